@@ -1,0 +1,83 @@
+/**
+ * Every bound of the program in one place, each with its reason. Nothing that comes from a peer, a file or
+ * a user may grow past one of these.
+ * @module
+ */
+
+const KIB = 1024
+const MIB = 1024 * KIB
+const GIB = 1024 * MIB
+
+/** Models. The largest open dense models stay below these by a factor of two. */
+export const MODEL_LIMITS = {
+  layersMax: 256,
+  hiddenMax: 32_768,
+  intermediateMax: 131_072,
+  vocabularyMax: 1_048_576,
+  headsMax: 512,
+  contextMax: 1_048_576,
+  segmentsMax: 256,
+  /** Hugging Face JSON files; the largest tokenizer.json seen is 33 MB. */
+  jsonFileBytesMax: 64 * MIB,
+  /** safetensors header; the format's own limit is 100 MB. */
+  safetensorsHeaderBytesMax: 100 * MIB,
+  tensorsMax: 65_536,
+  modelNameCharactersMax: 64,
+  shardHeaderBytesMax: 1 * MIB,
+  manifestBytesMax: 96 * MIB,
+} as const
+
+/** Messages between peers, in bytes unless named otherwise. */
+export const WIRE_LIMITS = {
+  /** One stage frame: 256 positions of hidden 8,192 in f32, with room for its header. */
+  stageMessageBytesMax: 8 * MIB + 4 * KIB,
+  /** Status replies carry at most `offersMax` offers of about 1 KiB. */
+  statusMessageBytesMax: 256 * KIB,
+  offersMax: 128,
+  addressesPerPeerMax: 16,
+  addressCharactersMax: 256,
+  routeStagesMax: 64,
+  errorTextBytesMax: 2 * KIB,
+  channelsPerPeerMax: 256,
+  /** Unread messages of one channel; a reader this far behind loses the channel. */
+  channelQueueMessagesMax: 1_024,
+  channelQueueBytesMax: 64 * MIB,
+  connectionsMax: 256,
+  knownPeersMax: 1_024,
+} as const
+
+/** Sessions at a miner. */
+export const SESSION_LIMITS = {
+  sessionsMax: 64,
+  /** KV cache of all sessions of one miner. */
+  kvBytesMax: 4 * GIB,
+  idleMsMax: 10 * 60_000,
+  promptTokensMax: 131_072,
+  generatedTokensMax: 131_072,
+  prefillChunkTokensMax: 256,
+  prefillChunksInFlightMax: 4,
+  batchRowsMax: 512,
+} as const
+
+/** Waiting. A step that is not back by its deadline counts as lost. */
+export const DEADLINES = {
+  dialMs: 5_000,
+  openSessionMs: 10_000,
+  decodeStepMs: 10_000,
+  /** Per prefill chunk in flight, on top of the decode deadline. */
+  prefillChunkMs: 30_000,
+  statusMs: 3_000,
+  /** A miner's offer is dropped when not renewed for this long. */
+  offerMs: 60_000,
+  devnetReadyMs: 30_000,
+  shutdownMs: 5_000,
+} as const
+
+/** What users type. */
+export const INPUT_LIMITS = {
+  promptCharactersMax: 1_000_000,
+  passwordCharactersMax: 1_024,
+  keystoreFileBytesMax: 64 * KIB,
+  configFileBytesMax: 256 * KIB,
+  messageToSignBytesMax: 16 * MIB,
+} as const

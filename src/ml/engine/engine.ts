@@ -1,0 +1,77 @@
+/**
+ * The engine seam: one stage (a contiguous layer range) executed for many sessions. Every engine of the exact
+ * class gives the same bits (docs/spec/numerics.md) for any batch, chunking, split and number of threads.
+ * Synchronous: whoever must not block runs the engine in a worker thread (app/engine-host.ts).
+ * @module
+ */
+import { HouseError } from '../../base/error.ts'
+import type { ModelConfig } from '../config.ts'
+import type { LayerRange, WeightSource } from '../tensors.ts'
+
+export class EngineError extends HouseError<
+  | 'ENGINE_NOT_FINITE'
+  | 'ENGINE_OUT_OF_MEMORY'
+  | 'ENGINE_BAD_TOKEN'
+  | 'ENGINE_BAD_POSITION'
+  | 'ENGINE_BAD_INPUT'
+  | 'ENGINE_UNAVAILABLE'
+> {}
+
+export type EngineName = 'reference' | 'wasm'
+
+/** Handle of one session's key/value cache inside one stage. */
+export type CacheId = number
+
+/** What one session wants computed: `rows` consecutive positions starting at `position`. */
+export interface StepInput {
+  readonly cache: CacheId
+  /** Absolute position of the first row. At most the number of valid positions; later ones become invalid. */
+  readonly position: number
+  readonly input:
+    | { readonly type: 'tokens'; readonly tokens: Int32Array } // (rows); stages with the embedding
+    | { readonly type: 'hidden'; readonly values: Float32Array } // (rows, hidden); all other stages
+  /** Which rows' logits a stage with the head returns; ignored elsewhere. */
+  readonly logits: 'none' | 'last' | 'all'
+}
+
+export type StepOutput =
+  | { readonly type: 'hidden'; readonly values: Float32Array } // (rows, hidden)
+  | { readonly type: 'logits'; readonly values: Float32Array } // (0 | 1 | rows, vocabulary)
+  | { readonly type: 'failed'; readonly error: EngineError } // this session only; the others of the batch are unharmed
+
+export interface StageOptions {
+  readonly config: ModelConfig
+  readonly range: LayerRange
+  readonly weights: WeightSource
+  /** Bound on the key/value caches of all sessions together, in bytes. */
+  readonly cacheBytesMax: number
+}
+
+export interface Stage {
+  readonly config: ModelConfig
+  readonly range: LayerRange
+  /** Bytes of weights held. */
+  readonly weightBytes: number
+  /** Reserves a cache for `capacity` positions; throws ENGINE_OUT_OF_MEMORY over the bound. */
+  openCache(capacity: number): CacheId
+  /** Valid positions of a cache. */
+  cacheLength(cache: CacheId): number
+  closeCache(cache: CacheId): void
+  /**
+   * Runs a batch. Outputs are in the order of the inputs. A session may occur once in a batch.
+   * Outputs are copies: the caller may keep or transfer them.
+   */
+  run(batch: readonly StepInput[]): StepOutput[]
+  /** Frees memory and threads. */
+  close(): void
+}
+
+export interface Engine {
+  readonly name: EngineName
+  createStage(options: StageOptions): Stage
+}
+
+/** Bytes that one position of one session's cache takes in this range: keys and values, f32. */
+export function cacheBytesPerPosition(config: ModelConfig, range: LayerRange): number {
+  return (range.lastLayer - range.firstLayer) * config.keyValueHeadCount * config.headSize * 2 * 4
+}
