@@ -1,0 +1,265 @@
+/**
+ * The reference engine: exact-1 in plain TypeScript, the oracle that every other engine must equal bit for bit.
+ * Slow on purpose. Knows nothing of threads, files or peers.
+ * Spec: docs/spec/numerics.md §6.
+ * @module
+ */
+import { assert } from '../../base/assert.ts'
+import type { ModelConfig } from '../config.ts'
+import { type RopeTables, ropeTables } from '../rope.ts'
+import {
+  EMBEDDING,
+  HEAD,
+  type LayerPart,
+  type LayerRange,
+  layerTensor,
+  OUTPUT_NORM,
+  tensorPlan,
+  type WeightSource,
+} from '../tensors.ts'
+import {
+  type CacheId,
+  cacheBytesPerPosition,
+  type Engine,
+  EngineError,
+  type Stage,
+  type StageOptions,
+  type StepInput,
+  type StepOutput,
+} from './engine.ts'
+import {
+  addRows,
+  attendHead,
+  embeddingRow,
+  gated,
+  matrixProduct,
+  norm,
+  prepareMatrix,
+  type ReferenceMatrix,
+  requireFiniteRow,
+  rotate,
+} from './reference-math.ts'
+import { checkStep, rowsOf } from './step-check.ts'
+
+export function createReferenceEngine(): Engine {
+  return { name: 'reference', createStage: (options) => new ReferenceStage(options) }
+}
+
+interface Cache {
+  length: number
+  readonly capacity: number
+  readonly keys: Float32Array[] // per layer (capacity, V·h)
+  readonly values: Float32Array[] // per layer (capacity, V·h)
+}
+
+class ReferenceStage implements Stage {
+  readonly config: ModelConfig
+  readonly range: LayerRange
+  readonly weightBytes: number
+  readonly #matrices: Map<string, ReferenceMatrix>
+  readonly #vectors: Map<string, Float32Array>
+  readonly #caches: Map<CacheId, Cache> = new Map()
+  readonly #positionsMax: number
+  #rope: RopeTables
+  #positionsOpen = 0
+  #nextCache = 1
+
+  constructor(options: StageOptions) {
+    this.config = options.config
+    this.range = options.range
+    const loaded = loadWeights(options.config, options.range, options.weights)
+    this.#matrices = loaded.matrices
+    this.#vectors = loaded.vectors
+    this.weightBytes = loaded.bytes
+    const perPosition = cacheBytesPerPosition(options.config, options.range)
+    this.#positionsMax = perPosition === 0 ? Number.POSITIVE_INFINITY : Math.floor(options.cacheBytesMax / perPosition)
+    this.#rope = { cos: new Float32Array(0), sin: new Float32Array(0) }
+  }
+
+  openCache(capacity: number): CacheId {
+    if (this.#positionsOpen + capacity > this.#positionsMax) {
+      throw new EngineError('ENGINE_OUT_OF_MEMORY', 'This miner has no memory left for another session.', {
+        details: { capacity, free: this.#positionsMax - this.#positionsOpen },
+      })
+    }
+    this.#positionsOpen += capacity
+    const half = this.config.headSize / 2
+    if (this.#rope.cos.length < capacity * half) this.#rope = ropeTables(this.config, capacity)
+    const layers = this.range.lastLayer - this.range.firstLayer
+    const size = capacity * this.config.keyValueHeadCount * this.config.headSize
+    const arrays = () => Array.from({ length: layers }, () => new Float32Array(size))
+    const id = this.#nextCache++
+    this.#caches.set(id, { length: 0, capacity, keys: arrays(), values: arrays() })
+    return id
+  }
+
+  cacheLength(cache: CacheId): number {
+    return this.#cache(cache).length
+  }
+
+  closeCache(cache: CacheId): void {
+    this.#positionsOpen -= this.#cache(cache).capacity
+    this.#caches.delete(cache)
+  }
+
+  run(batch: readonly StepInput[]): StepOutput[] {
+    assert(new Set(batch.map((step) => step.cache)).size === batch.length, 'a session occurs once in a batch')
+    return batch.map((step) => this.#runStep(step))
+  }
+
+  close(): void {
+    this.#caches.clear()
+    this.#matrices.clear()
+  }
+
+  #runStep(step: StepInput): StepOutput {
+    const cache = this.#cache(step.cache)
+    const refusal = checkStep(step, cache, this)
+    if (refusal) return { type: 'failed', error: refusal }
+    try {
+      const rows = rowsOf(step, this.config)
+      const hidden: Float32Array[] = []
+      for (let row = 0; row < rows; row++)
+        hidden.push(this.#forward(this.#inputRow(step, row), step.position + row, cache))
+      const output = this.#output(step, hidden)
+      cache.length = step.position + rows
+      return output
+    } catch (error) {
+      if (error instanceof EngineError) return { type: 'failed', error }
+      throw error
+    }
+  }
+
+  #inputRow(step: StepInput, row: number): Float32Array {
+    if (step.input.type === 'tokens') return embeddingRow(this.#matrix(EMBEDDING), step.input.tokens[row]!)
+    const size = this.config.hiddenSize
+    return step.input.values.slice(row * size, (row + 1) * size)
+  }
+
+  #forward(input: Float32Array, position: number, cache: Cache): Float32Array {
+    let row = input
+    for (let layer = this.range.firstLayer; layer < this.range.lastLayer; layer++) {
+      row = addRows(row, this.#attention(layer, row, { position, cache }))
+      row = addRows(row, this.#feedForward(layer, row))
+    }
+    requireFiniteRow(row, 'the output of a layer')
+    return row
+  }
+
+  #attention(layer: number, row: Float32Array, at: { position: number; cache: Cache }): Float32Array {
+    const { config } = this
+    const normed = norm(row, this.#vector(layer, 'attentionNorm'), config.normEpsilon)
+    const query = this.#projected(layer, normed, { part: 'query', bias: 'queryBias', norm: 'queryNorm' })
+    const key = this.#projected(layer, normed, { part: 'key', bias: 'keyBias', norm: 'keyNorm' })
+    const value = this.#projected(layer, normed, { part: 'value', bias: 'valueBias', norm: undefined })
+    this.#rotateHeads(query, at.position)
+    this.#rotateHeads(key, at.position)
+    const keys = at.cache.keys[layer - this.range.firstLayer]!
+    const values = at.cache.values[layer - this.range.firstLayer]!
+    keys.set(key, at.position * key.length)
+    values.set(value, at.position * key.length)
+    const window = config.slidingWindow ?? Number.POSITIVE_INFINITY
+    const output = new Float32Array(query.length)
+    for (let head = 0; head < config.headCount; head++) {
+      const shared = Math.floor((head * config.keyValueHeadCount) / config.headCount)
+      const attended = attendHead({
+        query: query.subarray(head * config.headSize, (head + 1) * config.headSize),
+        keys,
+        values,
+        stride: key.length,
+        offset: shared * config.headSize,
+        firstPosition: Math.max(0, at.position - window + 1),
+        lastPosition: at.position,
+      })
+      output.set(attended, head * config.headSize)
+    }
+    return matrixProduct(this.#layerMatrix(layer, 'attentionOutput'), output)
+  }
+
+  /** §6.2, §6.3: one of query, key, value: product, bias, head norm. */
+  #projected(
+    layer: number,
+    row: Float32Array,
+    names: { part: LayerPart; bias: LayerPart; norm: LayerPart | undefined },
+  ): Float32Array {
+    let projected = matrixProduct(this.#layerMatrix(layer, names.part), row)
+    if (this.config.queryKeyValueBias) projected = addRows(projected, this.#vector(layer, names.bias))
+    if (!this.config.queryKeyNorm || names.norm === undefined) return projected
+    const gain = this.#vector(layer, names.norm)
+    const size = this.config.headSize
+    for (let start = 0; start < projected.length; start += size) {
+      projected.set(norm(projected.slice(start, start + size), gain, this.config.normEpsilon), start)
+    }
+    return projected
+  }
+
+  #rotateHeads(rows: Float32Array, position: number): void {
+    const size = this.config.headSize
+    const half = size / 2
+    const cos = this.#rope.cos.subarray(position * half, (position + 1) * half)
+    const sin = this.#rope.sin.subarray(position * half, (position + 1) * half)
+    for (let start = 0; start < rows.length; start += size) rotate(rows.subarray(start, start + size), cos, sin)
+  }
+
+  #feedForward(layer: number, row: Float32Array): Float32Array {
+    const normed = norm(row, this.#vector(layer, 'feedForwardNorm'), this.config.normEpsilon)
+    const gate = matrixProduct(this.#layerMatrix(layer, 'gate'), normed)
+    const up = matrixProduct(this.#layerMatrix(layer, 'up'), normed)
+    return matrixProduct(this.#layerMatrix(layer, 'down'), gated(gate, up))
+  }
+
+  #output(step: StepInput, hidden: readonly Float32Array[]): StepOutput {
+    if (!this.range.hasHead) return { type: 'hidden', values: concatenate(hidden) }
+    const wanted = step.logits === 'all' ? hidden : step.logits === 'last' ? hidden.slice(-1) : []
+    const gain = this.#vectors.get(OUTPUT_NORM)!
+    const logits = wanted.map((row) => matrixProduct(this.#matrix(HEAD), norm(row, gain, this.config.normEpsilon)))
+    for (const row of logits) requireFiniteRow(row, 'the logits')
+    return { type: 'logits', values: concatenate(logits) }
+  }
+
+  #cache(id: CacheId): Cache {
+    const cache = this.#caches.get(id)
+    assert(cache, 'the cache is open')
+    return cache
+  }
+
+  #matrix(name: string): ReferenceMatrix {
+    return this.#matrices.get(name)!
+  }
+
+  #layerMatrix(layer: number, part: LayerPart): ReferenceMatrix {
+    return this.#matrix(layerTensor(layer, part))
+  }
+
+  #vector(layer: number, part: LayerPart): Float32Array {
+    return this.#vectors.get(layerTensor(layer, part))!
+  }
+}
+
+function loadWeights(config: ModelConfig, range: LayerRange, source: WeightSource) {
+  const matrices = new Map<string, ReferenceMatrix>()
+  const vectors = new Map<string, Float32Array>()
+  let bytes = 0
+  for (const { name, kind } of tensorPlan(config, range)) {
+    if (kind === 'matrix') {
+      const matrix = prepareMatrix(source.matrix(name))
+      matrices.set(name, matrix)
+      bytes += matrix.values.byteLength
+    } else {
+      const vector = source.vector(name)
+      vectors.set(name, vector)
+      bytes += vector.byteLength
+    }
+  }
+  return { matrices, vectors, bytes }
+}
+
+function concatenate(rows: readonly Float32Array[]): Float32Array {
+  const joined = new Float32Array(rows.reduce((sum, row) => sum + row.length, 0))
+  let offset = 0
+  for (const row of rows) {
+    joined.set(row, offset)
+    offset += row.length
+  }
+  return joined
+}
