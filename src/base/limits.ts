@@ -42,6 +42,8 @@ export const WIRE_LIMITS = {
   /** Unread messages of one channel; a reader this far behind loses the channel. */
   channelQueueMessagesMax: 1_024,
   channelQueueBytesMax: 64 * MIB,
+  /** `drained` waits while more than this is unsent: large enough to keep a fast link busy between two wake-ups. */
+  channelHighWaterBytes: 1 * MIB,
   connectionsMax: 256,
   knownPeersMax: 1_024,
 } as const
@@ -80,4 +82,27 @@ export const INPUT_LIMITS = {
   keystoreFileBytesMax: 64 * KIB,
   configFileBytesMax: 256 * KIB,
   messageToSignBytesMax: 16 * MIB,
+} as const
+
+/** Logs: a file grows to this size, then one older file is kept. Enough for days of a busy miner. */
+export const LOG_LIMITS = {
+  fileBytesMax: 16 * MIB,
+} as const
+
+/** Wallets and keystores. The scrypt bounds keep a hostile file below 1 GiB of memory and some seconds of one core. */
+export const WALLET_LIMITS = {
+  nameCharactersMax: 32,
+  descriptionCharactersMax: 200,
+  walletsMax: 1_024,
+  passwordCharactersMin: 8,
+  scryptCostMax: 2 ** 20,
+  scryptBlockSizeMax: 16,
+  scryptParallelMax: 16,
+  scryptMemoryBytesMax: 1 * GIB,
+  /** n · r · p: four times what this program writes. */
+  scryptWorkMax: 2 ** 23,
+  saltBytesMax: 64,
+  secretBytesMax: 8 * KIB,
+  /** Words, passwords and the like from a file, a descriptor or a pipe. */
+  secretInputBytesMax: 16 * KIB,
 } as const
