@@ -1,0 +1,195 @@
+/**
+ * The safetensors files of a Hugging Face folder, single or sharded, opened for reading in blocks of rows. Nothing is
+ * read but headers until rows are asked for. Spec: docs/spec/model.md §2.
+ * @module
+ */
+import { type FileHandle, open, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { MODEL_LIMITS } from '../base/limits.ts'
+import type { ModelConfig } from '../ml/config.ts'
+import { decodeElements, dtypeBytes, firstNotFinite } from '../ml/float-formats.ts'
+import { checkSourceTensor, huggingFaceName, isIgnorable } from '../ml/huggingface-tensors.ts'
+import { parseJson, readFields } from '../ml/json-fields.ts'
+import { ModelError } from '../ml/model-error.ts'
+import { isPlainFileName } from '../ml/model-names.ts'
+import {
+  parseSafetensorsHeader,
+  SAFETENSORS_PREFIX_BYTES,
+  type SafetensorsTensor,
+  safetensorsHeaderBytes,
+  type WeightDtype,
+} from '../ml/safetensors.ts'
+import type { TensorPlan } from '../ml/tensors.ts'
+import { asReadError } from './file-errors.ts'
+import { readBounded } from './model-store.ts'
+
+const SINGLE_FILE = 'model.safetensors'
+const INDEX_FILE = 'model.safetensors.index.json'
+
+interface LocatedTensor {
+  readonly tensor: SafetensorsTensor
+  readonly file: FileHandle
+  /** Where the data part of its file starts. */
+  readonly dataOffset: number
+}
+
+export interface WeightsFolder {
+  /** Checks that the planned tensors, and no others, are there in the right shape and type. */
+  check(config: ModelConfig, plan: readonly TensorPlan[]): void
+  /** Bytes of the tensor's data in the files. */
+  bytesOf(config: ModelConfig, plan: TensorPlan): number
+  /** Rows [firstRow, firstRow + rows) as f32 (rows, columns). Throws WEIGHTS_NOT_FINITE. */
+  readRows(config: ModelConfig, plan: TensorPlan, block: RowBlock): Promise<Float32Array>
+  close(): Promise<void>
+}
+
+export interface RowBlock {
+  readonly firstRow: number
+  readonly rows: number
+}
+
+/** Opens every weight file of `folder` and reads its header. Throws MODEL_UNREADABLE or a WEIGHTS_ code. */
+export async function openWeightsFolder(folder: string): Promise<WeightsFolder> {
+  const names = await weightFiles(folder)
+  const tensors = new Map<string, LocatedTensor>()
+  const files: FileHandle[] = []
+  const close = async (): Promise<void> => {
+    await Promise.all(files.splice(0).map((file) => file.close()))
+  }
+  try {
+    for (const name of names) {
+      const path = join(folder, name)
+      const file = await openForReading(path)
+      files.push(file)
+      for (const located of await readHeader(file, path)) {
+        if (tensors.has(located.tensor.name)) throw bad(path, `tensor ${located.tensor.name} is in two files`)
+        tensors.set(located.tensor.name, located)
+      }
+    }
+  } catch (error) {
+    await close()
+    throw error
+  }
+  return {
+    close,
+    check: (config, plan) => checkTensors(tensors, config, plan),
+    bytesOf: (config, plan) => {
+      const { tensor } = locate(tensors, config, plan)
+      return tensor.end - tensor.start
+    },
+    readRows: (config, plan, block) => readRows(locate(tensors, config, plan), plan, block),
+  }
+}
+
+async function weightFiles(folder: string): Promise<string[]> {
+  if (await exists(join(folder, SINGLE_FILE))) return [SINGLE_FILE]
+  const path = join(folder, INDEX_FILE)
+  if (!(await exists(path))) {
+    throw new ModelError(
+      'MODEL_UNREADABLE',
+      `${folder} has neither ${SINGLE_FILE} nor ${INDEX_FILE}. Name the folder of a model in safetensors format.`,
+    )
+  }
+  const fail = (problem: string): ModelError => bad(path, problem)
+  const map = readFields(parseJson(readBounded(path, MODEL_LIMITS.jsonFileBytesMax), fail), fail).object('weight_map')
+  const names = new Set(map.keys().map((tensor) => map.text(tensor)))
+  for (const name of names) {
+    if (!isPlainFileName(name)) throw fail('it names a file outside the folder')
+  }
+  if (names.size === 0) throw fail('it lists no files')
+  return [...names].sort()
+}
+
+async function readHeader(file: FileHandle, path: string): Promise<LocatedTensor[]> {
+  const { size } = await file.stat()
+  try {
+    const headerBytes = safetensorsHeaderBytes(await readAt(file, 0, Math.min(SAFETENSORS_PREFIX_BYTES, size)), size)
+    const header = await readAt(file, SAFETENSORS_PREFIX_BYTES, headerBytes)
+    const dataOffset = SAFETENSORS_PREFIX_BYTES + headerBytes
+    return parseSafetensorsHeader(header, size - dataOffset).map((tensor) => ({ tensor, file, dataOffset }))
+  } catch (error) {
+    // The header's own sentence does not know which of several files it is about.
+    if (!(error instanceof ModelError)) throw asReadError(error, path)
+    throw new ModelError(error.code, `${path}: ${error.message}`, { cause: error })
+  }
+}
+
+function checkTensors(
+  tensors: ReadonlyMap<string, LocatedTensor>,
+  config: ModelConfig,
+  plan: readonly TensorPlan[],
+): void {
+  const wanted = new Set<string>()
+  for (const item of plan) {
+    checkSourceTensor(item, locate(tensors, config, item).tensor)
+    wanted.add(huggingFaceName(item.name, config))
+  }
+  const stranger = [...tensors.keys()].find((name) => !wanted.has(name) && !isIgnorable(name, config))
+  if (stranger === undefined) return
+  throw new ModelError(
+    'WEIGHTS_UNKNOWN_TENSOR',
+    `The weights hold ${stranger}, which this architecture does not have; leaving it out would give other answers. ` +
+      'Check that config.json belongs to these weights.',
+    { details: { tensor: stranger } },
+  )
+}
+
+function locate(tensors: ReadonlyMap<string, LocatedTensor>, config: ModelConfig, plan: TensorPlan): LocatedTensor {
+  const name = huggingFaceName(plan.name, config)
+  const found = tensors.get(name)
+  if (found !== undefined) return found
+  throw new ModelError(
+    'WEIGHTS_MISSING_TENSOR',
+    `The weights do not hold ${name}. Check that every file of the model was downloaded and that config.json belongs to it.`,
+    { details: { tensor: name } },
+  )
+}
+
+async function readRows(located: LocatedTensor, plan: TensorPlan, block: RowBlock): Promise<Float32Array> {
+  const { tensor, file, dataOffset } = located
+  const dtype: WeightDtype = checkSourceTensor(plan, tensor)
+  const rowBytes = plan.columns * dtypeBytes(dtype)
+  const bytes = await readAt(file, dataOffset + tensor.start + block.firstRow * rowBytes, block.rows * rowBytes)
+  const values = decodeElements(dtype, bytes)
+  const index = firstNotFinite(values)
+  if (index >= 0) {
+    const row = block.firstRow + Math.floor(index / plan.columns)
+    throw new ModelError(
+      'WEIGHTS_NOT_FINITE',
+      `Tensor ${tensor.name} has a NaN or an infinity in row ${row}. Download the weights again.`,
+      { details: { tensor: tensor.name, row } },
+    )
+  }
+  return values
+}
+
+async function readAt(file: FileHandle, position: number, length: number): Promise<Uint8Array> {
+  const bytes = new Uint8Array(length)
+  let done = 0
+  while (done < length) {
+    const { bytesRead } = await file.read(bytes, done, length - done, position + done)
+    if (bytesRead === 0) throw new ModelError('WEIGHTS_TRUNCATED', 'A weight file became shorter while it was read.')
+    done += bytesRead
+  }
+  return bytes
+}
+
+async function openForReading(path: string): Promise<FileHandle> {
+  try {
+    return await open(path, 'r')
+  } catch (error) {
+    throw asReadError(error, path)
+  }
+}
+
+async function exists(path: string): Promise<boolean> {
+  try {
+    return (await stat(path)).isFile()
+  } catch {
+    return false
+  }
+}
+
+function bad(path: string, problem: string): ModelError {
+  return new ModelError('WEIGHTS_BAD_HEADER', `${path} cannot be used: ${problem}.`)
+}
