@@ -1,0 +1,108 @@
+/**
+ * An engine stage behind an asynchronous door: steps of many sessions queue up, and whatever waits when the
+ * engine is free runs as one batch (batch-invariant by the specification). The stage itself may live in this
+ * thread (tests, probes) or in a worker (app/engine-worker.ts).
+ * @module
+ */
+import { type Milliseconds, milliseconds } from '../base/brand.ts'
+import { SESSION_LIMITS } from '../base/limits.ts'
+import type { Clock } from '../base/ports.ts'
+import type { ModelConfig } from '../ml/config.ts'
+import type { CacheId, EngineName, StepInput, StepOutput } from '../ml/engine/engine.ts'
+import { rowsOf } from '../ml/engine/step-check.ts'
+
+/** What the far side of the door does; one batch at a time. */
+export interface BatchRunner {
+  readonly engine: EngineName
+  readonly weightBytes: number
+  readonly config: ModelConfig
+  openCache(capacity: number): Promise<CacheId>
+  closeCache(cache: CacheId): Promise<void>
+  run(batch: readonly StepInput[]): Promise<{ outputs: StepOutput[]; computeMs: Milliseconds }>
+  close(): Promise<void>
+}
+
+export interface StepRun {
+  readonly output: StepOutput
+  /** Time in the engine, shared with the rest of the batch. */
+  readonly computeMs: Milliseconds
+  /** Time in the queue before it. */
+  readonly queueMs: Milliseconds
+}
+
+export interface EngineHost {
+  readonly engine: EngineName
+  readonly weightBytes: number
+  openCache(capacity: number): Promise<CacheId>
+  closeCache(cache: CacheId): Promise<void>
+  run(step: StepInput): Promise<StepRun>
+  close(): Promise<void>
+}
+
+interface Waiting {
+  readonly step: StepInput
+  readonly rows: number
+  readonly sinceMs: Milliseconds
+  readonly resolve: (run: StepRun) => void
+  readonly reject: (error: unknown) => void
+}
+
+/** Batches steps in arrival order. A batch is bounded by rows, so that a long prompt cannot hold up everybody. */
+export function createEngineHost(runner: BatchRunner, ports: { clock: Clock }): EngineHost {
+  const queue: Waiting[] = []
+  let running = false
+
+  const takeBatch = (): Waiting[] => {
+    const batch = [queue.shift()!]
+    const sessions = new Set([batch[0]!.step.cache])
+    let rows = batch[0]!.rows
+    for (let index = 0; index < queue.length; ) {
+      const next = queue[index]!
+      // A session's later step must wait for its earlier one, even when the later one would fit.
+      const fits = rows + next.rows <= SESSION_LIMITS.batchRowsMax && !sessions.has(next.step.cache)
+      sessions.add(next.step.cache)
+      if (!fits) {
+        index++
+        continue
+      }
+      batch.push(next)
+      rows += next.rows
+      queue.splice(index, 1)
+    }
+    return batch
+  }
+
+  const runBatch = async (batch: readonly Waiting[]): Promise<void> => {
+    const startedMs = ports.clock.now()
+    try {
+      const { outputs, computeMs } = await runner.run(batch.map((waiting) => waiting.step))
+      for (const [index, waiting] of batch.entries()) {
+        waiting.resolve({ output: outputs[index]!, computeMs, queueMs: milliseconds(startedMs - waiting.sinceMs) })
+      }
+    } catch (error) {
+      for (const waiting of batch) waiting.reject(error)
+    }
+  }
+
+  const pump = async (): Promise<void> => {
+    if (running) return
+    running = true
+    // Steps that arrive in the same turn of the loop join the first batch.
+    await Promise.resolve()
+    while (queue.length > 0) await runBatch(takeBatch())
+    running = false
+  }
+
+  return {
+    engine: runner.engine,
+    weightBytes: runner.weightBytes,
+    openCache: (capacity) => runner.openCache(capacity),
+    closeCache: (cache) => runner.closeCache(cache),
+    run: (step) =>
+      new Promise<StepRun>((resolve, reject) => {
+        queue.push({ step, rows: rowsOf(step, runner.config), sinceMs: ports.clock.now(), resolve, reject })
+        void pump()
+      }),
+    close: () => runner.close(),
+  }
+}

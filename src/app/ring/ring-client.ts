@@ -1,0 +1,278 @@
+/**
+ * The client's end of a ring: opens a session at every stage, sends prompts to stage 1, and receives tokens from the
+ * tail. Needs no weights. Knows which positions every stage holds, so that a turn that was cut short can be
+ * continued. One turn at a time.
+ * Spec: docs/spec/wire.md §4.
+ * @module
+ */
+import { bytesToHex } from '@noble/hashes/utils.js'
+import { assert } from '../../base/assert.ts'
+import { type Hash, type SessionId, sessionId } from '../../base/brand.ts'
+import { codeOf } from '../../base/error.ts'
+import { DEADLINES, SESSION_LIMITS } from '../../base/limits.ts'
+import type { Clock, Random } from '../../base/ports.ts'
+import {
+  decodeStageMessage,
+  type EndReason,
+  encodeStageMessage,
+  type Generation,
+  STAGE_PROTOCOL,
+  STAGE_PROTOCOL_OPTIONS,
+  type StageMessage,
+  type StageMessageOf,
+  type StageMessageType,
+  type StageStatistics,
+} from '../../net/protocols/stage.ts'
+import type { Channel, Wire } from '../../net/wire.ts'
+import { createInbox, type Inbox } from './inbox.ts'
+import { RingError } from './ring-error.ts'
+import type { Route } from './route.ts'
+import { withDeadline } from './timer.ts'
+
+export type RingEvent =
+  | { readonly type: 'token'; readonly token: number; readonly position: number; readonly digest: Hash | undefined }
+  | { readonly type: 'end'; readonly reason: EndReason }
+
+export interface RingPorts {
+  readonly wire: Wire
+  readonly clock: Clock
+  readonly random: Random
+}
+
+export interface RingOptions {
+  readonly route: Route
+  /** Positions to reserve at every stage. */
+  readonly capacity: number
+}
+
+export interface RingSession {
+  readonly id: SessionId
+  readonly route: Route
+  /** Every token of the session that all stages hold or are about to hold. */
+  readonly tokens: readonly number[]
+  /**
+   * Runs one turn: appends `prompt` to the session and yields what follows, ending with one `end` event. Leaving the loop
+   * early, or aborting, cancels the turn; the session stays usable.
+   */
+  generate(prompt: readonly number[], options: TurnOptions): AsyncGenerator<RingEvent, void, void>
+  statistics(): Promise<StageStatistics[]>
+  close(): Promise<void>
+}
+
+export interface TurnOptions {
+  readonly generation: Generation
+  /** Tokens per prefill chunk; default the limit. */
+  readonly chunkTokens?: number
+  readonly signal?: AbortSignal
+}
+
+/** What the reading loops of the control channels hand over. */
+type Received =
+  | { readonly type: 'message'; readonly stage: number; readonly message: StageMessage }
+  | { readonly type: 'lost'; readonly stage: number; readonly error: RingError }
+
+/** Opens a session at every stage of the route; throws RingError or WireError and leaves nothing open. */
+export async function openRing(options: RingOptions, ports: RingPorts, signal?: AbortSignal): Promise<RingSession> {
+  const ring = new OpenRing(options, ports)
+  try {
+    await ring.open(signal)
+    return ring
+  } catch (error) {
+    await ring.close()
+    throw error
+  }
+}
+
+class OpenRing implements RingSession {
+  readonly id: SessionId
+  readonly route: Route
+  readonly #options: RingOptions
+  readonly #ports: RingPorts
+  readonly #channels: Channel[] = []
+  readonly #inbox: Inbox<Received> = createInbox()
+  #tokens: number[] = []
+  /** Positions that every stage is known to hold. */
+  #heldEverywhere = 0
+  #turn = 0
+  #busy = false
+  #failure: RingError | undefined
+
+  constructor(options: RingOptions, ports: RingPorts) {
+    this.id = sessionId(bytesToHex(ports.random.bytes(16)))
+    this.route = options.route
+    this.#options = options
+    this.#ports = ports
+  }
+
+  get tokens(): readonly number[] {
+    return this.#tokens
+  }
+
+  async open(outer?: AbortSignal): Promise<void> {
+    const late = () => new RingError('RING_STEP_DEADLINE', 'A miner took too long to open the session.')
+    const { clock } = this.#ports
+    await withDeadline({ clock, delayMs: DEADLINES.openSessionMs, late, outer }, async (signal) => {
+      await Promise.all(this.route.stages.map((_, index) => this.#openStage(index, signal)))
+      for (let ready = 0; ready < this.route.stages.length; ready++) await this.#expect('ready', signal)
+    })
+  }
+
+  async *generate(prompt: readonly number[], options: TurnOptions): AsyncGenerator<RingEvent, void, void> {
+    assert(!this.#busy, 'one turn at a time')
+    if (this.#failure) throw this.#failure
+    const position = this.#heldEverywhere
+    const pending = [...this.#tokens.slice(position), ...prompt]
+    this.#checkPrompt(position, pending)
+    this.#busy = true
+    const turn = ++this.#turn
+    for (const token of prompt) this.#tokens.push(token)
+    let ended = false
+    try {
+      this.#sendPrompt(turn, { position, pending, options })
+      let chunksDue = Math.ceil(pending.length / this.#chunkSize(options))
+      while (!ended) {
+        const event = await this.#nextEvent(turn, chunksDue, options.signal)
+        chunksDue = 0
+        ended = event.type === 'end'
+        yield event
+      }
+    } finally {
+      this.#busy = false
+      if (!ended) this.#cancel(turn)
+    }
+  }
+
+  async statistics(): Promise<StageStatistics[]> {
+    assert(!this.#busy, 'between turns')
+    const late = () => new RingError('RING_STEP_DEADLINE', 'A miner did not answer.')
+    const found: StageStatistics[] = []
+    await withDeadline({ clock: this.#ports.clock, delayMs: DEADLINES.statusMs, late }, async (signal) => {
+      for (const channel of this.#channels) channel.send(encodeStageMessage({ type: 'ask-statistics' }))
+      for (let count = 0; count < this.#channels.length; count++) {
+        const { stage, message } = await this.#expect('statistics', signal)
+        found[stage] = message.statistics
+      }
+    })
+    return found
+  }
+
+  async close(): Promise<void> {
+    this.#failure ??= new RingError('RING_CLOSED', 'The session is closed.')
+    await Promise.all(this.#channels.map((channel) => channel?.close().catch(() => undefined)))
+  }
+
+  async #openStage(stageIndex: number, signal: AbortSignal): Promise<void> {
+    const stage = this.route.stages[stageIndex]!
+    const channel = await this.#ports.wire.open(stage, STAGE_PROTOCOL, STAGE_PROTOCOL_OPTIONS, signal)
+    this.#channels[stageIndex] = channel
+    const { model, stages } = this.route
+    const { capacity } = this.#options
+    channel.send(encodeStageMessage({ type: 'open', session: this.id, model, stageIndex, stages, capacity }))
+    void this.#read(channel, stageIndex)
+  }
+
+  async #read(channel: Channel, stage: number): Promise<void> {
+    try {
+      for (let bytes = await channel.receive(); bytes !== undefined; bytes = await channel.receive()) {
+        this.#inbox.put({ type: 'message', stage, message: decodeStageMessage(bytes) })
+      }
+      this.#inbox.put({ type: 'lost', stage, error: this.#lost(stage, 'closed the session') })
+    } catch (cause) {
+      const why = codeOf(cause) === 'WIRE_CHANNEL_CUT' ? 'went away' : 'sent something that is not a message'
+      this.#inbox.put({ type: 'lost', stage, error: this.#lost(stage, why) })
+    }
+  }
+
+  #lost(stage: number, why: string): RingError {
+    const { peer } = this.route.stages[stage]!
+    return new RingError('RING_STAGE_LOST', `Stage ${stage + 1} of the ring (${peer}) ${why}.`, {
+      details: { stage: stage + 1, peer },
+    })
+  }
+
+  /** The next message that matters; a failure of any stage ends the session. */
+  async #take(signal?: AbortSignal): Promise<{ stage: number; message: StageMessage }> {
+    const received = await this.#inbox.take(signal)
+    if (received.type === 'message' && received.message.type !== 'failed') return received
+    this.#failure ??= received.type === 'lost' ? received.error : this.#failed(received.stage, received.message)
+    throw this.#failure
+  }
+
+  #failed(stage: number, message: StageMessage): RingError {
+    assert(message.type === 'failed', 'a failure message')
+    const text = `Stage ${stage + 1} of the ring failed: ${message.message}`
+    return new RingError('RING_STAGE_FAILED', text, { details: { stage: stage + 1, stageCode: message.code } })
+  }
+
+  async #expect<Type extends StageMessageType>(
+    type: Type,
+    signal: AbortSignal,
+  ): Promise<{ stage: number; message: StageMessageOf<Type> }> {
+    for (;;) {
+      const { stage, message } = await this.#take(signal)
+      // Tokens of a cancelled turn may still be on their way.
+      if (message.type === 'token' || message.type === 'end') continue
+      if (message.type === type) return { stage, message: message as StageMessageOf<Type> }
+      throw new RingError('RING_BAD_MESSAGE', `Stage ${stage + 1} sent "${message.type}" where "${type}" was due.`)
+    }
+  }
+
+  #checkPrompt(position: number, pending: readonly number[]): void {
+    const { capacity } = this.#options
+    if (pending.length === 0)
+      throw new RingError('RING_PROMPT_TOO_LONG', 'The prompt is empty: there is nothing to continue.')
+    if (position + pending.length <= capacity && pending.length <= SESSION_LIMITS.promptTokensMax) return
+    const text = `The prompt and what came before it are ${position + pending.length} tokens, but this session has room for ${capacity}. Shorten the prompt or start a new chat.`
+    throw new RingError('RING_PROMPT_TOO_LONG', text, { details: { tokens: position + pending.length, capacity } })
+  }
+
+  #chunkSize(options: TurnOptions): number {
+    return options.chunkTokens ?? SESSION_LIMITS.prefillChunkTokensMax
+  }
+
+  #sendPrompt(turn: number, prompt: { position: number; pending: readonly number[]; options: TurnOptions }): void {
+    const { position, pending, options } = prompt
+    const tokens = Int32Array.from(pending)
+    const chunkTokens = this.#chunkSize(options)
+    const { generation } = options
+    this.#channels[0]!.send(encodeStageMessage({ type: 'prompt', turn, position, tokens, chunkTokens, generation }))
+  }
+
+  async #nextEvent(turn: number, chunksDue: number, outer: AbortSignal | undefined): Promise<RingEvent> {
+    const delayMs = 2 * DEADLINES.decodeStepMs + chunksDue * DEADLINES.prefillChunkMs
+    const late = () => new RingError('RING_STEP_DEADLINE', `The ring was silent for ${delayMs / 1_000} s.`)
+    return withDeadline({ clock: this.#ports.clock, delayMs, late, outer }, async (signal) => {
+      for (;;) {
+        const { stage, message } = await this.#take(signal)
+        if ('turn' in message && message.turn < turn) continue
+        if (message.type === 'token') return this.#onToken(message)
+        if (message.type === 'end') return this.#onEnd(message)
+        throw new RingError('RING_BAD_MESSAGE', `Stage ${stage + 1} sent "${message.type}" during an answer.`)
+      }
+    })
+  }
+
+  #onToken(message: StageMessageOf<'token'>): RingEvent {
+    const { token, position, digest } = message
+    if (position !== this.#tokens.length) throw new RingError('RING_BAD_MESSAGE', 'The tail sent a token out of order.')
+    // The token at `position` was drawn from all positions before it: every stage holds those.
+    this.#heldEverywhere = position
+    this.#tokens.push(token)
+    return { type: 'token', token, position, digest }
+  }
+
+  #onEnd(message: StageMessageOf<'end'>): RingEvent {
+    this.#heldEverywhere = Math.min(message.position, this.#tokens.length)
+    return { type: 'end', reason: message.reason }
+  }
+
+  #cancel(turn: number): void {
+    for (const channel of this.#channels) {
+      try {
+        channel.send(encodeStageMessage({ type: 'cancel', turn }))
+      } catch {
+        // A lost stage needs no cancelling; the reading loop has told.
+      }
+    }
+  }
+}

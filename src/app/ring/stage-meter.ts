@@ -1,0 +1,36 @@
+/**
+ * Counts what one session costs one stage: steps, rows, engine time, queueing, bytes.
+ * @module
+ */
+import type { StageStatistics } from '../../net/protocols/stage.ts'
+import type { Channel } from '../../net/wire.ts'
+import type { StepRun } from '../engine-host.ts'
+
+export interface StageMeter {
+  step(rows: number, run: StepRun): void
+  /** Totals so far; bytes are summed over the session's channels. */
+  statistics(channels: readonly (Channel | undefined)[]): StageStatistics
+}
+
+export function createMeter(): StageMeter {
+  let steps = 0
+  let rowsTotal = 0
+  let computeMs = 0
+  let queueMs = 0
+  return {
+    step(rows, run) {
+      steps++
+      rowsTotal += rows
+      computeMs += run.computeMs
+      queueMs += run.queueMs
+    },
+    statistics: (channels) => ({
+      steps,
+      rows: rowsTotal,
+      computeMs,
+      queueMs,
+      bytesReceived: channels.reduce((sum, channel) => sum + (channel?.bytesReceived ?? 0), 0),
+      bytesSent: channels.reduce((sum, channel) => sum + (channel?.bytesSent ?? 0), 0),
+    }),
+  }
+}

@@ -1,0 +1,168 @@
+/**
+ * Logits to a token: repetition penalty, temperature, top-k, top-p, min-p, and a draw from a counter-based
+ * generator, so that a sampled text can be recomputed by anybody who has the logits and the seed.
+ * Spec: docs/spec/numerics.md §8.
+ * @module
+ */
+import { HouseError } from '../base/error.ts'
+import { uniformAt } from '../base/prng.ts'
+import { expF32 } from './exact-math.ts'
+
+const f32 = Math.fround
+
+export interface SamplingOptions {
+  /** 0: the largest logit wins. */
+  readonly temperature: number
+  /** 0: no limit. */
+  readonly topK: number
+  /** In (0, 1]; 1: no limit. */
+  readonly topP: number
+  /** In [0, 1); 0: no limit. */
+  readonly minP: number
+  /** ≥ 1 in use; 1: none. */
+  readonly repetitionPenalty: number
+  /** 64 bits. */
+  readonly seed: bigint
+}
+
+export class SamplingError extends HouseError<'SAMPLING_OUT_OF_RANGE'> {}
+
+type NumericOption = Exclude<keyof SamplingOptions, 'seed'>
+
+const RANGES: Readonly<Record<NumericOption, { min: number; max: number; whole: boolean }>> = {
+  temperature: { min: 0, max: 100, whole: false },
+  topK: { min: 0, max: 1_048_576, whole: true },
+  topP: { min: 1e-6, max: 1, whole: false },
+  minP: { min: 0, max: 1, whole: false },
+  repetitionPenalty: { min: 0.1, max: 10, whole: false },
+}
+
+/** Throws SAMPLING_OUT_OF_RANGE naming the option; used at every edge where options arrive. */
+export function validateSampling(options: SamplingOptions): void {
+  for (const name of Object.keys(RANGES) as NumericOption[]) {
+    const { min, max, whole } = RANGES[name]
+    const value = options[name]
+    if (value >= min && value <= max && (!whole || Number.isInteger(value))) continue
+    throw new SamplingError(
+      'SAMPLING_OUT_OF_RANGE',
+      `${name} must be ${whole ? 'a whole number' : 'a number'} from ${min} to ${max}, not ${value}.`,
+      { details: { name, value, min, max } },
+    )
+  }
+  if (options.seed < 0n || options.seed >= 1n << 64n) {
+    throw new SamplingError('SAMPLING_OUT_OF_RANGE', 'seed must be a whole number from 0 to 2^64 − 1.')
+  }
+}
+
+export interface SampleInput {
+  readonly logits: Float32Array // (vocabulary); not changed
+  readonly options: SamplingOptions
+  /** Tokens of the session so far; used by the repetition penalty only. */
+  readonly history: Iterable<number>
+  /** Position of the token that is drawn: the generator's counter. */
+  readonly position: number
+}
+
+/** §8: the next token. */
+export function sampleToken(input: SampleInput): number {
+  const { options } = input
+  const logits = penalized(input)
+  if (options.temperature === 0) return largestIndex(logits)
+  const temperature = f32(options.temperature)
+  const scaled = logits.map((logit) => f32(logit / temperature))
+  const candidates = options.topK > 0 ? topOf(scaled, options.topK) : undefined
+  return draw(scaled, candidates, input)
+}
+
+function penalized(input: SampleInput): Float32Array {
+  const penalty = f32(input.options.repetitionPenalty)
+  if (penalty === 1) return input.logits
+  const logits = input.logits.slice()
+  for (const token of new Set(input.history)) {
+    const logit = logits[token]
+    if (logit !== undefined) logits[token] = logit > 0 ? logit / penalty : logit * penalty
+  }
+  return logits
+}
+
+function largestIndex(values: Float32Array): number {
+  let best = 0
+  for (let index = 1; index < values.length; index++) if (values[index]! > values[best]!) best = index
+  return best
+}
+
+/** The first `count` ids in the order of §8.3. */
+function topOf(values: Float32Array, count: number): number[] {
+  const heap = createHeap(values)
+  const ids: number[] = []
+  for (let id = heap.pop(); id !== undefined && ids.length < count; id = heap.pop()) ids.push(id)
+  return ids
+}
+
+/** §8.4, §8.5. `candidates` in order; undefined: all. */
+function draw(scaled: Float32Array, candidates: readonly number[] | undefined, input: SampleInput): number {
+  const { topP, minP, seed } = input.options
+  const largest = scaled[candidates?.[0] ?? largestIndex(scaled)]!
+  const weigh = (id: number) => expF32(f32(scaled[id]! - largest))
+  const byId = candidates ? candidates.toSorted((a, b) => a - b) : scaled.keys()
+  let total = 0
+  for (const id of byId) total += weigh(id)
+  const next = candidates ? iterate(candidates) : createHeap(scaled).pop
+  const target = uniformAt(seed, BigInt(input.position))
+  if (topP >= 1 && minP === 0) return walk(next, weigh, target * total)
+  const kept: number[] = []
+  let sum = 0
+  for (let id = next(); id !== undefined; id = next()) {
+    const weight = weigh(id)
+    if (kept.length > 0 && (sum >= topP * total || weight < minP)) break
+    kept.push(id)
+    sum += weight
+  }
+  return walk(iterate(kept), weigh, target * sum)
+}
+
+/** The first id whose running sum exceeds `threshold`; the last one if none does. */
+function walk(next: () => number | undefined, weigh: (id: number) => number, threshold: number): number {
+  let running = 0
+  let last = 0
+  for (let id = next(); id !== undefined; id = next()) {
+    last = id
+    running += weigh(id)
+    if (running > threshold) break
+  }
+  return last
+}
+
+function iterate(ids: readonly number[]): () => number | undefined {
+  let index = 0
+  return () => ids[index++]
+}
+
+/** Ids by value descending, then id ascending, taken one by one: a binary heap, so that few draws sort little. */
+function createHeap(values: Float32Array): { pop(): number | undefined } {
+  const ids = Int32Array.from(values.keys())
+  let size = ids.length
+  const before = (a: number, b: number) => values[a]! > values[b]! || (values[a]! === values[b]! && a < b)
+  const sink = (start: number) => {
+    const id = ids[start]!
+    let at = start
+    for (let child = 2 * at + 1; child < size; child = 2 * at + 1) {
+      if (child + 1 < size && before(ids[child + 1]!, ids[child]!)) child++
+      if (!before(ids[child]!, id)) break
+      ids[at] = ids[child]!
+      at = child
+    }
+    ids[at] = id
+  }
+  for (let start = (size >> 1) - 1; start >= 0; start--) sink(start)
+  return {
+    pop() {
+      if (size === 0) return undefined
+      const top = ids[0]!
+      size--
+      ids[0] = ids[size]!
+      sink(0)
+      return top
+    },
+  }
+}

@@ -1,0 +1,340 @@
+/**
+ * Messages of the stage protocol: a client opens one control channel to every stage of its ring, each stage
+ * opens one link to the next, and the tail's link closes the ring at stage 1. This file turns messages into
+ * bytes and back, with a bound on every field; it does not know what they do (app/ring/).
+ * Spec: docs/spec/wire.md §4.
+ * @module
+ */
+import { bytesToHex, hexToBytes } from '@noble/hashes/utils.js'
+import { unreachable } from '../../base/assert.ts'
+import { type Hash, hash, type PeerId, peerId, type SessionId, sessionId } from '../../base/brand.ts'
+import { CodecError, Reader, Writer } from '../../base/codec.ts'
+import { SESSION_LIMITS, WIRE_LIMITS } from '../../base/limits.ts'
+import type { PeerAddress, ProtocolId, ProtocolOptions } from '../wire.ts'
+
+export const STAGE_PROTOCOL: ProtocolId = '/dllm/stage/1'
+export const STAGE_PROTOCOL_OPTIONS: ProtocolOptions = {
+  messageBytesMax: WIRE_LIMITS.stageMessageBytesMax,
+  channelsPerPeerMax: WIRE_LIMITS.channelsPerPeerMax,
+}
+
+/** One stage of a ring: who runs which segments. */
+export interface StageAddress extends PeerAddress {
+  readonly firstSegment: number
+  /** Exclusive. */
+  readonly lastSegment: number
+}
+
+/** How the tail turns logits into tokens during one turn. */
+export interface Generation {
+  readonly maxTokens: number
+  readonly temperature: number
+  readonly topK: number
+  readonly topP: number
+  readonly minP: number
+  readonly repetitionPenalty: number
+  readonly seed: bigint
+  /** Each token message carries the digest of its logits. */
+  readonly withDigests: boolean
+}
+
+export type EndReason = 'end-token' | 'max-tokens' | 'context-full'
+const END_REASONS: readonly EndReason[] = ['end-token', 'max-tokens', 'context-full']
+
+/** What one stage did for one session. */
+export interface StageStatistics {
+  readonly steps: number
+  readonly rows: number
+  /** Milliseconds in the engine, and waiting for it. */
+  readonly computeMs: number
+  readonly queueMs: number
+  readonly bytesReceived: number
+  readonly bytesSent: number
+}
+
+export type StageMessage =
+  // client to stage, on the control channel
+  | {
+      readonly type: 'open'
+      readonly session: SessionId
+      readonly model: Hash
+      readonly stageIndex: number
+      readonly stages: readonly StageAddress[]
+      /** Positions to reserve. */
+      readonly capacity: number
+    }
+  | {
+      readonly type: 'prompt'
+      readonly turn: number
+      /** Of the first token: everything before it is kept, everything after it is forgotten. */
+      readonly position: number
+      readonly tokens: Int32Array
+      readonly chunkTokens: number
+      readonly generation: Generation
+    }
+  | { readonly type: 'cancel'; readonly turn: number }
+  | { readonly type: 'ask-statistics' }
+  // stage to client, on the control channel
+  | { readonly type: 'ready' }
+  | { readonly type: 'statistics'; readonly statistics: StageStatistics }
+  | { readonly type: 'failed'; readonly code: string; readonly message: string }
+  // stage to next stage, on the link
+  | { readonly type: 'link'; readonly session: SessionId }
+  | {
+      readonly type: 'step'
+      readonly turn: number
+      readonly position: number
+      /** The last rows of this turn's prompt, or a decode step: the tail samples after it. */
+      readonly sample: boolean
+      /** Prefill frames are acknowledged, so that a slow stage slows the one before it. */
+      readonly acknowledge: boolean
+      /** With the first frame of a turn. */
+      readonly generation: Generation | undefined
+      /** Token ids of the rows, where the tail's repetition penalty needs them; else empty. */
+      readonly tokens: Int32Array
+      /** (rows, hidden), little-endian f32 bytes, 4-byte aligned in the message. */
+      readonly rows: Uint8Array
+    }
+  | { readonly type: 'acknowledge'; readonly turn: number }
+  // tail to client and to stage 1
+  | {
+      readonly type: 'token'
+      readonly turn: number
+      readonly position: number
+      readonly token: number
+      readonly digest: Hash | undefined
+    }
+  | { readonly type: 'end'; readonly turn: number; readonly reason: EndReason; readonly position: number }
+
+export type StageMessageType = StageMessage['type']
+
+/** One kind of message. */
+export type StageMessageOf<Type extends StageMessageType> = Extract<StageMessage, { type: Type }>
+
+const TYPES: readonly StageMessageType[] = [
+  'open',
+  'prompt',
+  'cancel',
+  'ask-statistics',
+  'ready',
+  'statistics',
+  'failed',
+  'link',
+  'step',
+  'acknowledge',
+  'token',
+  'end',
+]
+
+/** One message as bytes; the first byte is its type. */
+export function encodeStageMessage(message: StageMessage): Uint8Array {
+  const size = message.type === 'step' ? message.rows.length + message.tokens.length * 4 + 128 : 256
+  const writer = new Writer(size).u8(TYPES.indexOf(message.type))
+  writeBody(writer, message)
+  return writer.finish()
+}
+
+function writeBody(writer: Writer, message: StageMessage): void {
+  switch (message.type) {
+    case 'open':
+      writer.raw(hexToBytes(message.session)).raw(hexToBytes(message.model))
+      writer.u32(message.stageIndex).u32(message.capacity).list(message.stages, writeStage)
+      return
+    case 'prompt':
+      writer.u32(message.turn).u32(message.position).u32(message.chunkTokens)
+      writeGeneration(writer, message.generation)
+      writeTokens(writer, message.tokens)
+      return
+    case 'cancel':
+    case 'acknowledge':
+      writer.u32(message.turn)
+      return
+    case 'ask-statistics':
+    case 'ready':
+      return
+    case 'statistics':
+      writeStatistics(writer, message.statistics)
+      return
+    case 'failed':
+      writer.text(message.code).text(message.message)
+      return
+    case 'link':
+      writer.raw(hexToBytes(message.session))
+      return
+    case 'step':
+      writeStep(writer, message)
+      return
+    case 'token':
+      writer.u32(message.turn).u32(message.position).u32(message.token)
+      writer.bytes(message.digest === undefined ? new Uint8Array(0) : hexToBytes(message.digest))
+      return
+    case 'end':
+      writer.u32(message.turn).u8(END_REASONS.indexOf(message.reason)).u32(message.position)
+      return
+    default:
+      unreachable(message)
+  }
+}
+
+/** Bytes to a message; throws CodecError on anything that is not exactly one message within its bounds. */
+export function decodeStageMessage(bytes: Uint8Array): StageMessage {
+  const reader = new Reader(bytes)
+  const type = TYPES[reader.u8()]
+  if (type === undefined) throw new CodecError('CODEC_BAD_VALUE', 'The stage message has an unknown type.')
+  const message = readBody(reader, type)
+  reader.finish()
+  return message
+}
+
+function readBody(reader: Reader, type: StageMessageType): StageMessage {
+  switch (type) {
+    case 'open':
+      return {
+        type,
+        session: readSession(reader),
+        model: hash(bytesToHex(reader.raw(32))),
+        stageIndex: reader.u32(),
+        capacity: reader.u32(),
+        stages: reader.list(WIRE_LIMITS.routeStagesMax, readStage),
+      }
+    case 'prompt':
+      return {
+        type,
+        turn: reader.u32(),
+        position: reader.u32(),
+        chunkTokens: reader.u32(),
+        generation: readGeneration(reader),
+        tokens: readTokens(reader, SESSION_LIMITS.promptTokensMax),
+      }
+    case 'cancel':
+    case 'acknowledge':
+      return { type, turn: reader.u32() }
+    case 'ask-statistics':
+    case 'ready':
+      return { type }
+    case 'statistics':
+      return { type, statistics: readStatistics(reader) }
+    case 'failed':
+      return { type, code: reader.text(64), message: reader.text(WIRE_LIMITS.errorTextBytesMax) }
+    case 'link':
+      return { type, session: readSession(reader) }
+    case 'step':
+      return readStep(reader)
+    case 'token':
+      return { type, turn: reader.u32(), position: reader.u32(), token: reader.u32(), digest: readDigest(reader) }
+    case 'end':
+      return { type, turn: reader.u32(), reason: readReason(reader), position: reader.u32() }
+    default:
+      return unreachable(type)
+  }
+}
+
+type StepMessage = StageMessageOf<'step'>
+
+/** Flags of a step, one bit each. */
+const SAMPLE = 1
+const ACKNOWLEDGE = 2
+const GENERATION = 4
+
+function writeStep(writer: Writer, step: StepMessage): void {
+  const flags = (step.sample ? SAMPLE : 0) | (step.acknowledge ? ACKNOWLEDGE : 0) | (step.generation ? GENERATION : 0)
+  writer.u8(flags).u32(step.turn).u32(step.position)
+  if (step.generation) writeGeneration(writer, step.generation)
+  writeTokens(writer, step.tokens)
+  writer.bytes(step.rows)
+}
+
+function readStep(reader: Reader): StepMessage {
+  const flags = reader.u8()
+  if (flags > 7) throw new CodecError('CODEC_BAD_VALUE', 'The step has unknown flags.')
+  return {
+    type: 'step',
+    sample: (flags & SAMPLE) !== 0,
+    acknowledge: (flags & ACKNOWLEDGE) !== 0,
+    turn: reader.u32(),
+    position: reader.u32(),
+    generation: flags & GENERATION ? readGeneration(reader) : undefined,
+    tokens: readTokens(reader, SESSION_LIMITS.prefillChunkTokensMax),
+    rows: reader.bytes(WIRE_LIMITS.stageMessageBytesMax),
+  }
+}
+
+function writeStage(writer: Writer, stage: StageAddress): void {
+  writer.text(stage.peer).u32(stage.firstSegment).u32(stage.lastSegment)
+  writer.list(stage.addresses, (inner, address) => inner.text(address))
+}
+
+function readStage(reader: Reader): StageAddress {
+  return {
+    peer: readPeer(reader),
+    firstSegment: reader.u32(),
+    lastSegment: reader.u32(),
+    addresses: reader.list(WIRE_LIMITS.addressesPerPeerMax, (inner) => inner.text(WIRE_LIMITS.addressCharactersMax)),
+  }
+}
+
+function readPeer(reader: Reader): PeerId {
+  return peerId(reader.text(WIRE_LIMITS.addressCharactersMax))
+}
+
+function readSession(reader: Reader): SessionId {
+  return sessionId(bytesToHex(reader.raw(16)))
+}
+
+function readDigest(reader: Reader): Hash | undefined {
+  const bytes = reader.bytes(32)
+  if (bytes.length === 0) return undefined
+  if (bytes.length !== 32) throw new CodecError('CODEC_BAD_VALUE', 'A digest has 32 bytes.')
+  return hash(bytesToHex(bytes))
+}
+
+function readReason(reader: Reader): EndReason {
+  const reason = END_REASONS[reader.u8()]
+  if (reason === undefined) throw new CodecError('CODEC_BAD_VALUE', 'The end message has an unknown reason.')
+  return reason
+}
+
+function writeTokens(writer: Writer, tokens: Int32Array): void {
+  writer.u32(tokens.length)
+  for (const token of tokens) writer.u32(token)
+}
+
+function readTokens(reader: Reader, countMax: number): Int32Array {
+  const tokens = reader.list(countMax, (inner) => inner.u32())
+  return Int32Array.from(tokens)
+}
+
+function writeGeneration(writer: Writer, generation: Generation): void {
+  writer.u32(generation.maxTokens).f64(generation.temperature).u32(generation.topK).f64(generation.topP)
+  writer.f64(generation.minP).f64(generation.repetitionPenalty).u64(generation.seed)
+  writer.u8(generation.withDigests ? 1 : 0)
+}
+
+function readGeneration(reader: Reader): Generation {
+  return {
+    maxTokens: reader.u32(),
+    temperature: reader.f64(),
+    topK: reader.u32(),
+    topP: reader.f64(),
+    minP: reader.f64(),
+    repetitionPenalty: reader.f64(),
+    seed: reader.u64(),
+    withDigests: reader.flag(),
+  }
+}
+
+function writeStatistics(writer: Writer, statistics: StageStatistics): void {
+  writer.u32(statistics.steps).u32(statistics.rows).f64(statistics.computeMs).f64(statistics.queueMs)
+  writer.f64(statistics.bytesReceived).f64(statistics.bytesSent)
+}
+
+function readStatistics(reader: Reader): StageStatistics {
+  return {
+    steps: reader.u32(),
+    rows: reader.u32(),
+    computeMs: reader.f64(),
+    queueMs: reader.f64(),
+    bytesReceived: reader.f64(),
+    bytesSent: reader.f64(),
+  }
+}

@@ -1,0 +1,125 @@
+/**
+ * A whole ring in one process: miners with real stage servers over a given kind of wire, and a client. Shared by
+ * the integration tests; knows nothing of what they assert.
+ * @module
+ */
+
+import { createEngineHost, type EngineHost } from '../../src/app/engine-host.ts'
+import { createInlineRunner } from '../../src/app/inline-runner.ts'
+import { openRing, type RingEvent, type RingSession, type TurnOptions } from '../../src/app/ring/ring-client.ts'
+import type { Route } from '../../src/app/ring/route.ts'
+import { createStageServer, type StageServer } from '../../src/app/ring/stage-server.ts'
+import { createSystem } from '../../src/app/system.ts'
+import { type Hash, hash, milliseconds } from '../../src/base/brand.ts'
+import type { Log } from '../../src/base/ports.ts'
+import type { ModelConfig } from '../../src/ml/config.ts'
+import type { Engine } from '../../src/ml/engine/engine.ts'
+import type { LayerRange, WeightSource } from '../../src/ml/tensors.ts'
+import type { Generation } from '../../src/net/protocols/stage.ts'
+import type { Wire } from '../../src/net/wire.ts'
+
+export const MODEL: Hash = hash('ab'.repeat(32))
+
+export const GREEDY: Generation = {
+  maxTokens: 16,
+  temperature: 0,
+  topK: 0,
+  topP: 1,
+  minP: 0,
+  repetitionPenalty: 1,
+  seed: 1n,
+  withDigests: true,
+}
+
+export interface Miner {
+  readonly wire: Wire
+  readonly server: StageServer
+  readonly host: EngineHost
+}
+
+export interface RingWorld {
+  readonly miners: readonly Miner[]
+  readonly client: Wire
+  readonly route: Route
+  open(capacity: number): Promise<RingSession>
+  close(): Promise<void>
+}
+
+export interface RingWorldOptions {
+  readonly config: ModelConfig
+  readonly weights: WeightSource
+  /** Layers per stage; one segment per stage. */
+  readonly split: readonly number[]
+  readonly createWire: (listen: boolean) => Promise<Wire>
+  readonly engine: () => Engine
+}
+
+export const silent: Log = { write: () => undefined }
+
+export async function createRingWorld(options: RingWorldOptions): Promise<RingWorld> {
+  const { clock, random } = createSystem()
+  const miners: Miner[] = []
+  let firstLayer = 0
+  for (const [index, layers] of options.split.entries()) {
+    const range = rangeAt(options.split, index, firstLayer)
+    firstLayer += layers
+    const engine = options.engine()
+    const stage = engine.createStage({
+      config: options.config,
+      range,
+      weights: options.weights,
+      cacheBytesMax: 1 << 28,
+    })
+    const host = createEngineHost(createInlineRunner(engine.name, stage, { clock }), { clock })
+    const wire = await options.createWire(true)
+    const served = { model: MODEL, config: options.config, firstSegment: index, lastSegment: index + 1, host }
+    miners.push({ wire, host, server: await createStageServer([served], { wire, clock, log: silent }) })
+  }
+  const client = await options.createWire(false)
+  const stages = miners.map(({ wire }, index) => {
+    return { peer: wire.peer, addresses: wire.addresses(), firstSegment: index, lastSegment: index + 1 }
+  })
+  const route: Route = { model: MODEL, stages, expectedStepMs: milliseconds(1) }
+  return {
+    miners,
+    client,
+    route,
+    open: (capacity) => openRing({ route, capacity }, { wire: client, clock, random }),
+    close: async () => {
+      await client.stop()
+      for (const { server, wire, host } of miners) {
+        await server.close()
+        await wire.stop()
+        await host.close()
+      }
+    },
+  }
+}
+
+function rangeAt(split: readonly number[], index: number, firstLayer: number): LayerRange {
+  return {
+    firstLayer,
+    lastLayer: firstLayer + split[index]!,
+    hasEmbedding: index === 0,
+    hasHead: index === split.length - 1,
+  }
+}
+
+/** One whole turn. */
+export async function collect(
+  session: RingSession,
+  prompt: readonly number[],
+  options: TurnOptions,
+): Promise<{ tokens: number[]; digests: (string | undefined)[]; reason: string | undefined }> {
+  const tokens: number[] = []
+  const digests: (string | undefined)[] = []
+  let reason: string | undefined
+  for await (const event of session.generate(prompt, options) as AsyncIterable<RingEvent>) {
+    if (event.type === 'end') reason = event.reason
+    else {
+      tokens.push(event.token)
+      digests.push(event.digest)
+    }
+  }
+  return { tokens, digests, reason }
+}
