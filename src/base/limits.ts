@@ -46,6 +46,8 @@ export const WIRE_LIMITS = {
   channelHighWaterBytes: 1 * MIB,
   connectionsMax: 256,
   knownPeersMax: 1_024,
+  /** Discovered peers are dialled until this many connections are open; more come only from being asked for. */
+  discoveryConnectionsMax: 32,
 } as const
 
 /** Sessions at a miner. */
@@ -64,6 +66,14 @@ export const SESSION_LIMITS = {
 /** Waiting. A step that is not back by its deadline counts as lost. */
 export const DEADLINES = {
   dialMs: 5_000,
+  /** One address of several; the next one must get its turn within `dialMs`. */
+  dialAddressMs: 2_000,
+  /** A closing channel or connection has this long to send what it holds. */
+  channelCloseMs: 2_000,
+  /** One search or announcement in the DHT; on a local network it takes half a second. */
+  discoveryMs: 10_000,
+  /** Bootstrap addresses without a connection are dialled again after this long. */
+  bootstrapMs: 10_000,
   openSessionMs: 10_000,
   decodeStepMs: 10_000,
   /** Per prefill chunk in flight, on top of the decode deadline. */

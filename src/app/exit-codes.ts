@@ -1,0 +1,35 @@
+/**
+ * The one table from failures to exit codes: 0 ok, 1 failure, 2 usage, 3 no node, 4 auth, 5 insufficient funds,
+ * 130 interrupted. A code that is not listed means 1. Spec: docs/spec/cli.md §2.
+ * @module
+ */
+
+export const EXIT = {
+  ok: 0,
+  failure: 1,
+  usage: 2,
+  noNode: 3,
+  auth: 4,
+  insufficientFunds: 5,
+  interrupted: 130,
+} as const
+
+export type ExitCode = (typeof EXIT)[keyof typeof EXIT]
+
+/** Codes of HouseErrors whose exit code is not 1. A new one is one line here. */
+const EXIT_BY_CODE: ReadonlyMap<string, ExitCode> = new Map([
+  ['USAGE', EXIT.usage],
+  ['CONFIG_UNKNOWN_KEY', EXIT.usage],
+  ['CONFIG_BAD_VALUE', EXIT.usage],
+  ['NETWORK_UNKNOWN', EXIT.usage],
+  ['NO_NODE', EXIT.noNode],
+  ['ROUTE_NO_MINERS', EXIT.noNode],
+  ['KEYSTORE_WRONG_PASSWORD', EXIT.auth],
+  ['INSUFFICIENT_FUNDS', EXIT.insufficientFunds],
+  ['INTERRUPTED', EXIT.interrupted],
+])
+
+/** Exit code of an error code. */
+export function exitCodeOf(code: string): ExitCode {
+  return EXIT_BY_CODE.get(code) ?? EXIT.failure
+}
