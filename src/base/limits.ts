@@ -92,6 +92,11 @@ export const INPUT_LIMITS = {
   keystoreFileBytesMax: 64 * KIB,
   configFileBytesMax: 256 * KIB,
   messageToSignBytesMax: 16 * MIB,
+  networkFileBytesMax: 256 * KIB,
+  networksMax: 256,
+  bootstrapAddressesMax: 64,
+  /** Engine threads; more than the cores of the largest machines sold. */
+  threadsMax: 512,
 } as const
 
 /** Logs: a file grows to this size, then one older file is kept. Enough for days of a busy miner. */
@@ -115,4 +120,10 @@ export const WALLET_LIMITS = {
   secretBytesMax: 8 * KIB,
   /** Words, passwords and the like from a file, a descriptor or a pipe. */
   secretInputBytesMax: 16 * KIB,
+} as const
+
+/** `dllm model probe`. */
+export const PROBE_LIMITS = {
+  /** Logits in one answer: about 200 MB of JSON. */
+  logitsMax: 16 * 1_024 * 1_024,
 } as const
