@@ -1,0 +1,47 @@
+/**
+ * `dllm model show`: what one model is, and how it is cut.
+ * @module
+ */
+import { Args } from '@oclif/core'
+import { BaseCommand } from '../../app/base-command.ts'
+import { formatBytes } from '../../app/table.ts'
+
+export default class ModelShow extends BaseCommand {
+  static override summary = 'Show a model: sizes, segments, files.'
+  static override examples = ['<%= config.bin %> model show genesis', '<%= config.bin %> model show genesis --json']
+  static override args = { name: Args.string({ required: true, description: 'Name of the model.' }) }
+
+  async run(): Promise<object> {
+    const { args, flags } = await this.parse(ModelShow)
+    const { openModelStore } = await import('../../app/model-store.ts')
+    const { manifest, hash, directory, isEmbedded } = openModelStore({ home: (await this.home(flags)).path }).find(
+      args.name,
+    )
+    const { config } = manifest
+    const facts: [string, string | number][] = [
+      ['name', manifest.name],
+      ['hash', hash],
+      ['folder', isEmbedded ? `${directory} (comes with dllm)` : directory],
+      ['numbers', `${manifest.spec}, ${manifest.format}`],
+      ['family', config.family],
+      ['layers', config.layerCount],
+      ['hidden size', config.hiddenSize],
+      ['heads', `${config.headCount} of ${config.headSize}, ${config.keyValueHeadCount} for keys and values`],
+      ['feed-forward', config.intermediateSize],
+      ['vocabulary', config.vocabularySize],
+      ['context', config.contextLength],
+      ['rope', `${config.ropeScaling.type}, theta ${config.ropeTheta}`],
+      ['window', config.slidingWindow ?? 'all positions'],
+      ['end tokens', config.endTokens.join(', ') || 'none'],
+    ]
+    for (const [label, value] of facts) this.printLine(`${label.padEnd(14)}${value}`)
+    for (const [index, { firstLayer, lastLayer, hasEmbedding, hasHead, shard }] of manifest.segments.entries()) {
+      const ends = [...(hasEmbedding ? ['embedding'] : []), ...(hasHead ? ['head'] : [])]
+      const holds = [`layers ${firstLayer}–${lastLayer - 1}`, ...ends].join(', ')
+      this.printLine(
+        `segment ${String(index).padEnd(6)}${holds.padEnd(32)}  ${formatBytes(shard.bytes)}  ${shard.sha256.slice(0, 16)}`,
+      )
+    }
+    return { ...manifest, hash, directory, isEmbedded }
+  }
+}
