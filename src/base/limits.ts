@@ -34,6 +34,8 @@ export const WIRE_LIMITS = {
   /** Status replies carry at most `offersMax` offers of about 1 KiB. */
   statusMessageBytesMax: 256 * KIB,
   offersMax: 128,
+  /** Neighbours whose distance an offer tells. */
+  roundTripsMax: 32,
   addressesPerPeerMax: 16,
   addressCharactersMax: 256,
   routeStagesMax: 64,

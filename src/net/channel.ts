@@ -207,6 +207,10 @@ export class FramedChannel implements Channel {
 
   #onGone(cause?: unknown): void {
     if (this.#released) return
+    if (this.#closing && this.#inbox.ended) {
+      this.#release(bothClosed(), false)
+      return
+    }
     const error = new WireError('WIRE_CHANNEL_CUT', 'The other side of the channel went away.', {
       details: { peer: this.peer, protocol: this.protocol },
       cause,
@@ -236,7 +240,7 @@ export class FramedChannel implements Channel {
   /** Both sides have ended: nothing is left to happen. */
   #releaseWhenDone(): void {
     if (this.#released || !this.#finished || !this.#inbox.ended) return
-    this.#release(new WireError('WIRE_CHANNEL_CLOSED', 'Both sides have closed the channel.'), false)
+    this.#release(bothClosed(), false)
   }
 
   #announceChange(): void {
@@ -263,6 +267,10 @@ export async function abortable<Value>(promise: Promise<Value>, signal: AbortSig
     signal.addEventListener('abort', onAbort, { once: true })
     promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort))
   })
+}
+
+function bothClosed(): WireError {
+  return new WireError('WIRE_CHANNEL_CLOSED', 'Both sides have closed the channel.')
 }
 
 function outOfOrder(): WireError {

@@ -12,6 +12,7 @@ export class WireError extends HouseError<
   | 'WIRE_PEER_UNREACHABLE' // nobody answers at any known address
   | 'WIRE_PROTOCOL_UNSUPPORTED' // the peer does not speak this protocol, or its limit of channels is reached
   | 'WIRE_PORT_IN_USE' // our listening port is taken
+  | 'WIRE_LISTEN_FAILED' // this machine cannot listen at the address that we were given
   | 'WIRE_CHANNEL_CUT' // the other side went away without an end marker
   | 'WIRE_CHANNEL_CLOSED' // we closed or aborted it
   | 'WIRE_MESSAGE_TOO_LONG' // longer than the protocol's limit, in either direction
@@ -46,8 +47,8 @@ export interface Channel {
   readonly bytesSent: number
   readonly bytesReceived: number
   /**
-   * Queues one message; one contiguous buffer goes out. Never blocks. Throws WIRE_MESSAGE_TOO_LONG, WIRE_CHANNEL_CLOSED
-   * or WIRE_CHANNEL_CUT. The buffer must not be changed afterwards.
+   * Queues one message; one contiguous buffer goes out. Never blocks. Throws WIRE_MESSAGE_TOO_LONG (the channel goes on),
+   * WIRE_CHANNEL_CLOSED, WIRE_CHANNEL_CUT, WIRE_STOPPED, or WIRE_QUEUE_FULL when the other side takes nothing any more.
    */
   send(message: Uint8Array): void
   /** Resolves when the outgoing buffer is below its high-water mark; rejects when the channel is cut or the signal fires. */
@@ -66,7 +67,10 @@ export interface Wire {
   readonly peer: PeerId
   /** Multiaddrs that others can dial; empty for a client that does not listen. */
   addresses(): readonly string[]
-  /** Accepts channels of `protocol`. A handler that throws aborts its channel; the error goes to the log. */
+  /**
+   * Accepts channels of `protocol`, registered once. A handler that returns closes its channel with an end marker; one
+   * that throws aborts it, and the error goes to the log.
+   */
   handle(protocol: ProtocolId, options: ProtocolOptions, handler: ChannelHandler): Promise<void>
   /** Opens a channel, dialling if there is no connection yet. */
   open(to: PeerAddress, protocol: ProtocolId, options: ProtocolOptions, signal?: AbortSignal): Promise<Channel>

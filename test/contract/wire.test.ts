@@ -1,14 +1,16 @@
+import { createLibp2pWire } from '../../src/net/libp2p-wire.ts'
 import { createMemoryNetwork } from '../../src/net/memory-network.ts'
 import type { Wire } from '../../src/net/wire.ts'
+import { realClock } from './real-clock.ts'
 import { describeDiscovery, describeWire, type WireWorld } from './wire-suite.ts'
 
-async function createMemoryWorld(): Promise<WireWorld> {
-  const network = createMemoryNetwork()
+/** A world that stops what it has made. */
+function createWorld(deadAddress: string, createWire: WireWorld['createWire']): WireWorld {
   const wires: Wire[] = []
   return {
-    deadAddress: '/memory/nobody',
+    deadAddress,
     createWire: async (options) => {
-      const wire = network.createMemoryWire(options)
+      const wire = await createWire(options)
       wires.push(wire)
       return wire
     },
@@ -18,5 +20,22 @@ async function createMemoryWorld(): Promise<WireWorld> {
   }
 }
 
+async function createMemoryWorld(): Promise<WireWorld> {
+  const network = createMemoryNetwork()
+  return createWorld('/memory/nobody', async (options) => network.createMemoryWire(options))
+}
+
+async function createLibp2pWorld(dht: boolean): Promise<WireWorld> {
+  // Port 1 is never given out, so nobody listens there.
+  return createWorld('/ip4/127.0.0.1/tcp/1', ({ listen }) =>
+    createLibp2pWire(
+      { networkId: 'contract', listen: listen ? ['/ip4/127.0.0.1/tcp/0'] : [], mdns: false, dht },
+      { clock: realClock, log: { write: () => undefined } },
+    ),
+  )
+}
+
 describeWire('memory', createMemoryWorld)
+describeWire('libp2p', () => createLibp2pWorld(false))
 describeDiscovery('memory', createMemoryWorld)
+describeDiscovery('libp2p', () => createLibp2pWorld(true))

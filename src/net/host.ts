@@ -1,0 +1,149 @@
+/**
+ * Host: the options of our libp2p node. The packages are loaded here, on first use, because they take some 400 ms, and a
+ * client that neither listens nor discovers loads less of them. Knows nothing of channels.
+ * Spec: docs/spec/wire.md §5.
+ * @module
+ */
+import type { Identify } from '@libp2p/identify'
+import type { PeerDiscovery, PeerInfo, PrivateKey } from '@libp2p/interface'
+import type { Ping } from '@libp2p/ping'
+import { sha256 } from '@noble/hashes/sha2.js'
+import { bytesToHex } from '@noble/hashes/utils.js'
+import type { Libp2p, Libp2pOptions } from 'libp2p'
+import { type PeerId, peerId } from '../base/brand.ts'
+import { DEADLINES, WIRE_LIMITS } from '../base/limits.ts'
+import type { ProtocolId } from './wire.ts'
+
+export interface HostOptions {
+  /** Peers of different networks share no protocol name and do not discover each other. */
+  readonly networkId: string
+  readonly privateKey: PrivateKey | undefined
+  /** Multiaddrs; empty for a client. */
+  readonly listen: readonly string[]
+  readonly mdns: boolean
+  readonly dht: boolean
+  /** Only these peers may connect or be dialled; undefined: everybody. */
+  readonly allow: ReadonlySet<PeerId> | undefined
+  /** A peer answered on the local network; comes again every ten seconds while it is there. */
+  readonly onLocalPeer: (peer: PeerInfo) => void
+}
+
+export interface HostServices extends Record<string, unknown> {
+  readonly identify: Identify
+  readonly ping: Ping
+}
+export type Host = Libp2p<HostServices>
+
+const MIB = 1024 * 1024
+/**
+ * Flow-control windows of one stream. The first size is a constant of the network: a peer that starts with more than the
+ * other allows is cut off. 4 MiB lets a prompt's activations go out in one round trip of a long line.
+ */
+const FIRST_WINDOW_BYTES = 4 * MIB
+const LARGEST_WINDOW_BYTES = 16 * MIB
+/** A frozen or cut-off peer is noticed after two to eight seconds; libp2p's own settings take five to fifteen. */
+const MONITOR = { pingInterval: 2_000, pingTimeout: { minTimeout: 4_000, maxTimeout: 8_000 } }
+/** Connections per second and remote host; a local network of many processes has one host. libp2p's 5 drops dials. */
+const INBOUND_PER_SECOND = 100
+const PENDING_INBOUND_MAX = 64
+const MDNS_INTERVAL_MS = 10_000
+/** Streams that are closing still count for libp2p; our own limit is the exact one. */
+const CLOSING_STREAMS = 16
+
+/** Twelve hex digits that stand for a network in names of protocols and services. */
+export function networkTag(networkId: string): string {
+  return bytesToHex(sha256(new TextEncoder().encode(networkId))).slice(0, 12)
+}
+
+/** `/dllm/stage/1` becomes `/dllm/TAG/stage/1` on the wire. */
+export function wireProtocol(protocol: ProtocolId, tag: string): string {
+  return protocol.replace('/dllm/', `/dllm/${tag}/`)
+}
+
+/** The protocol that everybody answers. */
+export function pingProtocol(tag: string): string {
+  return `/dllm/${tag}/ping/1.0.0`
+}
+
+/** Limits of libp2p for a protocol of which a peer may hold `channels`. */
+export function streamLimits(channels: number): { maxInboundStreams: number; maxOutboundStreams: number } {
+  return { maxInboundStreams: channels + CLOSING_STREAMS, maxOutboundStreams: WIRE_LIMITS.channelsPerPeerMax }
+}
+
+/** A libp2p node, not started. */
+export async function createHost(options: HostOptions): Promise<Host> {
+  const tag = networkTag(options.networkId)
+  const listens = options.listen.length > 0
+  const [{ createLibp2p }, { tcp }, { tls }, { yamux }, { identify }, { ping }, noise, mdns, dht] = await Promise.all([
+    import('libp2p'),
+    import('@libp2p/tcp'),
+    import('@libp2p/tls'),
+    import('@libp2p/yamux'),
+    import('@libp2p/identify'),
+    import('@libp2p/ping'),
+    // Whoever dials offers tls first and everybody has it, so only a listener can need noise, for a foreign dialler.
+    listens ? import('@libp2p/noise') : undefined,
+    options.mdns ? import('@libp2p/mdns') : undefined,
+    options.dht ? import('@libp2p/kad-dht') : undefined,
+  ])
+  const protocolPrefix = `dllm/${tag}`
+  const kad = dht?.kadDHT({
+    protocol: `/dllm/${tag}/kad/1`,
+    clientMode: !listens,
+    // The default drops private addresses, which are all that a local network has.
+    peerInfoMapper: dht.passthroughMapper,
+  })
+  const discovery = mdns?.mdns({ interval: MDNS_INTERVAL_MS, serviceTag: `_dllm-${tag}._udp.local` })
+  const init: Libp2pOptions<HostServices> = {
+    ...commonOptions(options, protocolPrefix),
+    transports: [tcp()],
+    connectionEncrypters: noise ? [tls(), noise.noise()] : [tls()],
+    streamMuxers: [yamux({ streamOptions: windows() })],
+    services: { identify: identify({ protocolPrefix }), ping: ping({ protocolPrefix }), ...(kad ? { dht: kad } : {}) },
+  }
+  if (options.privateKey) init.privateKey = options.privateKey
+  if (discovery) {
+    init.peerDiscovery = [(components) => heard(discovery(components), options.onLocalPeer)]
+  }
+  return await createLibp2p<HostServices>(init)
+}
+
+function commonOptions(options: HostOptions, protocolPrefix: string): Libp2pOptions<HostServices> {
+  const { allow } = options
+  const denied = (peer: { toString(): string }): boolean => allow !== undefined && !allow.has(peerId(peer.toString()))
+  return {
+    start: false,
+    nodeInfo: { name: 'dllm', version: '1', userAgent: 'dllm/1' },
+    addresses: { listen: [...options.listen] },
+    connectionMonitor: { ...MONITOR, protocolPrefix },
+    connectionManager: {
+      maxConnections: WIRE_LIMITS.connectionsMax,
+      inboundConnectionThreshold: INBOUND_PER_SECOND,
+      maxIncomingPendingConnections: PENDING_INBOUND_MAX,
+      inboundUpgradeTimeout: DEADLINES.dialMs,
+      dialTimeout: DEADLINES.dialMs,
+      addressDialTimeout: DEADLINES.dialAddressMs,
+    },
+    connectionGater: {
+      denyDialPeer: denied,
+      denyInboundEncryptedConnection: denied,
+      // libp2p's own gater is for browsers too and refuses private addresses there; ours says so everywhere.
+      denyDialMultiaddr: () => false,
+    },
+  }
+}
+
+/** `maxReadBufferLength` below the window, as libp2p has it, resets streams that keep the rules. */
+function windows(): Record<'initialStreamWindowSize' | 'maxStreamWindowSize' | 'maxReadBufferLength', number> {
+  return {
+    initialStreamWindowSize: FIRST_WINDOW_BYTES,
+    maxStreamWindowSize: LARGEST_WINDOW_BYTES,
+    maxReadBufferLength: LARGEST_WINDOW_BYTES,
+  }
+}
+
+/** libp2p tells of a discovered peer once in its life; we want to hear it again after a connection is lost. */
+function heard(discovery: PeerDiscovery, onLocalPeer: (peer: PeerInfo) => void): PeerDiscovery {
+  discovery.addEventListener('peer', (event) => onLocalPeer(event.detail))
+  return discovery
+}
