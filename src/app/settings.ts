@@ -4,7 +4,7 @@
  * Spec: docs/spec/home.md §2.
  * @module
  */
-import { INPUT_LIMITS, MODEL_LIMITS } from '../base/limits.ts'
+import { INPUT_LIMITS, MODEL_LIMITS, WIRE_LIMITS } from '../base/limits.ts'
 
 export interface Settings {
   /** Name of the network that commands talk to. */
@@ -61,8 +61,13 @@ function isThreadCount(value: unknown): value is number {
   return Number.isInteger(value) && Number(value) >= 0 && Number(value) <= INPUT_LIMITS.threadsMax
 }
 
+/** A TCP multiaddr, `/ip4/192.0.2.1/tcp/4001`, with or without a `/p2p/ID` at its end. */
+export function isTcpAddress(value: unknown): value is string {
+  if (typeof value !== 'string' || value.length > WIRE_LIMITS.addressCharactersMax) return false
+  const [, port] = /^\/(?:ip4|ip6|dns|dns4|dns6)\/[^/\s]+\/tcp\/(\d{1,5})(?:\/p2p\/[A-Za-z0-9]+)?$/.exec(value) ?? []
+  return port !== undefined && Number(port) <= 65_535
+}
+
 function isListenAddress(value: unknown): value is string {
-  return (
-    typeof value === 'string' && value.length <= 256 && /^\/(ip4|ip6|dns4|dns6)\/[^/\s]+\/tcp\/\d{1,5}$/.test(value)
-  )
+  return isTcpAddress(value) && !value.includes('/p2p/')
 }

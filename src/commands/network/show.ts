@@ -1,0 +1,26 @@
+/**
+ * `dllm network show [NAME]`: how a network is found.
+ * @module
+ */
+import { Args } from '@oclif/core'
+import { BaseCommand } from '../../app/base-command.ts'
+
+export default class NetworkShow extends BaseCommand {
+  static override summary = 'Show how a network finds its peers.'
+  static override examples = ['<%= config.bin %> network show', '<%= config.bin %> network show local --json']
+  static override args = { name: Args.string({ description: 'Name of the network; the selected one if left out.' }) }
+
+  async run(): Promise<object> {
+    const { args, flags } = await this.parse(NetworkShow)
+    const { loadConfig } = await import('../../app/config.ts')
+    const { loadNetwork } = await import('../../app/networks.ts')
+    const home = await this.home(flags)
+    const { settings } = await loadConfig({ home, env: process.env, flags: { network: flags.network } })
+    const network = await loadNetwork(home, args.name ?? settings.network)
+    this.printLine(`Network    ${network.id}`)
+    this.printLine(`mDNS       ${network.mdns ? 'on' : 'off'}`)
+    this.printLine(`DHT        ${network.dht ? 'on' : 'off'}`)
+    this.printLine(`Bootstrap  ${network.bootstrap.length === 0 ? 'none' : network.bootstrap.join('\n           ')}`)
+    return network
+  }
+}
