@@ -120,6 +120,8 @@ export const WALLET_LIMITS = {
   scryptWorkMax: 2 ** 23,
   saltBytesMax: 64,
   secretBytesMax: 8 * KIB,
+  /** Descriptors that a shell can open; more than any shell hands over. */
+  descriptorMax: 1_023,
   /** Words, passwords and the like from a file, a descriptor or a pipe. */
   secretInputBytesMax: 16 * KIB,
 } as const

@@ -21,8 +21,8 @@ import {
   type StageMessage,
   type StageMessageOf,
   type StageMessageType,
-  type StageStatistics,
 } from '../../net/protocols/stage.ts'
+import type { StageStatistics } from '../../net/protocols/statistics.ts'
 import type { Channel, Wire } from '../../net/wire.ts'
 import { createInbox, type Inbox } from './inbox.ts'
 import { RingError } from './ring-error.ts'

@@ -2,7 +2,7 @@
  * Counts what one session costs one stage: steps, rows, engine time, queueing, bytes.
  * @module
  */
-import type { StageStatistics } from '../../net/protocols/stage.ts'
+import type { StageStatistics } from '../../net/protocols/statistics.ts'
 import type { Channel } from '../../net/wire.ts'
 import type { StepRun } from '../engine-host.ts'
 
@@ -32,5 +32,25 @@ export function createMeter(): StageMeter {
       bytesReceived: channels.reduce((sum, channel) => sum + (channel?.bytesReceived ?? 0), 0),
       bytesSent: channels.reduce((sum, channel) => sum + (channel?.bytesSent ?? 0), 0),
     }),
+  }
+}
+
+export const NO_STATISTICS: StageStatistics = {
+  steps: 0,
+  rows: 0,
+  computeMs: 0,
+  queueMs: 0,
+  bytesReceived: 0,
+  bytesSent: 0,
+}
+
+export function addStatistics(a: StageStatistics, b: StageStatistics): StageStatistics {
+  return {
+    steps: a.steps + b.steps,
+    rows: a.rows + b.rows,
+    computeMs: a.computeMs + b.computeMs,
+    queueMs: a.queueMs + b.queueMs,
+    bytesReceived: a.bytesReceived + b.bytesReceived,
+    bytesSent: a.bytesSent + b.bytesSent,
   }
 }

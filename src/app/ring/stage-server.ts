@@ -18,9 +18,11 @@ import {
   type StageMessage,
   type StageMessageOf,
 } from '../../net/protocols/stage.ts'
+import type { StageStatistics } from '../../net/protocols/statistics.ts'
 import type { Channel, Wire } from '../../net/wire.ts'
 import type { EngineHost } from '../engine-host.ts'
 import { RingError } from './ring-error.ts'
+import { addStatistics, NO_STATISTICS } from './stage-meter.ts'
 import { StageSession } from './stage-session.ts'
 import { withDeadline } from './timer.ts'
 
@@ -37,6 +39,8 @@ export interface ServedSegments {
 
 export interface StageServer {
   readonly sessionCount: number
+  /** All sessions since the start, and the one opened latest. */
+  statistics(): { total: StageStatistics; latest: StageStatistics }
   /** Ends all sessions. */
   close(): Promise<void>
 }
@@ -53,6 +57,8 @@ export async function createStageServer(
 ): Promise<StageServer> {
   const { wire, clock, log } = ports
   const sessions = new Map<SessionId, StageSession>()
+  let ended = NO_STATISTICS
+  let latest: StageSession | undefined
   /** Links that came before the client's `open` reached us. */
   const waiters = new Map<SessionId, LinkWaiter>()
   /** Sessions whose previous stage has not linked yet. */
@@ -118,6 +124,7 @@ export async function createStageServer(
         hiddenSize: segments.config.hiddenSize,
         endTokens: segments.config.endTokens,
         onClosed: () => {
+          ended = addStatistics(ended, session.statistics())
           sessions.delete(open.session)
           linked.delete(open.session)
         },
@@ -125,6 +132,7 @@ export async function createStageServer(
       ports,
     )
     sessions.set(open.session, session)
+    latest = session
     return session
   }
 
@@ -168,6 +176,10 @@ export async function createStageServer(
     get sessionCount() {
       return sessions.size
     },
+    statistics: () => ({
+      total: [...sessions.values()].reduce((sum, session) => addStatistics(sum, session.statistics()), ended),
+      latest: latest?.statistics() ?? NO_STATISTICS,
+    }),
     close: async () => {
       const gone = new RingError('RING_CLOSED', 'The miner is shutting down.')
       await Promise.all([...sessions.values()].map((session) => session.fail(gone)))

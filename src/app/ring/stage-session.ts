@@ -18,6 +18,7 @@ import {
   type StageMessage,
   type StageMessageOf,
 } from '../../net/protocols/stage.ts'
+import type { StageStatistics } from '../../net/protocols/statistics.ts'
 import type { Channel } from '../../net/wire.ts'
 import type { EngineHost } from '../engine-host.ts'
 import { linkLost, RingError } from './ring-error.ts'
@@ -42,9 +43,9 @@ export interface StageSessionOptions {
 }
 
 export class StageSession {
-  readonly meter: StageMeter
   readonly place: RingPlace
   readonly #options: StageSessionOptions
+  readonly #meter: StageMeter = createMeter()
   readonly #ports: { clock: Clock; log: Log }
   readonly #isFirst: boolean
   readonly #tail: Tail | undefined
@@ -67,7 +68,6 @@ export class StageSession {
     this.#ports = ports
     this.#isFirst = this.place.isFirst
     this.#tail = this.place.isTail ? createTail({ endTokens: options.endTokens, capacity }) : undefined
-    this.meter = createMeter()
     this.#stepTimer = createTimer(ports.clock)
     this.#idleTimer = createTimer(ports.clock)
     this.#touch()
@@ -94,6 +94,11 @@ export class StageSession {
   /** Tells the client that both links stand. */
   ready(): void {
     if (!this.#closed) this.#toClient({ type: 'ready' })
+  }
+
+  /** What this session has cost here so far. */
+  statistics(): StageStatistics {
+    return this.#meter.statistics([this.#options.control, this.#previous, this.#next?.channel])
   }
 
   /** Reads the client's messages until it closes; resolves when the session is over. */
@@ -156,7 +161,7 @@ export class StageSession {
         this.#stepTimer.disarm()
         return
       case 'ask-statistics':
-        this.#toClient({ type: 'statistics', statistics: this.#statistics() })
+        this.#toClient({ type: 'statistics', statistics: this.statistics() })
         return
       default:
         throw new RingError('RING_BAD_MESSAGE', `A client may not send "${message.type}".`)
@@ -239,7 +244,7 @@ export class StageSession {
     const work = host.run({ cache, position: message.position, input, logits })
     this.#latestRun = work
     const run = await work
-    this.meter.step(message.tokens.length, run)
+    this.#meter.step(message.tokens.length, run)
     if (run.output.type === 'failed') throw run.output.error
     if (!this.#isCurrent(message.turn)) return
     if (run.output.type === 'hidden') await this.#passOn(message, run.output.values)
@@ -296,10 +301,6 @@ export class StageSession {
     this.#idleTimer.arm(milliseconds(SESSION_LIMITS.idleMsMax), () => {
       this.#failLater(new RingError('RING_SESSION_IDLE', idle))
     })
-  }
-
-  #statistics(): StageMessageOf<'statistics'>['statistics'] {
-    return this.meter.statistics([this.#options.control, this.#previous, this.#next?.channel])
   }
 
   /** A link that ends while the session lives is lost, whatever the neighbour's reason. */

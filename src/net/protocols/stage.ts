@@ -11,6 +11,7 @@ import { type Hash, hash, type PeerId, peerId, type SessionId, sessionId } from 
 import { CodecError, Reader, Writer } from '../../base/codec.ts'
 import { SESSION_LIMITS, WIRE_LIMITS } from '../../base/limits.ts'
 import type { PeerAddress, ProtocolId, ProtocolOptions } from '../wire.ts'
+import { readStatistics, type StageStatistics, writeStatistics } from './statistics.ts'
 
 export const STAGE_PROTOCOL: ProtocolId = '/dllm/stage/1'
 export const STAGE_PROTOCOL_OPTIONS: ProtocolOptions = {
@@ -40,17 +41,6 @@ export interface Generation {
 
 export type EndReason = 'end-token' | 'max-tokens' | 'context-full'
 const END_REASONS: readonly EndReason[] = ['end-token', 'max-tokens', 'context-full']
-
-/** What one stage did for one session. */
-export interface StageStatistics {
-  readonly steps: number
-  readonly rows: number
-  /** Milliseconds in the engine, and waiting for it. */
-  readonly computeMs: number
-  readonly queueMs: number
-  readonly bytesReceived: number
-  readonly bytesSent: number
-}
 
 export type StageMessage =
   // client to stage, on the control channel
@@ -320,21 +310,5 @@ function readGeneration(reader: Reader): Generation {
     repetitionPenalty: reader.f64(),
     seed: reader.u64(),
     withDigests: reader.flag(),
-  }
-}
-
-function writeStatistics(writer: Writer, statistics: StageStatistics): void {
-  writer.u32(statistics.steps).u32(statistics.rows).f64(statistics.computeMs).f64(statistics.queueMs)
-  writer.f64(statistics.bytesReceived).f64(statistics.bytesSent)
-}
-
-function readStatistics(reader: Reader): StageStatistics {
-  return {
-    steps: reader.u32(),
-    rows: reader.u32(),
-    computeMs: reader.f64(),
-    queueMs: reader.f64(),
-    bytesReceived: reader.f64(),
-    bytesSent: reader.f64(),
   }
 }

@@ -1,0 +1,130 @@
+/**
+ * A RouteSource from signed offers: asks the known peers, keeps what they tell in a book, and picks the cheapest
+ * ring by measured step times and round trips.
+ * Spec: docs/spec/wire.md §3.3.
+ * @module
+ */
+import { type Hash, milliseconds, type PeerId } from '../../base/brand.ts'
+import { codeOf, messageOf } from '../../base/error.ts'
+import { WIRE_LIMITS } from '../../base/limits.ts'
+import type { Clock, Log } from '../../base/ports.ts'
+import { findRing, type RouteOffer } from '../../ml/route.ts'
+import type { Offer } from '../../net/protocols/status.ts'
+import type { PeerAddress, Wire } from '../../net/wire.ts'
+import type { OfferBook } from '../offers.ts'
+import { type Asked, askStatus } from '../status-service.ts'
+import { RingError } from './ring-error.ts'
+import type { Route, RouteSource } from './route.ts'
+
+/** One way between two miners that have not measured each other. */
+const UNKNOWN_HOP_MS = 10
+
+export interface PeerDirectory {
+  /** Asks the bootstrap addresses and every peer met so far; unreachable ones are left out. */
+  refresh(signal?: AbortSignal): Promise<Asked[]>
+}
+
+export interface DirectoryOptions {
+  readonly networkId: string
+  /** Multiaddrs to begin with. */
+  readonly bootstrap: readonly string[]
+}
+
+export interface DirectoryPorts {
+  readonly wire: Wire
+  readonly clock: Clock
+  readonly log: Log
+  readonly book: OfferBook
+}
+
+export function createPeerDirectory(options: DirectoryOptions, ports: DirectoryPorts): PeerDirectory {
+  const { wire, clock, log, book } = ports
+  const ask = async (to: PeerAddress, signal: AbortSignal | undefined): Promise<Asked | undefined> => {
+    try {
+      const asked = await askStatus(to, { networkId: options.networkId, signal }, { wire, clock })
+      book.take(asked.status.offers)
+      return asked
+    } catch (error) {
+      signal?.throwIfAborted()
+      log.write('debug', 'status.failed', { peer: to.peer, code: codeOf(error), why: messageOf(error) })
+      return undefined
+    }
+  }
+  const connect = async (address: string, signal: AbortSignal | undefined): Promise<PeerAddress | undefined> => {
+    try {
+      return { peer: await wire.connect(address, signal), addresses: [address] }
+    } catch (error) {
+      signal?.throwIfAborted()
+      log.write('debug', 'bootstrap.failed', { address, code: codeOf(error), why: messageOf(error) })
+      return undefined
+    }
+  }
+  return {
+    refresh: async (signal) => {
+      const reached = await Promise.all(options.bootstrap.map((address) => connect(address, signal)))
+      const found = new Map<PeerId, PeerAddress>()
+      for (const peer of reached) if (peer) found.set(peer.peer, peer)
+      const told = book.list().map(({ offer }): PeerAddress => ({ peer: offer.peer, addresses: offer.addresses }))
+      for (const peer of [...wire.knownPeers(), ...told]) {
+        if (found.size < WIRE_LIMITS.offersMax && peer.peer !== wire.peer && !found.has(peer.peer))
+          found.set(peer.peer, peer)
+      }
+      const asked = await Promise.all([...found.values()].map((peer) => ask(peer, signal)))
+      return asked.filter((answer) => answer !== undefined)
+    },
+  }
+}
+
+/** Routes by shortest path over the live offers of the book. */
+export function createOfferRoutes(directory: PeerDirectory, book: OfferBook): RouteSource {
+  return {
+    findRoute: async (model, signal) => {
+      await directory.refresh(signal)
+      return routeFrom(model, book.ofModel(model))
+    },
+  }
+}
+
+/** The cheapest ring of these offers; throws RING_NO_ROUTE with what is missing. */
+export function routeFrom(model: Hash, offers: readonly Offer[]): Route {
+  const usable = offers.filter(({ sessionsFree }) => sessionsFree > 0)
+  const segmentCount = Math.max(0, ...usable.map((offer) => offer.segmentCount))
+  if (usable.length === 0) throw noRoute(model, offers.length > 0 ? 'all of its miners are full' : 'no miner serves it')
+  const byRoute = new Map<RouteOffer, Offer>()
+  for (const offer of usable) {
+    const { peer, firstSegment, lastSegment, stepMicros } = offer
+    byRoute.set({ miner: peer, firstSegment, lastSegment, stepMs: stepMicros / 1_000 }, offer)
+  }
+  const hops = hopTable(usable)
+  const hopMs = (from: string, to: string) => hops.get(`${from} ${to}`) ?? hops.get(`${to} ${from}`) ?? UNKNOWN_HOP_MS
+  const found = findRing({ segmentCount, offers: [...byRoute.keys()], hopMs })
+  if ('missing' in found) {
+    const missing = found.missing.map((segment) => segment + 1).join(', ')
+    throw noRoute(
+      model,
+      missing === '' ? 'the offered segments do not join up' : `nobody serves segment ${missing} of ${segmentCount}`,
+    )
+  }
+  const stages = found.stages.map((stage) => {
+    const { peer, addresses, firstSegment, lastSegment } = byRoute.get(stage)!
+    return { peer, addresses, firstSegment, lastSegment }
+  })
+  return { model, stages, expectedStepMs: milliseconds(found.stepMs) }
+}
+
+/** One-way milliseconds by `from to`. */
+function hopTable(offers: readonly Offer[]): Map<string, number> {
+  const hops = new Map<string, number>()
+  for (const { peer, roundTrips } of offers) {
+    for (const { peer: other, micros } of roundTrips) hops.set(`${peer} ${other}`, micros / 2_000)
+  }
+  return hops
+}
+
+function noRoute(model: Hash, why: string): RingError {
+  return new RingError(
+    'RING_NO_ROUTE',
+    `No ring of miners covers this model: ${why}. Start a miner with \`dllm mine\`, or see \`dllm status\`.`,
+    { details: { model } },
+  )
+}

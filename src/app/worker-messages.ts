@@ -1,0 +1,76 @@
+/**
+ * What the main thread and an engine worker say to each other. Plain data; large arrays are transferred, not copied.
+ * @module
+ */
+import { HouseError } from '../base/error.ts'
+import type { CacheId, EngineName, StepInput, StepOutput } from '../ml/engine/engine.ts'
+import { EngineError } from '../ml/engine/engine.ts'
+import type { StoredModel } from './model-store.ts'
+
+/** Handed to the worker when it starts. */
+export interface WorkerInit {
+  readonly home: string
+  readonly model: StoredModel
+  readonly firstSegment: number
+  /** Exclusive. */
+  readonly lastSegment: number
+  readonly engine: EngineName
+  readonly threads: number
+  readonly cacheBytesMax: number
+}
+
+export type WorkerRequest =
+  | { readonly type: 'open-cache'; readonly capacity: number }
+  | { readonly type: 'close-cache'; readonly cache: CacheId }
+  | { readonly type: 'run'; readonly batch: readonly StepInput[] }
+  | { readonly type: 'close' }
+
+/** A step's result as plain data: error objects do not survive the way between threads. */
+export type PlainOutput =
+  | Exclude<StepOutput, { type: 'failed' }>
+  | { readonly type: 'failed'; readonly error: PlainError }
+
+export interface PlainError {
+  readonly code: string
+  readonly message: string
+  readonly details: HouseError['details']
+}
+
+export type WorkerReply =
+  | { readonly type: 'started'; readonly weightBytes: number; readonly engine: EngineName }
+  | { readonly type: 'cache'; readonly cache: CacheId }
+  | { readonly type: 'done' }
+  | { readonly type: 'outputs'; readonly outputs: readonly PlainOutput[]; readonly computeMs: number }
+  | { readonly type: 'error'; readonly error: PlainError }
+
+/** A request or reply with the number that pairs them; the start's reply has number 0. */
+export interface Numbered<Body> {
+  readonly id: number
+  readonly body: Body
+}
+
+/** An expected failure as data; undefined for a bug, which must end the worker. */
+export function toPlainError(error: unknown): PlainError | undefined {
+  if (!(error instanceof HouseError)) return undefined
+  return { code: error.code, message: error.message, details: error.details }
+}
+
+export function toPlainOutput(output: StepOutput): PlainOutput {
+  if (output.type !== 'failed') return output
+  const { code, message, details } = output.error
+  return { type: 'failed', error: { code, message, details } }
+}
+
+export function fromPlainOutput(output: PlainOutput): StepOutput {
+  return output.type === 'failed' ? { type: 'failed', error: toEngineError(output.error) } : output
+}
+
+/** The error again, with its code; whatever failed in the worker is a failure of the engine to its caller. */
+export function toEngineError(error: PlainError): EngineError {
+  return new EngineError(error.code as EngineError['code'], error.message, { details: error.details })
+}
+
+/** Buffers of a batch's inputs or outputs, to be transferred. */
+export function buffersOf(items: readonly { values?: Float32Array }[]): ArrayBuffer[] {
+  return items.flatMap(({ values }) => (values && values.byteLength > 0 ? [values.buffer as ArrayBuffer] : []))
+}
