@@ -1,0 +1,89 @@
+import { readFileSync } from 'node:fs'
+import { describe, expect, test } from 'vitest'
+import { encodeManifest, modelHash, rangeOf } from '../../../src/ml/manifest.ts'
+import { parseManifest } from '../../../src/ml/manifest-parse.ts'
+
+const bytes = readFileSync(new URL('../../../models/genesis/manifest.json', import.meta.url))
+const genesis = parseManifest(bytes)
+
+/** The manifest of genesis with one value replaced, at a path such as `segments.1.shard.bytes`. */
+function changed(path: string, value: unknown): Uint8Array {
+  const json = JSON.parse(bytes.toString('utf8')) as unknown
+  const keys = path.split('.')
+  const last = keys.pop()!
+  const target = keys.reduce((object, key) => (object as Record<string, unknown>)[key], json) as Record<string, unknown>
+  target[last] = value
+  return new TextEncoder().encode(`${JSON.stringify(json, undefined, 2)}\n`)
+}
+
+describe('a manifest', () => {
+  test('is encoded as it was', () => {
+    expect(Buffer.from(encodeManifest(genesis)).equals(bytes)).toBe(true)
+  })
+
+  test('of genesis has the hash that a change of numbers or layout would change', () => {
+    expect(modelHash(genesis)).toBe('2aee0560b57de025f11d292bfe8f9e234e7e8a3465873a759a36aac7414afcf7')
+  })
+
+  test('has another hash for another name', () => {
+    expect(modelHash({ ...genesis, name: 'genesis2' })).not.toBe(modelHash(genesis))
+  })
+
+  test('keeps scaling, window and missing tokens', () => {
+    const config = {
+      ...genesis.config,
+      ropeScaling: { type: 'linear', factor: 2.5 },
+      slidingWindow: 64,
+      beginToken: undefined,
+      endTokens: [],
+    } as const
+    const manifest = { ...genesis, config, generation: {} }
+    expect(parseManifest(encodeManifest(manifest))).toEqual(manifest)
+  })
+
+  test('gives the layers of neighbouring segments', () => {
+    expect(rangeOf(genesis, 1, 3)).toEqual({ firstLayer: 1, lastLayer: 3, hasEmbedding: false, hasHead: false })
+    expect(rangeOf(genesis, 0, 6)).toEqual({ firstLayer: 0, lastLayer: 6, hasEmbedding: true, hasHead: true })
+  })
+
+  test.each([
+    ['another specification', 'spec', 'exact-2'],
+    ['an unknown format', 'format', 'q5'],
+    ['an unknown field', 'extra', 1],
+    ['an unknown field inside', 'config.extra', 1],
+    ['no config', 'config', null],
+    ['too many layers', 'config.layerCount', 100_000],
+    ['an end token outside the vocabulary', 'config.endTokens', [2048]],
+    ['a window of zero', 'config.slidingWindow', 0],
+    ['heads that do not divide', 'config.keyValueHeadCount', 4],
+    ['a gap between segments', 'segments.1.firstLayer', 2],
+    ['no segments', 'segments', []],
+    ['a segment less', 'segments', genesis.segments.slice(0, -1)],
+    ['a second head', 'segments.1.hasHead', true],
+    ['a shard of another size', 'segments.1.shard.bytes', 1],
+    ['a shard outside the folder', 'segments.1.shard.file', '../x'],
+    ['a shard with a path', 'segments.1.shard.file', 'a/b'],
+    ['a file called manifest.json', 'files.0.name', 'manifest.json'],
+    ['one file twice', 'files.1.name', 'tokenizer.json'],
+    ['a hash that is none', 'files.0.sha256', 'x'.repeat(64)],
+    ['a hash in capitals', 'files.0.sha256', 'A'.repeat(64)],
+    ['a negative temperature', 'generation.temperature', -1],
+  ])('with %s is refused', (_case, path, value) => {
+    const act = () => parseManifest(changed(path, value))
+    expect(act).toThrow(expect.objectContaining({ code: 'MODEL_BAD_MANIFEST' }))
+  })
+
+  test('with a name that is a path is refused', () => {
+    const act = () => parseManifest(changed('name', '../genesis'))
+    expect(act).toThrow(expect.objectContaining({ code: 'MODEL_BAD_NAME' }))
+  })
+
+  test.each([
+    ['not JSON', new TextEncoder().encode('{')],
+    ['in another layout of the same JSON', new TextEncoder().encode(JSON.stringify(JSON.parse(bytes.toString())))],
+    ['with a field first that belongs elsewhere', new TextEncoder().encode(`{"files":[],${bytes.toString().slice(1)}`)],
+    ['empty', new Uint8Array(0)],
+  ])('that is %s is refused', (_case, encoded) => {
+    expect(() => parseManifest(encoded)).toThrow(expect.objectContaining({ code: 'MODEL_BAD_MANIFEST' }))
+  })
+})
