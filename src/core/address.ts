@@ -10,15 +10,11 @@ import { type Address, address } from '../base/brand.ts'
 import { HouseError } from '../base/error.ts'
 import { PUBLIC_KEY_BYTES } from './ed25519.ts'
 import { taggedHash } from './hash.ts'
+import { NETWORK_KINDS, type NetworkKind } from './network-kind.ts'
 
 export class AddressError extends HouseError<
   'ADDRESS_WRONG_NETWORK' | 'ADDRESS_UNKNOWN_PREFIX' | 'ADDRESS_BAD_CHARACTER' | 'ADDRESS_BAD_CHECKSUM'
 > {}
-
-/** The three families of networks; a network that somebody creates belongs to one of them. */
-export type NetworkKind = 'mainnet' | 'testnet' | 'local'
-
-export const NETWORK_KINDS: readonly NetworkKind[] = ['mainnet', 'testnet', 'local']
 
 const PREFIX: Readonly<Record<NetworkKind, string>> = { mainnet: 'dllm', testnet: 'tdllm', local: 'ldllm' }
 

@@ -9,7 +9,8 @@ import { sha512 } from '@noble/hashes/sha2.js'
 import { concatBytes, utf8ToBytes } from '@noble/hashes/utils.js'
 import { assert } from '../base/assert.ts'
 import { HouseError } from '../base/error.ts'
-import type { NetworkKind } from './address.ts'
+import type { NetworkKind } from './network-kind.ts'
+import { ROLES, type Role } from './role.ts'
 
 export class PathError extends HouseError<'PATH_BAD' | 'PATH_NOT_HARDENED'> {}
 
@@ -19,13 +20,6 @@ export interface DerivedNode {
   /** 32 bytes. */
   readonly chainCode: Uint8Array
 }
-
-/** Keys for three jobs: owner holds money, operator runs a machine, payout receives earnings. */
-export type Role = 'owner' | 'operator' | 'payout'
-
-export const ROLES: readonly Role[] = ['owner', 'operator', 'payout']
-
-const ROLE_NUMBER: Readonly<Record<Role, number>> = { owner: 0, operator: 1, payout: 2 }
 
 /** SLIP-44: 1 is shared by all test networks; mainnet is "DLLM" in ASCII, 0x444c4c4d, to be registered. */
 const COIN_NUMBER: Readonly<Record<NetworkKind, number>> = { mainnet: 0x444c4c4d, testnet: 1, local: 1 }
@@ -45,7 +39,7 @@ const PATH_STEPS_MAX = 16
 /** The path of a role's key, such as `m/44'/1'/0'/0'/0'`. */
 export function accountPath(options: AccountPath): string {
   const { network, role, account = 0, index = 0 } = options
-  return `m/44'/${COIN_NUMBER[network]}'/${account}'/${ROLE_NUMBER[role]}'/${index}'`
+  return `m/44'/${COIN_NUMBER[network]}'/${account}'/${ROLES.indexOf(role)}'/${index}'`
 }
 
 /**

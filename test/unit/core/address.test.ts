@@ -3,7 +3,8 @@ import { hexToBytes } from '@noble/hashes/utils.js'
 import { bech32, bech32m } from '@scure/base'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { addressOf, decodeAddress, decodeAddressOn, NETWORK_KINDS } from '../../../src/core/address.ts'
+import { addressOf, decodeAddress, decodeAddressOn } from '../../../src/core/address.ts'
+import { NETWORK_KINDS } from '../../../src/core/network-kind.ts'
 import vectors from '../../vectors/bech32m-bip350.json' with { type: 'json' }
 
 const KEY = hexToBytes('d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a')
