@@ -5,13 +5,15 @@
  * @module
  */
 import type { Identify } from '@libp2p/identify'
-import type { PeerDiscovery, PeerInfo, PrivateKey } from '@libp2p/interface'
+import type { ConnectionEncrypter, PeerDiscovery, PeerInfo, PrivateKey } from '@libp2p/interface'
 import type { Ping } from '@libp2p/ping'
+import type { TLSComponents } from '@libp2p/tls'
 import { sha256 } from '@noble/hashes/sha2.js'
 import { bytesToHex } from '@noble/hashes/utils.js'
 import type { Libp2p, Libp2pOptions } from 'libp2p'
 import { type PeerId, peerId } from '../base/brand.ts'
 import { DEADLINES, WIRE_LIMITS } from '../base/limits.ts'
+import { withoutWriteStalls } from './libp2p-tls.ts'
 import type { ProtocolId } from './wire.ts'
 
 export interface HostOptions {
@@ -36,11 +38,13 @@ export type Host = Libp2p<HostServices>
 
 const MIB = 1024 * 1024
 /**
- * Flow-control windows of one stream. The first size is a constant of the network: a peer that starts with more than the
- * other allows is cut off. 4 MiB lets a prompt's activations go out in one round trip of a long line.
+ * The flow-control window of a stream starts at yamux's 256 KiB (a constant of the network: who starts with more is cut
+ * off) and grows with the line's delay. At 4 MiB a 50 ms line carries 80 MiB/s, and a 10 Mbit/s uplink still lets a ping
+ * through before the monitor gives up.
  */
-const FIRST_WINDOW_BYTES = 4 * MIB
-const LARGEST_WINDOW_BYTES = 16 * MIB
+const LARGEST_WINDOW_BYTES = 4 * MIB
+/** A read buffer smaller than the window, as libp2p has it, resets streams that keep the rules. */
+const STREAM = { maxStreamWindowSize: LARGEST_WINDOW_BYTES, maxReadBufferLength: 2 * LARGEST_WINDOW_BYTES }
 /** A frozen or cut-off peer is noticed after two to eight seconds; libp2p's own settings take five to fifteen. */
 const MONITOR = { pingInterval: 2_000, pingTimeout: { minTimeout: 4_000, maxTimeout: 8_000 } }
 /** Connections per second and remote host; a local network of many processes has one host. libp2p's 5 drops dials. */
@@ -94,11 +98,12 @@ export async function createHost(options: HostOptions): Promise<Host> {
     peerInfoMapper: dht.passthroughMapper,
   })
   const discovery = mdns?.mdns({ interval: MDNS_INTERVAL_MS, serviceTag: `_dllm-${tag}._udp.local` })
+  const secure = (components: TLSComponents): ConnectionEncrypter => withoutWriteStalls(tls()(components))
   const init: Libp2pOptions<HostServices> = {
     ...commonOptions(options, protocolPrefix),
     transports: [tcp()],
-    connectionEncrypters: noise ? [tls(), noise.noise()] : [tls()],
-    streamMuxers: [yamux({ streamOptions: windows() })],
+    connectionEncrypters: noise ? [secure, noise.noise()] : [secure],
+    streamMuxers: [yamux({ streamOptions: STREAM })],
     services: { identify: identify({ protocolPrefix }), ping: ping({ protocolPrefix }), ...(kad ? { dht: kad } : {}) },
   }
   if (options.privateKey) init.privateKey = options.privateKey
@@ -130,15 +135,6 @@ function commonOptions(options: HostOptions, protocolPrefix: string): Libp2pOpti
       // libp2p's own gater is for browsers too and refuses private addresses there; ours says so everywhere.
       denyDialMultiaddr: () => false,
     },
-  }
-}
-
-/** `maxReadBufferLength` below the window, as libp2p has it, resets streams that keep the rules. */
-function windows(): Record<'initialStreamWindowSize' | 'maxStreamWindowSize' | 'maxReadBufferLength', number> {
-  return {
-    initialStreamWindowSize: FIRST_WINDOW_BYTES,
-    maxStreamWindowSize: LARGEST_WINDOW_BYTES,
-    maxReadBufferLength: LARGEST_WINDOW_BYTES,
   }
 }
 
