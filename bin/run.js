@@ -1,27 +1,55 @@
 #!/usr/bin/env node
-/** The program as built: `dist/` and the manifest, with compiled code cached between runs. */
-import { enableCompileCache } from 'node:module'
+/**
+ * The program as built: `dist/` and the manifest. Compiled code is cached between runs, and `dllm --help` is printed from
+ * the manifest before oclif loads. Errors that a command cannot catch, because none was found, end here.
+ */
+import { readFileSync } from 'node:fs'
+import module from 'node:module'
 
-enableCompileCache?.()
-const { Errors, flush, run } = await import('@oclif/core')
+const argv = process.argv.slice(2)
+const [major, minor] = process.versions.node.split('.').map(Number)
+if (major < 22 || (major === 22 && minor < 12)) {
+  fail(
+    'NODE_TOO_OLD',
+    `dllm needs Node 22.12 or newer, and this is ${process.version}. \`npx dllm\` brings its own.`,
+    1,
+  )
+} else if (!printRootHelp()) {
+  await runCommand()
+}
 
-try {
-  await run(process.argv.slice(2), import.meta.url)
-  await flush()
-} catch (error) {
-  if (error instanceof Errors.ExitError) {
-    process.exitCode = error.oclif.exit
-  } else {
-    // Only what happens before a command starts comes here: an unknown command, a broken installation.
-    const words = /^command (\S+) not found/.exec(error.message)?.[1]?.replaceAll(':', ' ')
-    const message =
-      words === undefined ? `${error.message} (BUG)` : `There is no command "${words}". See \`dllm --help\`. (USAGE)`
-    if (process.argv.includes('--json')) {
-      const [, text, code] = /^(.*) \((\w+)\)$/s.exec(message)
-      process.stdout.write(`${JSON.stringify({ error: { code, message: text } })}\n`)
-    } else {
-      process.stderr.write(`Error: ${message}\n`)
-    }
-    process.exitCode = words === undefined ? 1 : 2
+/** `dllm`, `dllm --help` and `dllm help`. Without a manifest, as in development, oclif does it. */
+function printRootHelp() {
+  if (argv.length > 1 || ![undefined, '--help', 'help'].includes(argv[0])) return false
+  try {
+    const { rootHelp, version } = JSON.parse(readFileSync(new URL('../oclif.manifest.json', import.meta.url), 'utf8'))
+    const userAgent = `dllm/${version} ${process.platform}-${process.arch} node-${process.version}`
+    process.stdout.write(`${rootHelp.replace('<%= userAgent %>', userAgent)}\n`)
+    return true
+  } catch {
+    return false
   }
+}
+
+async function runCommand() {
+  module.enableCompileCache?.()
+  const { Errors, flush, run } = await import('@oclif/core')
+  try {
+    await run(argv, import.meta.url)
+    await flush()
+  } catch (error) {
+    if (error instanceof Errors.ExitError) {
+      process.exitCode = error.oclif.exit
+      return
+    }
+    const words = /^command (\S+) not found/.exec(error.message)?.[1]?.replaceAll(':', ' ')
+    if (words === undefined) fail('BUG', error.message, 1)
+    else fail('USAGE', `There is no command "${words}". See \`dllm --help\`.`, 2)
+  }
+}
+
+function fail(code, message, exitCode) {
+  if (argv.includes('--json')) process.stdout.write(`${JSON.stringify({ error: { code, message } })}\n`)
+  else process.stderr.write(`Error: ${message} (${code})\n`)
+  process.exitCode = exitCode
 }

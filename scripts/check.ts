@@ -1,0 +1,95 @@
+/**
+ * `npm test`: the whole check, in the order in which failures are cheapest to understand. Runs everything even after a
+ * failure, and ends with `N passed, N failed`, where a check counts as one and each vitest test as one.
+ * @module
+ */
+import { spawnSync } from 'node:child_process'
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { delimiter, join } from 'node:path'
+
+interface Check {
+  readonly name: string
+  readonly command: readonly [string, ...string[]]
+  /** Why it does not run on this machine. */
+  readonly skip?: string | undefined
+}
+
+interface Totals {
+  passed: number
+  failed: number
+}
+
+const root = join(import.meta.dirname, '..')
+const binaries = join(root, 'node_modules/.bin')
+const environment = { ...process.env, PATH: `${binaries}${delimiter}${process.env.PATH ?? ''}` }
+const WASM_SCRIPT = 'scripts/build-wasm.ts'
+
+const checks: readonly Check[] = [
+  { name: 'types and build', command: ['tsc', '-b'] },
+  { name: 'types of tests, scripts and benchmarks', command: ['tsc', '-p', 'tsconfig.check.json'] },
+  { name: 'format and lint', command: ['biome', 'ci', '--error-on-warnings', '.'] },
+  { name: 'dead code', command: ['knip'] },
+  { name: 'command manifest', command: ['node', 'scripts/manifest.ts', '--check'] },
+  { name: 'WebAssembly from source', command: ['node', WASM_SCRIPT, '--check'], skip: wasmSkip() },
+]
+
+const totals: Totals = { passed: 0, failed: 0 }
+const failures: string[] = []
+for (const check of checks) runCheck(check)
+runTests()
+if (failures.length > 0) console.log(`\nFailed: ${failures.join(', ')}`)
+console.log(`\n${totals.passed} passed, ${totals.failed} failed`)
+process.exitCode = totals.failed === 0 ? 0 : 1
+
+function runCheck(check: Check): void {
+  heading(check.name)
+  if (check.skip !== undefined) {
+    console.log(`skipped: ${check.skip}`)
+    return
+  }
+  const passed = run(check.command)
+  console.log(passed ? 'ok' : 'FAILED')
+  count(check.name, passed ? 1 : 0, passed ? 0 : 1)
+}
+
+/** Vitest reports to the terminal and, as JSON, to a file that holds the totals. */
+function runTests(): void {
+  heading('tests')
+  const folder = mkdtempSync(join(tmpdir(), 'dllm-check-'))
+  const report = join(folder, 'vitest.json')
+  const passed = run(['vitest', 'run', '--reporter=default', '--reporter=json', `--outputFile.json=${report}`])
+  const found = readReport(report)
+  rmSync(folder, { recursive: true })
+  // A file that does not load, or an error outside every test, has no failed test of its own.
+  const failed = !passed && found.failed === 0 ? 1 : found.failed
+  count('tests', found.passed, failed)
+}
+
+function readReport(path: string): Totals {
+  if (!existsSync(path)) return { passed: 0, failed: 0 }
+  const report: { numPassedTests: number; numFailedTests: number } = JSON.parse(readFileSync(path, 'utf8'))
+  return { passed: report.numPassedTests, failed: report.numFailedTests }
+}
+
+function run([command, ...parameters]: readonly [string, ...string[]]): boolean {
+  const result = spawnSync(command, parameters, { cwd: root, env: environment, stdio: 'inherit' })
+  if (result.error !== undefined) console.error(result.error.message)
+  return result.status === 0
+}
+
+function count(name: string, passed: number, failed: number): void {
+  totals.passed += passed
+  totals.failed += failed
+  if (failed > 0) failures.push(name)
+}
+
+function heading(name: string): void {
+  console.log(`\n== ${name}`)
+}
+
+function wasmSkip(): string | undefined {
+  if (!existsSync(join(root, WASM_SCRIPT))) return `${WASM_SCRIPT} is not there`
+  const hasCompiler = spawnSync('clang-19', ['--version'], { stdio: 'ignore' }).status === 0
+  return hasCompiler ? undefined : 'clang-19 is not installed; the committed file is used as it is'
+}
