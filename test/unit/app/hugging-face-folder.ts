@@ -131,3 +131,26 @@ export function writeFolder(parent: string, files: Files, name = 'tiny'): string
   }
   return folder
 }
+
+/** The tensors with one of them changed, or left out where `change` gives undefined. */
+export function changed(name: string, change: (tensor: SourceTensor) => SourceTensor | undefined): Tensors {
+  const tensors = tinyTensors()
+  const next = change(tensors.get(name)!)
+  if (next === undefined) tensors.delete(name)
+  else tensors.set(name, next)
+  return tensors
+}
+
+/** A complete folder with these weights. */
+export function weights(tensors: Tensors, header?: (json: Record<string, unknown>) => void): Files {
+  return tinyFiles({ 'model.safetensors': safetensors(tensors, header) })
+}
+
+/** Puts one value among the F32 elements of a tensor. */
+export function withValue(value: number): (tensor: SourceTensor) => SourceTensor {
+  return (tensor) => {
+    const values = new Float32Array(tensor.data.slice().buffer)
+    values[5] = value
+    return { ...tensor, data: new Uint8Array(values.buffer) }
+  }
+}
