@@ -55,6 +55,8 @@ export interface RingSession {
    * early, or aborting, cancels the turn; the session stays usable.
    */
   generate(prompt: readonly number[], options: TurnOptions): AsyncGenerator<RingEvent, void, void>
+  /** Forgets every token from `length` on: the next turn continues there. */
+  rewind(length: number): void
   statistics(): Promise<StageStatistics[]>
   close(): Promise<void>
 }
@@ -140,6 +142,12 @@ class OpenRing implements RingSession {
       this.#busy = false
       if (!ended) this.#cancel(turn)
     }
+  }
+
+  rewind(length: number): void {
+    assert(!this.#busy && length <= this.#tokens.length, 'rewinding goes back, between turns')
+    this.#tokens.length = length
+    this.#heldEverywhere = Math.min(this.#heldEverywhere, length)
   }
 
   async statistics(): Promise<StageStatistics[]> {

@@ -1,0 +1,55 @@
+/**
+ * Sampling from flags, model and defaults: a flag wins over what the model's authors suggest, which wins over ours.
+ * @module
+ */
+import type { Random } from '../../base/ports.ts'
+import type { GenerationDefaults } from '../../ml/manifest.ts'
+import { validateSampling } from '../../ml/sampler.ts'
+import type { Generation } from '../../net/protocols/stage.ts'
+import { UsageError } from '../base-command.ts'
+
+export interface GenerationFlags {
+  readonly 'max-tokens': number
+  readonly temperature?: string | undefined
+  readonly 'top-k'?: number | undefined
+  readonly 'top-p'?: string | undefined
+  readonly 'min-p'?: string | undefined
+  readonly 'repetition-penalty'?: string | undefined
+  readonly seed?: string | undefined
+  readonly digests: boolean
+}
+
+const DEFAULTS: Required<GenerationDefaults> = { temperature: 0.8, topK: 40, topP: 0.95, minP: 0, repetitionPenalty: 1 }
+
+/** Throws USAGE for a text that is no number and SAMPLING_OUT_OF_RANGE for one out of its range. */
+export function generationFrom(flags: GenerationFlags, suggested: GenerationDefaults, random: Random): Generation {
+  const base = { ...DEFAULTS, ...suggested }
+  const generation: Generation = {
+    maxTokens: flags['max-tokens'],
+    temperature: numberOf('temperature', flags.temperature) ?? base.temperature,
+    topK: flags['top-k'] ?? base.topK,
+    topP: numberOf('top-p', flags['top-p']) ?? base.topP,
+    minP: numberOf('min-p', flags['min-p']) ?? base.minP,
+    repetitionPenalty: numberOf('repetition-penalty', flags['repetition-penalty']) ?? base.repetitionPenalty,
+    seed: flags.seed === undefined ? randomSeed(random) : seedOf(flags.seed),
+    withDigests: flags.digests,
+  }
+  validateSampling(generation)
+  return generation
+}
+
+function numberOf(flag: string, text: string | undefined): number | undefined {
+  if (text === undefined) return undefined
+  const value = Number(text)
+  if (text.trim() !== '' && Number.isFinite(value)) return value
+  throw new UsageError('USAGE', `--${flag} takes a number, not "${text}".`)
+}
+
+function seedOf(text: string): bigint {
+  if (/^\d{1,20}$/.test(text)) return BigInt(text)
+  throw new UsageError('USAGE', `--seed takes a whole number from 0 to 2^64 − 1, not "${text}".`)
+}
+
+function randomSeed(random: Random): bigint {
+  return random.bytes(8).reduce((seed, byte) => (seed << 8n) | BigInt(byte), 0n)
+}

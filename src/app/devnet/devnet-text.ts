@@ -1,0 +1,19 @@
+/**
+ * A group of the local network as a table for people.
+ * @module
+ */
+import { segmentText } from '../chat/trace.ts'
+import { table } from '../table.ts'
+import type { DevnetGroup } from './devnet-state.ts'
+
+/** `running` tells for each miner whether its process lives; left out: all do. */
+export function groupText(group: DevnetGroup, running: readonly boolean[] = []): string {
+  const rows = group.miners.map(({ name, pid, addresses, firstSegment, lastSegment }, index) => ({
+    miner: name,
+    pid,
+    segments: segmentText(firstSegment, lastSegment),
+    state: (running[index] ?? true) ? 'running' : 'gone',
+    address: addresses[0]?.replace(/\/p2p\/.*/, '') ?? '',
+  }))
+  return table(rows)
+}

@@ -1,0 +1,94 @@
+/**
+ * Processes of the local network: starting one in the background, asking whether a pid is still the one that we
+ * started, and ending it.
+ * @module
+ */
+import { execFile, spawn } from 'node:child_process'
+import { closeSync, openSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
+import { fileURLToPath } from 'node:url'
+import { milliseconds } from '../../base/brand.ts'
+import { DEADLINES } from '../../base/limits.ts'
+import type { Clock } from '../../base/ports.ts'
+
+export interface StartedProcess<Ready> {
+  readonly pid: number
+  /** What the process said when it was ready; rejects with its exit code when it ends before. */
+  readonly ready: Promise<Ready>
+}
+
+/** Time between two looks at a process that was told to end. */
+const LOOK_MS = milliseconds(20)
+
+/** `bin/run.js` of this package: this file lies three folders below its root, in src and in dist. */
+const PROGRAM = fileURLToPath(new URL('../../../bin/run.js', import.meta.url))
+
+/** The process ended before it was ready. */
+export class EndedEarly extends Error {
+  override readonly name: string = 'EndedEarly'
+}
+
+/** Starts `dllm ARGUMENTS` in the background; its output goes to `logFile`; it says once, by IPC, that it is ready. */
+export function startProcess<Ready>(args: readonly string[], logFile: string): StartedProcess<Ready> {
+  const log = openSync(logFile, 'a', 0o600)
+  const child = spawn(process.execPath, [PROGRAM, ...args], {
+    detached: true,
+    stdio: ['ignore', log, log, 'ipc'],
+    windowsHide: true,
+  })
+  closeSync(log)
+  const ready = new Promise<Ready>((resolve, reject) => {
+    child.once('message', (message) => {
+      resolve(message as Ready)
+      if (child.connected) child.disconnect()
+      child.unref()
+    })
+    child.once('error', reject)
+    child.once('exit', (code, signal) => reject(new EndedEarly(`it ended with ${signal ?? `exit code ${code}`}`)))
+  })
+  return { pid: child.pid ?? -1, ready }
+}
+
+/** Whether `pid` runs and its command line holds `mark`: a pid may have gone to somebody else since. */
+export async function isRunning(pid: number, mark: string): Promise<boolean> {
+  if (!exists(pid)) return false
+  const command = await commandLine(pid)
+  // Where the system does not tell command lines, the pid alone must do.
+  return command === undefined || command.includes(mark)
+}
+
+/** Ends the processes that are ours: SIGTERM, then SIGKILL to those that stay. */
+export async function endProcesses(
+  targets: readonly { readonly pid: number; readonly mark: string }[],
+  ports: { clock: Clock },
+): Promise<void> {
+  const ours = await Promise.all(targets.map(({ pid, mark }) => isRunning(pid, mark)))
+  const running = targets.filter((_, index) => ours[index]).map(({ pid }) => pid)
+  for (const pid of running) signal(pid, 'SIGTERM')
+  const untilMs = ports.clock.now() + DEADLINES.shutdownMs
+  while (running.some(exists) && ports.clock.now() < untilMs) await ports.clock.sleep(LOOK_MS)
+  for (const pid of running.filter(exists)) signal(pid, 'SIGKILL')
+  while (running.some(exists)) await ports.clock.sleep(LOOK_MS)
+}
+
+function exists(pid: number): boolean {
+  return signal(pid, 0)
+}
+
+function signal(pid: number, name: NodeJS.Signals | 0): boolean {
+  try {
+    return process.kill(pid, name)
+  } catch {
+    return false
+  }
+}
+
+async function commandLine(pid: number): Promise<string | undefined> {
+  if (process.platform === 'linux') {
+    const text = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => undefined)
+    return text?.replaceAll('\0', ' ')
+  }
+  return new Promise((resolve) => {
+    execFile('ps', ['-o', 'command=', '-p', String(pid)], (error, output) => resolve(error ? undefined : output))
+  })
+}

@@ -1,0 +1,121 @@
+/**
+ * The state of a network as a client sees it: the route that it would take now and what each of its miners says of
+ * its own work.
+ * @module
+ */
+import type { Clock, Log } from '../base/ports.ts'
+import type { StageStatistics } from '../net/protocols/statistics.ts'
+import { segmentText, shortPeer } from './chat/trace.ts'
+import { createClient } from './client.ts'
+import { loadConfig } from './config.ts'
+import { DevnetError, type DevnetGroup, readGroup } from './devnet/devnet-state.ts'
+import type { Home } from './home.ts'
+import { openModelStore } from './model-store.ts'
+import { LOCAL_NETWORK, loadNetwork, type Network } from './networks.ts'
+import { NO_STATISTICS } from './ring/stage-meter.ts'
+import type { Asked } from './status-service.ts'
+import { formatBytes, table } from './table.ts'
+
+export interface StageStatus {
+  readonly stage: number
+  readonly peer: string
+  /** Process on this machine, for miners of the local network. */
+  readonly pid: number | undefined
+  readonly segments: string
+  readonly device: string
+  readonly sessions: number
+  /** Measured by the miner when it started. */
+  readonly offeredStepMs: number
+  readonly roundTripMs: number
+  /** The latest session, and all of them. */
+  readonly latest: StageStatistics
+  readonly total: StageStatistics
+}
+
+export interface NetworkStatus {
+  readonly network: string
+  readonly model: string
+  readonly hash: string
+  /** Peers that answered. */
+  readonly peers: number
+  readonly expectedStepMs: number
+  readonly stages: readonly StageStatus[]
+}
+
+export interface StatusQuery {
+  readonly home: Home
+  readonly flags: { readonly network: string | undefined; readonly model?: string | undefined }
+  readonly signal: AbortSignal
+}
+
+/** Throws DEVNET_NOT_RUNNING or RING_NO_ROUTE when there is nothing to show. */
+export async function findStatus(query: StatusQuery, ports: { clock: Clock; log: Log }): Promise<NetworkStatus> {
+  const { home, flags } = query
+  const { settings } = await loadConfig({ home, env: process.env, flags: { network: flags.network, model: flags.model } })
+  const model = openModelStore({ home: home.path }).find(settings.model)
+  const { network, group } = await withLocalPeers(home, await loadNetwork(home, settings.network), settings.model)
+  const client = await createClient(network, ports)
+  try {
+    const asked = await client.directory.refresh(query.signal)
+    const route = await client.routes.findRoute(model.hash, query.signal)
+    const stages = await Promise.all(
+      route.stages.map(async ({ peer, firstSegment, lastSegment }, index): Promise<StageStatus> => {
+        const offer = client.book.ofModel(model.hash).find((one) => one.peer === peer)
+        const status = asked.find((one: Asked) => one.peer === peer)?.status
+        return {
+          stage: index + 1,
+          peer,
+          pid: group?.miners.find((miner) => miner.peer === peer)?.pid,
+          segments: segmentText(firstSegment, lastSegment),
+          device: offer?.device ?? '',
+          sessions: status?.sessions ?? 0,
+          offeredStepMs: (offer?.stepMicros ?? 0) / 1_000,
+          roundTripMs: await client.wire.ping(peer, query.signal),
+          latest: status?.latest ?? NO_STATISTICS,
+          total: status?.total ?? NO_STATISTICS,
+        }
+      }),
+    )
+    const { name: modelName } = model.manifest
+    const { expectedStepMs } = route
+    return { network: network.id, model: modelName, hash: model.hash, peers: asked.length, expectedStepMs, stages }
+  } finally {
+    await client.close()
+  }
+}
+
+/** The local network begins with the addresses of its own processes. */
+async function withLocalPeers(
+  home: Home,
+  network: Network,
+  model: string,
+): Promise<{ network: Network; group: DevnetGroup | undefined }> {
+  if (network.id !== LOCAL_NETWORK.id) return { network, group: undefined }
+  const group = await readGroup(home, model)
+  if (group === undefined) {
+    const message = `The local network does not run for ${model}. \`dllm chat\` or \`dllm devnet up\` starts it.`
+    throw new DevnetError('DEVNET_NOT_RUNNING', message, { details: { model } })
+  }
+  const bootstrap = group.miners.flatMap(({ addresses }) => addresses.slice(0, 1))
+  return { network: { ...network, bootstrap }, group }
+}
+
+export function statusText(status: NetworkStatus): string {
+  const rows = status.stages.map((stage) => ({
+    stage: stage.stage,
+    peer: shortPeer(stage.peer),
+    pid: stage.pid ?? '–',
+    segments: stage.segments,
+    device: stage.device,
+    'rtt ms': stage.roundTripMs.toFixed(1),
+    steps: stage.latest.steps,
+    'ms/step': stage.latest.steps === 0 ? '–' : (stage.latest.computeMs / stage.latest.steps).toFixed(2),
+    in: formatBytes(stage.latest.bytesReceived),
+    out: formatBytes(stage.latest.bytesSent),
+    sessions: stage.sessions,
+  }))
+  const head =
+    `Network ${status.network}, model ${status.model}: a ring of ${status.stages.length}, ` +
+    `${status.expectedStepMs.toFixed(1)} ms per token expected. Steps, ms and bytes are of the latest session.\n`
+  return head + table(rows)
+}

@@ -1,0 +1,159 @@
+/**
+ * The mine command's work: identity, engine, wire, miner; then waiting until it is told to end.
+ * @module
+ */
+import { availableParallelism } from 'node:os'
+import type { EngineName } from '../ml/engine/engine.ts'
+import { UsageError } from './base-command.ts'
+import { loadConfig } from './config.ts'
+import type { MinerReady } from './devnet/devnet.ts'
+import { createEngineHost } from './engine-host.ts'
+import type { Home } from './home.ts'
+import { createMiner, type Miner } from './miner.ts'
+import { openModelStore, type StoredModel } from './model-store.ts'
+import { loadNetwork, type Network } from './networks.ts'
+import { loadNodeIdentity } from './node-identity.ts'
+import { isTcpAddress } from './settings.ts'
+import type { System } from './system.ts'
+import { formatBytes } from './table.ts'
+import { createWorkerRunner } from './worker-runner.ts'
+
+export interface MineFlags {
+  readonly model?: string | undefined
+  readonly network?: string | undefined
+  readonly segments?: string | undefined
+  readonly threads?: number | undefined
+  readonly engine: EngineName
+  readonly listen?: string | undefined
+  readonly bootstrap?: string[] | undefined
+  readonly name: string
+  readonly 'cache-mib': number
+}
+
+export interface MineRun {
+  readonly home: Home
+  readonly flags: MineFlags
+  readonly system: System
+  readonly signal: AbortSignal
+  readonly print: (line: string) => void
+  readonly emit: (value: object) => void
+}
+
+export interface MineResult {
+  readonly type: 'ended'
+  readonly steps: number
+  readonly computeMs: number
+}
+
+export async function runMiner(run: MineRun): Promise<MineResult> {
+  const { home, flags, system } = run
+  const { settings } = await loadConfig({
+    home,
+    env: process.env,
+    flags: { network: flags.network, model: flags.model, listen: flags.listen },
+  })
+  const network = withBootstrap(await loadNetwork(home, settings.network), flags.bootstrap ?? [])
+  const model = openModelStore({ home: home.path }).find(settings.model)
+  const part = parseSegments(flags.segments, model)
+  const threads = (flags.threads ?? settings.threads) || availableParallelism()
+  const { createLibp2pWire } = await import('../net/libp2p-wire.ts')
+  const identity = await loadNodeIdentity(home.file('nodes', `${flags.name}.key`), system.random)
+  const { id: networkId, bootstrap, mdns, dht } = network
+  const wireOptions = { networkId, privateKey: identity.privateKey, listen: [settings.listen], mdns, dht, bootstrap }
+  const wire = await createLibp2pWire(wireOptions, system)
+  try {
+    const cacheBytesMax = flags['cache-mib'] * 1_048_576
+    const runner = await createWorkerRunner({
+      home: home.path,
+      model,
+      ...part,
+      engine: flags.engine,
+      threads,
+      cacheBytesMax,
+    })
+    const host = createEngineHost(runner, system)
+    const device = `${runner.engine}, ${threads} ${threads === 1 ? 'thread' : 'threads'}`
+    const miner = await createMiner(
+      { identity, networkId, bootstrap, model, ...part, host, device },
+      { wire, ...system },
+    )
+    announce(run, { miner, model, part, device, weightBytes: host.weightBytes, addresses: wire.addresses() })
+    tellStarter({ peer: wire.peer, addresses: wire.addresses() })
+    await untilAborted(run.signal)
+    const { total } = miner.server.statistics()
+    await miner.close()
+    return { type: 'ended', steps: total.steps, computeMs: total.computeMs }
+  } finally {
+    await wire.stop()
+  }
+}
+
+function withBootstrap(network: Network, more: readonly string[]): Network {
+  const wrong = more.find((address) => !isTcpAddress(address))
+  if (wrong !== undefined) {
+    throw new UsageError('USAGE', `--bootstrap takes an address such as /ip4/192.0.2.1/tcp/4001, not "${wrong}".`)
+  }
+  return { ...network, bootstrap: [...network.bootstrap, ...more] }
+}
+
+interface Part {
+  readonly firstSegment: number
+  /** Exclusive. */
+  readonly lastSegment: number
+}
+
+/** `2-4` or `2`, counted from 1, both ends included; undefined: all. */
+function parseSegments(text: string | undefined, model: StoredModel): Part {
+  const count = model.manifest.segments.length
+  if (text === undefined) return { firstSegment: 0, lastSegment: count }
+  const [, first, last = first] = /^(\d{1,4})(?:-(\d{1,4}))?$/.exec(text) ?? []
+  const part = { firstSegment: Number(first) - 1, lastSegment: Number(last) }
+  if (
+    first !== undefined &&
+    part.firstSegment >= 0 &&
+    part.firstSegment < part.lastSegment &&
+    part.lastSegment <= count
+  ) {
+    return part
+  }
+  const name = model.manifest.name
+  throw new UsageError(
+    'USAGE',
+    `--segments takes a range such as 1-${count} (${name} has ${count} segments), not "${text}".`,
+  )
+}
+
+function announce(
+  { print, emit }: MineRun,
+  facts: {
+    miner: Miner
+    model: StoredModel
+    part: Part
+    device: string
+    weightBytes: number
+    addresses: readonly string[]
+  },
+): void {
+  const { miner, model, part, device, weightBytes, addresses } = facts
+  const { name, format, segments } = model.manifest
+  const { stepMs, prefillMs } = miner.speed
+  print(
+    `Serving segments ${part.firstSegment + 1}-${part.lastSegment} of ${segments.length} of ${name} (${format}, ${formatBytes(weightBytes)}) with ${device}.`,
+  )
+  print(`One decode step takes ${stepMs.toFixed(2)} ms, one prompt token ${prefillMs.toFixed(2)} ms.`)
+  for (const address of addresses) print(`Listening on ${address}`)
+  print('Ctrl-C ends it.')
+  emit({ type: 'serving', model: name, hash: model.hash, ...part, device, stepMs, prefillMs, addresses })
+}
+
+/** A process that started this one in the background waits for this word. */
+function tellStarter(ready: MinerReady): void {
+  if (process.send === undefined) return
+  process.send(ready)
+  process.channel?.unref()
+}
+
+function untilAborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve()
+  return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))
+}

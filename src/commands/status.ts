@@ -1,0 +1,24 @@
+/**
+ * `dllm status`: the route that a chat would take, and how its stages work.
+ * @module
+ */
+import { Flags } from '@oclif/core'
+import { BaseCommand } from '../app/base-command.ts'
+
+export default class Status extends BaseCommand {
+  static override summary = 'Show the route to a model: its stages, their milliseconds and bytes.'
+  static override description = 'Starts nothing. Ends with code 3 when no ring of miners covers the model.'
+  static override examples = ['<%= config.bin %> status', '<%= config.bin %> status --model genesis --json']
+  static override flags = {
+    model: Flags.string({ char: 'm', description: 'Model to look for.', helpValue: 'NAME' }),
+  }
+
+  async run(): Promise<object> {
+    const { flags } = await this.parse(Status)
+    const { findStatus, statusText } = await import('../app/network-status.ts')
+    const home = await this.home(flags)
+    const status = await findStatus({ home, flags, signal: this.signal }, this.system(flags))
+    this.print(statusText(status))
+    return status
+  }
+}
