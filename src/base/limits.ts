@@ -87,6 +87,18 @@ export const DEADLINES = {
   shutdownMs: 5_000,
 } as const
 
+/** Engines. */
+export const ENGINE_LIMITS = {
+  /** A 32-bit WebAssembly memory. */
+  wasmMemoryBytesMax: 4 * GIB,
+  /** The word that starts a job of the wasm engine has eight bits for threads; beyond this, memory is the limit. */
+  wasmThreadsMax: 64,
+  /** Heads are 64 to 256 long; kernels keep one on their stack. */
+  headSizeMax: 1_024,
+  /** Threads that have not started by then join later; steps do not wait for them. */
+  helperStartMs: 5_000,
+} as const
+
 /** What users type. */
 export const INPUT_LIMITS = {
   promptCharactersMax: 1_000_000,

@@ -1,0 +1,242 @@
+/*
+ * The phases of a stage for the rows of one pass: docs/spec/numerics.md §6. Each function is run by every thread;
+ * the work inside is claimed piece by piece (threads.h), and the caller puts a barrier after each phase.
+ */
+#ifndef EXACT1_LAYER_H
+#define EXACT1_LAYER_H
+
+#include "attention.h"
+#include "matmul-f32.h"
+#include "matmul-q4.h"
+#include "matmul-q8.h"
+#include "quantize.h"
+#include "threads.h"
+
+/* What the phases of one pass share. */
+struct pass {
+  struct team team;
+  const struct stage *stage;
+  const struct job *job;
+};
+
+static inline u32 needs(const struct matrix *m) { return 1u << m->format; }
+
+static void product(const struct matrix *m, u32 unit, const struct operand *in, u32 tokens, float *out, u32 stride) {
+  if (m->format == FORMAT_Q4) unit_q4(m, unit, in, tokens, out, stride);
+  else if (m->format == FORMAT_Q8) unit_q8(m, unit, in, tokens, out, stride);
+  else unit_f32(m, unit, in, tokens, out, stride);
+}
+
+static inline void add_to(float *y, const float *more, u32 n) {
+  for (u32 i = 0; i < n; i += 4) store(y + i, wasm_f32x4_add(load(y + i), load(more + i)));
+}
+
+/* §3: row `token` of the embedding. */
+static void embed(const struct embedding *e, u32 token, float *x, u32 hidden) {
+  if (e->format == FORMAT_F32) {
+    const float *from = (const float *)e->data + token * e->width;
+    for (u32 k = 0; k < hidden; k++) x[k] = from[k];
+  } else if (e->format == FORMAT_Q8) {
+    const i8 *from = (const i8 *)e->data + token * e->width;
+    for (u32 k = 0; k < hidden; k++) x[k] = (float)from[k] * e->scales[token];
+  } else {
+    const u8 *from = e->data + token * (e->width / 2);
+    for (u32 k = 0; k < hidden; k++) {
+      u32 byte = from[k / GROUP * 16 + k % 16];
+      i32 value = (i32)(k % GROUP < 16 ? byte & 15 : byte >> 4) - 8;
+      x[k] = (float)(value * e->multipliers[token * (e->width / GROUP) + k / GROUP]) * e->scales[token];
+    }
+  }
+}
+
+static void embed_rows(const struct pass *p) {
+  const struct stage *s = p->stage;
+  u32 row, last;
+  while (claim(&p->team, p->job->row_count, 1, &row, &last)) {
+    float *x = s->x + row * s->hidden_width;
+    embed(s->embedding, (u32)p->job->rows[row].token, x, s->hidden);
+    /* A row that failed before may have left NaN in the padding. */
+    for (u32 k = s->hidden; k < s->hidden_width; k++) x[k] = 0;
+  }
+}
+
+/* §6.1 and §4: row `from` of x, normed, is row `to` of the hidden operand, in the forms named. */
+static void norm_row(const struct pass *p, u32 from, u32 to, const float *gain, u32 formats) {
+  const struct stage *s = p->stage;
+  const u32 width = s->hidden_width;
+  const float *x = s->x + from * width;
+  float *y = s->hidden_operand.values + to * width;
+  int bad = 0;
+  v128_t factor = f4(norm_factor(x, s->hidden, s->epsilon, &bad));
+  if (bad) fail(p->job, from, BAD_NORM);
+  for (u32 k = 0; k < width; k += 4)
+    store(y + k, wasm_f32x4_mul(wasm_f32x4_mul(load(x + k), factor), load(gain + k)));
+  if (!quantize_row(&s->hidden_operand, to, formats)) fail(p->job, from, BAD_OPERAND);
+}
+
+static void norm_rows(const struct pass *p, const float *gain, u32 formats) {
+  u32 row, last;
+  while (claim(&p->team, p->job->row_count, 1, &row, &last)) norm_row(p, row, row, gain, formats);
+}
+
+static void quantize_rows(const struct pass *p, const struct operand *operand, u32 formats) {
+  u32 row, last;
+  while (claim(&p->team, p->job->row_count, 1, &row, &last))
+    if (!quantize_row(operand, row, formats)) fail(p->job, row, BAD_OPERAND);
+}
+
+/* §6.2 for one unit of one of the three matrices. */
+static void project_unit(const struct pass *p, const struct matrix *m, u32 unit, const float *bias, float *out, u32 width) {
+  product(m, unit, &p->stage->hidden_operand, p->job->row_count, out, width);
+  if (bias)
+    for (u32 t = 0; t < p->job->row_count; t++) add_to(out + t * width + unit * UNIT, bias + unit * UNIT, UNIT);
+}
+
+static void project(const struct pass *p, const struct layer *l) {
+  const struct stage *s = p->stage;
+  const u32 query = l->query.units, key = query + l->key.units, total = key + l->value.units;
+  u32 unit, last;
+  while (claim(&p->team, total, piece_of(&p->team, total), &unit, &last))
+    for (; unit < last; unit++) {
+      if (unit < query) project_unit(p, &l->query, unit, l->query_bias, s->query, s->query_width);
+      else if (unit < key) project_unit(p, &l->key, unit - query, l->key_bias, s->key, s->key_width);
+      else project_unit(p, &l->value, unit - key, l->value_bias, s->value, s->key_width);
+    }
+}
+
+/* §6.3 and §6.4 for one head of h values; y (head_width) is zero past h. */
+static void rotate_head(const struct pass *p, u32 row, const float *x, const float *gain, float *y) {
+  const struct stage *s = p->stage;
+  const u32 size = s->head_size, half = size / 2;
+  const float *cos = s->cos + row * half, *sin = s->sin + row * half;
+  if (gain) {
+    int bad = 0;
+    float factor = norm_factor(x, size, s->epsilon, &bad);
+    if (bad) fail(p->job, row, BAD_NORM);
+    for (u32 i = 0; i < size; i++) y[i] = (x[i] * factor) * gain[i];
+  } else {
+    for (u32 i = 0; i < size; i++) y[i] = x[i];
+  }
+  for (u32 i = 0; i < half; i++) {
+    float low = y[i], high = y[i + half];
+    y[i] = low * cos[i] - high * sin[i];
+    y[i + half] = high * cos[i] + low * sin[i];
+  }
+  for (u32 i = size; i < s->head_width; i++) y[i] = 0;
+}
+
+/* Keys of one layer and shared head in a row's cache; the values follow them. */
+static inline float *cached_keys(const struct stage *s, const struct row *row, u32 layer, u32 head) {
+  return row->cache + (layer * s->shared_heads + head) * 2 * row->capacity * s->head_width;
+}
+
+/* §6.3–§6.5: rotated queries to scratch, rotated keys and plain values to the cache. */
+static void rotate_rows(const struct pass *p, const struct layer *l, u32 layer) {
+  const struct stage *s = p->stage;
+  const u32 heads = s->heads + s->shared_heads;
+  u32 task, last;
+  while (claim(&p->team, p->job->row_count * heads, heads, &task, &last))
+    for (; task < last; task++) {
+      const u32 row = task / heads, head = task % heads;
+      if (head < s->heads) {
+        const float *q = s->query + row * s->query_width + head * s->head_size;
+        rotate_head(p, row, q, l->query_norm, s->rotated + (row * s->heads + head) * s->head_width);
+        continue;
+      }
+      const struct row *r = &p->job->rows[row];
+      const u32 shared = head - s->heads, from = row * s->key_width + shared * s->head_size;
+      float *key = cached_keys(s, r, layer, shared) + r->position * s->head_width;
+      float *value = key + r->capacity * s->head_width;
+      rotate_head(p, row, s->key + from, l->key_norm, key);
+      for (u32 i = 0; i < s->head_size; i++) value[i] = s->value[from + i];
+      for (u32 i = s->head_size; i < s->head_width; i++) value[i] = 0;
+    }
+}
+
+static void attend_head(const struct pass *p, u32 layer, u32 row, u32 head) {
+  const struct stage *s = p->stage;
+  const struct row *r = &p->job->rows[row];
+  const u32 width = s->head_width, shared = head * s->shared_heads / s->heads;
+  const u32 first = s->window != 0 && r->position >= s->window ? r->position - s->window + 1 : 0;
+  const float *keys = cached_keys(s, r, layer, shared) + first * width;
+  float *scores = s->scores + p->team.thread * s->scores_width;
+  float *out = s->mixed_operand.values + row * s->mixed_operand.width + head * s->head_size;
+  float mixed[1024];
+  if (!attend(s->rotated + (row * s->heads + head) * width, keys, keys + r->capacity * width, width,
+              r->position - first + 1, s->score_factor, scores, mixed)) {
+    fail(p->job, row, BAD_ATTENTION);
+    for (u32 i = 0; i < s->head_size; i++) out[i] = 0;
+    return;
+  }
+  for (u32 i = 0; i < s->head_size; i++) out[i] = mixed[i];
+}
+
+static void attend_rows(const struct pass *p, u32 layer) {
+  const u32 heads = p->stage->heads;
+  u32 task, last;
+  while (claim(&p->team, p->job->row_count * heads, 1, &task, &last)) attend_head(p, layer, task / heads, task % heads);
+}
+
+/* §6.7, the end of §6.8: x += W operand. */
+static void add_product(const struct pass *p, const struct matrix *m, const struct operand *in) {
+  const struct stage *s = p->stage;
+  float y[ROWS_MAX * UNIT];
+  u32 unit, last;
+  while (claim(&p->team, m->units, piece_of(&p->team, m->units), &unit, &last))
+    for (; unit < last; unit++) {
+      product(m, unit, in, p->job->row_count, y - unit * UNIT, UNIT);
+      for (u32 t = 0; t < p->job->row_count; t++) add_to(s->x + t * s->hidden_width + unit * UNIT, y + t * UNIT, UNIT);
+    }
+}
+
+/* §6.8: silu(gate) * up; the same thread computes the two halves of a unit. */
+static void gate_rows(const struct pass *p, const struct layer *l) {
+  const struct stage *s = p->stage;
+  const u32 width = s->inner_operand.width;
+  u32 unit, last;
+  while (claim(&p->team, l->gate.units, piece_of(&p->team, l->gate.units), &unit, &last))
+    for (; unit < last; unit++) {
+      product(&l->gate, unit, &s->hidden_operand, p->job->row_count, s->inner_operand.values, width);
+      product(&l->up, unit, &s->hidden_operand, p->job->row_count, s->up, width);
+      for (u32 t = 0; t < p->job->row_count; t++) {
+        float *gate = s->inner_operand.values + t * width + unit * UNIT;
+        const float *up = s->up + t * width + unit * UNIT;
+        for (u32 i = 0; i < UNIT; i += 4) {
+          v128_t x = load(gate + i);
+          v128_t silu = wasm_f32x4_div(x, wasm_f32x4_add(f4(1.0f), exp4(wasm_f32x4_neg(x))));
+          store(gate + i, wasm_f32x4_mul(silu, load(up + i)));
+        }
+      }
+    }
+}
+
+/* §1: rows that leave the layers. */
+static void check_rows(const struct pass *p) {
+  const struct stage *s = p->stage;
+  u32 row, last;
+  while (claim(&p->team, p->job->row_count, 1, &row, &last))
+    if (largest_bits(s->x + row * s->hidden_width, s->hidden_width) >= 0x7f800000u) fail(p->job, row, BAD_OUTPUT);
+}
+
+static void norm_logit_rows(const struct pass *p) {
+  u32 at, last;
+  while (claim(&p->team, p->job->logit_count, 1, &at, &last))
+    norm_row(p, p->job->logit_rows[at], at, p->stage->output_norm, needs(p->stage->head));
+}
+
+static void logit_products(const struct pass *p) {
+  const struct stage *s = p->stage;
+  const v128_t mask = wasm_i32x4_splat(0x7fffffff);
+  u32 unit, last;
+  while (claim(&p->team, s->head->units, piece_of(&p->team, s->head->units), &unit, &last))
+    for (; unit < last; unit++) {
+      product(s->head, unit, &s->hidden_operand, p->job->logit_count, s->logits, s->logits_width);
+      for (u32 t = 0; t < p->job->logit_count; t++) {
+        const float *y = s->logits + t * s->logits_width + unit * UNIT;
+        v128_t most = wasm_i32x4_max(wasm_v128_and(load(y), mask), wasm_v128_and(load(y + 4), mask));
+        if (lanes_max(most) >= 0x7f800000u) fail(p->job, p->job->logit_rows[t], BAD_LOGITS);
+      }
+    }
+}
+
+#endif

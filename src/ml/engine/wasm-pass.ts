@@ -1,0 +1,177 @@
+/**
+ * Passes of the wasm engine: writes the structures of one pass, runs it, copies results out.
+ * Structures: native/exact1.h, in the same order.
+ * @module
+ */
+import { assert } from '../../base/assert.ts'
+import { type ModelConfig, paddedColumns } from '../config.ts'
+import { type RopeTables, ropeTables } from '../rope.ts'
+import type { LayerRange } from '../tensors.ts'
+import type { WasmHeap } from './wasm-heap.ts'
+import { bitsOf, operandWords, PASS_ROWS_MAX, ROW_WORDS, UNIT_ROWS, writeWords } from './wasm-layout.ts'
+import type { LoadedWeights } from './wasm-weights.ts'
+
+/** One position of one session, for one pass. */
+export interface PassRow {
+  /** Index among the sessions of this pass. */
+  readonly session: number
+  readonly cache: number
+  readonly capacity: number
+  readonly position: number
+  readonly token: number
+  /** The row that enters (hidden); undefined where a token does. */
+  readonly values: Float32Array | undefined
+  /** Takes the hidden row or the logits; undefined: not wanted. */
+  readonly output: Float32Array | undefined
+}
+
+export interface PassRunner {
+  /** Bytes of a cache for `capacity` positions. */
+  cacheBytes(capacity: number): number
+  /** Makes sure that scratch is long enough for sessions of this capacity. */
+  allowPositions(capacity: number): void
+  /** Runs at most PASS_ROWS_MAX rows; a word of failure bits per session. */
+  run(rows: readonly PassRow[], sessions: number): Uint32Array
+}
+
+export interface PassRunnerOptions {
+  readonly config: ModelConfig
+  readonly range: LayerRange
+  readonly heap: WasmHeap
+  readonly weights: LoadedWeights
+  readonly threads: number
+  /** Runs the job at this address on all threads. */
+  readonly runJob: (job: number) => void
+}
+
+/** RoPE tables are made for this many positions at a time, when first needed. */
+const ROPE_PAGE_POSITIONS = 256
+
+/** Addresses of what this side writes and reads; the rest is known to native code alone. */
+interface Scratch {
+  readonly x: number
+  readonly logits: number
+  readonly logitsWidth: number
+  readonly cos: number
+  readonly sin: number
+  /** Address of stage.scores, which the field scores_width follows. */
+  readonly scoresField: number
+}
+
+export function createPassRunner(options: PassRunnerOptions): PassRunner {
+  const { config, range, heap, threads, runJob } = options
+  const { stage, scratch } = writeStage(options)
+  const rowsAddress = heap.reserve(PASS_ROWS_MAX * ROW_WORDS * 4)
+  const failedAddress = heap.reserve(PASS_ROWS_MAX * 4)
+  const logitRowsAddress = heap.reserve(PASS_ROWS_MAX * 4)
+  const job = writeWords(heap, [stage, 0, rowsAddress, failedAddress, 0, logitRowsAddress])
+  const headWidth = Math.ceil(config.headSize / 16) * 16
+  const layers = range.lastLayer - range.firstLayer
+  const rope = createRopePages(config)
+  let positionsMax = 0
+
+  function allowPositions(capacity: number): void {
+    if (capacity <= positionsMax) return
+    // Doubling bounds what outgrown scratch wastes.
+    positionsMax = Math.max(capacity, positionsMax * 2, 1_024)
+    const width = Math.ceil((positionsMax + 16) / 16) * 16
+    const scores = heap.reserve(threads * width * 4)
+    heap.words().set([scores, width], scratch.scoresField / 4)
+  }
+
+  function writeRows(rows: readonly PassRow[]): void {
+    const { hiddenSize, headSize } = config
+    const width = paddedColumns(hiddenSize)
+    const floats = heap.floats()
+    for (const [index, row] of rows.entries()) {
+      heap
+        .words()
+        .set([row.cache, row.capacity, row.position, row.token, row.session], rowsAddress / 4 + index * ROW_WORDS)
+      const { cos, sin } = rope(row.position)
+      floats.set(cos, scratch.cos / 4 + (index * headSize) / 2)
+      floats.set(sin, scratch.sin / 4 + (index * headSize) / 2)
+      if (row.values === undefined) continue
+      const start = scratch.x / 4 + index * width
+      floats.set(row.values, start)
+      // A row that failed before may have left NaN in the padding.
+      floats.fill(0, start + hiddenSize, start + width)
+    }
+  }
+
+  function copyOut(rows: readonly PassRow[], logitRows: readonly number[]): void {
+    const floats = heap.floats()
+    if (range.hasHead) {
+      for (const [at, index] of logitRows.entries()) {
+        const start = scratch.logits / 4 + at * scratch.logitsWidth
+        rows[index]!.output!.set(floats.subarray(start, start + config.vocabularySize))
+      }
+      return
+    }
+    for (const [index, row] of rows.entries()) {
+      const start = scratch.x / 4 + index * paddedColumns(config.hiddenSize)
+      row.output?.set(floats.subarray(start, start + config.hiddenSize))
+    }
+  }
+
+  function run(rows: readonly PassRow[], sessions: number): Uint32Array {
+    assert(rows.length <= PASS_ROWS_MAX, 'a pass is bounded')
+    writeRows(rows)
+    const logitRows = range.hasHead ? rows.flatMap((row, index) => (row.output ? [index] : [])) : []
+    const words = heap.words()
+    words.set(logitRows, logitRowsAddress / 4)
+    words.fill(0, failedAddress / 4, failedAddress / 4 + sessions)
+    words[job / 4 + 1] = rows.length
+    words[job / 4 + 4] = logitRows.length
+    runJob(job)
+    copyOut(rows, logitRows)
+    return words.slice(failedAddress / 4, failedAddress / 4 + sessions)
+  }
+
+  return {
+    cacheBytes: (capacity) => layers * config.keyValueHeadCount * 2 * capacity * headWidth * 4,
+    allowPositions,
+    run,
+  }
+}
+
+/** Rows of the RoPE tables by position. */
+function createRopePages(config: ModelConfig): (position: number) => RopeTables {
+  const pages = new Map<number, RopeTables>()
+  const half = config.headSize / 2
+  return (position) => {
+    const page = Math.floor(position / ROPE_PAGE_POSITIONS)
+    const first = page * ROPE_PAGE_POSITIONS
+    const tables = pages.get(page) ?? ropeTables(config, ROPE_PAGE_POSITIONS, first)
+    pages.set(page, tables)
+    const start = (position - first) * half
+    return { cos: tables.cos.subarray(start, start + half), sin: tables.sin.subarray(start, start + half) }
+  }
+}
+
+/** struct stage */
+function writeStage(options: PassRunnerOptions): { stage: number; scratch: Scratch } {
+  const { config, range, heap, weights } = options
+  const { headCount, keyValueHeadCount, headSize } = config
+  const hidden = paddedColumns(config.hiddenSize)
+  const headWidth = Math.ceil(headSize / 16) * 16
+  const queryWidth = paddedColumns(headCount * headSize)
+  const keyWidth = paddedColumns(keyValueHeadCount * headSize)
+  const inner = paddedColumns(config.intermediateSize)
+  const rows = (width: number) => heap.reserve(PASS_ROWS_MAX * width * 4)
+  const logitsWidth = range.hasHead ? Math.ceil(config.vocabularySize / UNIT_ROWS) * UNIT_ROWS : 0
+  const [x, logits, cos, sin] = [rows(hidden), rows(logitsWidth), rows(headSize / 2), rows(headSize / 2)]
+  const words = [
+    ...[config.hiddenSize, hidden, headCount, keyValueHeadCount, headSize, headWidth],
+    ...[config.slidingWindow ?? 0, range.lastLayer - range.firstLayer],
+    ...[bitsOf(config.normEpsilon), bitsOf(1 / Math.sqrt(headSize))],
+    ...[weights.layers, weights.embedding, weights.outputNorm, weights.head, x],
+    ...operandWords(heap, hidden),
+    ...operandWords(heap, queryWidth),
+    ...operandWords(heap, inner),
+    ...[rows(queryWidth), rows(keyWidth), rows(keyWidth), queryWidth, keyWidth],
+    ...[rows(headCount * headWidth), rows(inner), logits, logitsWidth],
+  ]
+  const scoresAt = words.length
+  const stage = writeWords(heap, [...words, 0, 0, cos, sin])
+  return { stage, scratch: { x, logits, logitsWidth, cos, sin, scoresField: stage + scoresAt * 4 } }
+}

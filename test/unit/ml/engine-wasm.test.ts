@@ -1,0 +1,8 @@
+/** The wasm engine against the contract suite, with one, two and three threads. @module */
+import { createNodeWasmEngine } from '../../../src/app/wasm-engine.ts'
+import { engineSuite } from '../../contract/engine-suite.ts'
+
+for (const threads of [1, 2, 3]) {
+  const engine = createNodeWasmEngine(threads)
+  engineSuite({ name: `wasm engine, threads: ${threads}`, create: () => engine })
+}
