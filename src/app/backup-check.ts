@@ -94,7 +94,7 @@ async function firstWrong(
   positions: readonly number[],
 ): Promise<number | undefined> {
   for (const position of positions) {
-    const answer = await prompter.ask(`Word ${position}: `)
+    const answer = await prompter.askPrivately('Look at your paper.', `Word ${position}: `)
     if (answer.trim().toLowerCase() !== words[position - 1]) return position
   }
   return undefined

@@ -19,9 +19,7 @@ export interface Prompter {
   readonly isInteractive: boolean
   /** A question whose answer is not shown. */
   askHidden(question: string): Promise<string>
-  /** A question whose answer is shown while it is typed. */
-  ask(question: string): Promise<string>
-  /** Text and a question on a screen of its own, which is gone afterwards with the answer. */
+  /** Text and a question on a screen of its own; the answer is shown while it is typed, and gone afterwards. */
   askPrivately(text: string, question: string): Promise<string>
   /** Gives the terminal back. */
   close(): void
@@ -86,38 +84,30 @@ function terminalPrompter(terminal: Terminal): Prompter {
   const { input, output } = terminal
   /** Keys typed or pasted after the end of a line: the beginning of the next answer. */
   let pending = ''
-  const answer = async (show: (text: string) => void): Promise<string> => {
+  const answer = async (question: string, show: (text: string) => void): Promise<string> => {
+    // Raw before the question is on the screen: a fast answer would be echoed in between.
+    input.setRawMode(true)
+    output.write(question)
     const editor = createLineEditor(WALLET_LIMITS.secretInputBytesMax / 4)
-    const event = await readKeys(input, editor, { pending, show })
+    const event = await readKeys(input, editor, { pending, show }).finally(() => input.setRawMode(false))
     pending = event.type === 'line' ? event.rest : ''
     if (event.type !== 'line') throw new InterruptError('INTERRUPTED', 'Interrupted.')
     if (editor.isTooLong) throw new PromptError('PROMPT_TOO_LONG', 'The answer is too long.')
     return event.line
   }
-  const closingLine = async (reading: Promise<string>): Promise<string> => reading.finally(() => output.write('\n'))
   return {
     isInteractive: true,
-    askHidden(question) {
-      output.write(question)
-      return closingLine(answer(() => undefined))
-    },
-    ask(question) {
-      output.write(question)
-      return closingLine(answer((text) => output.write(`\r\u001b[K${question}${text}`)))
-    },
-    async askPrivately(text, question) {
-      output.write(`${ENTER_SCREEN}${text}\n\n${question}${SAVE_CURSOR}`)
-      try {
-        return await answer((typed) => output.write(`${RESTORE_AND_CLEAR}${typed}`))
-      } finally {
-        output.write(LEAVE_SCREEN)
-      }
+    askHidden: (question) => answer(question, () => undefined).finally(() => output.write('\n')),
+    askPrivately(text, question) {
+      const screen = `${ENTER_SCREEN}${text}\n\n${question}${SAVE_CURSOR}`
+      const show = (typed: string): boolean => output.write(`${RESTORE_AND_CLEAR}${typed}`)
+      return answer(screen, show).finally(() => output.write(LEAVE_SCREEN))
     },
     close: terminal.close,
   }
 }
 
-/** Reads keys in raw mode until the editor has a line; leaves raw mode in any case. */
+/** Reads keys until the editor has a line; the terminal is in raw mode meanwhile. */
 function readKeys(
   input: ReadStream,
   editor: LineEditor,
@@ -128,7 +118,6 @@ function readKeys(
     const finish = (event: Exclude<LineEvent, { type: 'more' }>): void => {
       input.off('data', onData)
       input.off('end', onEnd)
-      input.setRawMode(false)
       input.pause()
       resolve(event)
     }
@@ -139,7 +128,6 @@ function readKeys(
     }
     const onData = (chunk: Buffer): void => take(decoder.write(chunk))
     const onEnd = (): void => finish({ type: 'end' })
-    input.setRawMode(true)
     input.on('data', onData)
     input.on('end', onEnd)
     input.resume()
@@ -180,7 +168,6 @@ function linePrompter(stream: NodeJS.ReadStream): Prompter {
   return {
     isInteractive: false,
     askHidden: nextLine,
-    ask: nextLine,
     askPrivately: (_text, question) => nextLine(question),
     close() {
       stream.destroy()
@@ -200,7 +187,6 @@ function nobody(): Prompter {
   return {
     isInteractive: false,
     askHidden: refuse,
-    ask: refuse,
     askPrivately: (_text, question) => refuse(question),
     close: () => undefined,
   }

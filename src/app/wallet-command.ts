@@ -4,7 +4,7 @@
  * @module
  */
 import { Args, Flags, type Interfaces } from '@oclif/core'
-import { HouseError } from '../base/error.ts'
+import { codeOf, HouseError, messageOf } from '../base/error.ts'
 import { INPUT_LIMITS, WALLET_LIMITS } from '../base/limits.ts'
 import { NETWORK_KINDS, type NetworkKind } from '../core/network-kind.ts'
 import { ROLES, type Role } from '../core/role.ts'
@@ -12,7 +12,7 @@ import { BaseCommand, type GlobalFlags, UsageError } from './base-command.ts'
 import { loadConfig } from './config.ts'
 import { openPrompter, type Prompter } from './prompt.ts'
 import { type InputSource, readBytes, readSecretLine, readSecretText, sourceOf } from './secret-input.ts'
-import type { WalletListing, Wallets, WalletView } from './wallet.ts'
+import type { OpenWallet, WalletListing, Wallets, WalletView } from './wallet.ts'
 
 export class WalletInputError extends HouseError<'WALLET_PASSWORDS_DIFFER' | 'NETWORK_UNKNOWN'> {}
 
@@ -42,7 +42,7 @@ export interface WalletContext {
   readonly name: (given: string | undefined) => string
 }
 
-/** Times a person may mistype words. */
+/** Times a person may mistype. */
 const ATTEMPTS_MAX = 3
 
 const fd = (description: string): Interfaces.OptionFlag<number | undefined> =>
@@ -98,27 +98,32 @@ export const treeFlags: Interfaces.FlagInput<{ account: number; index: number }>
 
 export abstract class WalletCommand extends BaseCommand {
   #prompter: Prompter | undefined
+  /** `data` once stdin is something else than the lines of answers. */
+  #stdin: 'answers' | 'data' = 'answers'
 
   /** Opens the folder and reads the settings that matter here. */
   protected async walletContext(flags: GlobalFlags): Promise<WalletContext> {
+    if (Object.values(flags).includes('-')) this.#stdin = 'data'
+    const { createWallets } = await import('./wallet.ts')
     const home = await this.home(flags)
     const { settings } = await loadConfig({ home, env: process.env, flags: { network: flags.network } })
-    const { createWallets } = await import('./wallet.ts')
     const wallets = createWallets({ folder: home.file('wallets') }, this.system(flags))
     return { wallets, network: networkKind(settings.network), name: (given) => given ?? settings.wallet }
   }
 
   /** The person, asked at the terminal or through the lines of stdin. */
-  protected prompter(stdin: 'answers' | 'data' = 'answers'): Prompter {
-    this.#prompter ??= openPrompter({ stdin })
+  protected prompter(): Prompter {
+    this.#prompter ??= openPrompter({ stdin: this.#stdin })
     return this.#prompter
   }
 
-  /** The password of an existing wallet. */
-  protected async password(flags: PasswordFlags, name: string, stdin: 'answers' | 'data' = 'answers'): Promise<string> {
+  /** Opens a wallet with its password; a person who mistypes it is asked again. */
+  protected async openWallet(wallets: Wallets, name: string, flags: PasswordFlags): Promise<OpenWallet> {
     const source = passwordSource(flags)
-    if (source !== undefined) return readSecretLine(source)
-    return this.prompter(stdin).askHidden(`Password of wallet ${name}: `)
+    if (source !== undefined) return wallets.open(name, await readSecretLine(source))
+    return this.#repeat('KEYSTORE_WRONG_PASSWORD', async (prompter) =>
+      wallets.open(name, await prompter.askHidden(`Password of wallet ${name}: `)),
+    )
   }
 
   /** A new password: asked twice when a person types it, and long enough. */
@@ -126,36 +131,40 @@ export abstract class WalletCommand extends BaseCommand {
     const { checkPassword } = await import('./wallet.ts')
     const source = passwordSource(flags)
     if (source !== undefined) {
-      const password = await readSecretLine(source)
-      checkPassword(password)
-      return password
+      const given = await readSecretLine(source)
+      checkPassword(given)
+      return given
     }
-    const prompter = this.prompter()
     const min = WALLET_LIMITS.passwordCharactersMin
-    const password = await prompter.askHidden(`New password for wallet ${name} (at least ${min} characters): `)
-    checkPassword(password)
-    await this.confirm('The same password again: ', password)
+    const password = await this.#repeat('WALLET_WEAK_PASSWORD', async (prompter) => {
+      const typed = await prompter.askHidden(`New password for wallet ${name} (at least ${min} characters): `)
+      checkPassword(typed)
+      return typed
+    })
+    await this.#confirm('The same password again: ', password)
     return password
   }
 
-  /** Asks for the same hidden text again when a person types; a pipe does not mistype. */
-  protected async confirm(question: string, expected: string): Promise<void> {
-    const prompter = this.prompter()
-    if (!prompter.isInteractive || (await prompter.askHidden(question)) === expected) return
-    throw new WalletInputError('WALLET_PASSWORDS_DIFFER', 'The two entries differ. Nothing was written; start again.')
+  /** A new passphrase of the words, asked twice; empty where none is wanted. */
+  protected async newPassphrase(flags: NewWalletFlags): Promise<string> {
+    if (!flags['with-passphrase']) return ''
+    const passphrase = await this.prompter().askHidden('Passphrase of the words: ')
+    if (passphrase.length > INPUT_LIMITS.passwordCharactersMax) {
+      throw new UsageError('USAGE', `A passphrase has at most ${INPUT_LIMITS.passwordCharactersMax} characters.`)
+    }
+    await this.#confirm('The same passphrase again: ', passphrase)
+    return passphrase
   }
 
   /** The bytes to sign or verify: --message, --file, or stdin where something is piped in. */
   protected async message(flags: MessageFlags): Promise<Uint8Array> {
     if (flags.message !== undefined) return new TextEncoder().encode(flags.message)
     const source = sourceOf(flags.file ?? (process.stdin.isTTY ? undefined : '-'), undefined)
-    if (source !== undefined) return readBytes(source, INPUT_LIMITS.messageToSignBytesMax)
-    throw new UsageError('USAGE', 'There is no message: use --message, --file, or pipe it into stdin.')
-  }
-
-  /** Whether the message is read from stdin, so that no answer can come from there. */
-  protected stdinRole(flags: MessageFlags): 'answers' | 'data' {
-    return flags.message === undefined && (flags.file === undefined || flags.file === '-') ? 'data' : 'answers'
+    if (source === undefined) {
+      throw new UsageError('USAGE', 'There is no message: use --message, --file, or pipe it into stdin.')
+    }
+    if (source.type === 'fd') this.#stdin = 'data'
+    return readBytes(source, INPUT_LIMITS.messageToSignBytesMax)
   }
 
   /** Words as typed or given; `title` is shown to the person above the question. */
@@ -167,28 +176,38 @@ export abstract class WalletCommand extends BaseCommand {
   /** The words of an existing backup; a person who mistypes is told where, and asked again. */
   protected async existingWords(flags: WordsFlags): Promise<string[]> {
     const { MnemonicError, parseWords } = await import('./mnemonic.ts')
-    const mayAskAgain = (flags['words-file'] ?? flags['words-fd']) === undefined && this.prompter().isInteractive
     let title = 'Type or paste the words of the wallet, with spaces between them.'
     for (let attempt = 1; ; attempt++) {
       const text = await this.wordsText(flags, title)
       try {
         return parseWords(text)
       } catch (error) {
-        if (!(error instanceof MnemonicError) || !mayAskAgain || attempt === ATTEMPTS_MAX) throw error
+        const isGiven = (flags['words-file'] ?? flags['words-fd']) !== undefined
+        const mayAskAgain = !isGiven && this.prompter().isInteractive && attempt < ATTEMPTS_MAX
+        if (!(error instanceof MnemonicError) || !mayAskAgain) throw error
         title = `${error.message}\n\nType or paste all the words again.`
       }
     }
   }
 
-  /** A new passphrase of the words, asked twice; empty where none is wanted. */
-  protected async newPassphrase(flags: NewWalletFlags): Promise<string> {
-    if (!flags['with-passphrase']) return ''
-    const passphrase = await this.prompter().askHidden('Passphrase of the words: ')
-    if (passphrase.length > INPUT_LIMITS.passwordCharactersMax) {
-      throw new UsageError('USAGE', `A passphrase has at most ${INPUT_LIMITS.passwordCharactersMax} characters.`)
+  /** Asks again after a refusal with this code, where a person answers: three times at most. */
+  async #repeat<Result>(code: string, ask: (prompter: Prompter) => Promise<Result>): Promise<Result> {
+    const prompter = this.prompter()
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await ask(prompter)
+      } catch (error) {
+        if (codeOf(error) !== code || !prompter.isInteractive || attempt === ATTEMPTS_MAX) throw error
+        process.stderr.write(`${messageOf(error)}\n`)
+      }
     }
-    await this.confirm('The same passphrase again: ', passphrase)
-    return passphrase
+  }
+
+  /** Asks for the same hidden text again when a person types; a pipe does not mistype. */
+  async #confirm(question: string, expected: string): Promise<void> {
+    const prompter = this.prompter()
+    if (!prompter.isInteractive || (await prompter.askHidden(question)) === expected) return
+    throw new WalletInputError('WALLET_PASSWORDS_DIFFER', 'The two entries differ. Nothing was written; start again.')
   }
 
   protected override async finally(error: Error | undefined): Promise<void> {

@@ -102,7 +102,7 @@ export async function writeWalletFile(
       cause: error,
     })
   } finally {
-    await rm(temporary, { force: true })
+    await rm(temporary, { force: true }).catch(() => undefined)
   }
 }
 
@@ -197,6 +197,7 @@ function reason(error: unknown): string {
   if (code === 'EROFS') return 'the disk is read-only'
   if (code === 'ENOSPC' || code === 'EDQUOT') return 'the disk is full'
   if (code === 'EISDIR') return 'it is a folder'
+  if (code === 'ENOTDIR' || code === 'EEXIST') return 'a file is where the folder should be'
   return code ?? 'unknown cause'
 }
 

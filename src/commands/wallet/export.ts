@@ -30,7 +30,7 @@ export default class WalletExport extends WalletCommand {
     if (!flags.reveal) {
       throw new UsageError('USAGE', 'This prints a secret on the screen. Add --reveal when nobody else can see it.')
     }
-    const opened = await wallets.open(wallet.name, await this.password(flags, wallet.name))
+    const opened = await this.openWallet(wallets, wallet.name, flags)
     if (flags['private-key']) {
       const { role, account, index } = flags
       const key = opened.privateKey({ network, role, account, index })

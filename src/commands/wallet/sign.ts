@@ -30,7 +30,7 @@ export default class WalletSign extends WalletCommand {
     // Refuse a wallet that is not there before a message or password is asked for.
     const wallet = await wallets.show(name(args.name), network)
     const message = await this.message(flags)
-    const opened = await wallets.open(wallet.name, await this.password(flags, wallet.name, this.stdinRole(flags)))
+    const opened = await this.openWallet(wallets, wallet.name, flags)
     const signed = opened.sign(message, { network, role, account, index })
     this.note(`Signed by ${signed.address} (${role}, ${signed.path}):`)
     this.printLine(signed.signature)

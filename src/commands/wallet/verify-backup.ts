@@ -19,7 +19,7 @@ export default class WalletVerifyBackup extends WalletCommand {
     const { args, flags } = await this.parse(WalletVerifyBackup)
     const { wallets, network, name } = await this.walletContext(flags)
     const wallet = await wallets.show(name(args.name), network)
-    const opened = await wallets.open(wallet.name, await this.password(flags, wallet.name))
+    const opened = await this.openWallet(wallets, wallet.name, flags)
     const count = opened.secret.words.length
     const text = await this.wordsText(flags, `Type the ${count} words of wallet ${wallet.name} from your paper.`)
     const passphrase = opened.secret.passphrase === '' ? '' : await this.prompter().askHidden('Passphrase: ')

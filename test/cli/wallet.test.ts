@@ -1,0 +1,162 @@
+/** The wallet commands as a person or a script runs them: real processes, a real data folder, and a real terminal. */
+import { spawn, spawnSync } from 'node:child_process'
+import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import bip39 from '../vectors/bip39-english.json' with { type: 'json' }
+
+const RUN = join(import.meta.dirname, '../../bin/run.js')
+const PASSWORD = 'correct horse battery'
+const WORDS = bip39.cases[4]!.mnemonic
+const folder = mkdtempSync(join(tmpdir(), 'dllm-cli-wallet-'))
+const passwordFile = join(folder, 'password')
+const env = { ...process.env, DLLM_HOME: join(folder, 'home'), DLLM_WALLET: '', DLLM_NETWORK: '' }
+
+interface Outcome {
+  readonly code: number | null
+  readonly out: string
+  readonly err: string
+}
+
+function dllm(args: readonly string[], input = ''): Outcome {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [RUN, 'wallet', ...args], {
+    env,
+    input,
+    encoding: 'utf8',
+  })
+  return { code: status, out: stdout, err: stderr }
+}
+
+function addressOf(role: string): string {
+  const { accounts } = JSON.parse(dllm(['show', '--json']).out) as { accounts: { role: string; address: string }[] }
+  return accounts.find((account) => account.role === role)!.address
+}
+
+beforeAll(() => {
+  writeFileSync(passwordFile, `${PASSWORD}\n`)
+  expect(dllm(['import'], `${WORDS}\n${PASSWORD}\n`)).toMatchObject({ code: 0, err: '' })
+})
+afterAll(() => rmSync(folder, { recursive: true }))
+
+test('imported words give the same addresses everywhere', () => {
+  expect(dllm(['show']).out.replace(folder, '')).toMatchInlineSnapshot(`
+    "Wallet default, network local
+      owner     ldllm1nh99ljy9n8t3kr46r4phg3xhx5kgrdy0cv7n6d  m/44'/1'/0'/0'/0'
+      operator  ldllm10h92gl4fkt6mym8vk6dxjnqwu3d6w3s70j2z46  m/44'/1'/0'/1'/0'
+      payout    ldllm1rj2vr3djzsgd6xtwp9zt05vclq9l94wzr9dr87  m/44'/1'/0'/2'/0'
+      file      /home/wallets/default.json
+    "
+  `)
+  expect(dllm(['list']).out).toContain(addressOf('owner'))
+})
+
+test('files and folder are private', () => {
+  const wallets = join(env.DLLM_HOME, 'wallets')
+  expect(statSync(wallets).mode & 0o777).toBe(0o700)
+  expect(readdirSync(wallets).map((name) => statSync(join(wallets, name)).mode & 0o777)).toEqual([0o600])
+})
+
+test('a signature made here verifies, and not for another message or role', () => {
+  const signed = dllm(['sign', '--role', 'payout', '--password-file', passwordFile], 'hello\n')
+  expect(signed.code).toBe(0)
+  const signature = signed.out.trim()
+  expect(dllm(['verify', addressOf('payout'), signature], 'hello\n')).toMatchObject({ code: 0 })
+  expect(dllm(['verify', addressOf('payout'), signature, '--message', 'hello'])).toMatchObject({
+    code: 1,
+    err: expect.stringContaining('SIGNATURE_INVALID'),
+  })
+  expect(dllm(['verify', addressOf('owner'), signature], 'hello\n').err).toContain('SIGNATURE_OTHER_ADDRESS')
+})
+
+describe('secrets', () => {
+  test('are printed by export only with --reveal', () => {
+    const refused = dllm(['export', '--password-file', passwordFile, '--json'])
+    expect(refused.code).toBe(2)
+    expect(refused.out + refused.err).not.toContain('abandon')
+    expect(JSON.parse(dllm(['export', '--reveal', '--json'], `${PASSWORD}\n`).out)).toEqual({
+      name: 'default',
+      words: WORDS,
+    })
+  })
+
+  test('of a new wallet are not in its JSON', () => {
+    const made = dllm(['new', '--name', 'fresh', '--no-verify', '--password-file', passwordFile, '--json'])
+    expect(made.code).toBe(0)
+    const words = dllm(['export', 'fresh', '--reveal', '--password-file', passwordFile]).out.trim()
+    expect(words.split(' ')).toHaveLength(24)
+    expect(made.out + made.err).not.toContain(words.split(' ').slice(0, 2).join(' '))
+    expect(dllm(['verify-backup', 'fresh', '--words-file', '-', '--password-file', passwordFile], words).code).toBe(0)
+  })
+
+  test('on stdin are never taken for arguments', () => {
+    const { code, err } = dllm(['export', '--reveal'], 'wrong password\n')
+    expect(code).toBe(4)
+    expect(err).toBe(
+      'Error: The password is wrong. Passwords are case-sensitive; try again. (KEYSTORE_WRONG_PASSWORD)\n',
+    )
+  })
+})
+
+test.each([
+  ['a name that is taken', ['new', '--no-verify', '--password-file', passwordFile], '', 1, 'WALLET_EXISTS'],
+  ['a wallet that is not there', ['show', 'nothing'], '', 1, 'WALLET_NOT_FOUND'],
+  ['a bad name', ['show', '../../etc/passwd'], '', 2, 'WALLET_BAD_NAME'],
+  ['a new wallet without a terminal', ['new', '--name', 'two'], `${PASSWORD}\n`, 2, 'USAGE'],
+  ['an empty stdin', ['export', '--reveal'], '', 2, 'PROMPT_NO_ANSWER'],
+  ['a short password', ['new', '--name', 'two', '--no-verify'], 'short\n', 1, 'WALLET_WEAK_PASSWORD'],
+  ['a mistyped word', ['import', '--name', 'two'], `${WORDS.replace('art', 'arrt')}\n`, 1, 'MNEMONIC_UNKNOWN_WORD'],
+  ['words in a wrong order', ['import', '--name', 'two'], `art ${WORDS.slice(0, -4)}\n`, 1, 'MNEMONIC_CHECKSUM'],
+  ['two sources of one password', ['sign', '-m', 'x', '--password-file', 'a', '--password-fd', '3'], '', 2, 'USAGE'],
+  [
+    'a password file that is not there',
+    ['sign', '-m', 'x', '--password-file', '/nowhere'],
+    '',
+    1,
+    'INPUT_NOT_READABLE',
+  ],
+  ['a network without addresses', ['show', '--network', 'moon'], '', 2, 'NETWORK_UNKNOWN'],
+  ['a number of words that no wallet has', ['new', '--words', '13'], '', 2, 'USAGE'],
+] as const)('%s is refused with a code and a sentence', (_case, args, input, code, name) => {
+  const outcome = dllm(args, input)
+  expect(outcome).toMatchObject({ code, err: expect.stringContaining(`(${name})`), out: '' })
+  expect(outcome.err).not.toContain('    at ')
+})
+
+/** The program saves the cursor right after a question on the private screen. */
+const CURSOR_SAVED = '\u001b7'
+
+const hasScript = process.platform === 'linux' && spawnSync('script', ['--version']).status === 0
+
+test.skipIf(!hasScript)('at a terminal: the password is hidden, the words are shown and asked for', async () => {
+  const command = `'${process.execPath}' '${RUN}' wallet new --name typed`
+  const child = spawn('script', ['-qec', command, '/dev/null'], { env: { ...env, TERM: 'xterm' } })
+  let screen = ''
+  let answered = 0
+  const grid = new Map<number, string>()
+  const answer = (): string | undefined => {
+    const rest = screen.slice(answered).replaceAll(CURSOR_SAVED, '|')
+    if (/New password.*: $|same password again: $/.test(rest)) return PASSWORD
+    for (const [, position, word] of rest.matchAll(/(\d+)\. ([a-z]+)/g)) grid.set(Number(position), word!)
+    if (/on paper\. \|$/.test(rest)) return ''
+    const asked = /Word (\d+): \|$/.exec(rest)?.[1]
+    return asked === undefined ? undefined : grid.get(Number(asked))
+  }
+  const code = await new Promise<number | null>((resolve) => {
+    child.stdout.on('data', (chunk: Buffer) => {
+      screen += chunk.toString()
+      const reply = answer()
+      if (reply === undefined) return
+      answered = screen.length
+      child.stdin.write(`${reply}\r`)
+    })
+    child.on('close', resolve)
+  })
+  expect(code).toBe(0)
+  expect(grid.size).toBe(24)
+  expect(screen).not.toContain(PASSWORD)
+  expect(screen).toContain('Wallet typed, network local')
+  expect(dllm(['export', 'typed', '--reveal', '--password-file', passwordFile]).out.trim()).toBe(
+    Array.from({ length: 24 }, (_, index) => grid.get(index + 1)).join(' '),
+  )
+})
