@@ -209,6 +209,13 @@ test('a bootstrap address is dialled in the background', async () => {
   await expect.poll(() => client.connectedPeers(), { timeout: 10_000 }).toEqual([server.peer])
 })
 
+test('a peer id that is none is unreachable', async () => {
+  const [server, client] = [await startEcho(), await start({ listen: [] })]
+  const to = { peer: peerId('nobody'), addresses: server.addresses().map((address) => address.split('/p2p/')[0]!) }
+  expect(await codeFrom(client.open(to, ECHO, OPTIONS))).toBe('WIRE_PEER_UNREACHABLE')
+  expect(await codeFrom(client.ping(to.peer))).toBe('WIRE_PEER_UNREACHABLE')
+})
+
 test('a wire does not connect to itself', async () => {
   const wire = await startEcho()
   expect(await codeFrom(wire.open(addressOf(wire), ECHO, OPTIONS))).toBe('WIRE_PEER_UNREACHABLE')
