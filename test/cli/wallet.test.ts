@@ -126,11 +126,13 @@ test.each([
 /** The program saves the cursor right after a question on the private screen. */
 const CURSOR_SAVED = '\u001b7'
 
-const hasScript = process.platform === 'linux' && spawnSync('script', ['--version']).status === 0
+/** util-linux's, which gives a program a terminal. */
+const SCRIPT = 'script'
+const hasScript = process.platform === 'linux' && spawnSync(SCRIPT, ['--version']).status === 0
 
 test.skipIf(!hasScript)('at a terminal: the password is hidden, the words are shown and asked for', async () => {
   const command = `'${process.execPath}' '${RUN}' wallet new --name typed`
-  const child = spawn('script', ['-qec', command, '/dev/null'], { env: { ...env, TERM: 'xterm' } })
+  const child = spawn(SCRIPT, ['-qec', command, '/dev/null'], { env: { ...env, TERM: 'xterm' } })
   let screen = ''
   let answered = 0
   const grid = new Map<number, string>()
