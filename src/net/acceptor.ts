@@ -1,7 +1,7 @@
 /**
  * Acceptor: which protocols this peer serves, how many channels each remote peer may have open to it, and the running
  * of handlers. Shared by all wires; knows nothing of how a link came about.
- * Spec: docs/spec/wire.md §3.
+ * Spec: docs/spec/wire.md §2.2.
  * @module
  */
 import { assert } from '../base/assert.ts'

@@ -1,7 +1,7 @@
 /**
  * FramedChannel: the Channel of the Wire port over any ordered stream of bytes (a ByteLink). Frames, end markers, bounds
  * and the meaning of every way to end are here, once, for all wires; a link only moves bytes and says when it is gone.
- * Spec: docs/spec/wire.md §2 and §3.
+ * Spec: docs/spec/wire.md §2.1 and §2.2.
  * @module
  */
 import type { PeerId } from '../base/brand.ts'

@@ -1,7 +1,7 @@
 /**
  * Dialler: connects in the background to bootstrap addresses and to peers found on the local network, and again when a
  * connection is lost. libp2p tells of discovered peers but dials none of them.
- * Spec: docs/spec/wire.md §4.
+ * Spec: docs/spec/wire.md §2.3.
  * @module
  */
 import { type Milliseconds, milliseconds, type PeerId } from '../base/brand.ts'

@@ -1,7 +1,7 @@
 /**
  * Frames: how whole messages travel over a stream of bytes. A frame is a u32 little-endian length and that many bytes;
  * the two highest lengths are markers without a body (accept, end). Knows nothing of sockets, peers or queues.
- * Spec: docs/spec/wire.md §2.
+ * Spec: docs/spec/wire.md §2.1.
  * @module
  */
 import { assert } from '../base/assert.ts'

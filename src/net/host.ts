@@ -1,7 +1,7 @@
 /**
  * Host: the options of our libp2p node. The packages are loaded here, on first use, because they take some 400 ms, and a
  * client that neither listens nor discovers loads less of them. Knows nothing of channels.
- * Spec: docs/spec/wire.md §5.
+ * Spec: docs/spec/wire.md §2.4.
  * @module
  */
 import type { Identify } from '@libp2p/identify'

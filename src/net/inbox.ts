@@ -1,7 +1,7 @@
 /**
  * Inbox: the received messages of one channel that nobody has read yet. Bounded, one reader at a time; a wait that is
  * aborted loses nothing. Knows nothing of frames or peers.
- * Spec: docs/spec/wire.md §3.
+ * Spec: docs/spec/wire.md §2.2.
  * @module
  */
 import { assert } from '../base/assert.ts'

@@ -1,7 +1,7 @@
 /**
  * A libp2p stream as a ByteLink. Works on the stream's events directly: js-libp2p's own framing helpers cost a third of
  * a round trip more, and its onDrain() never waits twice.
- * Spec: docs/spec/wire.md §5.
+ * Spec: docs/spec/wire.md §2.4.
  * @module
  */
 import type { Stream } from '@libp2p/interface'

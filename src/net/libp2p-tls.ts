@@ -3,7 +3,7 @@
  * write, so two peers that send much to each other at once wait for each other for ever; seen with two 8 MiB messages
  * echoed at once. Here the adapter is told that every write was taken: libp2p's connection queues what the socket does
  * not take, and the flow-control windows of the streams bound that queue.
- * Spec: docs/spec/wire.md §5.
+ * Spec: docs/spec/wire.md §2.4.
  * @module
  */
 import type { ConnectionEncrypter, MessageStream } from '@libp2p/interface'

@@ -1,7 +1,7 @@
 /**
  * The Wire port over libp2p and TCP. Turns libp2p's failures into WireErrors, bounds every wait, and never looks for a
  * peer by asking strangers: only given, heard-of and connected addresses are dialled.
- * Spec: docs/spec/wire.md §5.
+ * Spec: docs/spec/wire.md §2.4.
  * @module
  */
 import type { Connection, Stream } from '@libp2p/interface'

@@ -1,7 +1,7 @@
 /**
  * Memory links: pairs of byte streams inside one process, with the faults of a real one. Without a delay everything is
  * delivered in microtasks, in the order of the calls, so a test sees the same order every time. Knows nothing of frames.
- * Spec: docs/spec/wire.md §7.
+ * Spec: docs/spec/wire.md §2.5.
  * @module
  */
 import { assert } from '../base/assert.ts'

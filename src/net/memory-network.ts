@@ -1,6 +1,6 @@
 /**
  * The network under memory wires: who is there and who may reach whom. Faults are switched here (cut, kill, hold, delay).
- * Spec: docs/spec/wire.md §7.
+ * Spec: docs/spec/wire.md §2.5.
  * @module
  */
 import { assert } from '../base/assert.ts'

@@ -1,7 +1,7 @@
 /**
  * MemoryWire: the Wire port inside one process, for tests and for programs that are a whole network by themselves.
  * Addresses are `/memory/PEER`. Knows its network only as a hub.
- * Spec: docs/spec/wire.md §7.
+ * Spec: docs/spec/wire.md §2.5.
  * @module
  */
 import { assert } from '../base/assert.ts'

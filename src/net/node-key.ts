@@ -1,7 +1,7 @@
 /**
  * The key of a node: an Ed25519 private key in libp2p's protobuf form, and the peer id that follows from it. Where it is
  * kept is the app's business. libp2p's key code is loaded on first use.
- * Spec: docs/spec/wire.md §5.
+ * Spec: docs/spec/wire.md §2.4.
  * @module
  */
 import { assert } from '../base/assert.ts'

@@ -1,7 +1,7 @@
 /**
  * PeerBook: the peers heard of so far and where they listen. Bounded: when it is full, the peer not heard of for longest
  * makes room. Knows nothing of connections.
- * Spec: docs/spec/wire.md §4.
+ * Spec: docs/spec/wire.md §2.3.
  * @module
  */
 import type { PeerId } from '../base/brand.ts'

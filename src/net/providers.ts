@@ -1,7 +1,7 @@
 /**
  * Who has what: provider records in the DHT. A record says only "ask this peer"; what it really has is for the
  * protocols to find out.
- * Spec: docs/spec/wire.md §4.
+ * Spec: docs/spec/wire.md §2.3.
  * @module
  */
 import { assert } from '../base/assert.ts'
