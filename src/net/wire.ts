@@ -1,7 +1,7 @@
 /**
  * The Wire port: identified peers, long-lived message channels between them, and discovery. It moves bytes and
  * opens no envelope. Implementations: net/libp2p-wire.ts (TCP) and net/memory-wire.ts (tests, one-process runs);
- * both pass test/contract/wire.ts.
+ * both pass test/contract/wire-suite.ts.
  * Spec: docs/spec/wire.md §2.
  * @module
  */
