@@ -13,8 +13,13 @@ const MULTIPLIER_MAX = 63
 const NIBBLE_BYTES = GROUP_SIZE / 2
 /** The lowest multiplier that is tried, as a share of the one that clips nothing. */
 const SEARCH_FLOOR = 0.55
-/** Scale refits after the first search; more change nothing that can be measured. */
-const REFITS = 2
+/**
+ * Steps from the highest multiplier to the lowest. Trying each of them, or refitting more often, makes the squared
+ * error of weights 1 % less and changes the perplexity of genesis by less than other choices do by chance.
+ */
+const SEARCH_STEPS = 8
+/** Scale refits after the first search. */
+const REFITS = 1
 /** Adding and subtracting 1.5·2^52 rounds a small f64 to the nearest integer, ties to even. */
 const ROUNDER = 6_755_399_441_055_744
 
@@ -87,9 +92,8 @@ function searchRow(row: Float64Array): RowChoice {
   const first = Math.fround(widest / MULTIPLIER_MAX)
   if (first === 0) return { scale: 0, multipliers: new Uint8Array(steps.length).fill(1), error: 0 }
   let best = searchMultipliers(row, steps, first)
-  let scale = first
   for (let refit = 0; refit < REFITS; refit++) {
-    scale = refitScale(row, best)
+    const scale = refitScale(row, best)
     if (scale === 0 || scale === best.scale) break
     const next = searchMultipliers(row, steps, scale)
     if (next.error >= best.error) break
@@ -120,8 +124,9 @@ function searchMultipliers(row: Float64Array, steps: Float64Array, scale: number
   for (let group = 0; group < steps.length; group++) {
     const top = clamp(Math.ceil(steps[group]! / scale), 1, MULTIPLIER_MAX)
     const bottom = Math.max(1, Math.floor(top * SEARCH_FLOOR))
+    const stride = Math.max(1, Math.ceil((top - bottom) / SEARCH_STEPS))
     let best = Number.POSITIVE_INFINITY
-    for (let multiplier = top; multiplier >= bottom; multiplier--) {
+    for (let multiplier = top; multiplier >= bottom; multiplier -= stride) {
       const error = groupError(row, group * GROUP_SIZE, { step: multiplier * scale, bound: best })
       if (error < best) {
         best = error
