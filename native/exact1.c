@@ -35,6 +35,8 @@ static void run_layer(const struct pass *p, u32 index) {
 /* noinline: a helper never leaves its loop, and V8 replaces first-tier code only where a function is entered. */
 static __attribute__((noinline)) void run_pass(struct sync *sync, const struct job *job, u32 thread, u32 threads) {
   const struct pass p = {{sync, thread, threads}, job->stage, job};
+  /* Read before the last barrier, after which the leader may already write the next job. */
+  const u32 logit_count = job->logit_count;
   if (p.stage->embedding) {
     embed_rows(&p);
     barrier(&p.team);
@@ -42,7 +44,7 @@ static __attribute__((noinline)) void run_pass(struct sync *sync, const struct j
   for (u32 layer = 0; layer < p.stage->layer_count; layer++) run_layer(&p, layer);
   check_rows(&p);
   barrier(&p.team);
-  if (job->logit_count == 0) return;
+  if (logit_count == 0) return;
   norm_logit_rows(&p);
   barrier(&p.team);
   logit_products(&p);
