@@ -29,7 +29,7 @@ export async function createClient(network: Network, ports: { clock: Clock; log:
     wire,
     book,
     directory,
-    routes: createOfferRoutes(directory, book),
+    routes: createOfferRoutes(directory, { wire, book }),
     close: () => wire.stop(),
   }
 }

@@ -16,8 +16,8 @@ import { type Asked, askStatus } from '../status-service.ts'
 import { RingError } from './ring-error.ts'
 import type { Route, RouteSource } from './route.ts'
 
-/** One way between two miners that have not measured each other. */
-const UNKNOWN_HOP_MS = 10
+/** Round trip to a miner that did not answer a ping. */
+const UNKNOWN_ROUND_TRIP_MS = 100
 
 export interface PeerDirectory {
   /** Asks the bootstrap addresses and every peer met so far; unreachable ones are left out. */
@@ -76,17 +76,26 @@ export function createPeerDirectory(options: DirectoryOptions, ports: DirectoryP
 }
 
 /** Routes by shortest path over the live offers of the book. */
-export function createOfferRoutes(directory: PeerDirectory, book: OfferBook): RouteSource {
+export function createOfferRoutes(directory: PeerDirectory, ports: { wire: Wire; book: OfferBook }): RouteSource {
+  const { wire, book } = ports
   return {
     findRoute: async (model, signal) => {
       await directory.refresh(signal)
-      return routeFrom(model, book.ofModel(model))
+      const offers = book.ofModel(model)
+      const miners = [...new Set(offers.map(({ peer }) => peer))]
+      const pings = miners.map(async (peer) => {
+        return [peer, await wire.ping(peer, signal).catch(() => UNKNOWN_ROUND_TRIP_MS)] as const
+      })
+      return routeFrom(model, offers, new Map(await Promise.all(pings)))
     },
   }
 }
 
-/** The cheapest ring of these offers; throws RING_NO_ROUTE with what is missing. */
-export function routeFrom(model: Hash, offers: readonly Offer[]): Route {
+/**
+ * The cheapest ring of these offers; throws RING_NO_ROUTE with what is missing. Where two miners have not measured each
+ * other, the way by the client, whose `roundTripsMs` are known, is an upper bound.
+ */
+export function routeFrom(model: Hash, offers: readonly Offer[], roundTripsMs: ReadonlyMap<string, number>): Route {
   const usable = offers.filter(({ sessionsFree }) => sessionsFree > 0)
   const segmentCount = Math.max(0, ...usable.map((offer) => offer.segmentCount))
   if (usable.length === 0) throw noRoute(model, offers.length > 0 ? 'all of its miners are full' : 'no miner serves it')
@@ -96,7 +105,9 @@ export function routeFrom(model: Hash, offers: readonly Offer[]): Route {
     byRoute.set({ miner: peer, firstSegment, lastSegment, stepMs: stepMicros / 1_000 }, offer)
   }
   const hops = hopTable(usable)
-  const hopMs = (from: string, to: string) => hops.get(`${from} ${to}`) ?? hops.get(`${to} ${from}`) ?? UNKNOWN_HOP_MS
+  const byClientMs = (peer: string) => (roundTripsMs.get(peer) ?? UNKNOWN_ROUND_TRIP_MS) / 2
+  const hopMs = (from: string, to: string) =>
+    hops.get(`${from} ${to}`) ?? hops.get(`${to} ${from}`) ?? byClientMs(from) + byClientMs(to)
   const found = findRing({ segmentCount, offers: [...byRoute.keys()], hopMs })
   if ('missing' in found) {
     const missing = found.missing.map((segment) => segment + 1).join(', ')
