@@ -5,6 +5,7 @@
  * Spec: docs/spec/wire.md §1.
  * @module
  */
+import { assert } from './assert.ts'
 import { HouseError } from './error.ts'
 
 export class CodecError extends HouseError<
@@ -15,6 +16,11 @@ const INITIAL_CAPACITY_BYTES = 256
 
 declare const TextEncoder: new () => { encode(text: string): Uint8Array<ArrayBuffer> }
 declare const TextDecoder: new (label: string, options: { fatal: boolean }) => { decode(bytes: Uint8Array): string }
+
+/** A number that the field cannot hold is a bug of the caller: it would be written as another number. */
+function assertInteger(value: number, max: number): void {
+  assert(Number.isInteger(value) && value >= 0 && value <= max, 'an unsigned integer fits its field')
+}
 
 export class Writer {
   #bytes: Uint8Array<ArrayBuffer>
@@ -28,18 +34,21 @@ export class Writer {
   }
 
   u8(value: number): this {
+    assertInteger(value, 0xff)
     const at = this.#reserve(1)
     this.#view.setUint8(at, value)
     return this
   }
 
   u16(value: number): this {
+    assertInteger(value, 0xffff)
     const at = this.#reserve(2)
     this.#view.setUint16(at, value, true)
     return this
   }
 
   u32(value: number): this {
+    assertInteger(value, 0xffff_ffff)
     const at = this.#reserve(4)
     this.#view.setUint32(at, value, true)
     return this

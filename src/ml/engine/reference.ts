@@ -116,6 +116,8 @@ class ReferenceStage implements Stage {
     const cache = this.#cache(step.cache)
     const refusal = checkStep(step, cache, this)
     if (refusal) return { type: 'failed', error: refusal }
+    // What this step overwrites is lost, whether the step succeeds or not.
+    cache.length = step.position
     try {
       const rows = rowsOf(step, this.config)
       const hidden: Float32Array[] = []
