@@ -4,6 +4,7 @@
  * Spec: docs/spec/wire.md §3.3.
  * @module
  */
+import { hexToBytes } from '@noble/hashes/utils.js'
 import { type Hash, milliseconds, type PeerId } from '../../base/brand.ts'
 import { codeOf, messageOf } from '../../base/error.ts'
 import { WIRE_LIMITS } from '../../base/limits.ts'
@@ -18,10 +19,14 @@ import type { Route, RouteSource } from './route.ts'
 
 /** Round trip to a miner that did not answer a ping. */
 const UNKNOWN_ROUND_TRIP_MS = 100
+/** Miners of one model that a search asks; each tells of others. */
+const PROVIDERS_ASKED_MAX = 16
 
 export interface PeerDirectory {
   /** Asks the bootstrap addresses and every peer met so far; unreachable ones are left out. */
   refresh(signal?: AbortSignal): Promise<Asked[]>
+  /** Asks those whom the DHT names as miners of a model; none without a DHT. */
+  search(model: Hash, signal?: AbortSignal): Promise<Asked[]>
 }
 
 export interface DirectoryOptions {
@@ -50,6 +55,10 @@ export function createPeerDirectory(options: DirectoryOptions, ports: DirectoryP
       return undefined
     }
   }
+  const askAll = async (peers: readonly PeerAddress[], signal: AbortSignal | undefined): Promise<Asked[]> => {
+    const asked = await Promise.all(peers.map((peer) => ask(peer, signal)))
+    return asked.filter((answer) => answer !== undefined)
+  }
   const connect = async (address: string, signal: AbortSignal | undefined): Promise<PeerAddress | undefined> => {
     try {
       return { peer: await wire.connect(address, signal), addresses: [address] }
@@ -69,8 +78,14 @@ export function createPeerDirectory(options: DirectoryOptions, ports: DirectoryP
         if (found.size < WIRE_LIMITS.offersMax && peer.peer !== wire.peer && !found.has(peer.peer))
           found.set(peer.peer, peer)
       }
-      const asked = await Promise.all([...found.values()].map((peer) => ask(peer, signal)))
-      return asked.filter((answer) => answer !== undefined)
+      return askAll([...found.values()], signal)
+    },
+    search: async (model, signal) => {
+      const found: PeerAddress[] = []
+      for await (const peer of wire.findProviders(hexToBytes(model), signal)) {
+        if (found.push(peer) >= PROVIDERS_ASKED_MAX) break
+      }
+      return askAll(found, signal)
     },
   }
 }
@@ -78,15 +93,24 @@ export function createPeerDirectory(options: DirectoryOptions, ports: DirectoryP
 /** Routes by shortest path over the live offers of the book. */
 export function createOfferRoutes(directory: PeerDirectory, ports: { wire: Wire; book: OfferBook }): RouteSource {
   const { wire, book } = ports
+  const route = async (model: Hash, signal: AbortSignal | undefined): Promise<Route> => {
+    const offers = book.ofModel(model)
+    const miners = [...new Set(offers.map(({ peer }) => peer))]
+    const pings = miners.map(async (peer) => {
+      return [peer, await wire.ping(peer, signal).catch(() => UNKNOWN_ROUND_TRIP_MS)] as const
+    })
+    return routeFrom(model, offers, new Map(await Promise.all(pings)))
+  }
   return {
     findRoute: async (model, signal) => {
       await directory.refresh(signal)
-      const offers = book.ofModel(model)
-      const miners = [...new Set(offers.map(({ peer }) => peer))]
-      const pings = miners.map(async (peer) => {
-        return [peer, await wire.ping(peer, signal).catch(() => UNKNOWN_ROUND_TRIP_MS)] as const
-      })
-      return routeFrom(model, offers, new Map(await Promise.all(pings)))
+      try {
+        return await route(model, signal)
+      } catch (error) {
+        // Peers that we know do not cover the model; the DHT may know others.
+        if (codeOf(error) !== 'RING_NO_ROUTE' || (await directory.search(model, signal)).length === 0) throw error
+        return route(model, signal)
+      }
     },
   }
 }
