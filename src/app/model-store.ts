@@ -15,9 +15,6 @@ import { ModelError } from '../ml/model-error.ts'
 import { checkModelName } from '../ml/model-names.ts'
 import { type OpenWeights, type OpenWeightsOptions, openWeights } from './shard-reader.ts'
 
-/** The model that a newcomer chats with. */
-export const DEFAULT_MODEL = 'genesis'
-
 const MANIFEST_FILE = 'manifest.json'
 
 /** A model whose manifest was read and checked. Its shards are checked when they are opened. Plain data. */
