@@ -33,7 +33,9 @@ function printRootHelp() {
 
 async function runCommand() {
   module.enableCompileCache?.()
-  const { Errors, flush, run } = await import('@oclif/core')
+  const { Errors, flush, run, settings } = await import('@oclif/core')
+  // There is nothing to transpile: bin/dev.js runs the sources.
+  settings.enableAutoTranspile = false
   try {
     await run(argv, import.meta.url)
     await flush()

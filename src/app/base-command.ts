@@ -116,6 +116,8 @@ export abstract class BaseCommand extends Command {
 
   protected override async catch(error: unknown): Promise<void> {
     if (isExit(error)) throw error
+    // Otherwise oclif warns that flags which could not be parsed were not parsed.
+    this.parsed = true
     const failure = this.#failureOf(error)
     process.exitCode = failure.exitCode
     if (this.jsonEnabled()) {
