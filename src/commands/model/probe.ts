@@ -4,6 +4,7 @@
  */
 import { Args, Flags } from '@oclif/core'
 import { BaseCommand, UsageError } from '../../app/base-command.ts'
+import { ENGINE_NAMES } from '../../app/engines.ts'
 
 export default class ModelProbe extends BaseCommand {
   static override summary = 'Feed token ids to a model and show the logits after each of them.'
@@ -18,8 +19,8 @@ export default class ModelProbe extends BaseCommand {
   static override flags = {
     tokens: Flags.string({ required: true, description: 'Token ids, separated by commas.', helpValue: 'IDS' }),
     engine: Flags.option({
-      options: ['wasm', 'reference'] as const,
-      default: 'wasm' as const,
+      options: ENGINE_NAMES,
+      default: 'wasm',
       description: 'Program part that computes.',
     })(),
     threads: Flags.integer({ min: 1, description: 'Threads of the engine.' }),

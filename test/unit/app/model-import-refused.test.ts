@@ -1,4 +1,4 @@
-import { chmodSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { type ImportOptions, importModel } from '../../../src/app/model-import.ts'
@@ -115,6 +115,13 @@ describe('an import is refused, and leaves nothing, for', () => {
 
   test('a folder that is not there', async () => {
     const act = importModel({ folder: join(world.root, 'nowhere'), home: world.home, format: 'f32' }, never)
+    await expect(act).rejects.toThrow(expect.objectContaining({ code: 'MODEL_UNREADABLE' }))
+  })
+
+  test('a weight file that is a folder', async () => {
+    const folder = writeFolder(world.root, tinyFiles({ 'model.safetensors': undefined }))
+    mkdirSync(join(folder, 'model.safetensors'))
+    const act = importModel({ folder, home: world.home, name: 'tiny', format: 'f32' }, never)
     await expect(act).rejects.toThrow(expect.objectContaining({ code: 'MODEL_UNREADABLE' }))
   })
 
