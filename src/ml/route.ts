@@ -17,7 +17,7 @@ export interface RouteQuery {
   readonly segmentCount: number
   readonly offers: readonly RouteOffer[]
   /** One-way milliseconds from one miner to another. */
-  readonly hopMs: (from: string, to: string) => number
+  readonly linkMs: (from: string, to: string) => number
 }
 
 export interface RouteAnswer {
@@ -33,23 +33,23 @@ interface Partial {
 
 /**
  * The cheapest ring, or the segments that nobody offers. For each possible stage 1, a shortest path over
- * segment boundaries, then the hop back; O(F·O²) for F first offers and O offers.
+ * segment boundaries, then the link back; O(F·O²) for F first offers and O offers.
  */
 export function findRing(query: RouteQuery): RouteAnswer | { readonly missing: readonly number[] } {
-  const { segmentCount, hopMs } = query
+  const { segmentCount, linkMs } = query
   const offers = query.offers.filter(({ firstSegment, lastSegment }) => {
     return firstSegment >= 0 && firstSegment < lastSegment && lastSegment <= segmentCount
   })
   let best: RouteAnswer | undefined
   for (const first of offers.filter(({ firstSegment }) => firstSegment === 0)) {
-    const ring = cheapestFrom(first, { offers, segmentCount, hopMs })
+    const ring = cheapestFrom(first, { offers, segmentCount, linkMs })
     if (ring && (best === undefined || ring.stepMs < best.stepMs)) best = ring
   }
   return best ?? { missing: missingSegments(offers, segmentCount) }
 }
 
 function cheapestFrom(first: RouteOffer, query: RouteQuery): RouteAnswer | undefined {
-  const { offers, segmentCount, hopMs } = query
+  const { offers, segmentCount, linkMs } = query
   // Cheapest partial rings by the offer that ends them; boundaries only grow, so one pass in order is enough.
   const ordered = offers.toSorted((a, b) => a.firstSegment - b.firstSegment || a.lastSegment - b.lastSegment)
   const reached = new Map<RouteOffer, Partial>([[first, { stages: [first], costMs: first.stepMs }]])
@@ -58,7 +58,7 @@ function cheapestFrom(first: RouteOffer, query: RouteQuery): RouteAnswer | undef
       const last = partial.stages.at(-1)!
       if (last.lastSegment !== offer.firstSegment) continue
       if (partial.stages.some(({ miner }) => miner === offer.miner)) continue
-      const costMs = partial.costMs + hopMs(last.miner, offer.miner) + offer.stepMs
+      const costMs = partial.costMs + linkMs(last.miner, offer.miner) + offer.stepMs
       const known = reached.get(offer)
       if (known === undefined || costMs < known.costMs)
         reached.set(offer, { stages: [...partial.stages, offer], costMs })
@@ -68,7 +68,7 @@ function cheapestFrom(first: RouteOffer, query: RouteQuery): RouteAnswer | undef
   for (const { stages, costMs } of reached.values()) {
     const last = stages.at(-1)!
     if (last.lastSegment !== segmentCount) continue
-    const stepMs = stages.length === 1 ? costMs : costMs + hopMs(last.miner, first.miner)
+    const stepMs = stages.length === 1 ? costMs : costMs + linkMs(last.miner, first.miner)
     if (best === undefined || stepMs < best.stepMs) best = { stages, stepMs }
   }
   return best

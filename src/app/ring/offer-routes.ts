@@ -128,11 +128,11 @@ export function routeFrom(model: Hash, offers: readonly Offer[], roundTripsMs: R
     const { peer, firstSegment, lastSegment, stepMicros } = offer
     byRoute.set({ miner: peer, firstSegment, lastSegment, stepMs: stepMicros / 1_000 }, offer)
   }
-  const hops = hopTable(usable)
+  const links = linkTable(usable)
   const byClientMs = (peer: string) => (roundTripsMs.get(peer) ?? UNKNOWN_ROUND_TRIP_MS) / 2
-  const hopMs = (from: string, to: string) =>
-    hops.get(`${from} ${to}`) ?? hops.get(`${to} ${from}`) ?? byClientMs(from) + byClientMs(to)
-  const found = findRing({ segmentCount, offers: [...byRoute.keys()], hopMs })
+  const linkMs = (from: string, to: string) =>
+    links.get(`${from} ${to}`) ?? links.get(`${to} ${from}`) ?? byClientMs(from) + byClientMs(to)
+  const found = findRing({ segmentCount, offers: [...byRoute.keys()], linkMs })
   if ('missing' in found) {
     const missing = found.missing.map((segment) => segment + 1).join(', ')
     throw noRoute(
@@ -148,12 +148,12 @@ export function routeFrom(model: Hash, offers: readonly Offer[], roundTripsMs: R
 }
 
 /** One-way milliseconds by `from to`. */
-function hopTable(offers: readonly Offer[]): Map<string, number> {
-  const hops = new Map<string, number>()
+function linkTable(offers: readonly Offer[]): Map<string, number> {
+  const links = new Map<string, number>()
   for (const { peer, roundTrips } of offers) {
-    for (const { peer: other, micros } of roundTrips) hops.set(`${peer} ${other}`, micros / 2_000)
+    for (const { peer: other, micros } of roundTrips) links.set(`${peer} ${other}`, micros / 2_000)
   }
-  return hops
+  return links
 }
 
 function noRoute(model: Hash, why: string): RingError {
