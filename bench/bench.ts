@@ -1,0 +1,103 @@
+/**
+ * What every measure gets: how often to run, the models, a place for files that goes away, and a way to be stopped.
+ * @module
+ */
+import { mkdir, mkdtemp, rm, symlink } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { stopAll } from '../src/app/devnet/devnet.ts'
+import { type Home, openHome } from '../src/app/home.ts'
+import { modelsFolder, openModelStore, type StoredModel } from '../src/app/model-store.ts'
+import { createSystem, type System } from '../src/app/system.ts'
+import { type RandomFormat, TINYLLAMA_SHAPE, writeRandomModel } from './random-model.ts'
+import type { Row } from './report.ts'
+
+/** One file of this folder. */
+export interface Measure {
+  /** For `--only`. */
+  readonly name: string
+  run(bench: Bench): Promise<Row[]>
+}
+
+export interface BenchModel {
+  /** `genesis q8` */
+  readonly label: string
+  readonly stored: StoredModel
+}
+
+export interface BenchOptions {
+  readonly quick: boolean
+  /** Only models whose label holds this text. */
+  readonly modelFilter: string
+  readonly signal: AbortSignal
+  readonly progress: (text: string) => void
+}
+
+export interface Bench extends BenchOptions {
+  readonly system: System
+  /** Interleaved runs per figure. */
+  readonly runs: number
+  /** The data folder of the models. */
+  readonly home: Home
+  /** Calls `visit` for one model after the other; generated ones are written when their turn comes. */
+  forEachModel(visit: (model: BenchModel) => Promise<void>): Promise<void>
+  /** An empty data folder; with `sharesModels` it sees the models of `home`. */
+  newHome(options: { readonly sharesModels: boolean }): Promise<Home>
+}
+
+/** Comes with the program. */
+const EMBEDDED_MODEL = 'genesis'
+const RUNS = 7
+const RUNS_QUICK = 3
+const RANDOM_FORMATS: readonly RandomFormat[] = ['q4', 'q8']
+
+/** Calls `work`, and afterwards ends every process and removes every file that it made. */
+export async function withBench(options: BenchOptions, work: (bench: Bench) => Promise<void>): Promise<void> {
+  const root = await mkdtemp(join(tmpdir(), 'dllm-bench-'))
+  const system = createSystem({ level: 'error' })
+  const homes: Home[] = []
+  const openIn = async (name: string): Promise<Home> => {
+    const home = await openHome({ path: join(root, name) })
+    homes.push(home)
+    return home
+  }
+  try {
+    const home = await openIn('models')
+    await mkdir(modelsFolder(home.path))
+    await work({
+      ...options,
+      system,
+      runs: options.quick ? RUNS_QUICK : RUNS,
+      home,
+      forEachModel: (visit) => forEachModel({ ...options, home }, visit),
+      newHome: async ({ sharesModels }) => {
+        const other = await openIn(`home-${homes.length}`)
+        if (sharesModels) await symlink(modelsFolder(home.path), modelsFolder(other.path))
+        return other
+      },
+    })
+  } finally {
+    for (const home of homes) await stopAll(home, system)
+    await rm(root, { recursive: true, force: true })
+  }
+}
+
+async function forEachModel(
+  options: BenchOptions & { readonly home: Home },
+  visit: (model: BenchModel) => Promise<void>,
+): Promise<void> {
+  const { quick, modelFilter, signal, progress, home } = options
+  const store = openModelStore({ home: home.path })
+  const genesis = store.find(EMBEDDED_MODEL)
+  const label = `genesis ${genesis.manifest.format}`
+  if (label.includes(modelFilter)) await visit({ label, stored: genesis })
+  for (const format of quick ? [] : RANDOM_FORMATS) {
+    const model = { name: `random-1.1b-${format}`, label: `1.1B ${format}` }
+    if (!model.label.includes(modelFilter)) continue
+    if (!store.list().some(({ manifest }) => manifest.name === model.name)) {
+      progress(`writing ${model.name}`)
+      await writeRandomModel(home.path, { name: model.name, format, config: TINYLLAMA_SHAPE }, signal)
+    }
+    await visit({ label: model.label, stored: store.find(model.name) })
+  }
+}

@@ -1,0 +1,40 @@
+/**
+ * Prompt tokens share each weight that is read, decode steps do not: time per token of a chunk of 128 prompt tokens ÷
+ * time of the decode step after it, all threads.
+ * @module
+ */
+import { availableParallelism } from 'node:os'
+import type { Bench, BenchModel, Measure } from './bench.ts'
+import { openTimedStage, PROMPT_ROWS } from './engine-stage.ts'
+import { type Row, rowOf } from './report.ts'
+
+export const prefillDecode: Measure = {
+  name: 'prefill',
+  run: async (bench) => {
+    const rows: Row[] = []
+    await bench.forEachModel(async (model) => void rows.push(await measureModel(bench, model)))
+    return rows
+  },
+}
+
+async function measureModel(bench: Bench, model: BenchModel): Promise<Row> {
+  const threads = availableParallelism()
+  const stage = await openTimedStage(bench, model, threads)
+  const prefill: number[] = []
+  const decode: number[] = []
+  try {
+    for (let run = 0; run < bench.runs; run++) {
+      bench.signal.throwIfAborted()
+      bench.progress(`prefill, ${model.label}, run ${run + 1} of ${bench.runs}`)
+      prefill.push(stage.prefillMs() / PROMPT_ROWS)
+      decode.push(stage.decodeMs())
+    }
+  } finally {
+    stage.close()
+  }
+  return rowOf({
+    measure: `prefill ÷ decode per token, ${model.label}, ${threads} threads`,
+    ratios: prefill.map((ms, run) => ms / decode[run]!),
+    values: { 'prefill ms': prefill, 'decode ms': decode },
+  })
+}

@@ -1,0 +1,63 @@
+/**
+ * `npm run bench`: measures on this machine, now, and prints one table of ratios. See bench/README.md.
+ *
+ *   node bench/run.ts [--only NAME] [--model TEXT] [--json FILE] [--quick]
+ * @module
+ */
+import { writeFileSync } from 'node:fs'
+import { parseArgs } from 'node:util'
+import { type Bench, type Measure, withBench } from './bench.ts'
+import { decodeBandwidth } from './decode-bandwidth.ts'
+import { firstText } from './first-text.ts'
+import { helpTime } from './help-time.ts'
+import { describeMachine, isQuiet, machineText } from './machine.ts'
+import { prefillDecode } from './prefill-decode.ts'
+import { type Row, tableOf } from './report.ts'
+import { ringSplit } from './ring-split.ts'
+
+const MEASURES: readonly Measure[] = [decodeBandwidth, prefillDecode, ringSplit, helpTime, firstText]
+
+const { values: flags } = parseArgs({
+  options: {
+    only: { type: 'string', multiple: true },
+    model: { type: 'string', default: '' },
+    json: { type: 'string' },
+    quick: { type: 'boolean', default: false },
+  },
+})
+const names = MEASURES.map(({ name }) => name)
+const unknown = flags.only?.find((name) => !names.includes(name))
+if (unknown === undefined) {
+  await main()
+} else {
+  console.error(`There is no measure "${unknown}". There are: ${names.join(', ')}.`)
+  process.exitCode = 2
+}
+
+async function main(): Promise<void> {
+  const machine = await describeMachine()
+  console.log(machineText(machine))
+  const stopping = new AbortController()
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stopping.abort(new Error('stopped')))
+  const rows: Row[] = []
+  const options = { quick: flags.quick, modelFilter: flags.model, signal: stopping.signal, progress }
+  await withBench(options, async (bench) => void (await runMeasures(bench, rows)))
+  progress('')
+  console.log(`\n${tableOf(rows)}`)
+  if (flags.json !== undefined) {
+    const json = { machine: { ...machine, quiet: isQuiet(machine) }, quick: flags.quick, rows }
+    writeFileSync(flags.json, `${JSON.stringify(json, undefined, 2)}\n`)
+  }
+}
+
+async function runMeasures(bench: Bench, rows: Row[]): Promise<void> {
+  for (const measure of MEASURES) {
+    if (flags.only !== undefined && !flags.only.includes(measure.name)) continue
+    rows.push(...(await measure.run(bench)))
+  }
+}
+
+/** One line that is written over; nothing where nobody watches. */
+function progress(text: string): void {
+  if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${text}`)
+}
