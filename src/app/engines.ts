@@ -8,6 +8,9 @@ import { unreachable } from '../base/assert.ts'
 import { ENGINE_LIMITS } from '../base/limits.ts'
 import type { Engine, EngineName } from '../ml/engine/engine.ts'
 
+/** Names for flags, the default first. */
+export const ENGINE_NAMES: readonly EngineName[] = ['wasm', 'reference']
+
 /** The committed module: this file lies two folders below the package's root, in src and in dist. */
 const WASM_MODULE = new URL('../../native/exact1.wasm', import.meta.url)
 

@@ -15,7 +15,7 @@ import type { Log } from '../../src/base/ports.ts'
 import type { ModelConfig } from '../../src/ml/config.ts'
 import type { Engine } from '../../src/ml/engine/engine.ts'
 import type { LayerRange, WeightSource } from '../../src/ml/tensors.ts'
-import type { Generation } from '../../src/net/protocols/stage.ts'
+import type { Generation } from '../../src/net/protocols/generation.ts'
 import type { Wire } from '../../src/net/wire.ts'
 
 export const MODEL: Hash = hash('ab'.repeat(32))

@@ -5,7 +5,7 @@
 import type { Random } from '../../base/ports.ts'
 import type { GenerationDefaults } from '../../ml/manifest.ts'
 import { validateSampling } from '../../ml/sampler.ts'
-import type { Generation } from '../../net/protocols/stage.ts'
+import type { Generation } from '../../net/protocols/generation.ts'
 import { UsageError } from '../base-command.ts'
 
 export interface GenerationFlags {

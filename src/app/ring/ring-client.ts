@@ -11,11 +11,11 @@ import { type Hash, type SessionId, sessionId } from '../../base/brand.ts'
 import { codeOf } from '../../base/error.ts'
 import { DEADLINES, SESSION_LIMITS } from '../../base/limits.ts'
 import type { Clock, Random } from '../../base/ports.ts'
+import type { Generation } from '../../net/protocols/generation.ts'
 import {
   decodeStageMessage,
   type EndReason,
   encodeStageMessage,
-  type Generation,
   STAGE_PROTOCOL,
   STAGE_PROTOCOL_OPTIONS,
   type StageMessage,

@@ -7,7 +7,8 @@
 import type { Hash } from '../../base/brand.ts'
 import { digestOf } from '../../ml/digest.ts'
 import { sampleToken, validateSampling } from '../../ml/sampler.ts'
-import type { EndReason, Generation } from '../../net/protocols/stage.ts'
+import type { Generation } from '../../net/protocols/generation.ts'
+import type { EndReason } from '../../net/protocols/stage.ts'
 import { RingError } from './ring-error.ts'
 
 export interface Drawn {

@@ -11,6 +11,7 @@ import { type Hash, hash, type PeerId, peerId, type SessionId, sessionId } from 
 import { CodecError, Reader, Writer } from '../../base/codec.ts'
 import { SESSION_LIMITS, WIRE_LIMITS } from '../../base/limits.ts'
 import type { PeerAddress, ProtocolId, ProtocolOptions } from '../wire.ts'
+import { type Generation, readGeneration, writeGeneration } from './generation.ts'
 import { readStatistics, type StageStatistics, writeStatistics } from './statistics.ts'
 
 export const STAGE_PROTOCOL: ProtocolId = '/dllm/stage/1'
@@ -24,19 +25,6 @@ export interface StageAddress extends PeerAddress {
   readonly firstSegment: number
   /** Exclusive. */
   readonly lastSegment: number
-}
-
-/** How the tail turns logits into tokens during one turn. */
-export interface Generation {
-  readonly maxTokens: number
-  readonly temperature: number
-  readonly topK: number
-  readonly topP: number
-  readonly minP: number
-  readonly repetitionPenalty: number
-  readonly seed: bigint
-  /** Each token message carries the digest of its logits. */
-  readonly withDigests: boolean
 }
 
 export type EndReason = 'end-token' | 'max-tokens' | 'context-full'
@@ -292,23 +280,4 @@ function writeTokens(writer: Writer, tokens: Int32Array): void {
 function readTokens(reader: Reader, countMax: number): Int32Array {
   const tokens = reader.list(countMax, (inner) => inner.u32())
   return Int32Array.from(tokens)
-}
-
-function writeGeneration(writer: Writer, generation: Generation): void {
-  writer.u32(generation.maxTokens).f64(generation.temperature).u32(generation.topK).f64(generation.topP)
-  writer.f64(generation.minP).f64(generation.repetitionPenalty).u64(generation.seed)
-  writer.u8(generation.withDigests ? 1 : 0)
-}
-
-function readGeneration(reader: Reader): Generation {
-  return {
-    maxTokens: reader.u32(),
-    temperature: reader.f64(),
-    topK: reader.u32(),
-    topP: reader.f64(),
-    minP: reader.f64(),
-    repetitionPenalty: reader.f64(),
-    seed: reader.u64(),
-    withDigests: reader.flag(),
-  }
 }
