@@ -113,8 +113,18 @@ describe('the repository', () => {
     expect(texts.filter(({ text }) => pattern.test(text)).map(({ path }) => path)).toEqual([])
   })
 
+  const lock: { packages: Record<string, { resolved?: string; optionalDependencies?: Record<string, string> }> } =
+    JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8'))
+
   test('locks versions without naming where they come from', () => {
-    expect(readFileSync(join(root, 'package-lock.json'), 'utf8')).not.toMatch(/"resolved": "http/)
+    const urls = Object.values(lock.packages).filter(({ resolved }) => resolved?.includes('://'))
+    expect(urls).toEqual([])
+  })
+
+  test('locks the optional packages of every platform, without which `npm ci` refuses (repair: node scripts/lock.ts)', () => {
+    const locked = new Set(Object.keys(lock.packages).map((key) => key.split('node_modules/').at(-1)))
+    const wanted = Object.values(lock.packages).flatMap((entry) => Object.keys(entry.optionalDependencies ?? {}))
+    expect(wanted.filter((name) => !locked.has(name))).toEqual([])
   })
 
   const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
