@@ -28,7 +28,7 @@ import {
   type Wire,
   WireError,
 } from './wire.ts'
-import { stopped, unreachable, unsupported } from './wire-errors.ts'
+import { firstOf, stopped, unreachable, unsupported } from './wire-errors.ts'
 
 export interface Libp2pWireOptions {
   /** Peers of other networks are neither discovered nor understood. */
@@ -297,9 +297,4 @@ class Libp2pWire implements Wire {
   #assertRunning(): void {
     if (this.#stopping) throw stopped()
   }
-}
-
-/** "All dials failed" says less than the first of the failures. */
-function firstOf(error: unknown): unknown {
-  return error instanceof AggregateError && error.errors.length > 0 ? error.errors[0] : error
 }

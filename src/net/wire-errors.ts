@@ -32,3 +32,8 @@ export function tooLong(length: number, max: number): WireError {
     details: { length, max },
   })
 }
+
+/** "All dials failed" says less than the first of the failures. */
+export function firstOf(error: unknown): unknown {
+  return error instanceof AggregateError && error.errors.length > 0 ? error.errors[0] : error
+}

@@ -10,7 +10,7 @@ import { createLibp2pWire, type Libp2pWireOptions } from '../../src/net/libp2p-w
 import { createNodeKey, peerOfNodeKey } from '../../src/net/node-key.ts'
 import type { Channel, PeerAddress, ProtocolOptions, Wire } from '../../src/net/wire.ts'
 import { realClock } from './real-clock.ts'
-import { addressOf, bytesOf, codeFrom } from './wire-suite.ts'
+import { addressOf, bytesOf, codeFrom } from './wire-world.ts'
 
 const ECHO = '/dllm/test-echo/1'
 const OPTIONS: ProtocolOptions = { messageBytesMax: 1024 * 1024, channelsPerPeerMax: 8 }

@@ -2,7 +2,9 @@ import { createLibp2pWire } from '../../src/net/libp2p-wire.ts'
 import { createMemoryNetwork } from '../../src/net/memory-network.ts'
 import type { Wire } from '../../src/net/wire.ts'
 import { realClock } from './real-clock.ts'
-import { describeDiscovery, describeWire, type WireWorld } from './wire-suite.ts'
+import { describeDiscovery, describePeers } from './wire-peers-suite.ts'
+import { describeChannels } from './wire-suite.ts'
+import type { WireWorld } from './wire-world.ts'
 
 /** A world that stops what it has made. */
 function createWorld(deadAddress: string, createWire: WireWorld['createWire']): WireWorld {
@@ -35,7 +37,9 @@ async function createLibp2pWorld(dht: boolean): Promise<WireWorld> {
   )
 }
 
-describeWire('memory', createMemoryWorld)
-describeWire('libp2p', () => createLibp2pWorld(false))
+for (const describeSuite of [describeChannels, describePeers]) {
+  describeSuite('memory', createMemoryWorld)
+  describeSuite('libp2p', () => createLibp2pWorld(false))
+}
 describeDiscovery('memory', createMemoryWorld)
 describeDiscovery('libp2p', () => createLibp2pWorld(true))

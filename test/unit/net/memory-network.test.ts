@@ -3,7 +3,7 @@ import { milliseconds, peerId } from '../../../src/base/brand.ts'
 import type { Clock } from '../../../src/base/ports.ts'
 import { createMemoryNetwork, type MemoryNetwork } from '../../../src/net/memory-network.ts'
 import type { Channel, Wire } from '../../../src/net/wire.ts'
-import { codeFrom } from '../../contract/wire-suite.ts'
+import { codeFrom } from '../../contract/wire-world.ts'
 
 const PROTOCOL = '/dllm/test/1'
 const OPTIONS = { messageBytesMax: 100, channelsPerPeerMax: 10 }
