@@ -20,6 +20,9 @@ typedef uint16_t u16;
 typedef uint32_t u32;
 
 enum { GROUP = 32, UNIT = 8, ROWS_MAX = 64 };
+
+/* Units that one call of a product takes at most: what is unpacked for them stays in the first cache. */
+enum { UNITS_MAX = 4 };
 enum { FORMAT_F32 = 0, FORMAT_Q8 = 1, FORMAT_Q4 = 2 };
 
 /* Bits of a session's `failed` word, in the order of src/ml/engine/wasm-stage.ts. */
@@ -56,8 +59,8 @@ struct embedding {
 /* One row's integer form of §4: X for q8 matrices, groups of 40 bytes for q4 matrices (quantize.h). */
 struct operand {
   float *values; /* (ROWS_MAX, width) f32 */
-  i16 *wide;     /* (ROWS_MAX, width) */
-  u8 *narrow;    /* (ROWS_MAX, width / 32, 40) */
+  i16 *wide;     /* (width / 16, rows of the pass, 16) */
+  u8 *narrow;    /* (width / 32, rows of the pass, 40) */
   float *scales; /* (ROWS_MAX) */
   u32 width;
 };
@@ -109,6 +112,15 @@ struct job {
 static inline v128_t f4(float value) { return wasm_f32x4_splat(value); }
 static inline v128_t load(const void *at) { return wasm_v128_load(at); }
 static inline void store(void *at, v128_t value) { wasm_v128_store(at, value); }
+
+/*
+ * Keep an address, or a vector, where the source computes it. Left alone, clang turns base + constant addresses into
+ * additions of their own and reassociates integer sums, so that all products of a group are alive at once; V8 emits code
+ * in that order and has 15 vector registers, and spills. The extracted lane is never read: V8 drops it.
+ */
+#define UNROLL _Pragma("unroll")
+#define PIN(value) __asm__ volatile("" : "+r"(value))
+#define PIN_VECTOR(value) __asm__ volatile("" ::"r"(wasm_i32x4_extract_lane(value, 0)))
 
 static inline u32 bits_of(float value) {
   union { float f; u32 u; } both = {value};

@@ -21,11 +21,17 @@ struct pass {
 
 static inline u32 needs(const struct matrix *m) { return 1u << m->format; }
 
-static void product(const struct matrix *m, u32 unit, const struct operand *in, u32 tokens, float *out, u32 stride) {
-  if (m->format == FORMAT_Q4) unit_q4(m, unit, in, tokens, out, stride);
-  else if (m->format == FORMAT_Q8) unit_q8(m, unit, in, tokens, out, stride);
-  else unit_f32(m, unit, in, tokens, out, stride);
+/* Rows of at most UNITS_MAX units for all tokens; out is (tokens, stride). */
+static void product(const struct matrix *m, u32 unit, u32 count, const struct operand *in, u32 tokens, float *out,
+                    u32 stride) {
+  if (m->format == FORMAT_Q4) units_q4(m, unit, count, in, tokens, out, stride);
+  else if (m->format == FORMAT_Q8)
+    for (u32 i = 0; i < count; i++) unit_q8(m, unit + i, in, tokens, out, stride);
+  else
+    for (u32 i = 0; i < count; i++) unit_f32(m, unit + i, in, tokens, out, stride);
 }
+
+static inline u32 at_most(u32 count, u32 most) { return count < most ? count : most; }
 
 static inline void add_to(float *y, const float *more, u32 n) {
   for (u32 i = 0; i < n; i += 4) store(y + i, wasm_f32x4_add(load(y + i), load(more + i)));
@@ -61,7 +67,7 @@ static void embed_rows(const struct pass *p) {
 }
 
 /* §6.1 and §4: row `from` of x, normed, is row `to` of the hidden operand, in the forms named. */
-static void norm_row(const struct pass *p, u32 from, u32 to, const float *gain, u32 formats) {
+static void norm_row(const struct pass *p, u32 from, u32 to, u32 rows, const float *gain, u32 formats) {
   const struct stage *s = p->stage;
   const u32 width = s->hidden_width;
   const float *x = s->x + from * width;
@@ -71,25 +77,27 @@ static void norm_row(const struct pass *p, u32 from, u32 to, const float *gain, 
   if (bad) fail(p->job, from, BAD_NORM);
   for (u32 k = 0; k < width; k += 4)
     store(y + k, wasm_f32x4_mul(wasm_f32x4_mul(load(x + k), factor), load(gain + k)));
-  if (!quantize_row(&s->hidden_operand, to, formats)) fail(p->job, from, BAD_OPERAND);
+  if (!quantize_row(&s->hidden_operand, to, rows, formats)) fail(p->job, from, BAD_OPERAND);
 }
 
 static void norm_rows(const struct pass *p, const float *gain, u32 formats) {
   u32 row, last;
-  while (claim(&p->team, p->job->row_count, 1, &row, &last)) norm_row(p, row, row, gain, formats);
+  while (claim(&p->team, p->job->row_count, 1, &row, &last)) norm_row(p, row, row, p->job->row_count, gain, formats);
 }
 
 static void quantize_rows(const struct pass *p, const struct operand *operand, u32 formats) {
   u32 row, last;
   while (claim(&p->team, p->job->row_count, 1, &row, &last))
-    if (!quantize_row(operand, row, formats)) fail(p->job, row, BAD_OPERAND);
+    if (!quantize_row(operand, row, p->job->row_count, formats)) fail(p->job, row, BAD_OPERAND);
 }
 
-/* §6.2 for one unit of one of the three matrices. */
-static void project_unit(const struct pass *p, const struct matrix *m, u32 unit, const float *bias, float *out, u32 width) {
-  product(m, unit, &p->stage->hidden_operand, p->job->row_count, out, width);
+/* §6.2 for units of one of the three matrices. */
+static void project_units(const struct pass *p, const struct matrix *m, u32 unit, u32 count, const float *bias, float *out,
+                          u32 width) {
+  product(m, unit, count, &p->stage->hidden_operand, p->job->row_count, out, width);
   if (bias)
-    for (u32 t = 0; t < p->job->row_count; t++) add_to(out + t * width + unit * UNIT, bias + unit * UNIT, UNIT);
+    for (u32 t = 0; t < p->job->row_count; t++)
+      add_to(out + t * width + unit * UNIT, bias + unit * UNIT, count * UNIT);
 }
 
 static void project(const struct pass *p, const struct layer *l) {
@@ -97,10 +105,13 @@ static void project(const struct pass *p, const struct layer *l) {
   const u32 query = l->query.units, key = query + l->key.units, total = key + l->value.units;
   u32 unit, last;
   while (claim(&p->team, total, piece_of(&p->team, total), &unit, &last))
-    for (; unit < last; unit++) {
-      if (unit < query) project_unit(p, &l->query, unit, l->query_bias, s->query, s->query_width);
-      else if (unit < key) project_unit(p, &l->key, unit - query, l->key_bias, s->key, s->key_width);
-      else project_unit(p, &l->value, unit - key, l->value_bias, s->value, s->key_width);
+    while (unit < last) {
+      const u32 end = unit < query ? query : unit < key ? key : total;
+      const u32 count = at_most(at_most(last, end) - unit, UNITS_MAX);
+      if (unit < query) project_units(p, &l->query, unit, count, l->query_bias, s->query, s->query_width);
+      else if (unit < key) project_units(p, &l->key, unit - query, count, l->key_bias, s->key, s->key_width);
+      else project_units(p, &l->value, unit - key, count, l->value_bias, s->value, s->key_width);
+      unit += count;
     }
 }
 
@@ -180,13 +191,22 @@ static void attend_rows(const struct pass *p, u32 layer) {
 /* §6.7, the end of §6.8: x += W operand. */
 static void add_product(const struct pass *p, const struct matrix *m, const struct operand *in) {
   const struct stage *s = p->stage;
-  float y[ROWS_MAX * UNIT];
+  enum { STRIDE = UNITS_MAX * UNIT };
+  float y[ROWS_MAX * STRIDE];
   u32 unit, last;
   while (claim(&p->team, m->units, piece_of(&p->team, m->units), &unit, &last))
-    for (; unit < last; unit++) {
-      product(m, unit, in, p->job->row_count, y - unit * UNIT, UNIT);
-      for (u32 t = 0; t < p->job->row_count; t++) add_to(s->x + t * s->hidden_width + unit * UNIT, y + t * UNIT, UNIT);
+    for (u32 count; unit < last; unit += count) {
+      count = at_most(last - unit, UNITS_MAX);
+      product(m, unit, count, in, p->job->row_count, y - unit * UNIT, STRIDE);
+      for (u32 t = 0; t < p->job->row_count; t++)
+        add_to(s->x + t * s->hidden_width + unit * UNIT, y + t * STRIDE, count * UNIT);
     }
+}
+
+static inline void gate4(float *gate, const float *up) {
+  v128_t x = load(gate);
+  v128_t silu = wasm_f32x4_div(x, wasm_f32x4_add(f4(1.0f), exp4(wasm_f32x4_neg(x))));
+  store(gate, wasm_f32x4_mul(silu, load(up)));
 }
 
 /* §6.8: silu(gate) * up; the same thread computes the two halves of a unit. */
@@ -195,18 +215,13 @@ static void gate_rows(const struct pass *p, const struct layer *l) {
   const u32 width = s->inner_operand.width;
   u32 unit, last;
   while (claim(&p->team, l->gate.units, piece_of(&p->team, l->gate.units), &unit, &last))
-    for (; unit < last; unit++) {
-      product(&l->gate, unit, &s->hidden_operand, p->job->row_count, s->inner_operand.values, width);
-      product(&l->up, unit, &s->hidden_operand, p->job->row_count, s->up, width);
-      for (u32 t = 0; t < p->job->row_count; t++) {
-        float *gate = s->inner_operand.values + t * width + unit * UNIT;
-        const float *up = s->up + t * width + unit * UNIT;
-        for (u32 i = 0; i < UNIT; i += 4) {
-          v128_t x = load(gate + i);
-          v128_t silu = wasm_f32x4_div(x, wasm_f32x4_add(f4(1.0f), exp4(wasm_f32x4_neg(x))));
-          store(gate + i, wasm_f32x4_mul(silu, load(up + i)));
-        }
-      }
+    for (u32 count; unit < last; unit += count) {
+      count = at_most(last - unit, UNITS_MAX);
+      product(&l->gate, unit, count, &s->hidden_operand, p->job->row_count, s->inner_operand.values, width);
+      product(&l->up, unit, count, &s->hidden_operand, p->job->row_count, s->up, width);
+      for (u32 t = 0; t < p->job->row_count; t++)
+        for (u32 i = unit * UNIT; i < (unit + count) * UNIT; i += 4)
+          gate4(s->inner_operand.values + t * width + i, s->up + t * width + i);
     }
 }
 
@@ -221,21 +236,28 @@ static void check_rows(const struct pass *p) {
 static void norm_logit_rows(const struct pass *p) {
   u32 at, last;
   while (claim(&p->team, p->job->logit_count, 1, &at, &last))
-    norm_row(p, p->job->logit_rows[at], at, p->stage->output_norm, needs(p->stage->head));
+    norm_row(p, p->job->logit_rows[at], at, p->job->logit_count, p->stage->output_norm, needs(p->stage->head));
+}
+
+static void check_logits(const struct pass *p, u32 unit, u32 count) {
+  const struct stage *s = p->stage;
+  const v128_t mask = wasm_i32x4_splat(0x7fffffff);
+  for (u32 t = 0; t < p->job->logit_count; t++) {
+    v128_t most = wasm_i32x4_splat(0);
+    for (u32 i = unit * UNIT; i < (unit + count) * UNIT; i += 4)
+      most = wasm_i32x4_max(most, wasm_v128_and(load(s->logits + t * s->logits_width + i), mask));
+    if (lanes_max(most) >= 0x7f800000u) fail(p->job, p->job->logit_rows[t], BAD_LOGITS);
+  }
 }
 
 static void logit_products(const struct pass *p) {
   const struct stage *s = p->stage;
-  const v128_t mask = wasm_i32x4_splat(0x7fffffff);
   u32 unit, last;
   while (claim(&p->team, s->head->units, piece_of(&p->team, s->head->units), &unit, &last))
-    for (; unit < last; unit++) {
-      product(s->head, unit, &s->hidden_operand, p->job->logit_count, s->logits, s->logits_width);
-      for (u32 t = 0; t < p->job->logit_count; t++) {
-        const float *y = s->logits + t * s->logits_width + unit * UNIT;
-        v128_t most = wasm_i32x4_max(wasm_v128_and(load(y), mask), wasm_v128_and(load(y + 4), mask));
-        if (lanes_max(most) >= 0x7f800000u) fail(p->job, p->job->logit_rows[t], BAD_LOGITS);
-      }
+    for (u32 count; unit < last; unit += count) {
+      count = at_most(last - unit, UNITS_MAX);
+      product(s->head, unit, count, &s->hidden_operand, p->job->logit_count, s->logits, s->logits_width);
+      check_logits(p, unit, count);
     }
 }
 

@@ -22,7 +22,9 @@ _Static_assert(63 << 7 < 0x8000, "a multiplier with its exponent is 16 bits");
 _Static_assert((int64_t)Q4_RUN * (32 * 127 * 8) * (63 << 7) < 0x80000000LL, "an i32 lane holds one run");
 
 static inline v128_t dot_nibbles(v128_t sums, v128_t mantissas, v128_t nibbles) {
-  return wasm_i16x8_add(sums, wasm_i16x8_relaxed_dot_i8x16_i7x16(mantissas, nibbles));
+  sums = wasm_i16x8_add(sums, wasm_i16x8_relaxed_dot_i8x16_i7x16(mantissas, nibbles));
+  PIN_VECTOR(sums);
+  return sums;
 }
 
 static inline v128_t low_nibbles(v128_t bytes) { return wasm_v128_and(bytes, wasm_i8x16_const_splat(15)); }
@@ -60,6 +62,8 @@ static __attribute__((noinline)) void unit_q4_one(const struct matrix *m, u32 un
     const u32 end = start + Q4_RUN < groups ? start + Q4_RUN : groups;
     v128_t first = wasm_i32x4_splat(0), second = first;
     for (u32 g = start; g < end; g++, w += 128, x += NARROW_GROUP, multipliers += UNIT) {
+      PIN(x);
+      PIN(w);
       v128_t a = wasm_v128_load32_splat(x + NARROW_START), b = a;
       _Pragma("unroll") for (int v = 0; v < 4; v++) {
         v128_t low = wasm_v128_load32_splat(x + 4 * v), high = wasm_v128_load32_splat(x + 16 + 4 * v);
@@ -75,78 +79,91 @@ static __attribute__((noinline)) void unit_q4_one(const struct matrix *m, u32 un
   }
 }
 
-/* A run of groups of one unit, unpacked: vectors in the order in which the dots below take them. */
-struct unpacked_run {
-  v128_t nibbles[Q4_RUN][8][2]; /* (group, low v0, high v0, low v1, …, quad) */
-  v128_t multipliers[Q4_RUN];   /* eight 16-bit */
+/* One group of four rows, unpacked: nibbles of elements 4v.. and 16+4v.. for v = 0..3, multipliers twice each. */
+struct quad {
+  v128_t low[4], high[4];
+  v128_t multipliers;
 };
 
-static inline void unpack_run(struct unpacked_run *to, const u8 *w, const u8 *multipliers, u32 groups) {
-  for (u32 g = 0; g < groups; g++) {
-    for (int v = 0; v < 4; v++)
-      for (int quad = 0; quad < 2; quad++) {
-        v128_t bytes = load(w + g * 128 + quad * 64 + v * 16);
-        to->nibbles[g][2 * v][quad] = low_nibbles(bytes);
-        to->nibbles[g][2 * v + 1][quad] = high_nibbles(bytes);
-      }
-    to->multipliers[g] = wasm_u16x8_load8x8(multipliers + g * UNIT);
-  }
-}
+/* One group of many rows, unpacked once for all tokens. */
+struct unpacked {
+  struct quad quads[2 * UNITS_MAX];
+};
 
-#define RUN_Q4(TOKENS)                                                                                        \
-  do {                                                                                                        \
-    v128_t first[TOKENS], second[TOKENS];                                                                     \
-    for (int t = 0; t < TOKENS; t++) first[t] = second[t] = wasm_i32x4_splat(0);                              \
-    for (u32 g = 0; g < groups; g++) {                                                                        \
-      const u8 *at[TOKENS];                                                                                   \
-      v128_t a[TOKENS], b[TOKENS];                                                                            \
-      _Pragma("unroll") for (int t = 0; t < TOKENS; t++) {                                                    \
-        at[t] = x + t * stride + g * NARROW_GROUP;                                                            \
-        a[t] = b[t] = wasm_v128_load32_splat(at[t] + NARROW_START);                                           \
-      }                                                                                                       \
-      _Pragma("unroll") for (int v = 0; v < 8; v++) {                                                         \
-        v128_t wa = run->nibbles[g][v][0], wb = run->nibbles[g][v][1];                                        \
-        _Pragma("unroll") for (int t = 0; t < TOKENS; t++) {                                                  \
-          v128_t value = wasm_v128_load32_splat(at[t] + (v & 1) * 16 + (v >> 1) * 4);                         \
-          a[t] = dot_nibbles(a[t], value, wa);                                                                \
-          b[t] = dot_nibbles(b[t], value, wb);                                                                \
-        }                                                                                                     \
-      }                                                                                                       \
-      _Pragma("unroll") for (int t = 0; t < TOKENS; t++) {                                                    \
-        v128_t powers = powers_of(run->multipliers[g], at[t]);                                                \
-        first[t] = wasm_i32x4_add(first[t], wasm_i32x4_dot_i16x8(a[t], first_quad(powers)));                  \
-        second[t] = wasm_i32x4_add(second[t], wasm_i32x4_dot_i16x8(b[t], second_quad(powers)));               \
-      }                                                                                                       \
-    }                                                                                                         \
-    for (int t = 0; t < TOKENS; t++) widen_run(total + t * UNIT, first[t], second[t]);                        \
-  } while (0)
-
-/* One run for all tokens. x is (tokens, stride) bytes from the run's first group; total is (tokens, 8). */
-static __attribute__((noinline)) void run_q4(const struct unpacked_run *run, u32 groups, const u8 *x, u32 stride,
-                                             u32 tokens, double *total) {
-  u32 token = 0;
-  for (; token + 2 <= tokens; token += 2, x += 2 * stride, total += 2 * UNIT) RUN_Q4(2);
-  if (token < tokens) RUN_Q4(1);
-}
-
-/* Rows of `unit` for all tokens; out is (tokens, stride). Weights are read and unpacked once for all tokens. */
-static void unit_q4(const struct matrix *m, u32 unit, const struct operand *in, u32 tokens, float *out, u32 stride) {
+static inline void unpack_group(struct unpacked *to, const struct matrix *m, u32 unit, u32 count, u32 group) {
   const u32 groups = m->width / GROUP;
-  double total[ROWS_MAX * UNIT];
-  if (tokens == 1) {
-    unit_q4_one(m, unit, in->narrow, total);
-  } else {
-    struct unpacked_run run;
-    for (u32 i = 0; i < tokens * UNIT; i++) total[i] = 0;
-    for (u32 start = 0; start < groups; start += Q4_RUN) {
-      const u32 count = start + Q4_RUN < groups ? Q4_RUN : groups - start;
-      const u32 at = unit * groups + start;
-      unpack_run(&run, m->data + at * 128, m->multipliers + at * UNIT, count);
-      run_q4(&run, count, in->narrow + start * NARROW_GROUP, groups * NARROW_GROUP, tokens, total);
-    }
+  for (u32 i = 0; i < count; i++) {
+    const u32 at = (unit + i) * groups + group;
+    const u8 *w = m->data + at * 128;
+    const v128_t multipliers = wasm_u16x8_load8x8(m->multipliers + at * UNIT);
+    to->quads[2 * i].multipliers = first_quad(multipliers);
+    to->quads[2 * i + 1].multipliers = second_quad(multipliers);
+    for (int half = 0; half < 2; half++)
+      for (int v = 0; v < 4; v++) {
+        const v128_t bytes = load(w + half * 64 + v * 16);
+        to->quads[2 * i + half].low[v] = low_nibbles(bytes);
+        to->quads[2 * i + half].high[v] = high_nibbles(bytes);
+      }
   }
+}
+
+/*
+ * One group of one token against `count` quads; lanes (count) of four i32. The token's mantissas stay in registers, each
+ * four of them in all lanes: V8 spends two instructions on every load with a splat, and none on the rest of this loop
+ * that is not in the source.
+ */
+static __attribute__((noinline)) void group_q4(const struct quad *quad, const u8 *x, u32 count, v128_t *lanes) {
+  const v128_t start = wasm_v128_load32_splat(x + NARROW_START), power = wasm_v128_load32_splat(x + NARROW_POWER);
+  const v128_t low0 = wasm_v128_load32_splat(x), low1 = wasm_v128_load32_splat(x + 4);
+  const v128_t low2 = wasm_v128_load32_splat(x + 8), low3 = wasm_v128_load32_splat(x + 12);
+  const v128_t high0 = wasm_v128_load32_splat(x + 16), high1 = wasm_v128_load32_splat(x + 20);
+  const v128_t high2 = wasm_v128_load32_splat(x + 24), high3 = wasm_v128_load32_splat(x + 28);
+  for (const v128_t *end = lanes + count; lanes < end; lanes++, quad++) {
+    PIN(quad);
+    v128_t a = dot_nibbles(start, low0, quad->low[0]);
+    a = dot_nibbles(a, low1, quad->low[1]);
+    a = dot_nibbles(a, low2, quad->low[2]);
+    a = dot_nibbles(a, low3, quad->low[3]);
+    a = dot_nibbles(a, high0, quad->high[0]);
+    a = dot_nibbles(a, high1, quad->high[1]);
+    a = dot_nibbles(a, high2, quad->high[2]);
+    a = dot_nibbles(a, high3, quad->high[3]);
+    *lanes = wasm_i32x4_add(*lanes, wasm_i32x4_dot_i16x8(a, wasm_i16x8_mul(quad->multipliers, power)));
+  }
+}
+
+/* Totals (tokens, UNITS_MAX * 8) of `count` units. */
+static __attribute__((noinline)) void units_q4_many(const struct matrix *m, u32 unit, u32 count, const u8 *x, u32 tokens,
+                                                    double *total) {
+  const u32 groups = m->width / GROUP;
+  struct unpacked group;
+  v128_t lanes[ROWS_MAX][2 * UNITS_MAX];
+  for (u32 i = 0; i < tokens * UNITS_MAX * UNIT; i++) total[i] = 0;
+  for (u32 start = 0; start < groups; start += Q4_RUN) {
+    const u32 end = start + Q4_RUN < groups ? start + Q4_RUN : groups;
+    for (u32 t = 0; t < tokens; t++)
+      for (u32 i = 0; i < 2 * count; i++) lanes[t][i] = wasm_i32x4_splat(0);
+    for (u32 g = start; g < end; g++) {
+      unpack_group(&group, m, unit, count, g);
+      for (u32 t = 0; t < tokens; t++) group_q4(group.quads, x + (g * tokens + t) * NARROW_GROUP, 2 * count, lanes[t]);
+    }
+    for (u32 t = 0; t < tokens; t++)
+      for (u32 i = 0; i < count; i++) widen_run(total + (t * UNITS_MAX + i) * UNIT, lanes[t][2 * i], lanes[t][2 * i + 1]);
+  }
+}
+
+/* Rows of `count` units for all tokens; out is (tokens, stride). */
+static void units_q4(const struct matrix *m, u32 unit, u32 count, const struct operand *in, u32 tokens, float *out,
+                     u32 stride) {
+  double total[ROWS_MAX * UNITS_MAX * UNIT];
+  if (tokens == 1)
+    for (u32 i = 0; i < count; i++) unit_q4_one(m, unit + i, in->narrow, total + i * UNIT);
+  else
+    units_q4_many(m, unit, count, in->narrow, tokens, total);
   for (u32 t = 0; t < tokens; t++)
-    finish_unit(out + t * stride + unit * UNIT, total + t * UNIT, m->scales + unit * UNIT, in->scales[t]);
+    for (u32 i = 0; i < count; i++)
+      finish_unit(out + t * stride + (unit + i) * UNIT, total + (t * UNITS_MAX + i) * UNIT, m->scales + (unit + i) * UNIT,
+                  in->scales[t]);
 }
 
 #endif

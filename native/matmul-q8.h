@@ -1,6 +1,6 @@
 /*
  * y = W x for q8 weights: docs/spec/numerics.md §5. Layout: (units, width / 16, 8 rows, 16) int8, one stream of memory
- * per unit. Weights widen to 16 bits in the load; X is 16 bits wide; i32x4.dot_i16x8 adds products in pairs.
+ * per unit. Weights widen to 16 bits in the load; X is (width / 16, tokens, 16) int16; i32x4.dot_i16x8 adds products in pairs.
  */
 #ifndef EXACT1_MATMUL_Q8_H
 #define EXACT1_MATMUL_Q8_H
@@ -24,52 +24,68 @@ static inline float finish(v128_t sum, float weight_scale, float scale) {
   return (float)(whole * (double)weight_scale * (double)scale);
 }
 
-/* ROWS rows of the unit (from row `first`) for TOKENS tokens. */
-#define DOT_Q8(ROWS, TOKENS)                                                                                   \
-  do {                                                                                                         \
-    v128_t sum[ROWS][TOKENS];                                                                                  \
-    for (int r = 0; r < ROWS; r++)                                                                             \
-      for (int t = 0; t < TOKENS; t++) sum[r][t] = wasm_f64x2_splat(0);                                        \
-    for (u32 start = 0; start < width; start += Q8_RUN) {                                                      \
-      const u32 end = start + Q8_RUN < width ? start + Q8_RUN : width;                                         \
-      v128_t lanes[ROWS][TOKENS];                                                                              \
-      for (int r = 0; r < ROWS; r++)                                                                           \
-        for (int t = 0; t < TOKENS; t++) lanes[r][t] = wasm_i32x4_splat(0);                                    \
-      for (u32 k = start; k < end; k += 16) {                                                                  \
-        const u8 *at = w + k * UNIT;                                                                           \
-        _Pragma("unroll") for (int half = 0; half < 2; half++) {                                               \
-          v128_t value[TOKENS];                                                                                \
-          _Pragma("unroll") for (int t = 0; t < TOKENS; t++) value[t] = load(x + t * width + k + half * 8);    \
-          _Pragma("unroll") for (int r = 0; r < ROWS; r++) {                                                   \
-            v128_t weight = wasm_i16x8_load8x8(at + r * 16 + half * 8);                                        \
-            _Pragma("unroll") for (int t = 0; t < TOKENS; t++)                                                 \
-              lanes[r][t] = wasm_i32x4_add(lanes[r][t], wasm_i32x4_dot_i16x8(weight, value[t]));               \
-          }                                                                                                    \
-        }                                                                                                      \
-      }                                                                                                        \
-      for (int r = 0; r < ROWS; r++)                                                                           \
-        for (int t = 0; t < TOKENS; t++) sum[r][t] = widen_sum(sum[r][t], lanes[r][t]);                        \
-    }                                                                                                          \
-    for (int r = 0; r < ROWS; r++)                                                                             \
-      for (int t = 0; t < TOKENS; t++) y[t * stride + r] = finish(sum[r][t], scales[r], in->scales[token + t]); \
-  } while (0)
+struct block_q8 {
+  const u8 *w;     /* first row of the block in the first 16 columns of the unit */
+  const i16 *x;    /* first token of the block */
+  u32 width, tokens; /* tokens: of the whole operand */
+  const float *weight_scales, *scales;
+  float *y;
+  u32 stride;
+};
+
+/* One step of 8 columns: x stays, weights of one row after the other pass. */
+static inline __attribute__((always_inline)) void step_q8(const int rows, const int tokens, const u8 *w, const i16 *x,
+                                                          v128_t *lanes) {
+  v128_t value[2];
+  UNROLL for (int t = 0; t < tokens; t++) value[t] = load(x + t * 16);
+  UNROLL for (int r = 0; r < rows; r++) {
+    const v128_t weight = wasm_i16x8_load8x8(w + r * 16);
+    UNROLL for (int t = 0; t < tokens; t++) {
+      v128_t *lane = lanes + r * tokens + t;
+      *lane = wasm_i32x4_add(*lane, wasm_i32x4_dot_i16x8(weight, value[t]));
+      PIN_VECTOR(*lane);
+    }
+  }
+}
+
+/* rows x tokens results, 4 x 2 or 8 x 1: eight accumulators fit V8's registers with their operands. 2 x 4 is not faster. */
+static inline __attribute__((always_inline)) void dot_q8(const int rows, const int tokens, const struct block_q8 *b) {
+  v128_t sum[8];
+  UNROLL for (int i = 0; i < 8; i++) sum[i] = wasm_f64x2_splat(0);
+  for (u32 start = 0; start < b->width; start += Q8_RUN) {
+    const u32 end = start + Q8_RUN < b->width ? start + Q8_RUN : b->width;
+    v128_t lanes[8];
+    UNROLL for (int i = 0; i < 8; i++) lanes[i] = wasm_i32x4_splat(0);
+    const u8 *w = b->w + start * UNIT;
+    const i16 *x = b->x + start * b->tokens;
+    for (const u8 *last = b->w + end * UNIT; w < last; w += 16 * UNIT, x += 16 * b->tokens) {
+      PIN(w);
+      PIN(x);
+      step_q8(rows, tokens, w, x, lanes);
+      step_q8(rows, tokens, w + 8, x + 8, lanes);
+    }
+    UNROLL for (int i = 0; i < 8; i++) sum[i] = widen_sum(sum[i], lanes[i]);
+  }
+  UNROLL for (int r = 0; r < rows; r++)
+    UNROLL for (int t = 0; t < tokens; t++)
+      b->y[t * b->stride + r] = finish(sum[r * tokens + t], b->weight_scales[r], b->scales[t]);
+}
+
+/* The unit in blocks of `rows` for `tokens` tokens from b->x on. */
+static inline __attribute__((always_inline)) void blocks_q8(const int rows, const int tokens, struct block_q8 b) {
+  for (int r = 0; r < UNIT; r += rows, b.w += rows * 16, b.y += rows, b.weight_scales += rows) dot_q8(rows, tokens, &b);
+}
 
 /* Rows of `unit` for all tokens; out is (tokens, stride). */
 static __attribute__((noinline)) void unit_q8(const struct matrix *m, u32 unit, const struct operand *in, u32 tokens,
                                               float *out, u32 stride) {
-  const u32 width = m->width;
-  const u8 *w = m->data + unit * UNIT * width;
-  const i16 *x = in->wide;
-  const float *scales = m->scales + unit * UNIT;
-  float *y = out + unit * UNIT;
-  u32 token = 0;
-  for (; token + 2 <= tokens; token += 2, x += 2 * width, y += 2 * stride) {
-    DOT_Q8(4, 2);
-    w += 64, y += 4, scales += 4;
-    DOT_Q8(4, 2);
-    w -= 64, y -= 4, scales -= 4;
+  struct block_q8 b = {m->data + unit * UNIT * m->width, in->wide, m->width, tokens, m->scales + unit * UNIT, in->scales,
+                       out + unit * UNIT, stride};
+  for (u32 token = 0, count; token < tokens; token += count, b.x += count * 16, b.y += count * stride, b.scales += count) {
+    count = tokens - token >= 2 ? 2 : 1;
+    if (count == 2) blocks_q8(4, 2, b);
+    else blocks_q8(8, 1, b);
   }
-  if (token < tokens) DOT_Q8(8, 1);
 }
 
 #endif

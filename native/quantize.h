@@ -54,13 +54,17 @@ static inline void store_narrow(u8 *at, v128_t low, v128_t high, u32 exponent) {
   *(u32 *)(at + NARROW_POWER) = 0x00010001u << exponent;
 }
 
-/* Forms of one row that the matrices reading it need: bits 1 << FORMAT_*. Returns 0 when the row is not finite. */
-static __attribute__((noinline)) int quantize_row(const struct operand *to, u32 row, u32 formats) {
+/*
+ * Forms of one of `rows` rows that the matrices reading it need: bits 1 << FORMAT_*. Returns 0 when it is not finite.
+ * Both forms put the same part of all rows side by side, as products of many rows read them: whole rows a power of two
+ * apart would fall on the same lines of the first cache, which made q8 products of 2048 columns 40 % slower.
+ */
+static __attribute__((noinline)) int quantize_row(const struct operand *to, u32 row, u32 rows, u32 formats) {
   if ((formats & (1u << FORMAT_Q8 | 1u << FORMAT_Q4)) == 0) return 1;
   const u32 width = to->width;
   const float *x = to->values + row * width;
-  i16 *wide = to->wide + row * width;
-  u8 *narrow = to->narrow + row * (width / GROUP * NARROW_GROUP);
+  i16 *wide = to->wide + row * 16;
+  u8 *narrow = to->narrow + row * NARROW_GROUP;
   u32 bits = largest_bits(x, width);
   if (bits >= 0x7f800000u) return 0;
   float amax = float_of(bits);
@@ -71,13 +75,13 @@ static __attribute__((noinline)) int quantize_row(const struct operand *to, u32 
     to->scales[row] = amax / 16256.0f;
     inverse = 16256.0f / amax;
   }
-  for (u32 k = 0; k < width; k += GROUP, narrow += NARROW_GROUP) {
+  for (u32 k = 0; k < width; k += GROUP, narrow += rows * NARROW_GROUP) {
     u32 exponent = exponent_of(float_of(largest_bits(x + k, GROUP)) * inverse);
     v128_t scale = f4(inverse), power = f4(float_of((127 - exponent) << 23));
     v128_t m[4];
     for (int j = 0; j < 4; j++) {
       m[j] = wasm_i16x8_narrow_i32x4(mantissas4(x + k + j * 8, scale, power), mantissas4(x + k + j * 8 + 4, scale, power));
-      if (formats & 1u << FORMAT_Q8) store(wide + k + j * 8, wasm_i16x8_shl(m[j], exponent));
+      if (formats & 1u << FORMAT_Q8) store(wide + (k / 16 + j / 2) * rows * 16 + j % 2 * 8, wasm_i16x8_shl(m[j], exponent));
     }
     if (formats & 1u << FORMAT_Q4)
       store_narrow(narrow, wasm_i8x16_narrow_i16x8(m[0], m[1]), wasm_i8x16_narrow_i16x8(m[2], m[3]), exponent);
