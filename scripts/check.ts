@@ -22,7 +22,12 @@ interface Totals {
 
 const root = join(import.meta.dirname, '..')
 const binaries = join(root, 'node_modules/.bin')
-const environment = { ...process.env, PATH: `${binaries}${delimiter}${process.env.PATH ?? ''}` }
+const environment = {
+  ...process.env,
+  PATH: `${binaries}${delimiter}${process.env.PATH ?? ''}`,
+  // Colour codes between letters make logs unreadable.
+  ...(process.stdout.isTTY ? {} : { NO_COLOR: '1' }),
+}
 const WASM_SCRIPT = 'scripts/build-wasm.ts'
 
 const checks: readonly Check[] = [
