@@ -25,15 +25,16 @@ const binaries = join(root, 'node_modules/.bin')
 const environment = {
   ...process.env,
   PATH: `${binaries}${delimiter}${process.env.PATH ?? ''}`,
-  // Colour codes between letters make logs unreadable.
+  // Colour codes make logs unreadable; Biome has a flag of its own for it.
   ...(process.stdout.isTTY ? {} : { NO_COLOR: '1' }),
 }
 const WASM_SCRIPT = 'scripts/build-wasm.ts'
+const BIOME_COLORS = process.stdout.isTTY ? '--colors=force' : '--colors=off'
 
 const checks: readonly Check[] = [
   { name: 'types and build', command: ['tsc', '-b'] },
   { name: 'types of tests, scripts and benchmarks', command: ['tsc', '-p', 'tsconfig.check.json'] },
-  { name: 'format and lint', command: ['biome', 'ci', '--error-on-warnings', '.'] },
+  { name: 'format and lint', command: ['biome', 'ci', BIOME_COLORS, '--error-on-warnings', '.'] },
   { name: 'dead code', command: ['knip'] },
   { name: 'command manifest', command: ['node', 'scripts/manifest.ts', '--check'] },
   { name: 'WebAssembly from source', command: ['node', WASM_SCRIPT, '--check'], skip: wasmSkip() },
