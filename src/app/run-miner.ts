@@ -3,20 +3,26 @@
  * @module
  */
 import { availableParallelism } from 'node:os'
+import { milliseconds } from '../base/brand.ts'
+import { HouseError } from '../base/error.ts'
 import type { EngineName } from '../ml/engine/engine.ts'
 import { UsageError } from './base-command.ts'
+import { segmentText } from './chat/trace.ts'
 import { loadConfig } from './config.ts'
 import type { MinerReady } from './devnet/devnet.ts'
+import { type Lock, tryLock } from './devnet/lock.ts'
 import { createEngineHost } from './engine-host.ts'
 import type { Home } from './home.ts'
 import { createMiner, type Miner } from './miner.ts'
 import { openModelStore, type StoredModel } from './model-store.ts'
 import { loadNetwork, type Network } from './networks.ts'
 import { loadNodeIdentity } from './node-identity.ts'
-import { isTcpAddress } from './settings.ts'
+import { isName, isTcpAddress } from './settings.ts'
 import type { System } from './system.ts'
 import { formatBytes } from './table.ts'
 import { createWorkerRunner } from './worker-runner.ts'
+
+export class MineError extends HouseError<'MINE_NAME_IN_USE'> {}
 
 export interface MineFlags {
   readonly model?: string | undefined
@@ -45,8 +51,9 @@ export interface MineResult {
   readonly computeMs: number
 }
 
+/** Serves until the signal fires. */
 export async function runMiner(run: MineRun): Promise<MineResult> {
-  const { home, flags, system } = run
+  const { home, flags } = run
   const { settings } = await loadConfig({
     home,
     env: process.env,
@@ -56,21 +63,34 @@ export async function runMiner(run: MineRun): Promise<MineResult> {
   const model = openModelStore({ home: home.path }).find(settings.model)
   const part = parseSegments(flags.segments, model)
   const threads = (flags.threads ?? settings.threads) || availableParallelism()
+  const lock = await lockName(home, flags.name)
+  try {
+    return await serve(run, { network, listen: settings.listen, model, part, threads })
+  } finally {
+    await lock.release()
+    leaveSoon(run.system)
+  }
+}
+
+interface Service {
+  readonly network: Network
+  readonly listen: string
+  readonly model: StoredModel
+  readonly part: Part
+  readonly threads: number
+}
+
+async function serve(run: MineRun, { network, listen, model, part, threads }: Service): Promise<MineResult> {
+  const { home, flags, system } = run
   const { createLibp2pWire } = await import('../net/libp2p-wire.ts')
   const identity = await loadNodeIdentity(home.file('nodes', `${flags.name}.key`), system.random)
   const { id: networkId, bootstrap, mdns, dht } = network
-  const wireOptions = { networkId, privateKey: identity.privateKey, listen: [settings.listen], mdns, dht, bootstrap }
+  const wireOptions = { networkId, privateKey: identity.privateKey, listen: [listen], mdns, dht, bootstrap }
+  const cacheBytesMax = flags['cache-mib'] * 1_048_576
+  const engine = { home: home.path, model, ...part, engine: flags.engine, threads, cacheBytesMax }
   const wire = await createLibp2pWire(wireOptions, system)
   try {
-    const cacheBytesMax = flags['cache-mib'] * 1_048_576
-    const runner = await createWorkerRunner({
-      home: home.path,
-      model,
-      ...part,
-      engine: flags.engine,
-      threads,
-      cacheBytesMax,
-    })
+    const runner = await createWorkerRunner(engine)
     const host = createEngineHost(runner, system)
     const device = `${runner.engine}, ${threads} ${threads === 1 ? 'thread' : 'threads'}`
     const miner = await createMiner(
@@ -82,10 +102,29 @@ export async function runMiner(run: MineRun): Promise<MineResult> {
     await untilAborted(run.signal)
     const { total } = miner.server.statistics()
     await miner.close()
-    return { type: 'ended', steps: total.steps, computeMs: total.computeMs }
+    run.print(`Ended after ${total.steps} steps, ${(total.computeMs / 1_000).toFixed(1)} s in the engine.`)
+    return { type: 'ended', steps: total.steps, computeMs: Math.round(total.computeMs) }
   } finally {
     await wire.stop()
   }
+}
+
+/** Two miners of one name would be one peer at two places. Throws MINE_NAME_IN_USE. */
+async function lockName(home: Home, name: string): Promise<Lock> {
+  if (!isName(name)) {
+    throw new UsageError('USAGE', `--name takes letters, digits, ".", "_" and "-", not "${name}".`)
+  }
+  const lock = await tryLock(home.file('nodes', `${name}.lock`), 'mine')
+  if ('release' in lock) return lock
+  const message = `A miner called ${name} runs already (process ${lock.holder}). Stop it, or give this one another --name.`
+  throw new MineError('MINE_NAME_IN_USE', message, { details: { name, pid: lock.holder } })
+}
+
+/** libp2p debounces a change of addresses by a second, which would keep a process that has nothing left to do. */
+const LEAVE_MS = milliseconds(50)
+
+function leaveSoon({ clock }: System): void {
+  clock.schedule(LEAVE_MS, () => process.exit())
 }
 
 function withBootstrap(network: Network, more: readonly string[]): Network {
@@ -136,11 +175,12 @@ function announce(
 ): void {
   const { miner, model, part, device, weightBytes, addresses } = facts
   const { name, format, segments } = model.manifest
-  const { stepMs, prefillMs } = miner.speed
-  print(
-    `Serving segments ${part.firstSegment + 1}-${part.lastSegment} of ${segments.length} of ${name} (${format}, ${formatBytes(weightBytes)}) with ${device}.`,
-  )
-  print(`One decode step takes ${stepMs.toFixed(2)} ms, one prompt token ${prefillMs.toFixed(2)} ms.`)
+  const stepMs = Number(miner.speed.stepMs.toFixed(2))
+  const prefillMs = Number(miner.speed.prefillMs.toFixed(2))
+  const noun = part.lastSegment - part.firstSegment === 1 ? 'segment' : 'segments'
+  const which = `${noun} ${segmentText(part.firstSegment, part.lastSegment)} of ${segments.length}`
+  print(`Serving ${which} of ${name} (${format}, ${formatBytes(weightBytes)}) with ${device}.`)
+  print(`One decode step takes ${stepMs} ms, one prompt token ${prefillMs} ms.`)
   for (const address of addresses) print(`Listening on ${address}`)
   print('Ctrl-C ends it.')
   emit({ type: 'serving', model: name, hash: model.hash, ...part, device, stepMs, prefillMs, addresses })

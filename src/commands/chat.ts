@@ -16,7 +16,9 @@ export default class Chat extends BaseCommand {
     '<%= config.bin %> chat --temperature 0 --max-tokens 50 "It was the best of times"',
     'echo "Call me" | <%= config.bin %> chat --json',
   ]
-  static override args = { prompt: Args.string({ description: 'What to say; "" starts from nothing.' }) }
+  static override args = {
+    prompt: Args.string({ ignoreStdin: true, description: 'What to say; "" starts from nothing.' }),
+  }
   static override flags = {
     model: Flags.string({ char: 'm', description: 'Model to ask.', helpValue: 'NAME' }),
     system: Flags.string({ description: 'How the model shall behave; for models with a chat template.' }),

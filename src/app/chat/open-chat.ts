@@ -1,35 +1,37 @@
 /**
- * From a model's name to an open ring: network, local processes where needed, route, session, tokenizer. What a
- * chat needs before the first word.
+ * From a model to an open ring: local processes where needed, route, session. What a chat needs before the first word,
+ * and again when its ring is lost.
  * @module
  */
 import { availableParallelism } from 'node:os'
 import type { Clock, Log, Random } from '../../base/ports.ts'
-import type { Tokenizer } from '../../ml/tokenizer.ts'
 import { type Client, createClient } from '../client.ts'
 import { ensureGroup } from '../devnet/devnet.ts'
 import type { Home } from '../home.ts'
-import { openModelStore, type StoredModel } from '../model-store.ts'
-import { loadTokenizer } from '../model-tokenizer.ts'
+import type { StoredModel } from '../model-store.ts'
 import { LOCAL_NETWORK, type Network } from '../networks.ts'
 import { openRing, type RingSession } from '../ring/ring-client.ts'
+import { createLastingRing } from './lasting-ring.ts'
 
 export interface OpenChatOptions {
   readonly home: Home
   readonly network: Network
-  readonly model: string
+  readonly model: StoredModel
+  /** Positions to reserve at every stage. */
+  readonly capacity: number
   /** Threads of miners that have to be started; 0: as many as there are cores. */
   readonly threads: number
-  /** Positions that the chat may need; clipped to the model's context. */
-  readonly capacityFor: (tokenizer: Tokenizer, contextLength: number) => number
-  /** Told once when processes of the local network were started. */
+  /** Told before processes of the local network are started, and when they run. */
+  readonly onStarting: (miners: number) => void
   readonly onStarted: (miners: number) => void
+  /** Told when the ring was lost and another one is looked for. */
+  readonly onLost: (why: unknown) => void
   readonly signal: AbortSignal
 }
 
 export interface OpenChat {
   readonly model: StoredModel
-  readonly tokenizer: Tokenizer
+  /** Of the ring that serves now. */
   readonly client: Client
   readonly ring: RingSession
   close(): Promise<void>
@@ -41,32 +43,60 @@ export interface ChatPorts {
   readonly log: Log
 }
 
+interface Connection {
+  readonly client: Client
+  readonly ring: RingSession
+}
+
 export async function openChat(options: OpenChatOptions, ports: ChatPorts): Promise<OpenChat> {
-  const { home, signal } = options
-  const model = openModelStore({ home: home.path }).find(options.model)
-  const [tokenizer, network] = await Promise.all([loadTokenizer(model), reachable(options, model, ports)])
-  const { contextLength } = model.manifest.config
-  const capacity = Math.min(options.capacityFor(tokenizer, contextLength), contextLength)
-  const client = await createClient(network, ports)
+  let connection = await connect(options, ports, options.signal)
+  const disconnect = async () => {
+    await connection.ring.close()
+    await connection.client.close()
+  }
+  const reopen = async (why: unknown, signal = options.signal): Promise<RingSession> => {
+    options.onLost(why)
+    await disconnect()
+    connection = await connect(options, ports, signal)
+    return connection.ring
+  }
+  const ring = createLastingRing({ first: connection.ring, reopen })
+  return {
+    model: options.model,
+    get client() {
+      return connection.client
+    },
+    ring,
+    close: disconnect,
+  }
+}
+
+async function connect(options: OpenChatOptions, ports: ChatPorts, signal: AbortSignal): Promise<Connection> {
+  const { model, capacity, network } = options
+  // The client's libraries load while miners start; it reads the addresses when it looks for a route.
+  const bootstrap = [...network.bootstrap]
+  const [starting, creating] = await Promise.allSettled([
+    network.id === LOCAL_NETWORK.id ? startLocal(options, bootstrap, ports) : undefined,
+    createClient({ ...network, bootstrap }, ports),
+  ])
+  if (creating.status === 'rejected') throw creating.reason
+  const client = creating.value
   try {
+    if (starting.status === 'rejected') throw starting.reason
     const route = await client.routes.findRoute(model.hash, signal)
     const ring = await openRing({ route, capacity }, { ...ports, wire: client.wire }, signal)
-    const close = async () => {
-      await ring.close()
-      await client.close()
-    }
-    return { model, tokenizer, client, ring, close }
+    return { client, ring }
   } catch (error) {
     await client.close()
     throw error
   }
 }
 
-/** The network with addresses to begin with; the local one is started when it does not run. */
-async function reachable(options: OpenChatOptions, model: StoredModel, ports: ChatPorts): Promise<Network> {
-  if (options.network.id !== LOCAL_NETWORK.id) return options.network
-  const threads = options.threads || availableParallelism()
-  const { group, started } = await ensureGroup({ home: options.home, model, miners: undefined, threads }, ports)
-  if (started) options.onStarted(group.miners.length)
-  return { ...options.network, bootstrap: group.miners.flatMap(({ addresses }) => addresses.slice(0, 1)) }
+/** Starts the local network where it does not run, and adds the addresses of its miners to `bootstrap`. */
+async function startLocal(options: OpenChatOptions, bootstrap: string[], ports: ChatPorts): Promise<void> {
+  const { home, model, onStarting } = options
+  const usualThreads = options.threads || availableParallelism()
+  const { group, started } = await ensureGroup({ home, model, miners: undefined, usualThreads, onStarting }, ports)
+  if (started > 0) options.onStarted(started)
+  bootstrap.push(...group.miners.flatMap(({ addresses }) => addresses.slice(0, 1)))
 }

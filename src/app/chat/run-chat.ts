@@ -7,10 +7,14 @@ import type { Tokenizer } from '../../ml/tokenizer.ts'
 import { UsageError } from '../base-command.ts'
 import { loadConfig } from '../config.ts'
 import type { Home } from '../home.ts'
+import { openModelStore, type StoredModel } from '../model-store.ts'
+import { loadTokenizer } from '../model-tokenizer.ts'
 import { loadNetwork } from '../networks.ts'
+import { RingError } from '../ring/ring-error.ts'
 import type { System } from '../system.ts'
 import { type GenerationFlags, generationFrom } from './chat-flags.ts'
-import { type Answer, type Conversation, createConversation } from './conversation.ts'
+import { createChatNotes } from './chat-notes.ts'
+import { type Answer, type AnswerPart, type Conversation, createConversation } from './conversation.ts'
 import { type OpenChat, openChat } from './open-chat.ts'
 import { runLines } from './run-lines.ts'
 import { readStdin } from './stdin-text.ts'
@@ -51,66 +55,74 @@ export interface ChatResult {
 }
 
 export async function runChat(run: ChatRun): Promise<ChatResult | undefined> {
-  const { flags, system } = run
-  const prompt = run.prompt ?? (process.stdin.isTTY ? undefined : await readStdin(INPUT_LIMITS.promptCharactersMax))
-  if (prompt === undefined && run.isJson) throw new UsageError('USAGE', '--json needs a prompt, or text on stdin.')
-  const { settings } = await loadConfig({ home: run.home, env: process.env, flags: { network: flags.network } })
-  const network = await loadNetwork(run.home, settings.network)
-  const chat = await openChat(
-    {
-      home: run.home,
-      network,
-      model: flags.model ?? settings.model,
-      threads: settings.threads,
-      capacityFor: (tokenizer, contextLength) => capacityFor(prompt, { flags, tokenizer, contextLength }),
-      onStarted: (miners) => run.note(startedNote(flags.model ?? settings.model, miners)),
-      signal: run.signal(),
-    },
-    system,
-  )
+  const { home, flags, system } = run
+  const prompt = await promptOf(run)
+  const { settings } = await loadConfig({
+    home,
+    env: process.env,
+    flags: { network: flags.network, model: flags.model },
+  })
+  const network = await loadNetwork(home, settings.network)
+  const model = openModelStore({ home: home.path }).find(settings.model)
+  // Everything that can be refused is refused before processes are started.
+  generationFrom(flags, model.manifest.generation, system.random)
+  const tokenizer = await loadTokenizer(model)
+  checkSystem(flags, model, tokenizer)
+  const capacity = capacityFor(prompt, { flags, model, tokenizer })
+  const notes = createChatNotes(run, model.manifest.name)
+  const { threads } = settings
+  const chat = await openChat({ home, network, model, capacity, threads, ...notes, signal: run.signal() }, system)
   try {
-    checkSystem(run, chat)
-    const conversation = createConversation(
-      { ring: chat.ring, tokenizer: chat.tokenizer, system: flags.system, stop: flags.stop ?? [] },
-      system,
-    )
-    if (prompt === undefined) {
-      await runLines(run, chat, conversation)
-      return undefined
-    }
-    return await answerOnce(run, { chat, conversation, prompt })
+    const { ring } = chat
+    const stop = flags.stop ?? []
+    const conversation = createConversation({ ring, tokenizer, system: flags.system, stop }, system)
+    if (prompt !== undefined) return await answerOnce(run, { chat, conversation, prompt })
+    await runLines(run, chat, conversation)
+    return undefined
   } finally {
     await chat.close()
   }
 }
 
-function startedNote(model: string, miners: number): string {
-  const count = miners === 1 ? 'one miner process' : `${miners} miner processes`
-  return `Started the local network: ${count} for ${model}. They stay for the next chat; \`dllm devnet down\` stops them.`
+/** The prompt from the command line, or from stdin unless that is a terminal; undefined: line by line. */
+async function promptOf(run: ChatRun): Promise<string | undefined> {
+  if (run.prompt !== undefined) return checkedLength(run.prompt)
+  if (process.stdin.isTTY && !run.isJson) return undefined
+  const text = process.stdin.isTTY ? undefined : await readStdin(INPUT_LIMITS.promptCharactersMax)
+  if (text !== undefined) return text
+  const why = process.stdin.isTTY ? '--json needs a prompt' : 'There is no prompt, and nothing on stdin'
+  throw new UsageError('USAGE', `${why}. Give one as an argument; "" lets the model start from nothing.`)
 }
 
-/** Positions for one answer; a conversation gets the whole context. */
+function checkedLength(prompt: string): string {
+  if (prompt.length <= INPUT_LIMITS.promptCharactersMax) return prompt
+  throw new UsageError('USAGE', `The prompt is longer than ${INPUT_LIMITS.promptCharactersMax} characters. Shorten it.`)
+}
+
+/** Positions for one answer; a conversation gets the whole context. Throws RING_PROMPT_TOO_LONG. */
 function capacityFor(
   prompt: string | undefined,
-  given: { flags: ChatFlags; tokenizer: Tokenizer; contextLength: number },
+  given: { flags: ChatFlags; model: StoredModel; tokenizer: Tokenizer },
 ): number {
-  const { flags, tokenizer, contextLength } = given
+  const { flags, model, tokenizer } = given
+  const { name, config } = model.manifest
+  const { contextLength } = config
   if (prompt === undefined) return contextLength
   const messages = [
     ...(flags.system === undefined ? [] : [{ role: 'system' as const, content: flags.system }]),
     { role: 'user' as const, content: prompt },
   ]
   const rendered = tokenizer.renderChat(messages)
-  const tokens = rendered === undefined ? tokenizer.encode(prompt) : tokenizer.encodeMore(rendered)
-  return tokens.length + flags['max-tokens']
+  const tokens = (rendered === undefined ? tokenizer.encode(prompt) : tokenizer.encodeMore(rendered)).length
+  if (tokens < contextLength) return Math.min(tokens + flags['max-tokens'], contextLength)
+  const message = `The prompt is ${tokens} tokens, but ${name} takes ${contextLength} together with the answer. Shorten the prompt.`
+  throw new RingError('RING_PROMPT_TOO_LONG', message, { details: { tokens, contextLength } })
 }
 
-function checkSystem({ flags }: ChatRun, chat: OpenChat): void {
-  if (flags.system === undefined || chat.tokenizer.renderChat([{ role: 'user', content: '' }]) !== undefined) return
-  throw new UsageError(
-    'USAGE',
-    `${chat.model.manifest.name} has no chat template: it continues texts, so --system has no use.`,
-  )
+function checkSystem(flags: ChatFlags, model: StoredModel, tokenizer: Tokenizer): void {
+  if (flags.system === undefined || tokenizer.renderChat([{ role: 'user', content: '' }]) !== undefined) return
+  const { name } = model.manifest
+  throw new UsageError('USAGE', `${name} has no chat template: it continues texts, so --system has no use.`)
 }
 
 async function answerOnce(
@@ -125,13 +137,23 @@ async function answerOnce(
     if (part.type === 'end') answer = part.answer
     else {
       run.print(part.text)
-      run.emit(part)
+      run.emit(eventOf(part))
     }
   }
   if (process.stdout.isTTY) run.print('\n')
   signal.throwIfAborted()
+  if (answer!.reason === 'context-full') run.note(contextFullText(chat.model))
   if (run.flags.trace) run.note(await traceText(chat, answer!))
   return resultOf(chat, answer!)
+}
+
+export function contextFullText({ manifest: { name, config } }: StoredModel): string {
+  return `The answer ends here because the context of ${name}, ${config.contextLength} tokens, is full.`
+}
+
+/** Text that was held back until the end belongs to no token. */
+function eventOf(part: Extract<AnswerPart, { type: 'text' }>): object {
+  return part.token < 0 ? { type: part.type, text: part.text } : part
 }
 
 function resultOf(chat: OpenChat, answer: Answer): ChatResult {

@@ -3,15 +3,12 @@
  * `dllm devnet up` or by the first chat, reused by later ones, stopped by `dllm devnet down`.
  * @module
  */
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
-import { dirname } from 'node:path'
 import { milliseconds } from '../../base/brand.ts'
 import { messageOf } from '../../base/error.ts'
 import { DEADLINES } from '../../base/limits.ts'
 import type { Clock } from '../../base/ports.ts'
 import type { Home } from '../home.ts'
 import type { StoredModel } from '../model-store.ts'
-import { withDeadline } from '../ring/timer.ts'
 import {
   DevnetError,
   type DevnetGroup,
@@ -21,6 +18,7 @@ import {
   removeGroup,
   writeGroup,
 } from './devnet-state.ts'
+import { tryLock } from './lock.ts'
 import { endProcesses, isRunning, startProcess } from './process.ts'
 
 export const DEFAULT_MINERS = 3
@@ -30,7 +28,11 @@ export interface EnsureOptions {
   readonly model: StoredModel
   /** Undefined: keep what runs, or start DEFAULT_MINERS (fewer for a model of fewer segments). */
   readonly miners: number | undefined
-  readonly threads: number
+  /** Undefined: keep what runs, or start with `usualThreads`. */
+  readonly threads?: number | undefined
+  readonly usualThreads: number
+  /** Told before processes are started, which takes seconds. */
+  readonly onStarting?: ((miners: number) => void) | undefined
 }
 
 /** What a miner tells its starter when it serves. */
@@ -39,74 +41,108 @@ export interface MinerReady {
   readonly addresses: readonly string[]
 }
 
-/** The running group of a model, started if need be. `started` says whether it was. */
-export async function ensureGroup(
-  options: EnsureOptions,
-  ports: { clock: Clock },
-): Promise<{ group: DevnetGroup; started: boolean }> {
+export interface EnsuredGroup {
+  readonly group: DevnetGroup
+  /** How many processes had to be started. */
+  readonly started: number
+}
+
+/** The running group of a model. Processes that are gone are started again; a group of another shape makes way. */
+export async function ensureGroup(options: EnsureOptions, ports: { clock: Clock }): Promise<EnsuredGroup> {
   const { home, model } = options
+  const wanted = partsOf(options)
   return withLock(home, ports.clock, async () => {
     const known = await readGroup(home, model.manifest.name)
-    if (known && isAsWanted(known, options) && (await isHealthy(known))) return { group: known, started: false }
-    if (known) await stopGroup(home, known, ports)
-    return { group: await startGroup(options, ports), started: true }
+    if (known === undefined) return startMiners(options, { kept: [], parts: wanted ?? defaultParts(model) }, ports)
+    const running = await runningOf(known)
+    if (known.hash !== model.hash || !isAsWanted(known, { miners: wanted?.length, threads: options.threads })) {
+      await stopGroup(home, known, ports)
+      return startMiners(options, { kept: [], parts: wanted ?? defaultParts(model) }, ports)
+    }
+    if (running.every(Boolean)) return { group: known, started: 0 }
+    const kept = known.miners.filter((_, index) => running[index])
+    const parts = known.miners.flatMap(({ firstSegment, lastSegment }, index) =>
+      running[index] ? [] : [{ index, firstSegment, lastSegment }],
+    )
+    return startMiners({ ...options, threads: known.threads }, { kept, parts }, ports)
   })
 }
 
-function isAsWanted(group: DevnetGroup, { model, miners }: EnsureOptions): boolean {
-  return group.hash === model.hash && (miners === undefined || miners === group.miners.length)
+function isAsWanted(group: DevnetGroup, wanted: { miners: number | undefined; threads: number | undefined }): boolean {
+  const { miners = group.miners.length, threads = group.threads } = wanted
+  return miners === group.miners.length && threads === group.threads
 }
 
-async function isHealthy(group: DevnetGroup): Promise<boolean> {
-  const running = await Promise.all(group.miners.map(({ pid, name }) => isRunning(pid, name)))
-  return running.every(Boolean)
+/** One miner's share of a model. */
+interface Part {
+  /** Its place in the group. */
+  readonly index: number
+  readonly firstSegment: number
+  /** Exclusive. */
+  readonly lastSegment: number
+}
+
+/** Even parts for the wanted number of miners, if one is wanted; throws DEVNET_TOO_MANY_MINERS. */
+function partsOf({ model, miners }: EnsureOptions): Part[] | undefined {
+  if (miners === undefined) return undefined
+  const { name, segments } = model.manifest
+  if (miners >= 1 && miners <= segments.length) return evenParts(segments.length, miners)
+  const range = segments.length === 1 ? '1 miner' : `1 to ${segments.length} miners`
+  const message = `${name} has ${segments.length} segments, so it can be split over ${range}, not ${miners}.`
+  throw new DevnetError('DEVNET_TOO_MANY_MINERS', message, { details: { miners, segments: segments.length } })
+}
+
+function defaultParts({ manifest: { segments } }: StoredModel): Part[] {
+  return evenParts(segments.length, Math.min(DEFAULT_MINERS, segments.length))
+}
+
+function evenParts(segments: number, miners: number): Part[] {
+  const bound = (index: number) => Math.round((index * segments) / miners)
+  return Array.from({ length: miners }, (_, index) => {
+    return { index, firstSegment: bound(index), lastSegment: bound(index + 1) }
+  })
+}
+
+function runningOf({ miners }: DevnetGroup): Promise<boolean[]> {
+  return Promise.all(miners.map(({ pid, name }) => isRunning(pid, name)))
 }
 
 /** Every group with the health of its processes. */
 export async function inspectGroups(home: Home): Promise<{ group: DevnetGroup; running: boolean[] }[]> {
   const groups = await readGroups(home)
-  return Promise.all(
-    groups.map(async (group) => {
-      return { group, running: await Promise.all(group.miners.map(({ pid, name }) => isRunning(pid, name))) }
-    }),
-  )
+  return Promise.all(groups.map(async (group) => ({ group, running: await runningOf(group) })))
 }
 
-/** Stops all groups; returns how many processes they had. */
+/** Stops all groups; returns how many processes ran. */
 export async function stopAll(home: Home, ports: { clock: Clock }): Promise<number> {
   return withLock(home, ports.clock, async () => {
     const groups = await readGroups(home)
-    for (const group of groups) await stopGroup(home, group, ports)
-    return groups.reduce((sum, { miners }) => sum + miners.length, 0)
+    const stopped = await Promise.all(groups.map((group) => stopGroup(home, group, ports)))
+    return stopped.reduce((sum, count) => sum + count, 0)
   })
 }
 
-async function stopGroup(home: Home, group: DevnetGroup, ports: { clock: Clock }): Promise<void> {
-  await endProcesses(
+async function stopGroup(home: Home, group: DevnetGroup, ports: { clock: Clock }): Promise<number> {
+  const stopped = await endProcesses(
     group.miners.map(({ pid, name }) => ({ pid, mark: name })),
     ports,
   )
   await removeGroup(home, group.model)
+  return stopped
 }
 
-async function startGroup(options: EnsureOptions, ports: { clock: Clock }): Promise<DevnetGroup> {
-  const { home, model, threads } = options
-  const { name, segments } = model.manifest
-  const count = options.miners ?? Math.min(DEFAULT_MINERS, segments.length)
-  if (count < 1 || count > segments.length) {
-    const message = `${name} has ${segments.length} segments, so it can be split over 1 to ${segments.length} miners, not ${count}.`
-    throw new DevnetError('DEVNET_TOO_MANY_MINERS', message, { details: { miners: count, segments: segments.length } })
-  }
+/** Starts the miners of `parts` beside those that run; none of the new ones is left when one fails. */
+async function startMiners(
+  options: EnsureOptions,
+  { kept, parts }: { kept: readonly DevnetMiner[]; parts: readonly Part[] },
+  ports: { clock: Clock },
+): Promise<EnsuredGroup> {
+  const { home, model, threads = options.usualThreads } = options
+  const { name } = model.manifest
+  options.onStarting?.(parts.length)
   await home.folder('devnet', 'logs')
-  const bounds = Array.from({ length: count + 1 }, (_, index) => Math.round((index * segments.length) / count))
-  const starting = bounds.slice(1).map((lastSegment, index) => {
-    return startMiner(options, { index, firstSegment: bounds[index]!, lastSegment })
-  })
-  const late = () => new Error('it was not ready in time')
-  const limit = { clock: ports.clock, delayMs: DEADLINES.devnetReadyMs, late }
-  const settled = await Promise.allSettled(
-    starting.map(({ ready }) => withDeadline(limit, (signal) => Promise.race([ready, rejected(signal)]))),
-  )
+  const starting = parts.map((part) => startMiner({ home, model, threads }, part))
+  const settled = await Promise.allSettled(starting.map(({ ready }) => inTime(ready, ports.clock)))
   const failed = settled.findIndex(({ status }) => status === 'rejected')
   if (failed >= 0) {
     await endProcesses(
@@ -115,20 +151,22 @@ async function startGroup(options: EnsureOptions, ports: { clock: Clock }): Prom
     )
     throw minerFailed(starting[failed]!.logFile, (settled[failed] as PromiseRejectedResult).reason)
   }
-  const miners = settled.map((result) => (result as PromiseFulfilledResult<DevnetMiner>).value)
+  const fresh = settled.map((result) => (result as PromiseFulfilledResult<DevnetMiner>).value)
+  const miners = [...kept, ...fresh].sort((a, b) => a.firstSegment - b.firstSegment)
   const group: DevnetGroup = { model: name, hash: model.hash, threads, miners }
   await writeGroup(home, group)
-  return group
+  return { group, started: fresh.length }
 }
 
-function rejected(signal: AbortSignal): Promise<never> {
-  return new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)))
+function inTime<Value>(ready: Promise<Value>, clock: Clock): Promise<Value> {
+  return new Promise((resolve, reject) => {
+    const late = () => reject(new Error('it was not ready in time'))
+    const cancel = clock.schedule(milliseconds(DEADLINES.devnetReadyMs), late)
+    ready.then(resolve, reject).finally(cancel)
+  })
 }
 
-function startMiner(
-  { home, model, threads }: EnsureOptions,
-  part: { index: number; firstSegment: number; lastSegment: number },
-) {
+function startMiner({ home, model, threads }: { home: Home; model: StoredModel; threads: number }, part: Part) {
   const name = `local-${model.manifest.name}-${part.index + 1}`
   const logFile = home.file('devnet', 'logs', `${name}.log`)
   const segments = `${part.firstSegment + 1}-${part.lastSegment}`
@@ -151,32 +189,17 @@ function minerFailed(logFile: string, reason: unknown): DevnetError {
 
 const LOCK_LOOK_MS = milliseconds(50)
 
-/** One starter or stopper at a time per data folder; the lock of a process that died is taken over. */
+/** One starter or stopper at a time per data folder. */
 async function withLock<Result>(home: Home, clock: Clock, work: () => Promise<Result>): Promise<Result> {
   const path = home.file('devnet', 'lock')
-  await mkdir(dirname(path), { recursive: true, mode: 0o700 })
   const untilMs = clock.now() + DEADLINES.devnetReadyMs + DEADLINES.shutdownMs
-  while (!(await tryLock(path))) {
+  for (;;) {
+    const lock = await tryLock(path)
+    if ('release' in lock) return work().finally(() => lock.release())
     if (clock.now() > untilMs) {
-      const message = `Another dllm is starting or stopping the local network. If none is, delete ${path}.`
-      throw new DevnetError('DEVNET_LOCKED', message, { details: { path } })
+      const message = `Another dllm (process ${lock.holder}) is starting or stopping the local network. If it is not, delete ${path}.`
+      throw new DevnetError('DEVNET_LOCKED', message, { details: { path, holder: lock.holder } })
     }
     await clock.sleep(LOCK_LOOK_MS)
-  }
-  try {
-    return await work()
-  } finally {
-    await rm(path, { force: true })
-  }
-}
-
-async function tryLock(path: string): Promise<boolean> {
-  try {
-    await writeFile(path, String(process.pid), { flag: 'wx', mode: 0o600 })
-    return true
-  } catch {
-    const holder = Number(await readFile(path, 'utf8').catch(() => ''))
-    if (holder > 0 && !(await isRunning(holder, ''))) await rm(path, { force: true })
-    return false
   }
 }

@@ -49,26 +49,39 @@ export function startProcess<Ready>(args: readonly string[], logFile: string): S
   return { pid: child.pid ?? -1, ready }
 }
 
-/** Whether `pid` runs and its command line holds `mark`: a pid may have gone to somebody else since. */
+/**
+ * Whether `pid` runs and its command line holds `mark`: a pid may have gone to somebody else since. A process that has
+ * ended but was not collected, as in containers without an init process, has no command line.
+ */
 export async function isRunning(pid: number, mark: string): Promise<boolean> {
   if (!exists(pid)) return false
   const command = await commandLine(pid)
   // Where the system does not tell command lines, the pid alone must do.
-  return command === undefined || command.includes(mark)
+  return command === undefined || (command !== '' && command.includes(mark))
 }
 
-/** Ends the processes that are ours: SIGTERM, then SIGKILL to those that stay. */
-export async function endProcesses(
-  targets: readonly { readonly pid: number; readonly mark: string }[],
-  ports: { clock: Clock },
-): Promise<void> {
-  const ours = await Promise.all(targets.map(({ pid, mark }) => isRunning(pid, mark)))
-  const running = targets.filter((_, index) => ours[index]).map(({ pid }) => pid)
-  for (const pid of running) signal(pid, 'SIGTERM')
+interface Target {
+  readonly pid: number
+  readonly mark: string
+}
+
+/** Ends the processes that are ours: SIGTERM, then SIGKILL to those that stay. Returns how many ran. */
+export async function endProcesses(targets: readonly Target[], ports: { clock: Clock }): Promise<number> {
+  const ours = await onlyRunning(targets)
+  for (const { pid } of ours) signal(pid, 'SIGTERM')
   const untilMs = ports.clock.now() + DEADLINES.shutdownMs
-  while (running.some(exists) && ports.clock.now() < untilMs) await ports.clock.sleep(LOOK_MS)
-  for (const pid of running.filter(exists)) signal(pid, 'SIGKILL')
-  while (running.some(exists)) await ports.clock.sleep(LOOK_MS)
+  let left = ours
+  while (left.length > 0) {
+    if (ports.clock.now() >= untilMs) for (const { pid } of left) signal(pid, 'SIGKILL')
+    await ports.clock.sleep(LOOK_MS)
+    left = await onlyRunning(left)
+  }
+  return ours.length
+}
+
+async function onlyRunning(targets: readonly Target[]): Promise<readonly Target[]> {
+  const running = await Promise.all(targets.map(({ pid, mark }) => isRunning(pid, mark)))
+  return targets.filter((_, index) => running[index])
 }
 
 function exists(pid: number): boolean {

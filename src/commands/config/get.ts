@@ -11,7 +11,9 @@ export default class ConfigGet extends BaseCommand {
   static override description =
     'Flags win over DLLM_* environment variables, these over config.json, and that over the defaults.'
   static override examples = ['<%= config.bin %> config get', '<%= config.bin %> config get model']
-  static override args = { key: Args.string({ description: 'Name of the setting; all settings if left out.' }) }
+  static override args = {
+    key: Args.string({ ignoreStdin: true, description: 'Name of the setting; all settings if left out.' }),
+  }
 
   async run(): Promise<Record<string, unknown>> {
     const { args, flags } = await this.parse(ConfigGet)

@@ -13,8 +13,8 @@ export default class ConfigSet extends BaseCommand {
     '<%= config.bin %> config set threads --default',
   ]
   static override args = {
-    key: Args.string({ description: 'Name of the setting.', required: true }),
-    value: Args.string({ description: 'New value.' }),
+    key: Args.string({ ignoreStdin: true, description: 'Name of the setting.', required: true }),
+    value: Args.string({ ignoreStdin: true, description: 'New value.' }),
   }
   static override flags = { default: Flags.boolean({ description: 'Go back to the default value.' }) }
 

@@ -12,7 +12,11 @@ export default class DevnetDown extends BaseCommand {
     const { flags } = await this.parse(DevnetDown)
     const { stopAll } = await import('../../app/devnet/devnet.ts')
     const stopped = await stopAll(await this.home(flags), this.system(flags))
-    this.printLine(stopped === 0 ? 'No local network was running.' : `Stopped ${stopped} miner processes.`)
+    this.printLine(
+      stopped === 0
+        ? 'No local network was running.'
+        : `Stopped ${stopped} miner ${stopped === 1 ? 'process' : 'processes'}.`,
+    )
     return { stopped }
   }
 }

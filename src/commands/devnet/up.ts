@@ -7,7 +7,8 @@ import { BaseCommand } from '../../app/base-command.ts'
 
 export default class DevnetUp extends BaseCommand {
   static override summary = 'Start miner processes on this machine, each with a part of a model.'
-  static override description = 'Does nothing when they run already; with another number of miners, starts them anew.'
+  static override description =
+    'Does nothing when they run already; with another number of miners or threads, starts them anew.'
   static override examples = [
     '<%= config.bin %> devnet up',
     '<%= config.bin %> devnet up --model genesis --miners 5 --threads 1',
@@ -31,9 +32,12 @@ export default class DevnetUp extends BaseCommand {
     const home = await this.home(flags)
     const { settings } = await loadConfig({ home, env: process.env, flags: { model: flags.model } })
     const model = openModelStore({ home: home.path }).find(settings.model)
-    const threads = (flags.threads ?? settings.threads) || availableParallelism()
-    const { group, started } = await ensureGroup({ home, model, miners: flags.miners, threads }, this.system(flags))
-    this.printLine(started ? 'Started the local network.' : 'The local network runs already.')
+    const cores = availableParallelism()
+    const threads = flags.threads === 0 ? cores : flags.threads
+    const options = { home, model, miners: flags.miners, threads, usualThreads: settings.threads || cores }
+    const { group, started } = await ensureGroup(options, this.system(flags))
+    const count = `${started} miner ${started === 1 ? 'process' : 'processes'} for ${model.manifest.name}`
+    this.printLine(started === 0 ? 'The local network runs already.' : `Started ${count}.`)
     this.print(groupText(group))
     return { started, ...group }
   }

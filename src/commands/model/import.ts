@@ -16,7 +16,7 @@ export default class ModelImport extends BaseCommand {
     '<%= config.bin %> model import ./Qwen3-8B --format q4 --segments 12 --name qwen3-8b',
   ]
   static override args = {
-    folder: Args.string({ required: true, description: 'Folder with config.json and the weights.' }),
+    folder: Args.string({ ignoreStdin: true, required: true, description: 'Folder with config.json and the weights.' }),
   }
   static override flags = {
     name: Flags.string({ description: 'Name of the model here; default: the name of the folder.', helpValue: 'NAME' }),

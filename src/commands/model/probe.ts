@@ -15,7 +15,7 @@ export default class ModelProbe extends BaseCommand {
     '<%= config.bin %> model probe genesis --tokens 0,82,113',
     '<%= config.bin %> model probe genesis --tokens 0,82,113 --engine reference --chunk 2 --split 1,3 --top-k 10 --json',
   ]
-  static override args = { name: Args.string({ required: true, description: 'Name of the model.' }) }
+  static override args = { name: Args.string({ ignoreStdin: true, required: true, description: 'Name of the model.' }) }
   static override flags = {
     tokens: Flags.string({ required: true, description: 'Token ids, separated by commas.', helpValue: 'IDS' }),
     engine: Flags.option({

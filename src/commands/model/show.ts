@@ -9,7 +9,7 @@ import { formatBytes } from '../../app/table.ts'
 export default class ModelShow extends BaseCommand {
   static override summary = 'Show a model: sizes, segments, files.'
   static override examples = ['<%= config.bin %> model show genesis', '<%= config.bin %> model show genesis --json']
-  static override args = { name: Args.string({ required: true, description: 'Name of the model.' }) }
+  static override args = { name: Args.string({ ignoreStdin: true, required: true, description: 'Name of the model.' }) }
 
   async run(): Promise<object> {
     const { args, flags } = await this.parse(ModelShow)

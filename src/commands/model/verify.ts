@@ -8,7 +8,7 @@ import { BaseCommand } from '../../app/base-command.ts'
 export default class ModelVerify extends BaseCommand {
   static override summary = 'Rehash every file of a model and say what is wrong.'
   static override examples = ['<%= config.bin %> model verify genesis']
-  static override args = { name: Args.string({ required: true, description: 'Name of the model.' }) }
+  static override args = { name: Args.string({ ignoreStdin: true, required: true, description: 'Name of the model.' }) }
 
   async run(): Promise<object> {
     const { args, flags } = await this.parse(ModelVerify)

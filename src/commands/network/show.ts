@@ -8,7 +8,9 @@ import { BaseCommand } from '../../app/base-command.ts'
 export default class NetworkShow extends BaseCommand {
   static override summary = 'Show how a network finds its peers.'
   static override examples = ['<%= config.bin %> network show', '<%= config.bin %> network show local --json']
-  static override args = { name: Args.string({ description: 'Name of the network; the selected one if left out.' }) }
+  static override args = {
+    name: Args.string({ ignoreStdin: true, description: 'Name of the network; the selected one if left out.' }),
+  }
 
   async run(): Promise<object> {
     const { args, flags } = await this.parse(NetworkShow)

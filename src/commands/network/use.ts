@@ -8,7 +8,9 @@ import { BaseCommand } from '../../app/base-command.ts'
 export default class NetworkUse extends BaseCommand {
   static override summary = 'Select the network that commands talk to.'
   static override examples = ['<%= config.bin %> network use local']
-  static override args = { name: Args.string({ description: 'Name of the network.', required: true }) }
+  static override args = {
+    name: Args.string({ ignoreStdin: true, description: 'Name of the network.', required: true }),
+  }
 
   async run(): Promise<object> {
     const { args, flags } = await this.parse(NetworkUse)
