@@ -52,11 +52,13 @@ static __attribute__((noinline)) void run_pass(struct sync *sync, const struct j
 }
 
 /*
- * Runs a job on the calling thread and on every helper that has registered so far. The job and everything it points to
+ * Runs a job on the calling thread and on helpers that have registered so far, `wanted` threads at most: a small job is
+ * done before others have come. Bits do not depend on it. The job and everything it points to
  * may change once this has returned: helpers read neither after the last barrier.
  */
-EXPORT("run_job") void run_job(struct sync *sync, const struct job *job) {
-  const u32 threads = get(&sync->registered) + 1;
+EXPORT("run_job") void run_job(struct sync *sync, const struct job *job, u32 wanted) {
+  const u32 present = get(&sync->registered) + 1;
+  const u32 threads = present < wanted ? present : wanted;
   sync->job = job;
   if (threads > 1) {
     set(&sync->sequence, ((get(&sync->sequence) >> 8) + 1) << 8 | threads);

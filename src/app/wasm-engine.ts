@@ -12,10 +12,18 @@ import { startWasmHelper } from './wasm-helper-thread.ts'
 /** The same path from src/app and from dist/app. */
 const MODULE = new URL('../../native/exact1.wasm', import.meta.url)
 
-/** `threads`: all that compute, default one per core. Throws ENGINE_UNAVAILABLE where it cannot run. */
-export function createNodeWasmEngine(threads: number = availableParallelism()): Engine {
+export interface NodeWasmOptions {
+  /** All that compute, clipped to what the engine takes; default one per core. */
+  readonly threads?: number | undefined
+  /** See WasmEngineOptions; tests pass 1, so that every thread takes part in the smallest step. */
+  readonly bytesPerThread?: number | undefined
+}
+
+/** Throws ENGINE_UNAVAILABLE where it cannot run. */
+export function createNodeWasmEngine(options: NodeWasmOptions): Engine {
+  const { threads = availableParallelism(), bytesPerThread } = options
   const bounded = Math.min(Math.max(threads, 1), ENGINE_LIMITS.wasmThreadsMax)
-  return createWasmEngine({ bytes: readModule(), threads: bounded, startHelper: startWasmHelper })
+  return createWasmEngine({ bytes: readModule(), threads: bounded, bytesPerThread, startHelper: startWasmHelper })
 }
 
 function readModule(): Uint8Array<ArrayBuffer> {

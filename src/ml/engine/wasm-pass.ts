@@ -40,8 +40,10 @@ export interface PassRunnerOptions {
   readonly heap: WasmHeap
   readonly weights: LoadedWeights
   readonly threads: number
-  /** Runs the job at this address on all threads. */
-  readonly runJob: (job: number) => void
+  /** Weight bytes × rows of a layer per thread that takes part. */
+  readonly bytesPerThread: number
+  /** Runs the job at this address on `team` threads. */
+  readonly runJob: (job: number, team: number) => void
 }
 
 /** RoPE tables are made for this many positions at a time, when first needed. */
@@ -59,7 +61,7 @@ interface Scratch {
 }
 
 export function createPassRunner(options: PassRunnerOptions): PassRunner {
-  const { config, range, heap, threads, runJob } = options
+  const { config, range, heap, weights, threads, bytesPerThread, runJob } = options
   const { stage, scratch } = writeStage(options)
   const rowsAddress = heap.reserve(PASS_ROWS_MAX * ROW_WORDS * 4)
   const failedAddress = heap.reserve(PASS_ROWS_MAX * 4)
@@ -67,6 +69,7 @@ export function createPassRunner(options: PassRunnerOptions): PassRunner {
   const job = writeWords(heap, [stage, 0, rowsAddress, failedAddress, 0, logitRowsAddress])
   const headWidth = Math.ceil(config.headSize / 16) * 16
   const layers = range.lastLayer - range.firstLayer
+  const layerBytes = weights.bytes / Math.max(layers, 1)
   const rope = createRopePages(config)
   let positionsMax = 0
 
@@ -122,7 +125,7 @@ export function createPassRunner(options: PassRunnerOptions): PassRunner {
     words.fill(0, failedAddress / 4, failedAddress / 4 + sessions)
     words[job / 4 + 1] = rows.length
     words[job / 4 + 4] = logitRows.length
-    runJob(job)
+    runJob(job, Math.min(threads, Math.max(1, Math.floor((layerBytes * rows.length) / bytesPerThread))))
     copyOut(rows, logitRows)
     return words.slice(failedAddress / 4, failedAddress / 4 + sessions)
   }

@@ -29,6 +29,7 @@ import { loadWeights } from './wasm-weights.ts'
 export interface WasmStageOptions extends StageOptions {
   readonly module: WasmModule
   readonly threads: number
+  readonly bytesPerThread: number
   readonly startHelper: StartWasmHelper
 }
 
@@ -82,7 +83,8 @@ export class WasmStage implements Stage {
       heap,
       weights,
       threads,
-      runJob: (job) => this.#exports.run_job(this.#sync, job),
+      bytesPerThread: options.bytesPerThread,
+      runJob: (job, team) => this.#exports.run_job(this.#sync, job, team),
     })
     const perPosition = cacheBytesPerPosition(config, range)
     this.#positionsMax = perPosition === 0 ? Number.POSITIVE_INFINITY : Math.floor(options.cacheBytesMax / perPosition)

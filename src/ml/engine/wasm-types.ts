@@ -20,10 +20,11 @@ export interface WasmModule {
 /** Exports of native/exact1.c. Addresses are bytes from the start of the memory. */
 export interface WasmExports {
   readonly __stack_pointer: { value: number }
-  run_job(sync: number, job: number): void
+  run_job(sync: number, job: number, threads: number): void
   help(sync: number): void
   stop_helpers(sync: number): void
   await_helpers(sync: number, count: number, milliseconds: number): number
+  pack_f32(from: number, to: number, units: number, width: number): void
   pack_q8(from: number, to: number, units: number, width: number): void
   pack_q4(...addressesThenUnitsGroups: [number, number, number, number, number, number]): void
 }

@@ -3,6 +3,6 @@ import { createNodeWasmEngine } from '../../../src/app/wasm-engine.ts'
 import { engineSuite } from '../../contract/engine-suite.ts'
 
 for (const threads of [1, 2, 3]) {
-  const engine = createNodeWasmEngine(threads)
+  const engine = createNodeWasmEngine({ threads, bytesPerThread: 1 })
   engineSuite({ name: `wasm engine, threads: ${threads}`, create: () => engine })
 }
