@@ -57,7 +57,10 @@ export async function createMiner(
   const { identity, networkId, model, firstSegment, lastSegment, host } = options
   const { config, segments } = model.manifest
   const speed = await measureSpeed(options)
-  const server = await createStageServer([{ model: model.hash, config, firstSegment, lastSegment, host }], ports)
+  const server = await createStageServer(
+    [{ model: model.hash, config, segmentCount: segments.length, firstSegment, lastSegment, host }],
+    ports,
+  )
   const book = createOfferBook(networkId, { clock })
   const directory = createPeerDirectory({ networkId, bootstrap: options.bootstrap }, { wire, clock, log, book })
   const incarnation = BigInt(Math.floor(clock.wallMs()))

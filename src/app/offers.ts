@@ -7,7 +7,7 @@
  */
 import { utf8ToBytes } from '@noble/hashes/utils.js'
 import type { Hash, Milliseconds } from '../base/brand.ts'
-import { DEADLINES, WIRE_LIMITS } from '../base/limits.ts'
+import { DEADLINES, MODEL_LIMITS, WIRE_LIMITS } from '../base/limits.ts'
 import type { Clock } from '../base/ports.ts'
 import { sign, verify } from '../core/ed25519.ts'
 import { taggedHash } from '../core/hash.ts'
@@ -54,7 +54,7 @@ export function createOfferBook(networkId: string, ports: { clock: Clock }): Off
   }
   const takeOne = (told: ToldOffer, now: Milliseconds): boolean => {
     const { offer, ageMs } = told
-    if (!(ageMs >= 0 && ageMs <= DEADLINES.offerMs)) return false
+    if (!(ageMs >= 0 && ageMs <= DEADLINES.offerMs) || !isSensible(offer)) return false
     const key = `${offer.peer} ${offer.model} ${offer.firstSegment} ${offer.lastSegment}`
     const known = entries.get(key)
     if (known && !isNewer(offer, known.signed.offer)) return false
@@ -79,6 +79,11 @@ export function createOfferBook(networkId: string, ports: { clock: Clock }): Off
       return [...entries.values()].map(({ signed }) => signed.offer).filter((offer) => offer.model === model)
     },
   }
+}
+
+/** A run of segments that a model can have; the wire only bounds the sizes of fields. */
+function isSensible({ segmentCount, firstSegment, lastSegment }: Offer): boolean {
+  return firstSegment < lastSegment && lastSegment <= segmentCount && segmentCount <= MODEL_LIMITS.segmentsMax
 }
 
 function isNewer(offer: Offer, known: Offer): boolean {

@@ -8,6 +8,7 @@ import type { PeerId } from '../base/brand.ts'
 import { HouseError } from '../base/error.ts'
 import { DEADLINES } from '../base/limits.ts'
 import type { Clock } from '../base/ports.ts'
+import { withDeadline } from '../net/deadline.ts'
 import {
   decodeStatus,
   encodeStatus,
@@ -16,7 +17,6 @@ import {
   type Status,
 } from '../net/protocols/status.ts'
 import type { PeerAddress, Wire } from '../net/wire.ts'
-import { withDeadline } from './ring/timer.ts'
 
 export class StatusError extends HouseError<'STATUS_OTHER_NETWORK' | 'STATUS_NO_ANSWER'> {}
 
@@ -44,7 +44,7 @@ export async function askStatus(
   const { wire, clock } = ports
   const late = () => new StatusError('STATUS_NO_ANSWER', `Peer ${to.peer} did not answer.`)
   const startedMs = clock.now()
-  return withDeadline({ clock, delayMs: DEADLINES.statusMs, late, outer: options.signal }, async (signal) => {
+  return withDeadline({ clock, limitMs: DEADLINES.statusMs, late, signal: options.signal }, async (signal) => {
     const channel = await wire.open(to, STATUS_PROTOCOL, STATUS_PROTOCOL_OPTIONS, signal)
     try {
       const bytes = await channel.receive(signal)

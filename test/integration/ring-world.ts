@@ -72,7 +72,8 @@ export async function createRingWorld(options: RingWorldOptions): Promise<RingWo
     })
     const host = createEngineHost(createInlineRunner(engine.name, stage, { clock }), { clock })
     const wire = await options.createWire(true)
-    const served = { model: MODEL, config: options.config, firstSegment: index, lastSegment: index + 1, host }
+    const segments = { segmentCount: options.split.length, firstSegment: index, lastSegment: index + 1 }
+    const served = { model: MODEL, config: options.config, ...segments, host }
     miners.push({ wire, host, server: await createStageServer([served], { wire, clock, log: silent }) })
   }
   const client = await options.createWire(false)

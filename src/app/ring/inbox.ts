@@ -3,7 +3,6 @@
  * @module
  */
 import { assert } from '../../base/assert.ts'
-import { WIRE_LIMITS } from '../../base/limits.ts'
 
 export interface Inbox<Item> {
   /** Items over the bound are dropped: a peer that floods its client only harms its own session. */
@@ -12,12 +11,12 @@ export interface Inbox<Item> {
   take(signal?: AbortSignal): Promise<Item>
 }
 
-export function createInbox<Item>(): Inbox<Item> {
+export function createInbox<Item>(itemsMax: number): Inbox<Item> {
   const items: Item[] = []
   let wake: (() => void) | undefined
   return {
     put(item) {
-      if (items.length >= WIRE_LIMITS.channelQueueMessagesMax) return
+      if (items.length >= itemsMax) return
       items.push(item)
       wake?.()
     },

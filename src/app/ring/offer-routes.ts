@@ -121,30 +121,51 @@ export function createOfferRoutes(directory: PeerDirectory, ports: { wire: Wire;
  */
 export function routeFrom(model: Hash, offers: readonly Offer[], roundTripsMs: ReadonlyMap<string, number>): Route {
   const usable = offers.filter(({ sessionsFree }) => sessionsFree > 0)
-  const segmentCount = Math.max(0, ...usable.map((offer) => offer.segmentCount))
   if (usable.length === 0) throw noRoute(model, offers.length > 0 ? 'all of its miners are full' : 'no miner serves it')
-  const byRoute = new Map<RouteOffer, Offer>()
-  for (const offer of usable) {
-    const { peer, firstSegment, lastSegment, stepMicros } = offer
-    byRoute.set({ miner: peer, firstSegment, lastSegment, stepMs: stepMicros / 1_000 }, offer)
-  }
   const links = linkTable(usable)
   const byClientMs = (peer: string) => (roundTripsMs.get(peer) ?? UNKNOWN_ROUND_TRIP_MS) / 2
   const linkMs = (from: string, to: string) =>
     links.get(`${from} ${to}`) ?? links.get(`${to} ${from}`) ?? byClientMs(from) + byClientMs(to)
-  const found = findRing({ segmentCount, offers: [...byRoute.keys()], linkMs })
-  if ('missing' in found) {
-    const missing = found.missing.map((segment) => segment + 1).join(', ')
-    throw noRoute(
-      model,
-      missing === '' ? 'the offered segments do not join up' : `nobody serves segment ${missing} of ${segmentCount}`,
-    )
+  const failures: RingError[] = []
+  for (const [segmentCount, agreeing] of bySegmentCount(usable)) {
+    const byRoute = new Map(agreeing.map((offer) => [routeOffer(offer), offer]))
+    const found = findRing({ segmentCount, offers: [...byRoute.keys()], linkMs })
+    if ('missing' in found) {
+      failures.push(noRoute(model, whyNone(found.missing, segmentCount)))
+      continue
+    }
+    const stages = found.stages.map((stage) => {
+      const { peer, addresses, firstSegment, lastSegment } = byRoute.get(stage)!
+      return { peer, addresses, firstSegment, lastSegment }
+    })
+    return { model, stages, expectedStepMs: milliseconds(found.stepMs) }
   }
-  const stages = found.stages.map((stage) => {
-    const { peer, addresses, firstSegment, lastSegment } = byRoute.get(stage)!
-    return { peer, addresses, firstSegment, lastSegment }
-  })
-  return { model, stages, expectedStepMs: milliseconds(found.stepMs) }
+  throw failures[0]
+}
+
+/**
+ * A model has one number of segments, but only its manifest proves which. Miners who say the same make a ring; the
+ * number that most of them say is tried first.
+ */
+function bySegmentCount(offers: readonly Offer[]): [number, Offer[]][] {
+  const groups = new Map<number, Offer[]>()
+  for (const offer of offers) {
+    const group = groups.get(offer.segmentCount) ?? []
+    groups.set(offer.segmentCount, group)
+    group.push(offer)
+  }
+  const miners = (group: readonly Offer[]) => new Set(group.map(({ peer }) => peer)).size
+  return [...groups].sort(([, a], [, b]) => miners(b) - miners(a))
+}
+
+function routeOffer({ peer, firstSegment, lastSegment, stepMicros }: Offer): RouteOffer {
+  return { miner: peer, firstSegment, lastSegment, stepMs: stepMicros / 1_000 }
+}
+
+function whyNone(missing: readonly number[], segmentCount: number): string {
+  if (missing.length === 0) return 'the offered segments do not join up'
+  const [noun, numbers] = [missing.length === 1 ? 'segment' : 'segments', missing.map((segment) => segment + 1)]
+  return `nobody serves ${noun} ${numbers.join(', ')} of ${segmentCount}`
 }
 
 /** One-way milliseconds by `from to`. */

@@ -11,6 +11,7 @@ import { type Hash, type SessionId, sessionId } from '../../base/brand.ts'
 import { codeOf } from '../../base/error.ts'
 import { DEADLINES, SESSION_LIMITS } from '../../base/limits.ts'
 import type { Clock, Random } from '../../base/ports.ts'
+import { withDeadline } from '../../net/deadline.ts'
 import type { Generation } from '../../net/protocols/generation.ts'
 import {
   decodeStageMessage,
@@ -25,9 +26,8 @@ import {
 import type { StageStatistics } from '../../net/protocols/statistics.ts'
 import type { Channel, Wire } from '../../net/wire.ts'
 import { createInbox, type Inbox } from './inbox.ts'
-import { RingError } from './ring-error.ts'
+import { badMessage, RingError, stageFailed, stageLost } from './ring-error.ts'
 import type { Route } from './route.ts'
-import { withDeadline } from './timer.ts'
 
 export type RingEvent =
   | { readonly type: 'token'; readonly token: number; readonly position: number; readonly digest: Hash | undefined }
@@ -71,7 +71,9 @@ export interface TurnOptions {
 /** What the reading loops of the control channels hand over. */
 type Received =
   | { readonly type: 'message'; readonly stage: number; readonly message: StageMessage }
-  | { readonly type: 'lost'; readonly stage: number; readonly error: RingError }
+  | { readonly type: 'end'; readonly stage: number }
+
+const TO_CLIENT: ReadonlySet<StageMessageType> = new Set(['ready', 'statistics', 'failed'])
 
 /** Opens a session at every stage of the route; throws RingError or WireError and leaves nothing open. */
 export async function openRing(options: RingOptions, ports: RingPorts, signal?: AbortSignal): Promise<RingSession> {
@@ -91,7 +93,8 @@ class OpenRing implements RingSession {
   readonly #options: RingOptions
   readonly #ports: RingPorts
   readonly #channels: Channel[] = []
-  readonly #inbox: Inbox<Received> = createInbox()
+  /** A reader that is slower than the ring loses nothing of a whole answer. */
+  readonly #inbox: Inbox<Received> = createInbox(SESSION_LIMITS.generatedTokensMax)
   #tokens: number[] = []
   /** Positions that every stage is known to hold. */
   #heldEverywhere = 0
@@ -113,9 +116,9 @@ class OpenRing implements RingSession {
   async open(outer?: AbortSignal): Promise<void> {
     const late = () => new RingError('RING_STEP_DEADLINE', 'A miner took too long to open the session.')
     const { clock } = this.#ports
-    await withDeadline({ clock, delayMs: DEADLINES.openSessionMs, late, outer }, async (signal) => {
+    await withDeadline({ clock, limitMs: DEADLINES.openSessionMs, late, signal: outer }, async (signal) => {
       await Promise.all(this.route.stages.map((_, index) => this.#openStage(index, signal)))
-      for (let ready = 0; ready < this.route.stages.length; ready++) await this.#expect('ready', signal)
+      await this.#expectOfAll('ready', signal)
     })
   }
 
@@ -153,15 +156,10 @@ class OpenRing implements RingSession {
   async statistics(): Promise<StageStatistics[]> {
     assert(!this.#busy, 'between turns')
     const late = () => new RingError('RING_STEP_DEADLINE', 'A miner did not answer.')
-    const found: StageStatistics[] = []
-    await withDeadline({ clock: this.#ports.clock, delayMs: DEADLINES.statusMs, late }, async (signal) => {
+    return withDeadline({ clock: this.#ports.clock, limitMs: DEADLINES.statusMs, late }, async (signal) => {
       for (const channel of this.#channels) channel.send(encodeStageMessage({ type: 'ask-statistics' }))
-      for (let count = 0; count < this.#channels.length; count++) {
-        const { stage, message } = await this.#expect('statistics', signal)
-        found[stage] = message.statistics
-      }
+      return (await this.#expectOfAll('statistics', signal)).map(({ statistics }) => statistics)
     })
-    return found
   }
 
   async close(): Promise<void> {
@@ -172,6 +170,11 @@ class OpenRing implements RingSession {
   async #openStage(stageIndex: number, signal: AbortSignal): Promise<void> {
     const stage = this.route.stages[stageIndex]!
     const channel = await this.#ports.wire.open(stage, STAGE_PROTOCOL, STAGE_PROTOCOL_OPTIONS, signal)
+    if (this.#failure) {
+      // Another stage failed meanwhile, and `close` has run without this channel.
+      channel.abort('the session is closed')
+      throw this.#failure
+    }
     this.#channels[stageIndex] = channel
     const { model, stages } = this.route
     const { capacity } = this.#options
@@ -180,49 +183,57 @@ class OpenRing implements RingSession {
   }
 
   async #read(channel: Channel, stage: number): Promise<void> {
+    const { peer } = channel
     try {
       for (let bytes = await channel.receive(); bytes !== undefined; bytes = await channel.receive()) {
-        this.#inbox.put({ type: 'message', stage, message: decodeStageMessage(bytes) })
+        const message = decodeStageMessage(bytes)
+        if (!this.#maySend(stage, message.type)) throw badMessage('not a message for clients')
+        if (message.type === 'failed') this.#end(stage, stageFailed(stage, message))
+        else this.#inbox.put({ type: 'message', stage, message })
       }
-      this.#inbox.put({ type: 'lost', stage, error: this.#lost(stage, 'closed the session') })
+      this.#end(stage, stageLost(stage, peer, 'closed the session'))
     } catch (cause) {
-      const why = codeOf(cause) === 'WIRE_CHANNEL_CUT' ? 'went away' : 'sent something that is not a message'
-      this.#inbox.put({ type: 'lost', stage, error: this.#lost(stage, why) })
+      const isGarbage = !codeOf(cause)?.startsWith('WIRE_') || codeOf(cause) === 'WIRE_MESSAGE_TOO_LONG'
+      const why = isGarbage ? 'sent something that it may not send' : 'went away'
+      this.#end(stage, stageLost(stage, peer, why))
+      channel.abort('it is of no more use')
     }
   }
 
-  #lost(stage: number, why: string): RingError {
-    const { peer } = this.route.stages[stage]!
-    return new RingError('RING_STAGE_LOST', `Stage ${stage + 1} of the ring (${peer}) ${why}.`, {
-      details: { stage: stage + 1, peer },
-    })
+  /** Only the tail speaks of tokens. */
+  #maySend(stage: number, type: StageMessageType): boolean {
+    const isTail = stage === this.route.stages.length - 1
+    return TO_CLIENT.has(type) || (isTail && (type === 'token' || type === 'end'))
   }
 
-  /** The next message that matters; a failure of any stage ends the session. */
+  /** The session's failure is known at once; a reader meets it after what came before. */
+  #end(stage: number, failure: RingError): void {
+    this.#failure ??= failure
+    this.#inbox.put({ type: 'end', stage })
+  }
+
+  /** The next message; a failure of any stage ends the session. */
   async #take(signal?: AbortSignal): Promise<{ stage: number; message: StageMessage }> {
     const received = await this.#inbox.take(signal)
-    if (received.type === 'message' && received.message.type !== 'failed') return received
-    this.#failure ??= received.type === 'lost' ? received.error : this.#failed(received.stage, received.message)
+    if (received.type === 'message') return received
+    assert(this.#failure, 'a session ends with a failure')
     throw this.#failure
   }
 
-  #failed(stage: number, message: StageMessage): RingError {
-    assert(message.type === 'failed', 'a failure message')
-    const text = `Stage ${stage + 1} of the ring failed: ${message.message}`
-    return new RingError('RING_STAGE_FAILED', text, { details: { stage: stage + 1, stageCode: message.code } })
-  }
-
-  async #expect<Type extends StageMessageType>(
-    type: Type,
-    signal: AbortSignal,
-  ): Promise<{ stage: number; message: StageMessageOf<Type> }> {
-    for (;;) {
+  /** One such message from every stage, in their order. */
+  async #expectOfAll<Type extends StageMessageType>(type: Type, signal: AbortSignal): Promise<StageMessageOf<Type>[]> {
+    const found: StageMessageOf<Type>[] = []
+    for (let missing = this.route.stages.length; missing > 0; ) {
       const { stage, message } = await this.#take(signal)
       // Tokens of a cancelled turn may still be on their way.
       if (message.type === 'token' || message.type === 'end') continue
-      if (message.type === type) return { stage, message: message as StageMessageOf<Type> }
-      throw new RingError('RING_BAD_MESSAGE', `Stage ${stage + 1} sent "${message.type}" where "${type}" was due.`)
+      if (message.type !== type || found[stage]) {
+        throw badMessage(`Stage ${stage + 1} sent "${message.type}" where "${type}" was due.`)
+      }
+      found[stage] = message as StageMessageOf<Type>
+      missing--
     }
+    return found
   }
 
   #checkPrompt(position: number, pending: readonly number[]): void {
@@ -247,22 +258,22 @@ class OpenRing implements RingSession {
   }
 
   async #nextEvent(turn: number, chunksDue: number, outer: AbortSignal | undefined): Promise<RingEvent> {
-    const delayMs = 2 * DEADLINES.decodeStepMs + chunksDue * DEADLINES.prefillChunkMs
-    const late = () => new RingError('RING_STEP_DEADLINE', `The ring was silent for ${delayMs / 1_000} s.`)
-    return withDeadline({ clock: this.#ports.clock, delayMs, late, outer }, async (signal) => {
+    const limitMs = 2 * DEADLINES.decodeStepMs + chunksDue * DEADLINES.prefillChunkMs
+    const late = () => new RingError('RING_STEP_DEADLINE', `The ring was silent for ${limitMs / 1_000} s.`)
+    return withDeadline({ clock: this.#ports.clock, limitMs, late, signal: outer }, async (signal) => {
       for (;;) {
         const { stage, message } = await this.#take(signal)
         if ('turn' in message && message.turn < turn) continue
         if (message.type === 'token') return this.#onToken(message)
         if (message.type === 'end') return this.#onEnd(message)
-        throw new RingError('RING_BAD_MESSAGE', `Stage ${stage + 1} sent "${message.type}" during an answer.`)
+        throw badMessage(`Stage ${stage + 1} sent "${message.type}" during an answer.`)
       }
     })
   }
 
   #onToken(message: StageMessageOf<'token'>): RingEvent {
     const { token, position, digest } = message
-    if (position !== this.#tokens.length) throw new RingError('RING_BAD_MESSAGE', 'The tail sent a token out of order.')
+    if (position !== this.#tokens.length) throw badMessage('The tail sent a token out of order.')
     // The token at `position` was drawn from all positions before it: every stage holds those.
     this.#heldEverywhere = position
     this.#tokens.push(token)

@@ -21,6 +21,28 @@ export class RingError extends HouseError<
 > {}
 
 /** What a stage says when the link to a neighbour ends while the session lives. */
-export function linkLost(side: 'next' | 'previous'): RingError {
-  return new RingError('RING_LINK_LOST', `The link to the ${side} stage of the ring broke.`, { details: { side } })
+export function linkLost(neighbour: { readonly number: number; readonly peer: string }): RingError {
+  const { number, peer } = neighbour
+  return new RingError('RING_LINK_LOST', `The link with stage ${number} of the ring broke.`, {
+    details: { stage: number, peer },
+  })
+}
+
+/** What a peer sent that it may not send, or not now. */
+export function badMessage(sentence: string): RingError {
+  return new RingError('RING_BAD_MESSAGE', sentence)
+}
+
+/** What the client says of a stage, 0-based, that told why it ends the session. */
+export function stageFailed(stage: number, told: { readonly code: string; readonly message: string }): RingError {
+  return new RingError('RING_STAGE_FAILED', `Stage ${stage + 1} of the ring failed: ${told.message}`, {
+    details: { stage: stage + 1, stageCode: told.code },
+  })
+}
+
+/** What the client says of a stage, 0-based, that ended without a word. */
+export function stageLost(stage: number, peer: string, why: string): RingError {
+  return new RingError('RING_STAGE_LOST', `Stage ${stage + 1} of the ring (${peer}) ${why}.`, {
+    details: { stage: stage + 1, peer },
+  })
 }

@@ -3,25 +3,32 @@
  * one there are no neighbours.
  * @module
  */
-import type { PeerId } from '../../base/brand.ts'
 import type { StageAddress } from '../../net/protocols/stage.ts'
+
+/** A stage beside ours. */
+export interface Neighbour extends StageAddress {
+  /** As people count: the first stage is 1. */
+  readonly number: number
+}
 
 export interface RingPlace {
   readonly isFirst: boolean
   readonly isTail: boolean
   /** Sends to us. */
-  readonly previous: PeerId | undefined
+  readonly previous: Neighbour | undefined
   /** We send to it. */
-  readonly next: StageAddress | undefined
+  readonly next: Neighbour | undefined
 }
 
 export function placeIn(ring: { readonly stages: readonly StageAddress[]; readonly stageIndex: number }): RingPlace {
   const { stages, stageIndex } = ring
   const count = stages.length
+  const at = (index: number): Neighbour | undefined =>
+    count === 1 ? undefined : { ...stages[index % count]!, number: (index % count) + 1 }
   return {
     isFirst: stageIndex === 0,
     isTail: stageIndex === count - 1,
-    previous: count === 1 ? undefined : stages[(stageIndex + count - 1) % count]!.peer,
-    next: count === 1 ? undefined : stages[(stageIndex + 1) % count]!,
+    previous: at(stageIndex + count - 1),
+    next: at(stageIndex + 1),
   }
 }

@@ -8,7 +8,7 @@
 import { SESSION_LIMITS } from '../../base/limits.ts'
 import { decodeStageMessage, encodeStageMessage, type StageMessage } from '../../net/protocols/stage.ts'
 import type { Channel } from '../../net/wire.ts'
-import { RingError } from './ring-error.ts'
+import { badMessage, RingError } from './ring-error.ts'
 
 export interface StageLink {
   /** Sends now. */
@@ -31,11 +31,13 @@ export function createStageLink(channel: Channel): StageLink {
   const read = async (): Promise<void> => {
     for (let bytes = await channel.receive(); bytes !== undefined; bytes = await channel.receive()) {
       const message = decodeStageMessage(bytes)
+      if (message.type === 'failed') {
+        throw new RingError('RING_LINK_LOST', `The next stage refused the link: ${message.message}`, {
+          details: { stageCode: message.code },
+        })
+      }
       if (message.type !== 'acknowledge' || unacknowledged === 0) {
-        throw new RingError(
-          'RING_BAD_MESSAGE',
-          `The next stage sent "${message.type}" where an acknowledgement was due.`,
-        )
+        throw badMessage(`The next stage sent "${message.type}" where no such message was due.`)
       }
       unacknowledged--
       release((waiter) => waiter.resolve())

@@ -5,11 +5,11 @@
  * Spec: docs/spec/wire.md §4.1, §4.2.
  * @module
  */
-import { type Hash, milliseconds, type SessionId } from '../../base/brand.ts'
+import { milliseconds, type PeerId, type SessionId } from '../../base/brand.ts'
 import { codeOf, messageOf } from '../../base/error.ts'
-import { DEADLINES, SESSION_LIMITS } from '../../base/limits.ts'
+import { DEADLINES, SESSION_LIMITS, WIRE_LIMITS } from '../../base/limits.ts'
 import type { Clock, Log } from '../../base/ports.ts'
-import type { ModelConfig } from '../../ml/config.ts'
+import { withDeadline } from '../../net/deadline.ts'
 import {
   decodeStageMessage,
   encodeStageMessage,
@@ -20,22 +20,11 @@ import {
 } from '../../net/protocols/stage.ts'
 import type { StageStatistics } from '../../net/protocols/statistics.ts'
 import type { Channel, Wire } from '../../net/wire.ts'
-import type { EngineHost } from '../engine-host.ts'
-import { RingError } from './ring-error.ts'
+import { checkOpen, type ServedSegments } from './check-open.ts'
+import { endChannel, tellFailure } from './farewell.ts'
+import { badMessage, RingError } from './ring-error.ts'
 import { addStatistics, NO_STATISTICS } from './stage-meter.ts'
 import { StageSession } from './stage-session.ts'
-import { withDeadline } from './timer.ts'
-
-/** A run of segments of one model that this miner has in an engine. */
-export interface ServedSegments {
-  readonly model: Hash
-  readonly config: ModelConfig
-  readonly firstSegment: number
-  /** Exclusive. */
-  readonly lastSegment: number
-  /** The engine of exactly these segments. */
-  readonly host: EngineHost
-}
 
 export interface StageServer {
   readonly sessionCount: number
@@ -48,8 +37,12 @@ export interface StageServer {
 type OpenMessage = StageMessageOf<'open'>
 
 interface LinkWaiter {
+  readonly peer: PeerId
   readonly resolve: (session: StageSession) => void
 }
+
+/** Links of one peer that may wait for their sessions; a client opens all stages at once, so few are early. */
+const WAITING_LINKS_PER_PEER_MAX = 16
 
 export async function createStageServer(
   served: readonly ServedSegments[],
@@ -57,82 +50,73 @@ export async function createStageServer(
 ): Promise<StageServer> {
   const { wire, clock, log } = ports
   const sessions = new Map<SessionId, StageSession>()
+  /** Sessions that wait for their cache. */
+  const reserved = new Set<SessionId>()
   let ended = NO_STATISTICS
   let latest: StageSession | undefined
+  let closing = false
   /** Links that came before the client's `open` reached us. */
   const waiters = new Map<SessionId, LinkWaiter>()
-  /** Sessions whose previous stage has not linked yet. */
-  const linked = new Map<SessionId, () => void>()
 
   const opening = {
     clock,
-    delayMs: DEADLINES.openSessionMs,
+    limitMs: DEADLINES.openSessionMs,
     late: () => new RingError('RING_STEP_DEADLINE', 'The other side took too long to open the session.'),
   }
 
   const firstMessage = async (channel: Channel): Promise<StageMessage> => {
     const bytes = await withDeadline(opening, (signal) => channel.receive(signal))
-    if (bytes === undefined) throw new RingError('RING_BAD_MESSAGE', 'The channel ended before its first message.')
+    if (bytes === undefined) throw badMessage('The channel ended before its first message.')
     return decodeStageMessage(bytes)
   }
 
-  const findSession = async (id: SessionId): Promise<StageSession> => {
+  const findSession = async (id: SessionId, peer: PeerId): Promise<StageSession> => {
     const known = sessions.get(id)
     if (known) return known
-    if (waiters.size >= SESSION_LIMITS.sessionsMax || waiters.has(id)) {
+    const ofPeer = [...waiters.values()].filter((waiter) => waiter.peer === peer).length
+    if (ofPeer >= WAITING_LINKS_PER_PEER_MAX || waiters.size >= WIRE_LIMITS.connectionsMax || waiters.has(id)) {
       throw new RingError('RING_BUSY', 'Too many links wait for their sessions.')
     }
     return new Promise((resolve, reject) => {
       const cancel = clock.schedule(milliseconds(DEADLINES.openSessionMs), () => {
         waiters.delete(id)
-        reject(new RingError('RING_BAD_MESSAGE', 'A link came for a session that no client opened.'))
+        reject(badMessage('A link came for a session that no client opened.'))
       })
-      waiters.set(id, {
-        resolve: (session) => {
-          cancel()
-          waiters.delete(id)
-          resolve(session)
-        },
-      })
+      const take = (session: StageSession) => {
+        cancel()
+        waiters.delete(id)
+        resolve(session)
+      }
+      waiters.set(id, { peer, resolve: take })
     })
   }
 
   const acceptLink = async (channel: Channel, id: SessionId): Promise<void> => {
-    const session = await findSession(id)
-    if (session.place.previous !== channel.peer || !linked.has(id)) {
-      throw new RingError('RING_BAD_MESSAGE', 'A link came from a peer that is not the stage before this one.')
-    }
-    const reading = session.attachPrevious(channel)
-    linked.get(id)!()
-    linked.delete(id)
-    await reading
+    const session = await findSession(id, channel.peer)
+    await session.attachPrevious(channel)
   }
 
   const openSession = async (control: Channel, open: OpenMessage): Promise<StageSession> => {
-    const segments = checkOpen(open, served, wire)
-    if (sessions.has(open.session)) throw new RingError('RING_SESSION_EXISTS', 'This session is open already.')
-    if (sessions.size >= SESSION_LIMITS.sessionsMax) {
+    const { session: id, capacity } = open
+    const { host, config } = checkOpen(open, served, wire.peer)
+    if (closing) throw new RingError('RING_CLOSED', 'The miner is shutting down.')
+    if (sessions.has(id) || reserved.has(id)) {
+      throw new RingError('RING_SESSION_EXISTS', 'This session is open already.')
+    }
+    if (sessions.size + reserved.size >= SESSION_LIMITS.sessionsMax) {
       throw new RingError('RING_BUSY', 'This miner serves as many sessions as it can; try again or use another one.')
     }
-    const cache = await segments.host.openCache(open.capacity)
-    const session = new StageSession(
-      {
-        open,
-        control,
-        host: segments.host,
-        cache,
-        hiddenSize: segments.config.hiddenSize,
-        endTokens: segments.config.endTokens,
-        onClosed: () => {
-          ended = addStatistics(ended, session.statistics())
-          sessions.delete(open.session)
-          linked.delete(open.session)
-        },
-      },
-      ports,
-    )
-    sessions.set(open.session, session)
+    reserved.add(id)
+    const cache = await host.openCache(capacity).finally(() => reserved.delete(id))
+    const { hiddenSize, endTokens } = config
+    const onClosed = () => {
+      ended = addStatistics(ended, session.statistics())
+      sessions.delete(id)
+    }
+    const session = new StageSession({ open, control, host, cache, hiddenSize, endTokens, onClosed }, ports)
+    sessions.set(id, session)
     latest = session
+    waiters.get(id)?.resolve(session)
     return session
   }
 
@@ -140,14 +124,12 @@ export async function createStageServer(
   const join = async (session: StageSession, id: SessionId): Promise<void> => {
     const { next } = session.place
     if (next !== undefined) {
-      const previous = new Promise<void>((resolve) => linked.set(id, resolve))
-      waiters.get(id)?.resolve(session)
       const channel = await withDeadline(opening, (signal) =>
         wire.open(next, STAGE_PROTOCOL, STAGE_PROTOCOL_OPTIONS, signal),
       )
       channel.send(encodeStageMessage({ type: 'link', session: id }))
       session.attachNext(channel)
-      await previous
+      await withDeadline(opening, () => session.linked)
     }
     session.ready()
   }
@@ -165,10 +147,11 @@ export async function createStageServer(
       const message = await firstMessage(channel)
       if (message.type === 'open') await acceptControl(channel, message)
       else if (message.type === 'link') await acceptLink(channel, message.session)
-      else throw new RingError('RING_BAD_MESSAGE', `A channel may not begin with "${message.type}".`)
+      else throw badMessage(`A channel may not begin with "${message.type}".`)
     } catch (error) {
       log.write('warn', 'channel.refused', { peer: channel.peer, code: codeOf(error), why: messageOf(error) })
-      refuse(channel, error)
+      tellFailure(channel, error)
+      await endChannel(channel)
     }
   })
 
@@ -181,45 +164,9 @@ export async function createStageServer(
       latest: latest?.statistics() ?? NO_STATISTICS,
     }),
     close: async () => {
+      closing = true
       const gone = new RingError('RING_CLOSED', 'The miner is shutting down.')
       await Promise.all([...sessions.values()].map((session) => session.fail(gone)))
     },
-  }
-}
-
-/** The segments that an `open` asks for; throws when we do not serve them or the request contradicts itself. */
-function checkOpen(open: OpenMessage, served: readonly ServedSegments[], wire: Wire): ServedSegments {
-  const stage = open.stages[open.stageIndex]
-  if (stage === undefined || stage.peer !== wire.peer) {
-    throw new RingError('RING_BAD_MESSAGE', 'The route of this session does not name this miner at its stage.')
-  }
-  if (new Set(open.stages.map(({ peer }) => peer)).size !== open.stages.length) {
-    throw new RingError('RING_BAD_MESSAGE', 'The route of this session names a miner twice.')
-  }
-  const found = served.find(
-    ({ model, firstSegment, lastSegment }) =>
-      model === open.model && firstSegment === stage.firstSegment && lastSegment === stage.lastSegment,
-  )
-  if (found === undefined) {
-    throw new RingError('RING_MODEL_NOT_SERVED', 'This miner does not serve these segments of this model.', {
-      details: { model: open.model, firstSegment: stage.firstSegment, lastSegment: stage.lastSegment },
-    })
-  }
-  if (open.capacity < 1 || open.capacity > found.config.contextLength) {
-    throw new RingError('RING_BAD_MESSAGE', 'The session asks for more positions than the model has.', {
-      details: { capacity: open.capacity, contextLength: found.config.contextLength },
-    })
-  }
-  return found
-}
-
-/** Tells the peer why, then ends the channel. */
-function refuse(channel: Channel, error: unknown): void {
-  const code = codeOf(error) ?? 'RING_STAGE_FAILED'
-  try {
-    channel.send(encodeStageMessage({ type: 'failed', code, message: codeOf(error) ? messageOf(error) : 'Failed.' }))
-    void channel.close()
-  } catch {
-    channel.abort('refused')
   }
 }

@@ -6,9 +6,8 @@
  * @module
  */
 import { assert } from '../../base/assert.ts'
-import { milliseconds } from '../../base/brand.ts'
-import { codeOf, HouseError, messageOf } from '../../base/error.ts'
-import { DEADLINES, SESSION_LIMITS } from '../../base/limits.ts'
+import { codeOf, messageOf } from '../../base/error.ts'
+import { DEADLINES } from '../../base/limits.ts'
 import type { Clock, Log } from '../../base/ports.ts'
 import { floatBytes, floatsFromBytes } from '../../ml/digest.ts'
 import type { CacheId, StepInput } from '../../ml/engine/engine.ts'
@@ -21,12 +20,14 @@ import {
 import type { StageStatistics } from '../../net/protocols/statistics.ts'
 import type { Channel } from '../../net/wire.ts'
 import type { EngineHost } from '../engine-host.ts'
-import { linkLost, RingError } from './ring-error.ts'
-import { placeIn, type RingPlace } from './ring-place.ts'
+import { endChannel, tellFailure } from './farewell.ts'
+import { chunkSize, decodeStep, promptSteps } from './prompt-steps.ts'
+import { badMessage, linkLost } from './ring-error.ts'
+import { type Neighbour, placeIn, type RingPlace } from './ring-place.ts'
+import { createSessionTimers, type SessionTimers } from './session-timers.ts'
 import { createStageLink, type StageLink } from './stage-link.ts'
 import { createMeter, type StageMeter } from './stage-meter.ts'
 import { createTail, type Tail } from './tail.ts'
-import { createTimer, type Timer } from './timer.ts'
 
 type StepMessage = StageMessageOf<'step'>
 type PromptMessage = StageMessageOf<'prompt'>
@@ -49,17 +50,21 @@ export class StageSession {
   readonly #ports: { clock: Clock; log: Log }
   readonly #isFirst: boolean
   readonly #tail: Tail | undefined
+  readonly #linked = Promise.withResolvers<void>()
   #next: StageLink | undefined
   #previous: Channel | undefined
+  #isReady = false
+  /** The latest turn that began, and the latest that was cancelled: work of an older one is dropped. */
   #turn = 0
   #cancelled = 0
   #closed = false
+  /** The prompt that has not begun yet: one at most, a newer one takes its place. */
+  #waiting: PromptMessage | undefined
   /** Prompts and, in a ring of one, decode steps: one after the other. */
   #running: Promise<unknown> = Promise.resolve()
   /** The engine's latest work for this session; it works in order. */
   #latestRun: Promise<unknown> = Promise.resolve()
-  readonly #stepTimer: Timer
-  readonly #idleTimer: Timer
+  readonly #timers: SessionTimers
 
   constructor(options: StageSessionOptions, ports: { clock: Clock; log: Log }) {
     const { capacity } = options.open
@@ -68,9 +73,8 @@ export class StageSession {
     this.#ports = ports
     this.#isFirst = this.place.isFirst
     this.#tail = this.place.isTail ? createTail({ endTokens: options.endTokens, capacity }) : undefined
-    this.#stepTimer = createTimer(ports.clock)
-    this.#idleTimer = createTimer(ports.clock)
-    this.#touch()
+    this.#timers = createSessionTimers(ports.clock, this.#failLater)
+    this.#timers.touch()
   }
 
   /** Takes over the link to the next stage; a session that has ended drops it. */
@@ -80,20 +84,31 @@ export class StageSession {
       return
     }
     this.#next = createStageLink(channel)
-    this.#watch(this.#next.finished, 'next')
+    this.#watch(this.#next.finished, this.place.next)
   }
 
-  /** Takes over the link of the stage before; resolves when the session no longer reads it. */
+  /** Takes over the link of the stage before; resolves when it is no longer read. Throws RING_BAD_MESSAGE for any other. */
   async attachPrevious(channel: Channel): Promise<void> {
+    if (this.place.previous?.peer !== channel.peer || this.#previous !== undefined || this.#closed) {
+      throw badMessage('A link came that is not the one of the stage before this one.')
+    }
     this.#previous = channel
     const reading = this.#readPrevious(channel)
-    this.#watch(reading, 'previous')
+    this.#watch(reading, this.place.previous)
+    this.#linked.resolve()
     await reading.catch(() => undefined)
+  }
+
+  /** Waits for the link of the stage before, where there is one. */
+  get linked(): Promise<void> {
+    return this.place.previous === undefined ? Promise.resolve() : this.#linked.promise
   }
 
   /** Tells the client that both links stand. */
   ready(): void {
-    if (!this.#closed) this.#toClient({ type: 'ready' })
+    if (this.#closed) return
+    this.#isReady = true
+    this.#toClient({ type: 'ready' })
   }
 
   /** What this session has cost here so far. */
@@ -106,7 +121,7 @@ export class StageSession {
     const { control } = this.#options
     try {
       for (let bytes = await control.receive(); bytes !== undefined; bytes = await control.receive()) {
-        this.#touch()
+        this.#timers.touch()
         this.#onControl(decodeStageMessage(bytes))
       }
       await this.close()
@@ -118,21 +133,9 @@ export class StageSession {
   /** Tells the client why, as far as it still listens, and ends the session. */
   async fail(error: unknown): Promise<void> {
     if (this.#closed) return
-    const code = codeOf(error) ?? 'RING_STAGE_FAILED'
-    this.#ports.log.write('warn', 'session.failed', {
-      session: this.#options.open.session,
-      code,
-      why: messageOf(error),
-    })
-    try {
-      this.#toClient({
-        type: 'failed',
-        code,
-        message: error instanceof HouseError ? error.message : 'The stage failed.',
-      })
-    } catch {
-      // The client is gone: nobody is left to be told.
-    }
+    const { session } = this.#options.open
+    this.#ports.log.write('warn', 'session.failed', { session, code: codeOf(error), why: messageOf(error) })
+    tellFailure(this.#options.control, error)
     await this.close()
   }
 
@@ -140,11 +143,11 @@ export class StageSession {
   async close(): Promise<void> {
     if (this.#closed) return
     this.#closed = true
-    this.#stepTimer.disarm()
-    this.#idleTimer.disarm()
+    this.#waiting = undefined
+    this.#timers.stop()
     this.#next?.channel.abort('session closed')
     this.#previous?.abort('session closed')
-    await this.#options.control.close().catch(() => undefined)
+    await endChannel(this.#options.control)
     await Promise.allSettled([this.#running, this.#latestRun])
     await this.#options.host.closeCache(this.#options.cache).catch(() => undefined)
     this.#options.onClosed()
@@ -153,34 +156,44 @@ export class StageSession {
   #onControl(message: StageMessage): void {
     switch (message.type) {
       case 'prompt':
-        if (!this.#isFirst) throw new RingError('RING_BAD_MESSAGE', 'Only stage 1 takes a prompt.')
-        this.#start(() => this.#prefill(message))
+        this.#onPrompt(message)
         return
       case 'cancel':
         this.#cancelled = Math.max(this.#cancelled, message.turn)
-        this.#stepTimer.disarm()
+        if (!this.#isCurrent(this.#turn)) this.#timers.stepDone()
         return
       case 'ask-statistics':
         this.#toClient({ type: 'statistics', statistics: this.statistics() })
         return
       default:
-        throw new RingError('RING_BAD_MESSAGE', `A client may not send "${message.type}".`)
+        throw badMessage(`A client may not send "${message.type}".`)
     }
+  }
+
+  #onPrompt(prompt: PromptMessage): void {
+    if (!this.#isFirst) throw badMessage('Only stage 1 takes a prompt.')
+    if (!this.#isReady) throw badMessage('A prompt came before the session was ready.')
+    if (prompt.turn <= this.#turn) throw badMessage('The turn of a prompt is not after the one before it.')
+    if (prompt.tokens.length === 0) throw badMessage('A prompt needs at least one token.')
+    this.#turn = prompt.turn
+    const isScheduled = this.#waiting !== undefined
+    this.#waiting = prompt
+    if (!isScheduled) this.#start(() => this.#prefill())
   }
 
   async #readPrevious(channel: Channel): Promise<void> {
     for (let bytes = await channel.receive(); bytes !== undefined; bytes = await channel.receive()) {
-      this.#touch()
+      this.#timers.touch()
       const message = decodeStageMessage(bytes)
       if (message.type === 'step' && !this.#isFirst) {
         await this.#onStep(message)
         if (message.acknowledge) channel.send(encodeStageMessage({ type: 'acknowledge', turn: message.turn }))
       } else if (message.type === 'token' && this.#isFirst) {
-        await this.#decode(message.turn, message.position, message.token)
+        await this.#decode(message)
       } else if (message.type === 'end' && this.#isFirst) {
-        this.#stepTimer.disarm()
+        if (this.#isCurrent(message.turn)) this.#timers.stepDone()
       } else {
-        throw new RingError('RING_BAD_MESSAGE', `The stage before sent "${message.type}" where it may not.`)
+        throw badMessage(`The stage before sent "${message.type}" where it may not.`)
       }
     }
   }
@@ -193,44 +206,30 @@ export class StageSession {
   /** `fail` waits for `#running`, so it must not be awaited from inside it. */
   readonly #failLater = (error: unknown): void => void this.fail(error)
 
-  /** Stage 1: a prompt, chunk by chunk, each sent on while the next is computed. */
-  async #prefill(prompt: PromptMessage): Promise<void> {
-    const { tokens, generation, turn } = prompt
-    if (tokens.length === 0) throw new RingError('RING_BAD_MESSAGE', 'A prompt needs at least one token.')
-    const size = Math.min(Math.max(prompt.chunkTokens, 1), SESSION_LIMITS.prefillChunkTokensMax)
-    this.#turn = Math.max(this.#turn, turn)
-    const chunks = Math.ceil(tokens.length / size)
-    this.#armStep(DEADLINES.decodeStepMs + chunks * DEADLINES.prefillChunkMs)
-    for (let start = 0; start < tokens.length && this.#isCurrent(turn); start += size) {
-      const chunk = tokens.slice(start, start + size)
-      await this.#runStep(
-        {
-          type: 'step',
-          turn,
-          position: prompt.position + start,
-          sample: start + size >= tokens.length,
-          acknowledge: true,
-          generation: start === 0 ? generation : undefined,
-          tokens: chunk,
-          rows: new Uint8Array(0),
-        },
-        { type: 'tokens', tokens: chunk },
-      )
+  /** Stage 1: the waiting prompt, chunk by chunk, each sent on while the next is computed. */
+  async #prefill(): Promise<void> {
+    const prompt = this.#waiting
+    this.#waiting = undefined
+    if (!prompt || !this.#isCurrent(prompt.turn)) return
+    const size = chunkSize(prompt.chunkTokens, this.#options.hiddenSize)
+    this.#timers.expectStep(DEADLINES.decodeStepMs + Math.ceil(prompt.tokens.length / size) * DEADLINES.prefillChunkMs)
+    for (const step of promptSteps(prompt, size)) {
+      if (!this.#isCurrent(prompt.turn)) return
+      await this.#runStep(step, { type: 'tokens', tokens: step.tokens })
     }
   }
 
   /** Stage 1: the token that came back round the ring. */
-  async #decode(turn: number, position: number, token: number): Promise<void> {
-    if (!this.#isCurrent(turn)) return
-    this.#armStep(DEADLINES.decodeStepMs)
-    const tokens = Int32Array.of(token)
-    const step = { turn, position, sample: true, acknowledge: false, generation: undefined, tokens } as const
-    await this.#runStep({ type: 'step', ...step, rows: new Uint8Array(0) }, { type: 'tokens', tokens })
+  async #decode(message: Pick<StageMessageOf<'token'>, 'turn' | 'position' | 'token'>): Promise<void> {
+    if (!this.#isCurrent(message.turn)) return
+    this.#timers.expectStep(DEADLINES.decodeStepMs)
+    const step = decodeStep(message)
+    await this.#runStep(step, { type: 'tokens', tokens: step.tokens })
   }
 
   async #onStep(message: StepMessage): Promise<void> {
     if (message.rows.length !== message.tokens.length * this.#options.hiddenSize * 4 || message.rows.length === 0) {
-      throw new RingError('RING_BAD_MESSAGE', 'A step has activations of the wrong shape.')
+      throw badMessage('A step has activations of the wrong shape.')
     }
     this.#turn = Math.max(this.#turn, message.turn)
     if (!this.#isCurrent(message.turn)) return
@@ -244,11 +243,14 @@ export class StageSession {
     const work = host.run({ cache, position: message.position, input, logits })
     this.#latestRun = work
     const run = await work
+    if (this.#closed) return
+    this.#timers.touch()
     this.#meter.step(message.tokens.length, run)
     if (run.output.type === 'failed') throw run.output.error
+    this.#tail?.note(message.position, message.tokens)
     if (!this.#isCurrent(message.turn)) return
     if (run.output.type === 'hidden') await this.#passOn(message, run.output.values)
-    else this.#finishStep(message, run.output.values)
+    else if (message.sample) this.#drawToken(message.turn, run.output.values)
   }
 
   async #passOn(message: StepMessage, values: Float32Array): Promise<void> {
@@ -258,20 +260,10 @@ export class StageSession {
   }
 
   /** The tail: after the last rows of a prompt, or a decode step, one token goes out. */
-  #finishStep(message: StepMessage, logits: Float32Array): void {
+  #drawToken(turn: number, logits: Float32Array): void {
     assert(this.#tail, 'only the tail has logits')
-    this.#tail.note(message.position, message.tokens)
-    if (!message.sample) return
-    const { token, position, digest, end } = this.#tail.draw(logits)
-    const { turn } = message
-    if (end !== 'end-token') {
-      const drawn = { type: 'token', turn, position, token, digest } as const
-      if (end === undefined) this.#toFirst({ ...drawn, digest: undefined })
-      this.#toClient(drawn)
-    }
-    if (end !== undefined) {
-      const message = { type: 'end', turn, reason: end, position } as const
-      this.#toFirst(message)
+    for (const { message, forFirst } of this.#tail.draw(turn, logits)) {
+      if (forFirst) this.#toFirst(forFirst)
       this.#toClient(message)
     }
   }
@@ -279,8 +271,8 @@ export class StageSession {
   /** Closes the ring: to stage 1 by link, or straight back when this is the only stage. */
   #toFirst(message: StageMessageOf<'token'> | StageMessageOf<'end'>): void {
     if (this.#next) this.#next.send(message)
-    else if (message.type === 'token') this.#start(() => this.#decode(message.turn, message.position, message.token))
-    else this.#stepTimer.disarm()
+    else if (message.type === 'token') this.#start(() => this.#decode(message))
+    else this.#timers.stepDone()
   }
 
   #isCurrent(turn: number): boolean {
@@ -291,21 +283,10 @@ export class StageSession {
     this.#options.control.send(encodeStageMessage(message))
   }
 
-  #armStep(afterMs: number): void {
-    const late = `A step did not come back round the ring within ${afterMs / 1_000} s.`
-    this.#stepTimer.arm(milliseconds(afterMs), () => this.#failLater(new RingError('RING_STEP_DEADLINE', late)))
-  }
-
-  #touch(): void {
-    const idle = 'The session was not used for too long; start a new one.'
-    this.#idleTimer.arm(milliseconds(SESSION_LIMITS.idleMsMax), () => {
-      this.#failLater(new RingError('RING_SESSION_IDLE', idle))
-    })
-  }
-
   /** A link that ends while the session lives is lost, whatever the neighbour's reason. */
-  #watch(finished: Promise<void>, side: 'next' | 'previous'): void {
-    const lost = linkLost(side)
+  #watch(finished: Promise<void>, neighbour: Neighbour | undefined): void {
+    assert(neighbour, 'a link leads to a neighbour')
+    const lost = linkLost(neighbour)
     finished.then(
       () => this.#failLater(lost),
       (error: unknown) => this.#failLater(codeOf(error)?.startsWith('WIRE_') ? lost : error),

@@ -4,29 +4,30 @@
  * Spec: docs/spec/numerics.md §8, docs/spec/wire.md §4.4.
  * @module
  */
-import type { Hash } from '../../base/brand.ts'
 import { digestOf } from '../../ml/digest.ts'
 import { sampleToken, validateSampling } from '../../ml/sampler.ts'
 import type { Generation } from '../../net/protocols/generation.ts'
-import type { EndReason } from '../../net/protocols/stage.ts'
-import { RingError } from './ring-error.ts'
+import type { EndReason, StageMessageOf } from '../../net/protocols/stage.ts'
+import { badMessage } from './ring-error.ts'
 
+/** A message that a draw gives rise to, for the client, and what stage 1 gets of it, if anything. */
 export interface Drawn {
-  readonly token: number
-  /** Position that the token takes. */
-  readonly position: number
-  readonly digest: Hash | undefined
-  /** Set when the turn ends with this token; an end token itself is not part of the answer. */
-  readonly end: EndReason | undefined
+  readonly message: Closing
+  readonly forFirst: Closing | undefined
 }
+
+type Closing = StageMessageOf<'token'> | StageMessageOf<'end'>
 
 export interface Tail {
   /** Starts a turn; throws SAMPLING_OUT_OF_RANGE. */
   begin(generation: Generation): void
   /** Notes the ids of rows that went by: `tokens[0]` stands at `position`. Later ones are forgotten. */
   note(position: number, tokens: Int32Array): void
-  /** Draws the token that follows the last noted one; throws RING_BAD_MESSAGE before the first `begin`. */
-  draw(logits: Float32Array): Drawn
+  /**
+   * Draws the token that follows the last noted one, and tells who hears of it, in order: an end token is not part of
+   * the answer; the last token of an answer does not go round the ring. Throws RING_BAD_MESSAGE before the first `begin`.
+   */
+  draw(turn: number, logits: Float32Array): Drawn[]
 }
 
 export function createTail(options: { endTokens: readonly number[]; capacity: number }): Tail {
@@ -50,13 +51,18 @@ export function createTail(options: { endTokens: readonly number[]; capacity: nu
       history.length = position
       for (const token of tokens) history.push(token)
     },
-    draw(logits) {
-      if (!generation) throw new RingError('RING_BAD_MESSAGE', 'A step asks for a token before its turn has begun.')
+    draw(turn, logits) {
+      if (!generation) throw badMessage('A step asks for a token before its turn has begun.')
       const position = history.length
       const token = sampleToken({ logits, options: generation, history, position })
       produced++
       const digest = generation.withDigests ? digestOf(logits) : undefined
-      return { token, position, digest, end: endOf(token, position, generation.maxTokens) }
+      const reason = endOf(token, position, generation.maxTokens)
+      const drawn: StageMessageOf<'token'> = { type: 'token', turn, position, token, digest }
+      if (reason === undefined) return [{ message: drawn, forFirst: { ...drawn, digest: undefined } }]
+      const end: StageMessageOf<'end'> = { type: 'end', turn, reason, position }
+      const last = { message: end, forFirst: end }
+      return reason === 'end-token' ? [last] : [{ message: drawn, forFirst: undefined }, last]
     },
   }
 }

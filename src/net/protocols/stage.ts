@@ -9,7 +9,7 @@ import { bytesToHex, hexToBytes } from '@noble/hashes/utils.js'
 import { unreachable } from '../../base/assert.ts'
 import { type Hash, hash, type PeerId, peerId, type SessionId, sessionId } from '../../base/brand.ts'
 import { CodecError, Reader, Writer } from '../../base/codec.ts'
-import { SESSION_LIMITS, WIRE_LIMITS } from '../../base/limits.ts'
+import { MODEL_LIMITS, SESSION_LIMITS, WIRE_LIMITS } from '../../base/limits.ts'
 import type { PeerAddress, ProtocolId, ProtocolOptions } from '../wire.ts'
 import { type Generation, readGeneration, writeGeneration } from './generation.ts'
 import { readStatistics, type StageStatistics, writeStatistics } from './statistics.ts'
@@ -199,7 +199,7 @@ function readBody(reader: Reader, type: StageMessageType): StageMessage {
     case 'step':
       return readStep(reader)
     case 'token':
-      return { type, turn: reader.u32(), position: reader.u32(), token: reader.u32(), digest: readDigest(reader) }
+      return { type, turn: reader.u32(), position: reader.u32(), token: readToken(reader), digest: readDigest(reader) }
     case 'end':
       return { type, turn: reader.u32(), reason: readReason(reader), position: reader.u32() }
     default:
@@ -278,6 +278,12 @@ function writeTokens(writer: Writer, tokens: Int32Array): void {
 }
 
 function readTokens(reader: Reader, countMax: number): Int32Array {
-  const tokens = reader.list(countMax, (inner) => inner.u32())
-  return Int32Array.from(tokens)
+  return Int32Array.from(reader.list(countMax, readToken))
+}
+
+/** No model has more tokens; whether this one has it, the engine says. */
+function readToken(reader: Reader): number {
+  const token = reader.u32()
+  if (token < MODEL_LIMITS.vocabularyMax) return token
+  throw new CodecError('CODEC_BAD_VALUE', 'No vocabulary has a token with this id.', { details: { token } })
 }

@@ -68,6 +68,8 @@ export interface Status {
 }
 
 const TEXT_BYTES_MAX = 128
+/** Two texts, two statistics and the counts of a status take less. */
+const ROOM_BESIDE_OFFERS = 1_024
 
 /** The bytes that the signature covers. */
 export function encodeOffer(offer: Offer): Uint8Array {
@@ -76,15 +78,27 @@ export function encodeOffer(offer: Offer): Uint8Array {
   return writer.finish()
 }
 
+/** One status as bytes. Offers that the message has no room for are left out, the last ones first. */
 export function encodeStatus(status: Status): Uint8Array {
   const writer = new Writer(4_096).text(status.networkId).text(status.version).u32(status.sessions)
-  writer.list(status.offers, (inner, { offer, signature, ageMs }) => {
-    writeOffer(inner, offer)
-    inner.raw(signature).f64(ageMs)
-  })
+  const offers: Uint8Array[] = []
+  let free = WIRE_LIMITS.statusMessageBytesMax - ROOM_BESIDE_OFFERS
+  for (const told of status.offers.slice(0, WIRE_LIMITS.offersMax)) {
+    const bytes = encodeTold(told)
+    free -= bytes.length
+    if (free < 0) break
+    offers.push(bytes)
+  }
+  writer.list(offers, (inner, bytes) => inner.raw(bytes))
   writeStatistics(writer, status.total)
   writeStatistics(writer, status.latest)
   return writer.finish()
+}
+
+function encodeTold({ offer, signature, ageMs }: ToldOffer): Uint8Array {
+  const writer = new Writer(1_024)
+  writeOffer(writer, offer)
+  return writer.raw(signature).f64(ageMs).finish()
 }
 
 /** Throws CodecError on anything that is not exactly one status within its bounds. */

@@ -1,0 +1,69 @@
+/**
+ * What a stage checks of an `open` before it reserves anything: a route that joins up and names this miner where it
+ * can stand, segments that it serves, positions that the model has. An engine never meets a place in a ring that is
+ * not its own.
+ * Spec: docs/spec/wire.md §4.1.
+ * @module
+ */
+import type { Hash, PeerId } from '../../base/brand.ts'
+import type { ModelConfig } from '../../ml/config.ts'
+import type { StageAddress, StageMessageOf } from '../../net/protocols/stage.ts'
+import type { EngineHost } from '../engine-host.ts'
+import { RingError } from './ring-error.ts'
+
+/** A run of segments of one model that this miner has in an engine. */
+export interface ServedSegments {
+  readonly model: Hash
+  readonly config: ModelConfig
+  /** Of the whole model. */
+  readonly segmentCount: number
+  readonly firstSegment: number
+  /** Exclusive. */
+  readonly lastSegment: number
+  /** The engine of exactly these segments. */
+  readonly host: EngineHost
+}
+
+/** The segments that an `open` asks for; throws when we do not serve them or the request contradicts itself. */
+export function checkOpen(
+  open: StageMessageOf<'open'>,
+  served: readonly ServedSegments[],
+  ourselves: PeerId,
+): ServedSegments {
+  const { stages, capacity, model } = open
+  const stage = stages[open.stageIndex]
+  if (stage?.peer !== ourselves) throw badRoute('does not name this miner at its stage')
+  if (new Set(stages.map(({ peer }) => peer)).size !== stages.length) throw badRoute('names a miner twice')
+  const { firstSegment, lastSegment } = stage
+  const found = served.find((one) => {
+    return one.model === model && one.firstSegment === firstSegment && one.lastSegment === lastSegment
+  })
+  if (found === undefined) {
+    throw new RingError('RING_MODEL_NOT_SERVED', 'This miner does not serve these segments of this model.', {
+      details: { model, firstSegment, lastSegment },
+    })
+  }
+  if (!joinsUp(stages, found.segmentCount)) throw badRoute('does not lead through every segment once, in order')
+  const { contextLength } = found.config
+  if (capacity < 1 || capacity > contextLength) {
+    throw new RingError(
+      'RING_BAD_MESSAGE',
+      `The session asks for ${capacity} positions; the model has 1 to ${contextLength}.`,
+      { details: { capacity, contextLength } },
+    )
+  }
+  return found
+}
+
+function joinsUp(stages: readonly StageAddress[], segmentCount: number): boolean {
+  let reached = 0
+  for (const { firstSegment, lastSegment } of stages) {
+    if (firstSegment !== reached || lastSegment <= firstSegment) return false
+    reached = lastSegment
+  }
+  return reached === segmentCount
+}
+
+function badRoute(why: string): RingError {
+  return new RingError('RING_BAD_MESSAGE', `The route of this session ${why}.`)
+}

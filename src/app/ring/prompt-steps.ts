@@ -1,0 +1,57 @@
+/**
+ * Stage 1's cutting of a prompt into steps: chunks of as many tokens as the client asks for and a frame can carry. The
+ * first one brings the settings of the turn, the last one asks the tail for a token. Pure.
+ * Spec: docs/spec/wire.md §4.3.
+ * @module
+ */
+import { SESSION_LIMITS } from '../../base/limits.ts'
+import type { StageMessageOf } from '../../net/protocols/stage.ts'
+
+/** Activations of one frame: 256 positions of hidden 8,192 in f32 (WIRE_LIMITS.stageMessageBytesMax without its header). */
+const FRAME_ROWS_BYTES_MAX = 8 * 1024 * 1024
+const NO_ROWS = new Uint8Array(0)
+
+export type TokenStep = StageMessageOf<'step'>
+
+/** Tokens per chunk. */
+export function chunkSize(wanted: number, hiddenSize: number): number {
+  const fitting = Math.floor(FRAME_ROWS_BYTES_MAX / (hiddenSize * 4))
+  return Math.max(1, Math.min(wanted, fitting, SESSION_LIMITS.prefillChunkTokensMax))
+}
+
+/** The steps of a prompt in order; `rows` are empty, because nothing has computed them yet. */
+export function* promptSteps(prompt: StageMessageOf<'prompt'>, size: number): Generator<TokenStep> {
+  const { tokens, turn, position, generation } = prompt
+  for (let start = 0; start < tokens.length; start += size) {
+    yield {
+      type: 'step',
+      turn,
+      position: position + start,
+      sample: start + size >= tokens.length,
+      acknowledge: true,
+      generation: start === 0 ? generation : undefined,
+      tokens: tokens.slice(start, start + size),
+      rows: NO_ROWS,
+    }
+  }
+}
+
+/** The step of one token that came back round the ring. */
+export function decodeStep(token: {
+  readonly turn: number
+  readonly position: number
+  readonly token: number
+}): TokenStep {
+  const { turn, position } = token
+  const tokens = Int32Array.of(token.token)
+  return {
+    type: 'step',
+    turn,
+    position,
+    sample: true,
+    acknowledge: false,
+    generation: undefined,
+    tokens,
+    rows: NO_ROWS,
+  }
+}
