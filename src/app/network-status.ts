@@ -9,6 +9,7 @@ import { segmentText, shortPeer } from './chat/trace.ts'
 import { createClient } from './client.ts'
 import { loadConfig } from './config.ts'
 import { DevnetError, type DevnetGroup, readGroup } from './devnet/devnet-state.ts'
+import { isRunning } from './devnet/process.ts'
 import type { Home } from './home.ts'
 import { openModelStore } from './model-store.ts'
 import { LOCAL_NETWORK, loadNetwork, type Network } from './networks.ts'
@@ -26,7 +27,8 @@ export interface StageStatus {
   readonly sessions: number
   /** Measured by the miner when it started. */
   readonly offeredStepMs: number
-  readonly roundTripMs: number
+  /** Undefined: it did not answer. */
+  readonly roundTripMs: number | undefined
   /** The latest session, and all of them. */
   readonly latest: StageStatistics
   readonly total: StageStatistics
@@ -51,7 +53,11 @@ export interface StatusQuery {
 /** Throws DEVNET_NOT_RUNNING or RING_NO_ROUTE when there is nothing to show. */
 export async function findStatus(query: StatusQuery, ports: { clock: Clock; log: Log }): Promise<NetworkStatus> {
   const { home, flags } = query
-  const { settings } = await loadConfig({ home, env: process.env, flags: { network: flags.network, model: flags.model } })
+  const { settings } = await loadConfig({
+    home,
+    env: process.env,
+    flags: { network: flags.network, model: flags.model },
+  })
   const model = openModelStore({ home: home.path }).find(settings.model)
   const { network, group } = await withLocalPeers(home, await loadNetwork(home, settings.network), settings.model)
   const client = await createClient(network, ports)
@@ -70,7 +76,7 @@ export async function findStatus(query: StatusQuery, ports: { clock: Clock; log:
           device: offer?.device ?? '',
           sessions: status?.sessions ?? 0,
           offeredStepMs: (offer?.stepMicros ?? 0) / 1_000,
-          roundTripMs: await client.wire.ping(peer, query.signal),
+          roundTripMs: await client.wire.ping(peer, query.signal).catch(() => undefined),
           latest: status?.latest ?? NO_STATISTICS,
           total: status?.total ?? NO_STATISTICS,
         }
@@ -96,8 +102,17 @@ async function withLocalPeers(
     const message = `The local network does not run for ${model}. \`dllm chat\` or \`dllm devnet up\` starts it.`
     throw new DevnetError('DEVNET_NOT_RUNNING', message, { details: { model } })
   }
+  await checkRunning(group)
   const bootstrap = group.miners.flatMap(({ addresses }) => addresses.slice(0, 1))
   return { network: { ...network, bootstrap }, group }
+}
+
+async function checkRunning({ miners, model }: DevnetGroup): Promise<void> {
+  const running = await Promise.all(miners.map(({ pid, name }) => isRunning(pid, name)))
+  const gone = miners.filter((_, index) => !running[index]).map(({ name }) => name)
+  if (gone.length === 0) return
+  const message = `Of the local network for ${model}, ${gone.join(', ')} ended. \`dllm chat\` or \`dllm devnet up\` starts what is missing.`
+  throw new DevnetError('DEVNET_NOT_RUNNING', message, { details: { model, gone: gone.join(' ') } })
 }
 
 export function statusText(status: NetworkStatus): string {
@@ -107,7 +122,7 @@ export function statusText(status: NetworkStatus): string {
     pid: stage.pid ?? '–',
     segments: stage.segments,
     device: stage.device,
-    'rtt ms': stage.roundTripMs.toFixed(1),
+    'rtt ms': stage.roundTripMs?.toFixed(1) ?? '–',
     steps: stage.latest.steps,
     'ms/step': stage.latest.steps === 0 ? '–' : (stage.latest.computeMs / stage.latest.steps).toFixed(2),
     in: formatBytes(stage.latest.bytesReceived),

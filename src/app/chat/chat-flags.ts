@@ -4,7 +4,7 @@
  */
 import type { Random } from '../../base/ports.ts'
 import type { GenerationDefaults } from '../../ml/manifest.ts'
-import { validateSampling } from '../../ml/sampler.ts'
+import { SamplingError, validateSampling } from '../../ml/sampler.ts'
 import type { Generation } from '../../net/protocols/generation.ts'
 import { UsageError } from '../base-command.ts'
 
@@ -21,7 +21,7 @@ export interface GenerationFlags {
 
 const DEFAULTS: Required<GenerationDefaults> = { temperature: 0.8, topK: 40, topP: 0.95, minP: 0, repetitionPenalty: 1 }
 
-/** Throws USAGE for a text that is no number and SAMPLING_OUT_OF_RANGE for one out of its range. */
+/** Throws USAGE, naming the flag, for a text that is no number and for a number out of its range. */
 export function generationFrom(flags: GenerationFlags, suggested: GenerationDefaults, random: Random): Generation {
   const base = { ...DEFAULTS, ...suggested }
   const generation: Generation = {
@@ -34,8 +34,19 @@ export function generationFrom(flags: GenerationFlags, suggested: GenerationDefa
     seed: flags.seed === undefined ? randomSeed(random) : seedOf(flags.seed),
     withDigests: flags.digests,
   }
-  validateSampling(generation)
+  checkRanges(generation)
   return generation
+}
+
+function checkRanges(generation: Generation): void {
+  try {
+    validateSampling(generation)
+  } catch (error) {
+    if (!(error instanceof SamplingError)) throw error
+    const { name, min, max, value } = error.details
+    const flag = String(name).replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)
+    throw new UsageError('USAGE', `--${flag} takes a number from ${min} to ${max}, not ${value}.`)
+  }
 }
 
 function numberOf(flag: string, text: string | undefined): number | undefined {
@@ -46,7 +57,7 @@ function numberOf(flag: string, text: string | undefined): number | undefined {
 }
 
 function seedOf(text: string): bigint {
-  if (/^\d{1,20}$/.test(text)) return BigInt(text)
+  if (/^\d{1,20}$/.test(text) && BigInt(text) < 1n << 64n) return BigInt(text)
   throw new UsageError('USAGE', `--seed takes a whole number from 0 to 2^64 − 1, not "${text}".`)
 }
 

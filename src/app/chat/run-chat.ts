@@ -77,7 +77,7 @@ export async function runChat(run: ChatRun): Promise<ChatResult | undefined> {
     const stop = flags.stop ?? []
     const conversation = createConversation({ ring, tokenizer, system: flags.system, stop }, system)
     if (prompt !== undefined) return await answerOnce(run, { chat, conversation, prompt })
-    await runLines(run, chat, conversation)
+    await runLines(run, { chat, conversation, continuesText: !hasTemplate(tokenizer) })
     return undefined
   } finally {
     await chat.close()
@@ -120,9 +120,13 @@ function capacityFor(
 }
 
 function checkSystem(flags: ChatFlags, model: StoredModel, tokenizer: Tokenizer): void {
-  if (flags.system === undefined || tokenizer.renderChat([{ role: 'user', content: '' }]) !== undefined) return
+  if (flags.system === undefined || hasTemplate(tokenizer)) return
   const { name } = model.manifest
   throw new UsageError('USAGE', `${name} has no chat template: it continues texts, so --system has no use.`)
+}
+
+function hasTemplate(tokenizer: Tokenizer): boolean {
+  return tokenizer.renderChat([{ role: 'user', content: '' }]) !== undefined
 }
 
 async function answerOnce(

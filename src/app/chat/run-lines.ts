@@ -1,49 +1,80 @@
 /**
  * A conversation at the terminal: a plain line at a time, context kept. Ctrl-C stops the answer; at the prompt it
- * ends the chat.
+ * empties the line, or ends the chat when that is empty.
  * @module
  */
-import { createInterface } from 'node:readline'
-import { codeOf, messageOf } from '../../base/error.ts'
+import { createInterface, type Interface } from 'node:readline'
+import { HouseError } from '../../base/error.ts'
 import { generationFrom } from './chat-flags.ts'
 import type { Conversation } from './conversation.ts'
 import type { OpenChat } from './open-chat.ts'
-import type { ChatRun } from './run-chat.ts'
+import { type ChatRun, contextFullText } from './run-chat.ts'
 import { traceText } from './trace.ts'
 
-const HELP =
-  'Type text and press Enter. /new forgets the conversation, /exit or Ctrl-D ends it, Ctrl-C stops an answer.'
+const HELP = `Type text and press Enter.
+  /new    forgets the conversation
+  /exit   ends it, like Ctrl-D
+  Ctrl-C  stops an answer`
 
-export async function runLines(run: ChatRun, chat: OpenChat, conversation: Conversation): Promise<void> {
+export interface LinesOptions {
+  readonly chat: OpenChat
+  readonly conversation: Conversation
+  /** The model has no chat template: it goes on with what is typed. */
+  readonly continuesText: boolean
+}
+
+export async function runLines(run: ChatRun, options: LinesOptions): Promise<void> {
   const terminal = createInterface({ input: process.stdin, output: process.stderr, prompt: '> ' })
   let answering: AbortController | undefined
   terminal.on('SIGINT', () => {
     if (answering) answering.abort()
+    else if (terminal.line !== '') emptyLine(terminal)
     else terminal.close()
   })
-  run.note(`${chat.model.manifest.name}, ${chat.ring.route.stages.length} stages. ${HELP}`)
+  run.signal().addEventListener('abort', () => {
+    answering?.abort()
+    terminal.close()
+  })
+  run.note(greeting(options))
   terminal.prompt()
   for await (const line of terminal) {
     const text = line.trim()
     if (text === '/exit') break
-    if (text === '/help') run.note(HELP)
-    else if (text === '/new') {
-      conversation.reset()
-      run.note('Forgotten.')
-    } else if (text !== '') {
+    if (/^\/[a-z]+$/.test(text)) run.note(obey(text, options.conversation))
+    else if (text !== '') {
       answering = new AbortController()
-      await answer(run, { chat, conversation, text: line, signal: answering.signal })
+      await answer(run, { ...options, text: line, signal: answering.signal })
       answering = undefined
     }
     terminal.prompt()
   }
   terminal.close()
+  if (process.stderr.isTTY) run.note('')
+  run.signal().throwIfAborted()
 }
 
-async function answer(
-  run: ChatRun,
-  given: { chat: OpenChat; conversation: Conversation; text: string; signal: AbortSignal },
-): Promise<void> {
+function greeting({ chat, continuesText }: LinesOptions): string {
+  const { name } = chat.model.manifest
+  const { length } = chat.ring.route.stages
+  const miners = length === 1 ? 'one miner' : `${length} miners`
+  const kind = continuesText ? ` ${name} continues texts: begin one, and press Enter.` : ''
+  return `Chatting with ${name} on ${miners}; /help lists the commands.${kind}`
+}
+
+/** Answers a command. */
+function obey(command: string, conversation: Conversation): string {
+  if (command === '/help') return HELP
+  if (command !== '/new') return `There is no command ${command}. ${HELP}`
+  conversation.reset()
+  return 'Forgotten.'
+}
+
+function emptyLine(terminal: Interface): void {
+  terminal.write(null, { ctrl: true, name: 'e' })
+  terminal.write(null, { ctrl: true, name: 'u' })
+}
+
+async function answer(run: ChatRun, given: LinesOptions & { text: string; signal: AbortSignal }): Promise<void> {
   const { chat, conversation, text, signal } = given
   const generation = generationFrom(run.flags, chat.model.manifest.generation, run.system.random)
   try {
@@ -51,13 +82,13 @@ async function answer(
       if (part.type === 'text') run.print(part.text)
       else {
         run.print('\n')
-        if (part.answer.reason === 'context-full') run.note('The context is full. /new starts a new conversation.')
+        if (part.answer.reason === 'context-full') run.note(`${contextFullText(chat.model)} /new starts afresh.`)
         if (run.flags.trace) run.note(await traceText(chat, part.answer))
       }
     }
   } catch (error) {
-    // A prompt that does not fit leaves the conversation as it was; anything else ends it.
-    if (codeOf(error) !== 'RING_PROMPT_TOO_LONG') throw error
-    run.note(messageOf(error))
+    // The conversation stays as it was, and the next line tries again.
+    if (!(error instanceof HouseError)) throw error
+    run.note(`Error: ${error.message} (${error.code})`)
   }
 }
