@@ -15,6 +15,9 @@
 #include "matmul-q8.h"
 #include "quantize.h"
 
+/* Up to here unpacking a unit once per token, from the first cache, is faster than unpacking it to memory. */
+enum { Q4_FEW = 4 };
+
 /* Groups whose sums an i32 lane holds; then the sums go on in f64, where integers are exact up to 2^53. */
 enum { Q4_RUN = 8 };
 _Static_assert(16 * 127 * 8 < 0x8000, "a 16-bit lane holds half a group");
@@ -49,11 +52,12 @@ static inline void widen_run(double *total, v128_t first, v128_t second) {
 }
 
 static inline void finish_unit(float *y, const double *total, const float *scales, float scale) {
-  for (int r = 0; r < UNIT; r++) y[r] = (float)(total[r] * (double)scales[r] * (double)scale);
+  const v128_t wide = wasm_f64x2_splat((double)scale);
+  UNROLL for (int r = 0; r < UNIT; r += 2) wasm_v128_store64_lane(y + r, finish2(load(total + r), scales + r, wide), 0);
 }
 
-/* One token: each nibble vector is used as it is unpacked. */
-static __attribute__((noinline)) void unit_q4_one(const struct matrix *m, u32 unit, const u8 *x, double *total) {
+/* One token, its groups `stride` bytes apart: each nibble vector is used as it is unpacked. */
+static __attribute__((noinline)) void unit_q4_one(const struct matrix *m, u32 unit, const u8 *x, u32 stride, double *total) {
   const u32 groups = m->width / GROUP;
   const u8 *w = m->data + unit * groups * 128;
   const u8 *multipliers = m->multipliers + unit * groups * UNIT;
@@ -61,11 +65,11 @@ static __attribute__((noinline)) void unit_q4_one(const struct matrix *m, u32 un
   for (u32 start = 0; start < groups; start += Q4_RUN) {
     const u32 end = start + Q4_RUN < groups ? start + Q4_RUN : groups;
     v128_t first = wasm_i32x4_splat(0), second = first;
-    for (u32 g = start; g < end; g++, w += 128, x += NARROW_GROUP, multipliers += UNIT) {
+    for (u32 g = start; g < end; g++, w += 128, x += stride, multipliers += UNIT) {
       PIN(x);
       PIN(w);
       v128_t a = wasm_v128_load32_splat(x + NARROW_START), b = a;
-      _Pragma("unroll") for (int v = 0; v < 4; v++) {
+      UNROLL for (int v = 0; v < 4; v++) {
         v128_t low = wasm_v128_load32_splat(x + 4 * v), high = wasm_v128_load32_splat(x + 16 + 4 * v);
         v128_t wa = load(w + 16 * v), wb = load(w + 64 + 16 * v);
         a = dot_nibbles(dot_nibbles(a, low, low_nibbles(wa)), high, high_nibbles(wa));
@@ -156,10 +160,13 @@ static __attribute__((noinline)) void units_q4_many(const struct matrix *m, u32 
 static void units_q4(const struct matrix *m, u32 unit, u32 count, const struct operand *in, u32 tokens, float *out,
                      u32 stride) {
   double total[ROWS_MAX * UNITS_MAX * UNIT];
-  if (tokens == 1)
-    for (u32 i = 0; i < count; i++) unit_q4_one(m, unit + i, in->narrow, total + i * UNIT);
-  else
+  if (tokens <= Q4_FEW) {
+    for (u32 i = 0; i < count; i++)
+      for (u32 t = 0; t < tokens; t++)
+        unit_q4_one(m, unit + i, in->narrow + t * NARROW_GROUP, tokens * NARROW_GROUP, total + (t * UNITS_MAX + i) * UNIT);
+  } else {
     units_q4_many(m, unit, count, in->narrow, tokens, total);
+  }
   for (u32 t = 0; t < tokens; t++)
     for (u32 i = 0; i < count; i++)
       finish_unit(out + t * stride + (unit + i) * UNIT, total + (t * UNITS_MAX + i) * UNIT, m->scales + (unit + i) * UNIT,

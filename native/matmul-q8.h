@@ -19,9 +19,15 @@ static inline v128_t widen_sum(v128_t sum, v128_t lanes) {
   return wasm_f64x2_add(sum, wasm_f64x2_add(wasm_f64x2_convert_low_i32x4(lanes), wasm_f64x2_convert_low_i32x4(high)));
 }
 
-static inline float finish(v128_t sum, float weight_scale, float scale) {
-  double whole = wasm_f64x2_extract_lane(sum, 0) + wasm_f64x2_extract_lane(sum, 1);
-  return (float)(whole * (double)weight_scale * (double)scale);
+/* §5 for two rows: two f64 products, left to right, then one rounding each. Lanes 0 and 1 of the result. */
+static inline v128_t finish2(v128_t whole, const float *weight_scales, v128_t scale) {
+  v128_t weight_scale = wasm_f64x2_promote_low_f32x4(wasm_v128_load64_zero(weight_scales));
+  return wasm_f32x4_demote_f64x2_zero(wasm_f64x2_mul(wasm_f64x2_mul(whole, weight_scale), scale));
+}
+
+/* The two lanes of each sum together: integers, so that their order does not matter. */
+static inline v128_t add_lanes(v128_t a, v128_t b) {
+  return wasm_f64x2_add(wasm_i64x2_shuffle(a, b, 0, 2), wasm_i64x2_shuffle(a, b, 1, 3));
 }
 
 struct block_q8 {
@@ -66,9 +72,13 @@ static inline __attribute__((always_inline)) void dot_q8(const int rows, const i
     }
     UNROLL for (int i = 0; i < 8; i++) sum[i] = widen_sum(sum[i], lanes[i]);
   }
-  UNROLL for (int r = 0; r < rows; r++)
-    UNROLL for (int t = 0; t < tokens; t++)
-      b->y[t * b->stride + r] = finish(sum[r * tokens + t], b->weight_scales[r], b->scales[t]);
+  UNROLL for (int t = 0; t < tokens; t++) {
+    const v128_t scale = wasm_f64x2_splat((double)b->scales[t]);
+    UNROLL for (int r = 0; r < rows; r += 2) {
+      const v128_t whole = add_lanes(sum[r * tokens + t], sum[(r + 1) * tokens + t]);
+      wasm_v128_store64_lane(b->y + t * b->stride + r, finish2(whole, b->weight_scales + r, scale), 0);
+    }
+  }
 }
 
 /* The unit in blocks of `rows` for `tokens` tokens from b->x on. */

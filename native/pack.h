@@ -9,6 +9,14 @@
 
 #define EXPORT_PACK(name) __attribute__((export_name(name)))
 
+/* (units, 8, width) f32 to (units, width / 16, 8, 16). */
+EXPORT_PACK("pack_f32") void pack_f32(const float *from, float *to, u32 units, u32 width) {
+  for (u32 unit = 0; unit < units; unit++, from += UNIT * width)
+    for (u32 k = 0; k < width; k += 16)
+      for (u32 r = 0; r < UNIT; r++, to += 16)
+        for (u32 i = 0; i < 16; i += 4) store(to + i, load(from + r * width + k + i));
+}
+
 /* (units, 8, width) int8 to (units, width / 16, 8, 16). */
 EXPORT_PACK("pack_q8") void pack_q8(const u8 *from, u8 *to, u32 units, u32 width) {
   for (u32 unit = 0; unit < units; unit++, from += UNIT * width)

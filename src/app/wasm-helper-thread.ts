@@ -12,9 +12,9 @@ const ENTRY = new URL(
 )
 
 /** A thread that sleeps between jobs and does not keep the process alive. */
-export function startWasmHelper(init: WasmHelperInit): WasmHelper {
+export function startWasmHelper(init: WasmHelperInit): WasmHelper & { readonly worker: Worker } {
   // Flags of the parent's own command line (a loader, an inspector) do not concern this thread.
   const worker = new Worker(ENTRY, { workerData: init, execArgv: [] })
   worker.unref()
-  return { stop: () => void worker.terminate() }
+  return { worker, stop: () => void worker.terminate() }
 }

@@ -31,6 +31,7 @@ export interface WasmStageOptions extends StageOptions {
   readonly threads: number
   readonly bytesPerThread: number
   readonly startHelper: StartWasmHelper
+  readonly helperStartMs: number
 }
 
 const STACK_BYTES = 131_072
@@ -92,7 +93,7 @@ export class WasmStage implements Stage {
     this.#helpers = Array.from({ length: threads - 1 }, () =>
       startHelper({ module, memory, sync: this.#sync, stack: heap.reserve(STACK_BYTES) + STACK_BYTES }),
     )
-    this.#exports.await_helpers(this.#sync, threads - 1, ENGINE_LIMITS.helperStartMs)
+    this.#exports.await_helpers(this.#sync, threads - 1, options.helperStartMs)
   }
 
   openCache(capacity: number): CacheId {

@@ -22,7 +22,7 @@ import { FORMAT_CODES, layerWords, matrixWords, type PackedMatrix, UNIT_ROWS, wr
 import type { WasmExports } from './wasm-types.ts'
 
 /** Rows pass through a staging area in slabs of at most this; one unit of the widest matrix allowed fits. */
-const SLAB_BYTES = 1 << 20
+const SLAB_BYTES = 1 << 22
 
 /** Addresses of the structures of native/exact1.h; 0 where the range has none. */
 export interface LoadedWeights {
@@ -150,10 +150,10 @@ function loadMatrix(loader: Loader, matrix: Matrix): PackedMatrix {
   const width = paddedColumns(matrix.columns)
   if (matrix.format === 'f32') {
     const data = reserveWeights(loader, units * UNIT_ROWS * width * 4)
-    const floats = loader.heap.floats()
-    for (let row = 0; row < matrix.rows; row++) {
-      floats.set(matrix.values.subarray(row * matrix.columns, (row + 1) * matrix.columns), data / 4 + row * width)
-    }
+    forEachSlab(units, width * 4, (unit, count) => {
+      stageFloats(loader, matrix, { unit, count, width })
+      loader.exports.pack_f32(loader.staging, data + unit * UNIT_ROWS * width * 4, count, width)
+    })
     return { format: 'f32', units, width, data, multipliers: 0, scales: 0 }
   }
   const scales = loadScales(loader, matrix.scales, units)
@@ -178,8 +178,24 @@ function loadMatrix(loader: Loader, matrix: Matrix): PackedMatrix {
   return { format: 'q4', units, width, data, multipliers, scales }
 }
 
-function forEachSlab(units: number, width: number, visit: (unit: number, count: number) => void): void {
-  const most = Math.max(1, Math.floor(SLAB_BYTES / (UNIT_ROWS * width)))
+/** Rows of f32 are not padded at the source. */
+function stageFloats(
+  loader: Loader,
+  matrix: Matrix & { format: 'f32' },
+  slab: { unit: number; count: number; width: number },
+): void {
+  const { columns, values } = matrix
+  const floats = loader.heap.floats()
+  const start = loader.staging / 4
+  floats.fill(0, start, start + slab.count * UNIT_ROWS * slab.width)
+  for (let index = 0; index < slab.count * UNIT_ROWS; index++) {
+    const row = slab.unit * UNIT_ROWS + index
+    floats.set(values.subarray(row * columns, (row + 1) * columns), start + index * slab.width)
+  }
+}
+
+function forEachSlab(units: number, rowBytes: number, visit: (unit: number, count: number) => void): void {
+  const most = Math.max(1, Math.floor(SLAB_BYTES / (UNIT_ROWS * rowBytes)))
   for (let unit = 0; unit < units; unit += most) visit(unit, Math.min(most, units - unit))
 }
 

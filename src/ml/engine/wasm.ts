@@ -20,6 +20,8 @@ export interface WasmEngineOptions {
   readonly bytesPerThread?: number | undefined
   /** Called threads − 1 times per stage. */
   readonly startHelper: StartWasmHelper
+  /** How long a new stage waits for its helpers; they may join later. */
+  readonly helperStartMs?: number
 }
 
 /**
@@ -30,12 +32,13 @@ const BYTES_PER_THREAD = 4_194_304
 
 /** Throws ENGINE_UNAVAILABLE where WebAssembly, its threads or relaxed SIMD are missing. */
 export function createWasmEngine(options: WasmEngineOptions): Engine {
-  const { bytes, threads, startHelper, bytesPerThread = BYTES_PER_THREAD } = options
+  const { bytes, threads, startHelper } = options
+  const { bytesPerThread = BYTES_PER_THREAD, helperStartMs = ENGINE_LIMITS.helperStartMs } = options
   assert(Number.isInteger(threads) && threads >= 1 && threads <= ENGINE_LIMITS.wasmThreadsMax, 'threads are in range')
   const module = compile(bytes)
   return {
     name: 'wasm',
-    createStage: (stage) => new WasmStage({ ...stage, module, threads, bytesPerThread, startHelper }),
+    createStage: (stage) => new WasmStage({ ...stage, module, threads, bytesPerThread, startHelper, helperStartMs }),
   }
 }
 
