@@ -1,0 +1,103 @@
+/** The local network as real processes: any split gives the same text, what is killed comes back, nothing is left. */
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { createDllm, processesOf } from './dllm.ts'
+
+const STORIES = join(import.meta.dirname, '../../../shared/models/stories260k')
+const hasStories = existsSync(join(STORIES, 'expected.txt'))
+const dllm = createDllm()
+
+interface Miner {
+  readonly name: string
+  readonly pid: number
+}
+
+interface Group {
+  readonly model: string
+  readonly started: number
+  readonly miners: readonly Miner[]
+  readonly running: readonly boolean[]
+}
+
+function up(...args: string[]): Promise<Group> {
+  return dllm.json<Group>(['devnet', 'up', '--threads', '1', ...args])
+}
+
+async function groups(): Promise<readonly Group[]> {
+  return (await dllm.json<{ groups: Group[] }>(['devnet', 'status'])).groups
+}
+
+const pids = ({ miners }: Group): number[] => miners.map(({ pid }) => pid)
+
+afterAll(() => dllm.cleanUp())
+
+describe.skipIf(!hasStories)('stories260k (skipped where ../shared is missing)', () => {
+  beforeAll(async () => {
+    expect(await dllm.run(['model', 'import', STORIES, '--format', 'f32'])).toMatchObject({ code: 0 })
+  })
+
+  test.each([1, 2, 3, 5])('over %i miners prints exactly the expected text', async (miners) => {
+    const { started } = await up('--model', 'stories260k', '--miners', String(miners))
+    expect(started).toBe(miners)
+    const args = ['chat', '--model', 'stories260k', '--temperature', '0', '--max-tokens', '200', '']
+    const { code, stdout, stderr } = await dllm.run(args)
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
+    expect(stdout).toBe(readFileSync(join(STORIES, 'expected.txt'), 'utf8'))
+  })
+})
+
+describe('genesis', () => {
+  const chat = ['chat', 'Once upon a time', '--seed', '11', '--max-tokens', '40']
+  let text: string | undefined
+
+  test.each([3, 1, 2])('draws the same text from the same seed over %i miners', async (miners) => {
+    await up('--miners', String(miners))
+    const { code, stdout } = await dllm.run(chat)
+    expect(code).toBe(0)
+    expect(stdout).toBe((text ??= stdout))
+    expect(stdout.length).toBeGreaterThan(40)
+  })
+
+  test('is left as it is by the same wish, and by one that cannot be', async () => {
+    const before = (await up('--miners', '2')).miners
+    for (const miners of ['7', '0', 'x']) {
+      const { code, stderr } = await dllm.run(['devnet', 'up', '--miners', miners])
+      expect([code, stderr]).toEqual([2, expect.stringMatching(/^Error: .*\((USAGE|DEVNET_TOO_MANY_MINERS)\)\n/)])
+    }
+    const again = await dllm.run(['devnet', 'up'])
+    expect(again.stdout).toMatch(/^The local network runs already\.\nMINER/)
+    expect((await groups()).find(({ model }) => model === 'genesis')).toMatchObject({ miners: before })
+  })
+
+  test('gets back the miner that was killed, and only that one', async () => {
+    const before = await up('--miners', '2')
+    process.kill(before.miners[1]!.pid, 'SIGKILL')
+    const status = await dllm.run(['devnet', 'status'])
+    expect(status.stdout).toMatch(/local-genesis-1 .*running/)
+    expect(status.stdout).toMatch(/local-genesis-2 .*gone/)
+    expect(await dllm.run(['status'])).toMatchObject({
+      code: 3,
+      stderr: expect.stringMatching(/local-genesis-2 ended.*\(DEVNET_NOT_RUNNING\)/),
+    })
+    const after = await up()
+    expect(after.started).toBe(1)
+    expect(pids(after)[0]).toBe(pids(before)[0])
+    expect((await dllm.run(chat)).stdout).toBe(text)
+  })
+
+  test('ends with `devnet down`, which leaves no process', async () => {
+    const running = (await groups()).flatMap(pids)
+    expect(processesOf(dllm.home).sort()).toEqual([...running].sort())
+    expect((await dllm.run(['devnet', 'down'])).stdout).toBe(`Stopped ${running.length} miner processes.\n`)
+    expect(processesOf(dllm.home)).toEqual([])
+    expect(await groups()).toEqual([])
+    expect((await dllm.run(['devnet', 'down'])).stdout).toBe('No local network was running.\n')
+  })
+})
+
+test('the miner that does not start is named, with its log', async () => {
+  const { code, stderr } = await dllm.run(['devnet', 'up', '--model', 'nothing'])
+  expect([code, stderr]).toEqual([1, expect.stringContaining('(MODEL_NOT_FOUND)')])
+  expect(await groups()).toEqual([])
+})
