@@ -127,7 +127,7 @@ describe.each(worlds)('$name', ({ engine: { name, threads }, split, format, wire
 
   beforeAll(async () => {
     const engines: Engine[] = []
-    for (const _ of split) engines.push(await createEngine(name, { threads }))
+    for (const _ of split) engines.push(await createEngine(name, { threads, bytesPerThread: 1 }))
     world = await createRingWorld({
       config: CONFIG,
       weights: randomWeights({ config: CONFIG, format, seed: 1 }),

@@ -3,15 +3,14 @@
  * the integration tests; knows nothing of what they assert.
  * @module
  */
-
-import { createEngineHost, type EngineHost } from '../../src/app/engine-host.ts'
+import { type BatchRunner, createEngineHost, type EngineHost } from '../../src/app/engine-host.ts'
 import { createInlineRunner } from '../../src/app/inline-runner.ts'
 import { openRing, type RingEvent, type RingSession, type TurnOptions } from '../../src/app/ring/ring-client.ts'
 import type { Route } from '../../src/app/ring/route.ts'
 import { createStageServer, type StageServer } from '../../src/app/ring/stage-server.ts'
 import { createSystem } from '../../src/app/system.ts'
 import { type Hash, hash, milliseconds } from '../../src/base/brand.ts'
-import type { Log } from '../../src/base/ports.ts'
+import type { Clock, Log } from '../../src/base/ports.ts'
 import type { ModelConfig } from '../../src/ml/config.ts'
 import type { Engine } from '../../src/ml/engine/engine.ts'
 import type { LayerRange, WeightSource } from '../../src/ml/tensors.ts'
@@ -52,12 +51,17 @@ export interface RingWorldOptions {
   readonly split: readonly number[]
   readonly createWire: (listen: boolean) => Promise<Wire>
   readonly engine: () => Engine
+  /** Default: the real one. */
+  readonly clock?: Clock
+  /** Puts something around the runner of a miner, to watch or to hold it. */
+  readonly around?: (runner: BatchRunner, index: number) => BatchRunner
 }
 
 export const silent: Log = { write: () => undefined }
 
 export async function createRingWorld(options: RingWorldOptions): Promise<RingWorld> {
-  const { clock, random } = createSystem()
+  const { random, ...system } = createSystem()
+  const { clock = system.clock, around = (runner) => runner } = options
   const miners: Miner[] = []
   let firstLayer = 0
   for (const [index, layers] of options.split.entries()) {
@@ -70,7 +74,8 @@ export async function createRingWorld(options: RingWorldOptions): Promise<RingWo
       weights: options.weights,
       cacheBytesMax: 1 << 28,
     })
-    const host = createEngineHost(createInlineRunner(engine.name, stage, { clock }), { clock })
+    const runner = around(createInlineRunner(engine.name, stage, { clock }), index)
+    const host = createEngineHost(runner, { clock })
     const wire = await options.createWire(true)
     const segments = { segmentCount: options.split.length, firstSegment: index, lastSegment: index + 1 }
     const served = { model: MODEL, config: options.config, ...segments, host }
