@@ -23,6 +23,7 @@ const LOSSES: ReadonlySet<string> = new Set([
   'RING_STEP_DEADLINE',
   'RING_SESSION_IDLE',
   'RING_CLOSED',
+  'RING_NO_ROUTE',
 ])
 
 export function createLastingRing({ first, reopen }: LastingRingOptions): RingSession {
@@ -73,7 +74,8 @@ export function createLastingRing({ first, reopen }: LastingRingOptions): RingSe
   }
 }
 
-function isLoss(error: unknown): boolean {
+/** Whether another ring, or another try, may do better. */
+export function isLoss(error: unknown): boolean {
   const code = codeOf(error)
   if (code === undefined) return false
   if (code.startsWith('WIRE_')) return true

@@ -4,6 +4,7 @@
  * @module
  */
 import { availableParallelism } from 'node:os'
+import { milliseconds } from '../../base/brand.ts'
 import type { Clock, Log, Random } from '../../base/ports.ts'
 import { type Client, createClient } from '../client.ts'
 import { ensureGroup } from '../devnet/devnet.ts'
@@ -11,7 +12,7 @@ import type { Home } from '../home.ts'
 import type { StoredModel } from '../model-store.ts'
 import { LOCAL_NETWORK, type Network } from '../networks.ts'
 import { openRing, type RingSession } from '../ring/ring-client.ts'
-import { createLastingRing } from './lasting-ring.ts'
+import { createLastingRing, isLoss } from './lasting-ring.ts'
 
 export interface OpenChatOptions {
   readonly home: Home
@@ -48,6 +49,9 @@ interface Connection {
   readonly ring: RingSession
 }
 
+const RECONNECT_TRIES = 10
+const RECONNECT_PAUSE_MS = milliseconds(500)
+
 export async function openChat(options: OpenChatOptions, ports: ChatPorts): Promise<OpenChat> {
   let connection = await connect(options, ports, options.signal)
   const disconnect = async () => {
@@ -57,7 +61,7 @@ export async function openChat(options: OpenChatOptions, ports: ChatPorts): Prom
   const reopen = async (why: unknown, signal = options.signal): Promise<RingSession> => {
     options.onLost(why)
     await disconnect()
-    connection = await connect(options, ports, signal)
+    connection = await reconnect(options, ports, signal)
     return connection.ring
   }
   const ring = createLastingRing({ first: connection.ring, reopen })
@@ -68,6 +72,18 @@ export async function openChat(options: OpenChatOptions, ports: ChatPorts): Prom
     },
     ring,
     close: disconnect,
+  }
+}
+
+/** A miner that shuts down says so before it is gone, and others take a moment to notice one that went. */
+async function reconnect(options: OpenChatOptions, ports: ChatPorts, signal: AbortSignal): Promise<Connection> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await connect(options, ports, signal)
+    } catch (error) {
+      if (tries === RECONNECT_TRIES || signal.aborted || !isLoss(error)) throw error
+      await ports.clock.sleep(RECONNECT_PAUSE_MS, signal)
+    }
   }
 }
 

@@ -3,6 +3,8 @@
  * `dllm devnet up` or by the first chat, reused by later ones, stopped by `dllm devnet down`.
  * @module
  */
+import { statSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
 import { milliseconds } from '../../base/brand.ts'
 import { messageOf } from '../../base/error.ts'
 import { DEADLINES } from '../../base/limits.ts'
@@ -149,7 +151,7 @@ async function startMiners(
       starting.map(({ pid, name: mark }) => ({ pid, mark })),
       ports,
     )
-    throw minerFailed(starting[failed]!.logFile, (settled[failed] as PromiseRejectedResult).reason)
+    throw await minerFailed(starting[failed]!, (settled[failed] as PromiseRejectedResult).reason)
   }
   const fresh = settled.map((result) => (result as PromiseFulfilledResult<DevnetMiner>).value)
   const miners = [...kept, ...fresh].sort((a, b) => a.firstSegment - b.firstSegment)
@@ -166,9 +168,22 @@ function inTime<Value>(ready: Promise<Value>, clock: Clock): Promise<Value> {
   })
 }
 
-function startMiner({ home, model, threads }: { home: Home; model: StoredModel; threads: number }, part: Part) {
+interface Starting {
+  readonly name: string
+  readonly pid: number
+  readonly ready: Promise<DevnetMiner>
+  readonly logFile: string
+  /** Bytes that the log had before. */
+  readonly logStart: number
+}
+
+function startMiner(
+  { home, model, threads }: { home: Home; model: StoredModel; threads: number },
+  part: Part,
+): Starting {
   const name = `local-${model.manifest.name}-${part.index + 1}`
   const logFile = home.file('devnet', 'logs', `${name}.log`)
+  const logStart = statSync(logFile, { throwIfNoEntry: false })?.size ?? 0
   const segments = `${part.firstSegment + 1}-${part.lastSegment}`
   const args = ['mine', '--home', home.path, '--network', 'local', '--name', name, '--model', model.manifest.name]
   const { pid, ready } = startProcess<MinerReady>(
@@ -179,11 +194,14 @@ function startMiner({ home, model, threads }: { home: Home; model: StoredModel; 
   const miner = ready.then(({ peer, addresses }): DevnetMiner => {
     return { name, pid, peer, addresses, firstSegment, lastSegment }
   })
-  return { name, pid, ready: miner, logFile }
+  return { name, pid, ready: miner, logFile, logStart }
 }
 
-function minerFailed(logFile: string, reason: unknown): DevnetError {
-  const message = `A miner of the local network did not start: ${messageOf(reason)}. Its log is ${logFile}; \`dllm doctor\` may say more.`
+/** The miner's own words say more than its exit code; those before `logStart` are of earlier runs. */
+async function minerFailed({ logFile, logStart }: Starting, reason: unknown): Promise<DevnetError> {
+  const log = await readFile(logFile).catch(() => Buffer.alloc(0))
+  const words = /^Error: (.*)$/m.exec(log.subarray(logStart).toString())?.[1] ?? `${messageOf(reason)}.`
+  const message = `A miner of the local network did not start: ${words} Its log is ${logFile}.`
   return new DevnetError('DEVNET_MINER_FAILED', message, { details: { logFile } })
 }
 
