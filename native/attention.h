@@ -1,53 +1,65 @@
 /*
- * Attention of one head for one row: docs/spec/numerics.md §6.6. Head vectors are padded with zeros to a multiple
- * of 16, which changes no sum (§2).
+ * Attention of one row for heads that share keys and values: docs/spec/numerics.md §6.6. Head vectors are padded with
+ * zeros to a multiple of 16, which changes no sum (§2). Positions are taken in blocks that stay in the first cache while
+ * all heads of the task use them; within a head everything still happens in the order of positions.
  */
 #ifndef EXACT1_ATTENTION_H
 #define EXACT1_ATTENTION_H
 
 #include "exact1.h"
+#include "quantize.h"
 
-/* The halved lanes b[0..3] of dot16(q, k); the rest of the tree is done for four positions at once. */
-static inline v128_t half_dot(const float *q, const float *k, u32 width) {
-  v128_t l0 = f4(0), l1 = l0, l2 = l0, l3 = l0;
-  for (u32 i = 0; i < width; i += 16) {
-    l0 = wasm_f32x4_add(l0, wasm_f32x4_mul(load(q + i), load(k + i)));
-    l1 = wasm_f32x4_add(l1, wasm_f32x4_mul(load(q + i + 4), load(k + i + 4)));
-    l2 = wasm_f32x4_add(l2, wasm_f32x4_mul(load(q + i + 8), load(k + i + 8)));
-    l3 = wasm_f32x4_add(l3, wasm_f32x4_mul(load(q + i + 12), load(k + i + 12)));
+/* Heads of one task, and positions of one block: 64 keys of 64 values are 16 KiB. */
+enum { TASK_HEADS = 4, BLOCK_POSITIONS = 64 };
+
+/* The halved lanes b[0..3] of dot16 of q with two keys; the rest of the tree is done for four positions at once. */
+static inline void half_dots(const float *q, const float *k0, const float *k1, u32 width, v128_t *b) {
+  v128_t l[4], m[4];
+  UNROLL for (int i = 0; i < 4; i++) l[i] = m[i] = f4(0);
+  for (const float *end = q + width; q < end; q += 16, k0 += 16, k1 += 16) {
+    PIN(q);
+    PIN(k0);
+    PIN(k1);
+    UNROLL for (int i = 0; i < 4; i++) {
+      const v128_t value = load(q + 4 * i);
+      l[i] = wasm_f32x4_add(l[i], wasm_f32x4_mul(value, load(k0 + 4 * i)));
+      m[i] = wasm_f32x4_add(m[i], wasm_f32x4_mul(value, load(k1 + 4 * i)));
+    }
   }
-  return wasm_f32x4_add(wasm_f32x4_add(l0, l2), wasm_f32x4_add(l1, l3));
+  b[0] = wasm_f32x4_add(wasm_f32x4_add(l[0], l[2]), wasm_f32x4_add(l[1], l[3]));
+  b[1] = wasm_f32x4_add(wasm_f32x4_add(m[0], m[2]), wasm_f32x4_add(m[1], m[3]));
 }
 
-/* z of positions [0, count) of `keys`, and their largest; 0 when one is not finite. Writes past count up to 3 more. */
-static inline int score_positions(const float *q, const float *keys, u32 width, u32 count, float factor, float *z,
-                                  float *largest) {
-  v128_t most = f4(-__builtin_inff()), all = wasm_i32x4_splat(0);
-  const v128_t mask = wasm_i32x4_splat(0x7fffffff);
+/* What scores of one head have shown so far, in four lanes: the largest, and the largest magnitude as bits. */
+struct extremes {
+  v128_t most, magnitude;
+};
+
+/* z of positions [0, count) of `keys`. Writes past count up to 3 more. */
+static void score_positions(const float *q, const float *keys, u32 width, u32 count, float factor, float *z,
+                            struct extremes *seen) {
   for (u32 t = 0; t < count; t += 4) {
     v128_t b[4];
-    /* Past the end the last position is read again: its score is known, so it changes neither check. */
-    for (u32 j = 0; j < 4; j++) b[j] = half_dot(q, keys + (t + j < count ? t + j : count - 1) * width, width);
-    v128_t p = wasm_i32x4_shuffle(b[0], b[1], 0, 4, 1, 5), r = wasm_i32x4_shuffle(b[2], b[3], 0, 4, 1, 5);
-    v128_t s = wasm_i32x4_shuffle(b[0], b[1], 2, 6, 3, 7), u = wasm_i32x4_shuffle(b[2], b[3], 2, 6, 3, 7);
-    v128_t b0 = wasm_i32x4_shuffle(p, r, 0, 1, 4, 5), b1 = wasm_i32x4_shuffle(p, r, 2, 3, 6, 7);
-    v128_t b2 = wasm_i32x4_shuffle(s, u, 0, 1, 4, 5), b3 = wasm_i32x4_shuffle(s, u, 2, 3, 6, 7);
-    v128_t dot = wasm_f32x4_add(wasm_f32x4_add(b0, b2), wasm_f32x4_add(b1, b3));
-    v128_t score = wasm_f32x4_mul(dot, f4(factor));
+    /* Past the end the last position is read again: its score is known, so it changes neither extreme. */
+    const u32 last = count - 1 - t;
+    const float *k = keys + t * width;
+    half_dots(q, k, k + (last < 1 ? last : 1) * width, width, b);
+    half_dots(q, k + (last < 2 ? last : 2) * width, k + (last < 3 ? last : 3) * width, width, b + 2);
+    const v128_t p = wasm_i32x4_shuffle(b[0], b[1], 0, 4, 1, 5), r = wasm_i32x4_shuffle(b[2], b[3], 0, 4, 1, 5);
+    const v128_t s = wasm_i32x4_shuffle(b[0], b[1], 2, 6, 3, 7), u = wasm_i32x4_shuffle(b[2], b[3], 2, 6, 3, 7);
+    const v128_t c0 = wasm_f32x4_add(wasm_i32x4_shuffle(p, r, 0, 1, 4, 5), wasm_i32x4_shuffle(s, u, 0, 1, 4, 5));
+    const v128_t c1 = wasm_f32x4_add(wasm_i32x4_shuffle(p, r, 2, 3, 6, 7), wasm_i32x4_shuffle(s, u, 2, 3, 6, 7));
+    const v128_t score = wasm_f32x4_mul(wasm_f32x4_add(c0, c1), f4(factor));
     store(z + t, score);
-    most = wasm_f32x4_pmax(most, score);
-    all = wasm_i32x4_max(all, wasm_v128_and(score, mask));
+    seen->most = wasm_f32x4_pmax(seen->most, score);
+    seen->magnitude = wasm_i32x4_max(seen->magnitude, wasm_v128_and(score, wasm_i32x4_splat(0x7fffffff)));
   }
-  float m = wasm_f32x4_extract_lane(most, 0);
-  for (int i = 1; i < 4; i++) {
-    float lanes[4];
-    store(lanes, most);
-    if (lanes[i] > m) m = lanes[i];
-  }
-  *largest = m;
-  all = wasm_i32x4_max(all, wasm_i32x4_shuffle(all, all, 2, 3, 2, 3));
-  all = wasm_i32x4_max(all, wasm_i32x4_shuffle(all, all, 1, 1, 1, 1));
-  return (u32)wasm_i32x4_extract_lane(all, 0) < 0x7f800000u;
+}
+
+static inline float largest_lane(v128_t v) {
+  v = wasm_f32x4_pmax(v, wasm_i32x4_shuffle(v, v, 2, 3, 2, 3));
+  v = wasm_f32x4_pmax(v, wasm_i32x4_shuffle(v, v, 1, 1, 1, 1));
+  return wasm_f32x4_extract_lane(v, 0);
 }
 
 /* z to e = exp(z - largest), with zeros up to a multiple of 16; returns D = sum16(e). */
@@ -65,31 +77,55 @@ static inline float weigh(float *z, u32 count, float largest) {
   return lanes_tree(l0, l1, l2, l3);
 }
 
-/* o[0..16*BLOCKS) = (sum of e[t] v_t in the order of t) / D. */
-#define MIX(VECTORS)                                                                                         \
-  do {                                                                                                       \
-    v128_t o[VECTORS];                                                                                       \
-    for (int i = 0; i < VECTORS; i++) o[i] = f4(0);                                                          \
-    for (u32 t = 0; t < count; t++) {                                                                        \
-      v128_t e = wasm_v128_load32_splat(z + t);                                                              \
-      const float *v = values + t * width + from;                                                            \
-      _Pragma("unroll") for (int i = 0; i < VECTORS; i++) o[i] = wasm_f32x4_add(o[i], wasm_f32x4_mul(e, load(v + 4 * i))); \
-    }                                                                                                        \
-    for (int i = 0; i < VECTORS; i++) store(mixed + from + 4 * i, wasm_f32x4_div(o[i], f4(total)));          \
-  } while (0)
+/* o += e[t] v_t for `count` positions in their order, for `vectors` vectors of the head. */
+static inline __attribute__((always_inline)) void mix(const int vectors, const float *e, const float *v, u32 width, u32 count,
+                                                      float *out) {
+  v128_t o[8];
+  UNROLL for (int i = 0; i < vectors; i++) o[i] = load(out + 4 * i);
+  for (const float *end = e + count; e < end; e++, v += width) {
+    const v128_t weight = wasm_v128_load32_splat(e);
+    PIN(v);
+    UNROLL for (int i = 0; i < vectors; i++) o[i] = wasm_f32x4_add(o[i], wasm_f32x4_mul(weight, load(v + 4 * i)));
+  }
+  UNROLL for (int i = 0; i < vectors; i++) store(out + 4 * i, o[i]);
+}
 
-/*
- * q (width); keys, values (positions, width) from the first position that is seen; z is scratch for count + 15
- * values; mixed (width). Returns 0 when a score is not finite.
- */
-static __attribute__((noinline)) int attend(const float *q, const float *keys, const float *values, u32 width, u32 count,
-                                            float factor, float *z, float *mixed) {
-  float largest;
-  if (!score_positions(q, keys, width, count, factor, z, &largest)) return 0;
-  const float total = weigh(z, count, largest);
+static void mix_positions(const float *e, const float *values, u32 width, u32 count, float *out) {
   u32 from = 0;
-  for (; from + 32 <= width; from += 32) MIX(8);
-  if (from < width) MIX(4);
+  for (; from + 32 <= width; from += 32) mix(8, e, values + from, width, count, out + from);
+  if (from < width) mix(4, e, values + from, width, count, out + from);
+}
+
+struct attention {
+  const float *queries;        /* (heads, width) */
+  const float *keys, *values;  /* (count, width) from the first position that is seen */
+  u32 heads, width, count;
+  float factor;
+  float *scores; /* (heads, scores_width >= count + 15), scratch */
+  u32 scores_width;
+};
+
+/* mixed (heads, width). Returns 0 when a score is not finite. */
+static __attribute__((noinline)) int attend(const struct attention *a, float *mixed) {
+  const u32 width = a->width;
+  struct extremes seen[TASK_HEADS];
+  float total[TASK_HEADS];
+  for (u32 h = 0; h < a->heads; h++) seen[h] = (struct extremes){f4(-__builtin_inff()), f4(0)};
+  for (u32 t = 0; t < a->count; t += BLOCK_POSITIONS)
+    for (u32 h = 0; h < a->heads; h++)
+      score_positions(a->queries + h * width, a->keys + t * width, width, at_most(a->count - t, BLOCK_POSITIONS), a->factor,
+                      a->scores + h * a->scores_width + t, &seen[h]);
+  for (u32 h = 0; h < a->heads; h++) {
+    if (lanes_max(seen[h].magnitude) >= 0x7f800000u) return 0;
+    total[h] = weigh(a->scores + h * a->scores_width, a->count, largest_lane(seen[h].most));
+  }
+  for (u32 i = 0; i < a->heads * width; i += 4) store(mixed + i, f4(0));
+  for (u32 t = 0; t < a->count; t += BLOCK_POSITIONS)
+    for (u32 h = 0; h < a->heads; h++)
+      mix_positions(a->scores + h * a->scores_width + t, a->values + t * width, width,
+                    at_most(a->count - t, BLOCK_POSITIONS), mixed + h * width);
+  for (u32 h = 0; h < a->heads; h++)
+    for (u32 i = h * width; i < (h + 1) * width; i += 4) store(mixed + i, wasm_f32x4_div(load(mixed + i), f4(total[h])));
   return 1;
 }
 

@@ -85,7 +85,7 @@ struct stage {
   float *up;                     /* (ROWS_MAX, inner width) */
   float *logits;                 /* (ROWS_MAX, logits_width) */
   u32 logits_width;
-  float *scores;                 /* (threads, scores_width) */
+  float *scores;                 /* (threads, TASK_HEADS, scores_width) */
   u32 scores_width;
   float *cos, *sin;              /* (ROWS_MAX, head_size / 2): rows of this pass */
 };
@@ -110,6 +110,7 @@ struct job {
 
 /* f32 constants are written so that one rounding gives the value of the specification. */
 static inline v128_t f4(float value) { return wasm_f32x4_splat(value); }
+static inline u32 at_most(u32 count, u32 most) { return count < most ? count : most; }
 static inline v128_t load(const void *at) { return wasm_v128_load(at); }
 static inline void store(void *at, v128_t value) { wasm_v128_store(at, value); }
 

@@ -31,8 +31,6 @@ static void product(const struct matrix *m, u32 unit, u32 count, const struct op
     for (u32 i = 0; i < count; i++) unit_f32(m, unit + i, in, tokens, out, stride);
 }
 
-static inline u32 at_most(u32 count, u32 most) { return count < most ? count : most; }
-
 static inline void add_to(float *y, const float *more, u32 n) {
   for (u32 i = 0; i < n; i += 4) store(y + i, wasm_f32x4_add(load(y + i), load(more + i)));
 }
@@ -164,28 +162,40 @@ static void rotate_rows(const struct pass *p, const struct layer *l, u32 layer) 
     }
 }
 
-static void attend_head(const struct pass *p, u32 layer, u32 row, u32 head) {
+/* Heads [head, head + count) of one row, all with the same keys. */
+static void attend_heads(const struct pass *p, u32 layer, u32 row, u32 head, u32 count) {
   const struct stage *s = p->stage;
   const struct row *r = &p->job->rows[row];
-  const u32 width = s->head_width, shared = head * s->shared_heads / s->heads;
+  const u32 width = s->head_width, size = s->head_size;
   const u32 first = s->window != 0 && r->position >= s->window ? r->position - s->window + 1 : 0;
-  const float *keys = cached_keys(s, r, layer, shared) + first * width;
-  float *scores = s->scores + p->team.thread * s->scores_width;
-  float *out = s->mixed_operand.values + row * s->mixed_operand.width + head * s->head_size;
-  float mixed[1024];
-  if (!attend(s->rotated + (row * s->heads + head) * width, keys, keys + r->capacity * width, width,
-              r->position - first + 1, s->score_factor, scores, mixed)) {
-    fail(p->job, row, BAD_ATTENTION);
-    for (u32 i = 0; i < s->head_size; i++) out[i] = 0;
-    return;
-  }
-  for (u32 i = 0; i < s->head_size; i++) out[i] = mixed[i];
+  const float *keys = cached_keys(s, r, layer, head * s->shared_heads / s->heads) + first * width;
+  const struct attention a = {
+      .queries = s->rotated + (row * s->heads + head) * width,
+      .keys = keys,
+      .values = keys + r->capacity * width,
+      .heads = count,
+      .width = width,
+      .count = r->position - first + 1,
+      .factor = s->score_factor,
+      .scores = s->scores + p->team.thread * TASK_HEADS * s->scores_width,
+      .scores_width = s->scores_width,
+  };
+  float *out = s->mixed_operand.values + row * s->mixed_operand.width + head * size;
+  float mixed[TASK_HEADS * 1024];
+  const int good = attend(&a, mixed);
+  if (!good) fail(p->job, row, BAD_ATTENTION);
+  for (u32 h = 0; h < count; h++)
+    for (u32 i = 0; i < size; i++) out[h * size + i] = good ? mixed[h * width + i] : 0;
 }
 
 static void attend_rows(const struct pass *p, u32 layer) {
-  const u32 heads = p->stage->heads;
+  const u32 heads = p->stage->heads, sharing = heads / p->stage->shared_heads;
+  const u32 parts = (sharing + TASK_HEADS - 1) / TASK_HEADS, tasks = p->stage->shared_heads * parts;
   u32 task, last;
-  while (claim(&p->team, p->job->row_count * heads, 1, &task, &last)) attend_head(p, layer, task / heads, task % heads);
+  while (claim(&p->team, p->job->row_count * tasks, 1, &task, &last)) {
+    const u32 shared = task % tasks / parts, from = task % parts * TASK_HEADS;
+    attend_heads(p, layer, task / tasks, shared * sharing + from, at_most(sharing - from, TASK_HEADS));
+  }
 }
 
 /* §6.7, the end of §6.8: x += W operand. */

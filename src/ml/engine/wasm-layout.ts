@@ -5,9 +5,10 @@
  */
 import type { WasmHeap } from './wasm-heap.ts'
 
-/** ROWS_MAX, UNIT, NARROW_GROUP, sizeof(struct sync) of native/. */
+/** ROWS_MAX, UNIT, TASK_HEADS, NARROW_GROUP, sizeof(struct sync) of native/. */
 export const PASS_ROWS_MAX = 64
 export const UNIT_ROWS = 8
+export const TASK_HEADS = 4
 export const NARROW_GROUP_BYTES = 40
 export const SYNC_BYTES = 256
 export const ROW_WORDS = 5

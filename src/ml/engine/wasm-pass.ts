@@ -8,7 +8,7 @@ import { type ModelConfig, paddedColumns } from '../config.ts'
 import { type RopeTables, ropeTables } from '../rope.ts'
 import type { LayerRange } from '../tensors.ts'
 import type { WasmHeap } from './wasm-heap.ts'
-import { bitsOf, operandWords, PASS_ROWS_MAX, ROW_WORDS, UNIT_ROWS, writeWords } from './wasm-layout.ts'
+import { bitsOf, operandWords, PASS_ROWS_MAX, ROW_WORDS, TASK_HEADS, UNIT_ROWS, writeWords } from './wasm-layout.ts'
 import type { LoadedWeights } from './wasm-weights.ts'
 
 /** One position of one session, for one pass. */
@@ -78,7 +78,7 @@ export function createPassRunner(options: PassRunnerOptions): PassRunner {
     // Doubling bounds what outgrown scratch wastes.
     positionsMax = Math.max(capacity, positionsMax * 2, 1_024)
     const width = Math.ceil((positionsMax + 16) / 16) * 16
-    const scores = heap.reserve(threads * width * 4)
+    const scores = heap.reserve(threads * TASK_HEADS * width * 4)
     heap.words().set([scores, width], scratch.scoresField / 4)
   }
 
