@@ -1,5 +1,5 @@
 /** The local network as real processes: any split gives the same text, what is killed comes back, nothing is left. */
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync, truncateSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createDllm, processesOf } from './dllm.ts'
@@ -55,7 +55,8 @@ describe('genesis', () => {
     await up('--miners', String(miners))
     const { code, stdout } = await dllm.run(chat)
     expect(code).toBe(0)
-    expect(stdout).toBe((text ??= stdout))
+    text ??= stdout
+    expect(stdout).toBe(text)
     expect(stdout.length).toBeGreaterThan(40)
   })
 
@@ -96,8 +97,16 @@ describe('genesis', () => {
   })
 })
 
-test('the miner that does not start is named, with its log', async () => {
+test('a model that is not there starts nothing', async () => {
   const { code, stderr } = await dllm.run(['devnet', 'up', '--model', 'nothing'])
   expect([code, stderr]).toEqual([1, expect.stringContaining('(MODEL_NOT_FOUND)')])
-  expect(await groups()).toEqual([])
+  expect(processesOf(dllm.home)).toEqual([])
+})
+
+test.skipIf(!hasStories)('a damaged shard is told in the words of the miner that read it', async () => {
+  truncateSync(join(dllm.home, 'models/stories260k/segment-001.shard'), 1_000)
+  const { code, stderr } = await dllm.run(['chat', '--model', 'stories260k', ''])
+  expect(code).toBe(1)
+  expect(stderr).toMatch(/MODEL_BAD_SHARD.* log is .*local-stories260k-1\.log\. \(DEVNET_MINER_FAILED\)\n$/)
+  expect(processesOf(dllm.home)).toEqual([])
 })

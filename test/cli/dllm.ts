@@ -17,8 +17,8 @@ export interface Outcome {
 
 export interface Started {
   readonly child: ChildProcess
-  /** Resolves with everything printed so far once `pattern` is in it. */
-  printed(pattern: RegExp): Promise<string>
+  /** Resolves with everything printed so far once `pattern` is in what comes after the first `from` characters. */
+  printed(pattern: RegExp, from?: number): Promise<string>
   readonly ended: Promise<Outcome>
 }
 
@@ -39,7 +39,8 @@ export function createDllm(): Dllm {
   const home = join(root, 'home')
   const start = (args: readonly string[], input?: string): Started => {
     const stdin = input === undefined ? 'ignore' : 'pipe'
-    const child = spawn(process.execPath, [PROGRAM, ...args, '--home', home], {
+    const place = args.includes('--home') ? [] : ['--home', home]
+    const child = spawn(process.execPath, [PROGRAM, ...args, ...place], {
       env: plainEnvironment(),
       stdio: [stdin, 'pipe', 'pipe'],
     })
@@ -91,10 +92,10 @@ export function watch(child: ChildProcess): Started {
   return {
     child,
     ended,
-    printed: (pattern) =>
+    printed: (pattern, from = 0) =>
       new Promise((resolve, reject) => {
         const check = () => {
-          if (!pattern.test(stdout + stderr)) return
+          if (!pattern.test((stdout + stderr).slice(from))) return
           waiting.delete(check)
           resolve(stdout + stderr)
         }

@@ -1,0 +1,109 @@
+/** `dllm mine` as people and scripts run it: what it says, how it ends, and what it refuses. */
+import { createServer, type Server } from 'node:net'
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { createDllm, type Started } from './dllm.ts'
+
+const dllm = createDllm()
+const HERE = ['--listen', '/ip4/127.0.0.1/tcp/0', '--threads', '1']
+const running: Started[] = []
+let taken: Server
+let takenPort: number
+
+/** A miner that is ended after its test. */
+function mine(...args: string[]): Started {
+  const started = dllm.start(['mine', ...HERE, ...args])
+  running.push(started)
+  return started
+}
+
+beforeAll(async () => {
+  taken = createServer()
+  await new Promise<void>((resolve) => taken.listen(0, '127.0.0.1', resolve))
+  const address = taken.address()
+  takenPort = typeof address === 'object' && address !== null ? address.port : 0
+})
+afterEach(async () => {
+  for (const { child } of running) child.kill('SIGKILL')
+  await Promise.all(running.splice(0).map(({ ended }) => ended))
+})
+afterAll(async () => {
+  taken.close()
+  await dllm.cleanUp()
+})
+
+describe('a miner', () => {
+  test('says what it serves and where, and ends with Ctrl-C', async () => {
+    const miner = mine('--segments', '2-3')
+    const said = await miner.printed(/Ctrl-C ends it\.\n/)
+    expect(said).toMatch(/^Serving segments 2-3 of 6 of genesis \(q8, .*iB\) with wasm, 1 thread\.\n/)
+    expect(said).toMatch(/\nListening on \/ip4\/127\.0\.0\.1\/tcp\/\d+\/p2p\/12D3KooW\w+\n/)
+    miner.child.kill('SIGINT')
+    expect(await miner.ended).toMatchObject({
+      code: 0,
+      stdout: expect.stringMatching(/\nEnded after 0 steps, .*\.\n$/),
+    })
+  })
+
+  test('prints NDJSON, keeps its identity, and ends with SIGTERM', async () => {
+    const peers: string[] = []
+    for (const segment of ['1', '6']) {
+      const miner = mine('--json', '--segments', segment)
+      await miner.printed(/\n/)
+      miner.child.kill('SIGTERM')
+      const { code, stdout, stderr } = await miner.ended
+      const [serving, ended] = stdout
+        .trim()
+        .split('\n')
+        .map((line) => JSON.parse(line) as Record<string, unknown>)
+      expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
+      const first = Number(segment) - 1
+      expect(serving).toMatchObject({ type: 'serving', model: 'genesis', firstSegment: first, lastSegment: first + 1 })
+      expect(ended).toEqual({ type: 'ended', steps: 0, computeMs: 0 })
+      peers.push((serving!['addresses'] as string[])[0]!.split('/p2p/')[1]!)
+    }
+    expect(peers[0]).toBe(peers[1])
+  })
+
+  test('has its name for itself, also after a miner of that name was killed', async () => {
+    const first = mine()
+    await first.printed(/Ctrl-C ends it/)
+    const second = await mine().ended
+    expect([second.code, second.stderr]).toEqual([1, expect.stringMatching(/another --name\. \(MINE_NAME_IN_USE\)\n$/)])
+    first.child.kill('SIGKILL')
+    await first.ended
+    await mine().printed(/Ctrl-C ends it/)
+  })
+})
+
+describe('refuses', () => {
+  test.each([
+    ['a segment that the model does not have', ['--segments', '1-7'], 2, 'such as 1-6 (genesis has 6 segments)'],
+    ['segment 0', ['--segments', '0'], 2, 'USAGE'],
+    ['segments in the wrong order', ['--segments', '3-2'], 2, 'USAGE'],
+    ['segments in words', ['--segments', 'all'], 2, 'USAGE'],
+    ['a name with a separator', ['--name', '../x'], 2, 'USAGE'],
+    ['an engine that is not there', ['--engine', 'abacus'], 2, 'USAGE'],
+    ['a bootstrap address that is none', ['--bootstrap', 'example.org:4001'], 2, 'USAGE'],
+    ['an unknown model', ['--model', 'gpt'], 1, 'MODEL_NOT_FOUND'],
+    ['a network that is not there', ['--network', 'moon'], 2, 'NETWORK_UNKNOWN'],
+  ])('%s', async (_case, args, code, text) => {
+    const outcome = await mine(...args).ended
+    expect([outcome.code, outcome.stderr]).toEqual([code, expect.stringContaining(text)])
+    expect(outcome.stdout + outcome.stderr).not.toContain('    at ')
+  })
+
+  test('an address that is none', async () => {
+    const { code, stderr } = await dllm.run(['mine', '--listen', '127.0.0.1:4001'])
+    expect([code, stderr]).toEqual([2, expect.stringContaining('must be a multiaddr such as /ip4/127.0.0.1/tcp/4001')])
+  })
+
+  test('a port in use', async () => {
+    const { code, stderr } = await dllm.run(['mine', '--listen', `/ip4/127.0.0.1/tcp/${takenPort}`])
+    expect([code, stderr]).toEqual([1, expect.stringMatching(`^Error: Port ${takenPort} is in use.*WIRE_PORT_IN_USE`)])
+  })
+
+  test('an address of another machine', async () => {
+    const { code, stderr } = await dllm.run(['mine', '--listen', '/ip4/192.0.2.1/tcp/0'])
+    expect([code, stderr]).toEqual([1, expect.stringContaining('(WIRE_LISTEN_FAILED)')])
+  })
+})
