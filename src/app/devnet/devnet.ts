@@ -5,6 +5,7 @@
  */
 import { statSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
+import { availableParallelism } from 'node:os'
 import { milliseconds } from '../../base/brand.ts'
 import { messageOf } from '../../base/error.ts'
 import { DEADLINES } from '../../base/limits.ts'
@@ -32,7 +33,8 @@ export interface EnsureOptions {
   readonly miners: number | undefined
   /** Undefined: keep what runs, or start with `usualThreads`. */
   readonly threads?: number | undefined
-  readonly usualThreads: number
+  /** One per core if left out. */
+  readonly usualThreads?: number
   /** Told before processes are started, which takes seconds. */
   readonly onStarting?: ((miners: number) => void) | undefined
 }
@@ -139,7 +141,7 @@ async function startMiners(
   { kept, parts }: { kept: readonly DevnetMiner[]; parts: readonly Part[] },
   ports: { clock: Clock },
 ): Promise<EnsuredGroup> {
-  const { home, model, threads = options.usualThreads } = options
+  const { home, model, threads = options.usualThreads ?? availableParallelism() } = options
   const { name } = model.manifest
   options.onStarting?.(parts.length)
   await home.folder('devnet', 'logs')
