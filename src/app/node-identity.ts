@@ -7,6 +7,7 @@ import { readFile } from 'node:fs/promises'
 import { base58 } from '@scure/base'
 import { type PeerId, peerId } from '../base/brand.ts'
 import type { Random } from '../base/ports.ts'
+import { keyPairFromSecret } from '../core/ed25519.ts'
 import { createNodeKey, NodeKeyError, peerOfNodeKey } from '../net/node-key.ts'
 import { writeFileAtomic } from './home.ts'
 
@@ -43,7 +44,15 @@ export async function loadNodeIdentity(path: string, random: Random): Promise<No
 async function identityOf(privateKey: Uint8Array): Promise<NodeIdentity> {
   const peer = await peerOfNodeKey(privateKey)
   const start = PRIVATE_KEY_HEADER.length
-  return { peer, privateKey, secretKey: privateKey.slice(start, start + 32) }
+  const secretKey = privateKey.slice(start, start + 32)
+  // With another half beside it, the seed would sign offers that nobody believes.
+  if (peerOfPublicKey(keyPairFromSecret(secretKey).publicKey) !== peer) {
+    throw new NodeKeyError(
+      'NODE_KEY_BAD',
+      'The node key is damaged: its two halves do not belong together. Put back a copy of it, or delete it to start with a new identity.',
+    )
+  }
+  return { peer, privateKey, secretKey }
 }
 
 /** The 32-byte Ed25519 key inside a peer id; undefined for ids of other kinds. */

@@ -1,0 +1,126 @@
+import { existsSync, readdirSync } from 'node:fs'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { BatchRunner } from '../../../src/app/engine-host.ts'
+import { createInlineRunner } from '../../../src/app/inline-runner.ts'
+import { openModelStore, type StoredModel } from '../../../src/app/model-store.ts'
+import { createSystem } from '../../../src/app/system.ts'
+import type { WorkerInit } from '../../../src/app/worker-messages.ts'
+import { createWorkerRunner } from '../../../src/app/worker-runner.ts'
+import type { StepInput } from '../../../src/ml/engine/engine.ts'
+import { createReferenceEngine } from '../../../src/ml/engine/reference.ts'
+import { rangeOf } from '../../../src/ml/manifest.ts'
+import { until } from '../../fake-clock.ts'
+
+const { clock } = createSystem()
+/** Threads of this process, where the system tells. */
+const TASKS = '/proc/self/task'
+const threads = () => readdirSync(TASKS).length
+const CAPACITY = 16
+
+let home: string
+let model: StoredModel
+let init: WorkerInit
+
+beforeAll(async () => {
+  home = await mkdtemp(join(tmpdir(), 'dllm-worker-'))
+  model = openModelStore({ home }).find('genesis')
+  const segments = { firstSegment: 1, lastSegment: 2 }
+  init = { home, model, ...segments, engine: 'reference', threads: 1, cacheBytesMax: 1 << 26 }
+})
+afterAll(() => rm(home, { recursive: true }))
+
+const rowsOf = (count: number, value = 0.05) => new Float32Array(count * model.manifest.config.hiddenSize).fill(value)
+const hidden = (cache: number, values: Float32Array, position = 0): StepInput => {
+  return { cache, position, input: { type: 'hidden', values }, logits: 'none' }
+}
+
+function inlineRunner(): BatchRunner {
+  const weights = openModelStore({ home }).openWeights(model, init.firstSegment, init.lastSegment)
+  const range = rangeOf(model.manifest, init.firstSegment, init.lastSegment)
+  const stage = createReferenceEngine().createStage({
+    config: model.manifest.config,
+    range,
+    weights,
+    cacheBytesMax: 1 << 26,
+  })
+  weights.close()
+  return createInlineRunner('reference', stage, { clock })
+}
+
+describe('an engine in a worker thread', () => {
+  let runner: BatchRunner
+  beforeAll(async () => {
+    runner = await createWorkerRunner(init)
+  })
+  afterAll(() => runner.close())
+
+  test('computes what the same engine computes in this thread', async () => {
+    const inline = inlineRunner()
+    const outputs = []
+    for (const each of [runner, inline]) {
+      const cache = await each.openCache(CAPACITY)
+      outputs.push([
+        (await each.run([hidden(cache, rowsOf(3))])).outputs,
+        (await each.run([hidden(cache, rowsOf(1, -0.2), 3)])).outputs,
+      ])
+      await each.closeCache(cache)
+    }
+    expect(outputs[0]).toEqual(outputs[1])
+    expect(runner.weightBytes).toBe(inline.weightBytes)
+    await inline.close()
+  })
+
+  test('refuses a step with a code, and no other step of the batch', async () => {
+    const caches = await Promise.all([1, 2, 3].map(() => runner.openCache(CAPACITY)))
+    const steps = [
+      hidden(caches[0]!, rowsOf(1, Number.NaN)),
+      hidden(caches[1]!, rowsOf(1)),
+      hidden(caches[2]!, rowsOf(1), 5),
+    ]
+    const { outputs } = await runner.run(steps)
+    expect(outputs).toMatchObject([
+      { type: 'failed', error: { code: 'ENGINE_NOT_FINITE', name: 'HouseError' } },
+      { type: 'hidden' },
+      { type: 'failed', error: { code: 'ENGINE_BAD_POSITION', details: { position: 5, length: 0 } } },
+    ])
+    for (const cache of caches) await runner.closeCache(cache)
+  })
+
+  test('refuses a cache over its bound with a code, and goes on', async () => {
+    await expect(runner.openCache(1 << 26)).rejects.toMatchObject({ code: 'ENGINE_OUT_OF_MEMORY' })
+    await runner.closeCache(await runner.openCache(CAPACITY))
+  })
+})
+
+test('a bug in the worker ends the worker with a code for everybody who waits, not this process', async () => {
+  const runner = await createWorkerRunner(init)
+  const cache = await runner.openCache(CAPACITY)
+  // A cache that nobody opened is a bug of the caller: the engine asserts.
+  const results = await Promise.allSettled([
+    runner.run([hidden(999, rowsOf(1))]),
+    runner.openCache(CAPACITY),
+    runner.run([hidden(cache, rowsOf(1))]),
+  ])
+  expect(results[0]).toMatchObject({ status: 'rejected', reason: { code: 'ENGINE_UNAVAILABLE' } })
+  await expect(runner.run([hidden(cache, rowsOf(1))])).rejects.toMatchObject({ code: 'ENGINE_UNAVAILABLE' })
+  await expect(runner.closeCache(cache)).rejects.toMatchObject({ code: 'ENGINE_UNAVAILABLE' })
+  await runner.close()
+})
+
+test('a worker that cannot load its weights says why', async () => {
+  const broken = { ...init, model: { ...model, directory: join(home, 'nowhere') } }
+  await expect(createWorkerRunner(broken)).rejects.toMatchObject({ code: expect.stringMatching(/^MODEL_|^SHARD_/) })
+})
+
+test.skipIf(!existsSync(TASKS))('closing leaves no thread behind, and may be done twice', async () => {
+  const before = threads()
+  const runner = await createWorkerRunner({ ...init, engine: 'wasm', threads: 3 })
+  await runner.closeCache(await runner.openCache(CAPACITY))
+  expect(threads()).toBeGreaterThan(before)
+  await runner.close()
+  await runner.close()
+  await until(() => threads() <= before, 'the threads are gone')
+})
