@@ -22,7 +22,7 @@ import type { System } from './system.ts'
 import { formatBytes } from './table.ts'
 import { createWorkerRunner } from './worker-runner.ts'
 
-export class MineError extends HouseError<'MINE_NAME_IN_USE'> {}
+export class MineError extends HouseError<'MINE_NAME_IN_USE' | 'MINE_STARTER_GONE'> {}
 
 export interface MineFlags {
   readonly model?: string | undefined
@@ -88,9 +88,12 @@ async function serve(run: MineRun, { network, listen, model, part, threads }: Se
   const wireOptions = { networkId, privateKey: identity.privateKey, listen: [listen], mdns, dht, bootstrap }
   const cacheBytesMax = flags['cache-mib'] * 1_048_576
   const engine = { home: home.path, model, ...part, engine: flags.engine, threads, cacheBytesMax }
+  // The engine loads in a thread of its own while this one sets up the network.
+  const loading = createWorkerRunner(engine)
+  loading.catch(() => undefined)
   const wire = await createLibp2pWire(wireOptions, system)
   try {
-    const runner = await createWorkerRunner(engine)
+    const runner = await loading
     const host = createEngineHost(runner, system)
     const device = `${runner.engine}, ${threads} ${threads === 1 ? 'thread' : 'threads'}`
     const miner = await createMiner(
@@ -186,11 +189,12 @@ function announce(
   emit({ type: 'serving', model: name, hash: model.hash, ...part, device, stepMs, prefillMs, addresses })
 }
 
-/** A process that started this one in the background waits for this word. */
+/** A process that started this one in the background waits for this word; without it, nobody knows of this miner. */
 function tellStarter(ready: MinerReady): void {
   if (process.send === undefined) return
-  process.send(ready)
-  process.channel?.unref()
+  const gone = 'The process that started this miner ended before it was ready.'
+  if (!process.connected) throw new MineError('MINE_STARTER_GONE', gone)
+  process.send(ready, undefined, {}, () => process.channel?.unref())
 }
 
 function untilAborted(signal: AbortSignal): Promise<void> {

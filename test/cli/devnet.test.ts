@@ -1,7 +1,7 @@
 /** The local network as real processes: any split gives the same text, what is killed comes back, nothing is left. */
 import { existsSync, readFileSync, truncateSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { createDllm, processesOf } from './dllm.ts'
 
 const STORIES = join(import.meta.dirname, '../../../shared/models/stories260k')
@@ -95,6 +95,18 @@ describe('genesis', () => {
     expect(await groups()).toEqual([])
     expect((await dllm.run(['devnet', 'down'])).stdout).toBe('No local network was running.\n')
   })
+})
+
+test('what a killed starter had begun is known, and ends', async () => {
+  const starter = dllm.start(['devnet', 'up', '--threads', '1'])
+  const file = join(dllm.home, 'devnet/genesis.json')
+  await vi.waitUntil(() => existsSync(file), { timeout: 20_000, interval: 5 })
+  const begun = pids(JSON.parse(readFileSync(file, 'utf8')) as Group)
+  starter.child.kill('SIGKILL')
+  await starter.ended
+  expect(begun).toHaveLength(3)
+  expect((await dllm.run(['devnet', 'down'])).code).toBe(0)
+  expect(processesOf(dllm.home)).toEqual([])
 })
 
 test('a model that is not there starts nothing', async () => {

@@ -59,7 +59,11 @@ export async function ensureGroup(options: EnsureOptions, ports: { clock: Clock 
     const known = await readGroup(home, model.manifest.name)
     if (known === undefined) return startMiners(options, { kept: [], parts: wanted ?? defaultParts(model) }, ports)
     const running = await runningOf(known)
-    if (known.hash !== model.hash || !isAsWanted(known, { miners: wanted?.length, threads: options.threads })) {
+    if (
+      !isComplete(known) ||
+      known.hash !== model.hash ||
+      !isAsWanted(known, { miners: wanted?.length, threads: options.threads })
+    ) {
       await stopGroup(home, known, ports)
       return startMiners(options, { kept: [], parts: wanted ?? defaultParts(model) }, ports)
     }
@@ -70,6 +74,11 @@ export async function ensureGroup(options: EnsureOptions, ports: { clock: Clock 
     )
     return startMiners({ ...options, threads: known.threads }, { kept, parts }, ports)
   })
+}
+
+/** False for a group whose starter ended before its miners were ready. */
+function isComplete({ miners }: DevnetGroup): boolean {
+  return miners.every(({ addresses }) => addresses.length > 0)
 }
 
 function isAsWanted(group: DevnetGroup, wanted: { miners: number | undefined; threads: number | undefined }): boolean {
@@ -135,7 +144,7 @@ async function stopGroup(home: Home, group: DevnetGroup, ports: { clock: Clock }
   return stopped
 }
 
-/** Starts the miners of `parts` beside those that run; none of the new ones is left when one fails. */
+/** Starts the miners of `parts` beside those that run; none is left when one fails. */
 async function startMiners(
   options: EnsureOptions,
   { kept, parts }: { kept: readonly DevnetMiner[]; parts: readonly Part[] },
@@ -146,20 +155,22 @@ async function startMiners(
   options.onStarting?.(parts.length)
   await home.folder('devnet', 'logs')
   const starting = parts.map((part) => startMiner({ home, model, threads }, part))
-  const settled = await Promise.allSettled(starting.map(({ ready }) => inTime(ready, ports.clock)))
+  const groupOf = (added: readonly DevnetMiner[]): DevnetGroup => {
+    const miners = [...kept, ...added].sort((a, b) => a.firstSegment - b.firstSegment)
+    return { model: name, hash: model.hash, threads, miners }
+  }
+  const settling = Promise.allSettled(starting.map(({ ready }) => inTime(ready, ports.clock)))
+  // Known from now on, so that they can be stopped even if this process ends before they are ready.
+  await writeGroup(home, groupOf(starting.map(({ miner }) => miner)))
+  const settled = await settling
   const failed = settled.findIndex(({ status }) => status === 'rejected')
   if (failed >= 0) {
-    await endProcesses(
-      starting.map(({ pid, name: mark }) => ({ pid, mark })),
-      ports,
-    )
+    await stopGroup(home, groupOf(starting.map(({ miner }) => miner)), ports)
     throw await minerFailed(starting[failed]!, (settled[failed] as PromiseRejectedResult).reason)
   }
-  const fresh = settled.map((result) => (result as PromiseFulfilledResult<DevnetMiner>).value)
-  const miners = [...kept, ...fresh].sort((a, b) => a.firstSegment - b.firstSegment)
-  const group: DevnetGroup = { model: name, hash: model.hash, threads, miners }
+  const group = groupOf(settled.map((result) => (result as PromiseFulfilledResult<DevnetMiner>).value))
   await writeGroup(home, group)
-  return { group, started: fresh.length }
+  return { group, started: starting.length }
 }
 
 function inTime<Value>(ready: Promise<Value>, clock: Clock): Promise<Value> {
@@ -171,8 +182,8 @@ function inTime<Value>(ready: Promise<Value>, clock: Clock): Promise<Value> {
 }
 
 interface Starting {
-  readonly name: string
-  readonly pid: number
+  /** Without addresses. */
+  readonly miner: DevnetMiner
   readonly ready: Promise<DevnetMiner>
   readonly logFile: string
   /** Bytes that the log had before. */
@@ -193,10 +204,8 @@ function startMiner(
     logFile,
   )
   const { firstSegment, lastSegment } = part
-  const miner = ready.then(({ peer, addresses }): DevnetMiner => {
-    return { name, pid, peer, addresses, firstSegment, lastSegment }
-  })
-  return { name, pid, ready: miner, logFile, logStart }
+  const miner = { name, pid, peer: '', addresses: [], firstSegment, lastSegment }
+  return { miner, ready: ready.then((told) => ({ ...miner, ...told })), logFile, logStart }
 }
 
 /** The miner's own words say more than its exit code; those before `logStart` are of earlier runs. */

@@ -54,7 +54,8 @@ export function startProcess<Ready>(args: readonly string[], logFile: string): S
  * ended but was not collected, as in containers without an init process, has no command line.
  */
 export async function isRunning(pid: number, mark: string): Promise<boolean> {
-  if (!exists(pid)) return false
+  // Zero and negative numbers name groups of processes, and 1 is the system's.
+  if (pid <= 1 || !exists(pid)) return false
   const command = await commandLine(pid)
   // Where the system does not tell command lines, the pid alone must do.
   return command === undefined || (command !== '' && command.includes(mark))
@@ -98,8 +99,8 @@ function signal(pid: number, name: NodeJS.Signals | 0): boolean {
 
 async function commandLine(pid: number): Promise<string | undefined> {
   if (process.platform === 'linux') {
-    const text = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => undefined)
-    return text?.replaceAll('\0', ' ')
+    const text = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')
+    return text.replaceAll('\0', ' ')
   }
   return new Promise((resolve) => {
     execFile('ps', ['-o', 'command=', '-p', String(pid)], (error, output) => resolve(error ? undefined : output))
