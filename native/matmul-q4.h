@@ -7,6 +7,12 @@
  * products (2 * 127 * 15) cannot saturate. The +8 of the nibbles is removed by starting at -8 * (sum of mantissas): after
  * any prefix of a group, a 16-bit lane holds sum (nibble - 8) m of the part read plus -8 m of the rest, 16 elements of
  * magnitude <= 8 * 127. One dot with (multiplier << exponent) then ends the group for four rows.
+ *
+ * Measured, one Zen 3 core at 3.1 GHz, V8 13.6: one token 34 multiply-adds per ns (18 bytes of weights per ns, what one
+ * core reads from memory), 64 tokens 40; the same loop in C with 128-bit intrinsics 41 to 48. The product and the 16-bit
+ * sum are two instructions for 16 multiply-adds, and V8 emits no wider vectors: this is the limit of prefill. Saturating
+ * sums use the multiplier's ports and are slower. i32x4.relaxed_dot_i8x16_i7x16_add is one instruction where there is
+ * AVX-VNNI or ARM dot product, but three here.
  */
 #ifndef EXACT1_MATMUL_Q4_H
 #define EXACT1_MATMUL_Q4_H

@@ -1,6 +1,8 @@
 /*
  * y = W x for q8 weights: docs/spec/numerics.md §5. Layout: (units, width / 16, 8 rows, 16) int8, one stream of memory
  * per unit. Weights widen to 16 bits in the load; X is (width / 16, tokens, 16) int16; i32x4.dot_i16x8 adds products in pairs.
+ *
+ * Measured, one Zen 3 core at 3.1 GHz, V8 13.6: 30 multiply-adds per ns from memory for one token, 30 to 35 for more.
  */
 #ifndef EXACT1_MATMUL_Q8_H
 #define EXACT1_MATMUL_Q8_H

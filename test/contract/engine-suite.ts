@@ -5,13 +5,34 @@
  * @module
  */
 import { afterEach, describe, expect, test } from 'vitest'
-import type { ModelConfig, WeightFormat } from '../../src/ml/config.ts'
-import type { Engine, Stage, StepInput, StepOutput } from '../../src/ml/engine/engine.ts'
+import type { ModelConfig } from '../../src/ml/config.ts'
+import type { Engine, Stage } from '../../src/ml/engine/engine.ts'
 import { createReferenceEngine } from '../../src/ml/engine/reference.ts'
 import type { LayerRange } from '../../src/ml/tensors.ts'
-import { generator, type Magnitude, randomWeights, smallConfig, wholeRange } from './random-model.ts'
+import {
+  bits,
+  type Case,
+  type EngineSuiteOptions,
+  FORMATS,
+  LENGTH,
+  logitsThrough,
+  rangesOf,
+  type SuiteContext,
+  step,
+  tokens,
+  tokensOf,
+  valuesOf,
+} from './engine-case.ts'
+import { notFiniteTests, refusalTests } from './engine-refusals.ts'
+import { randomWeights, smallConfig, wholeRange } from './random-model.ts'
 
-const FORMATS: readonly WeightFormat[] = ['f32', 'q8', 'q4']
+const LLAMA_3 = {
+  type: 'llama3',
+  factor: 8,
+  lowFrequencyFactor: 1,
+  highFrequencyFactor: 4,
+  originalContextLength: 64,
+} as const
 
 const CONFIGS: readonly (readonly [string, Partial<ModelConfig>])[] = [
   ['sizes that fit nothing', {}],
@@ -25,71 +46,10 @@ const CONFIGS: readonly (readonly [string, Partial<ModelConfig>])[] = [
   ['one key/value head', { headCount: 5, keyValueHeadCount: 1 }],
   ['a sliding window', { family: 'mistral', slidingWindow: 9 }],
   ['linear rope', { ropeScaling: { type: 'linear', factor: 4 } }],
+  ['rope of llama 3', { ropeScaling: LLAMA_3 }],
   ['a fan-in of many groups', { hiddenSize: 41, intermediateSize: 1_131, vocabularySize: 9 }],
   ['no whole unit of rows', { hiddenSize: 3, headCount: 1, keyValueHeadCount: 1, headSize: 2, intermediateSize: 5 }],
 ]
-
-/** Positions of the longest session: past one pass of the wasm engine. */
-const LENGTH = 70
-
-export interface EngineSuiteOptions {
-  readonly name: string
-  readonly create: () => Engine
-}
-
-interface Case {
-  readonly config: ModelConfig
-  readonly format: WeightFormat
-  readonly seed?: number
-  readonly magnitude?: Magnitude
-}
-
-/** Bits, so that −0 differs from 0 and a failure prints integers. */
-function bits(values: Float32Array): Uint32Array {
-  return new Uint32Array(values.buffer, values.byteOffset, values.length)
-}
-
-function valuesOf(output: StepOutput | undefined): Float32Array {
-  if (output === undefined || output.type === 'failed') throw output?.error ?? new Error('no output')
-  return output.values
-}
-
-function tokensOf(config: ModelConfig, length: number, seed = 1): Int32Array {
-  const random = generator(seed)
-  return Int32Array.from({ length }, () => random.integer(config.vocabularySize))
-}
-
-function rowsOf(config: ModelConfig, rows: number, seed = 1): Float32Array {
-  const random = generator(seed, 99)
-  return Float32Array.from({ length: rows * config.hiddenSize }, () => random.real(2))
-}
-
-/** One stage with everything, or several that share the layers. */
-function rangesOf(config: ModelConfig, cuts: readonly number[]): LayerRange[] {
-  const edges = [0, ...cuts, config.layerCount]
-  return edges.slice(1).map((lastLayer, index) => ({
-    firstLayer: edges[index]!,
-    lastLayer,
-    hasEmbedding: index === 0,
-    hasHead: index === edges.length - 2,
-  }))
-}
-
-/** Logits of all tokens, fed in chunks through the stages. */
-function logitsThrough(stages: readonly Stage[], tokens: Int32Array, chunk: number): Float32Array {
-  const caches = stages.map((stage) => stage.openCache(tokens.length))
-  const parts: number[] = []
-  for (let position = 0; position < tokens.length; position += chunk) {
-    let input: StepInput['input'] = { type: 'tokens', tokens: tokens.slice(position, position + chunk) }
-    for (const [index, stage] of stages.entries()) {
-      const values = valuesOf(stage.run([{ cache: caches[index]!, position, input, logits: 'all' }])[0])
-      input = { type: 'hidden', values }
-    }
-    if (input.type === 'hidden') parts.push(...input.values)
-  }
-  for (const [index, stage] of stages.entries()) stage.closeCache(caches[index]!)
-  return Float32Array.from(parts)
-}
 
 /** Registers the suite. */
 export function engineSuite({ name, create }: EngineSuiteOptions): void {
@@ -111,11 +71,6 @@ export function engineSuite({ name, create }: EngineSuiteOptions): void {
     describe('refusals', () => refusalTests(context))
     describe('values that are not finite', () => notFiniteTests(context))
   })
-}
-
-interface SuiteContext {
-  readonly create: () => Engine
-  readonly stageOf: (engine: Engine, model: Case, range?: LayerRange) => Stage
 }
 
 function bitTests({ create, stageOf }: SuiteContext): void {
@@ -163,19 +118,6 @@ function overflowTests({ create, stageOf }: SuiteContext): void {
     })
     expect(bits(found!)).toEqual(bits(expected!))
   })
-}
-
-function step(
-  cache: number,
-  position: number,
-  input: StepInput['input'],
-  logits: StepInput['logits'] = 'all',
-): StepInput {
-  return { cache, position, input, logits }
-}
-
-function tokens(...list: number[]): StepInput['input'] {
-  return { type: 'tokens', tokens: Int32Array.from(list) }
 }
 
 function sessionTests({ create, stageOf }: SuiteContext): void {
@@ -255,62 +197,5 @@ function sessionTests({ create, stageOf }: SuiteContext): void {
     stage.closeCache(cache)
     expect(stage.cacheLength(stage.openCache(60))).toBe(0)
     stage.close()
-  })
-}
-
-function refusalTests({ create, stageOf }: SuiteContext): void {
-  const table: readonly (readonly [string, string, Omit<StepInput, 'cache' | 'logits'>])[] = [
-    ['a token past the vocabulary', 'ENGINE_BAD_TOKEN', { position: 2, input: tokens(1, 51) }],
-    ['a negative token', 'ENGINE_BAD_TOKEN', { position: 2, input: tokens(-1) }],
-    ['a gap', 'ENGINE_BAD_POSITION', { position: 3, input: tokens(1) }],
-    ['a negative position', 'ENGINE_BAD_POSITION', { position: -1, input: tokens(1) }],
-    ['half a position', 'ENGINE_BAD_POSITION', { position: 0.5, input: tokens(1) }],
-    ['more rows than the session has room for', 'ENGINE_BAD_POSITION', { position: 2, input: tokens(1, 2, 3) }],
-    ['no row', 'ENGINE_BAD_INPUT', { position: 2, input: tokens() }],
-  ]
-  test.each(table)('refuses %s with %s and leaves the rest of the batch alone', (_what, code, refused) => {
-    const stage = stageOf(create(), { config: smallConfig(), format: 'q8' })
-    const [bad, good, alone] = [4, 4, 4].map((capacity) => stage.openCache(capacity))
-    for (const cache of [bad!, good!, alone!]) valuesOf(stage.run([step(cache, 0, tokens(7, 8))])[0])
-    const expected = valuesOf(stage.run([step(alone!, 2, tokens(9))])[0])
-    const outputs = stage.run([{ ...refused, cache: bad!, logits: 'all' }, step(good!, 2, tokens(9))])
-    expect(outputs[0]).toMatchObject({ type: 'failed', error: { code } })
-    expect(bits(valuesOf(outputs[1]))).toEqual(bits(expected))
-    expect(stage.cacheLength(bad!)).toBe(2)
-  })
-
-  test('refuses rows of a wrong length and rows with a NaN', () => {
-    const config = smallConfig()
-    const range = { ...wholeRange(config), firstLayer: 1, hasEmbedding: false }
-    const stage = stageOf(create(), { config, format: 'q8' }, range)
-    const run = (values: Float32Array) => stage.run([step(stage.openCache(4), 0, { type: 'hidden', values })])[0]
-    expect(run(rowsOf(config, 1).slice(1))).toMatchObject({ error: { code: 'ENGINE_BAD_INPUT' } })
-    expect(run(rowsOf(config, 2).fill(Number.NaN, 77))).toMatchObject({ error: { code: 'ENGINE_NOT_FINITE' } })
-    expect(run(rowsOf(config, 2).fill(Number.NEGATIVE_INFINITY, 0, 1))).toMatchObject({
-      error: { code: 'ENGINE_NOT_FINITE' },
-    })
-  })
-}
-
-function notFiniteTests({ create, stageOf }: SuiteContext): void {
-  test.each(FORMATS)('a session that overflows in %s fails alone and can go on', (format) => {
-    const config = smallConfig({ hiddenSize: 41 })
-    const range = { ...wholeRange(config), hasEmbedding: false }
-    const stage = stageOf(create(), { config, format }, range)
-    const [bad, good, alone, fresh] = [9, 9, 9, 9].map((capacity) => stage.openCache(capacity))
-    const hidden = (seed: number, rows = 1): StepInput['input'] => ({
-      type: 'hidden',
-      values: rowsOf(config, rows, seed),
-    })
-    const huge = rowsOf(config, 3, 4).fill(3e38, 41, 82)
-    valuesOf(stage.run([step(bad!, 0, hidden(1, 2))])[0])
-    const expected = valuesOf(stage.run([step(alone!, 0, hidden(2, 3))])[0])
-    const outputs = stage.run([step(bad!, 2, { type: 'hidden', values: huge }), step(good!, 0, hidden(2, 3))])
-    expect(outputs[0]).toMatchObject({ type: 'failed', error: { code: 'ENGINE_NOT_FINITE' } })
-    expect(bits(valuesOf(outputs[1]))).toEqual(bits(expected))
-    expect(stage.cacheLength(bad!)).toBe(2)
-    valuesOf(stage.run([step(fresh!, 0, hidden(1, 2))])[0])
-    const next = stage.run([step(fresh!, 2, hidden(5)), step(bad!, 2, hidden(5))]).map(valuesOf)
-    expect(bits(next[1]!)).toEqual(bits(next[0]!))
   })
 }
