@@ -88,11 +88,14 @@ export async function createMiner(
     return { ...signOffer(offer, networkId, identity.secretKey), ageMs: 0 }
   }
 
+  /** Neighbours also tell us what we told them. */
+  const othersOffers = () => book.list().filter(({ offer }) => offer.peer !== wire.peer)
+
   const status = (): Status => ({
     networkId,
     version: VERSION,
     sessions: server.sessionCount,
-    offers: [ownOffer(), ...book.list()].slice(0, WIRE_LIMITS.offersMax),
+    offers: [ownOffer(), ...othersOffers()].slice(0, WIRE_LIMITS.offersMax),
     ...server.statistics(),
   })
 
