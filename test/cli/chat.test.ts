@@ -130,6 +130,14 @@ describe('with the network of the first chat', () => {
     expect([code, stderr]).toEqual([130, 'Error: Interrupted. (INTERRUPTED)\n'])
   })
 
+  test.each(['text', 'JSON'])('ends quietly when the reader of its %s has left', async (form) => {
+    const chat = dllm.start(['chat', PROMPT, '--max-tokens', '400', ...(form === 'JSON' ? ['--json'] : [])])
+    await chat.printed(/\w/)
+    chat.child.stdout!.destroy()
+    const { code, stderr } = await chat.ended
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
+  })
+
   test('leaves neither prompts, answers nor keys in the logs', () => {
     const nodes = join(dllm.home, 'nodes')
     const names = readdirSync(nodes).filter((name) => name.endsWith('.key'))

@@ -6,6 +6,7 @@ import { INPUT_LIMITS } from '../../base/limits.ts'
 import type { Tokenizer } from '../../ml/tokenizer.ts'
 import { UsageError } from '../base-command.ts'
 import { loadConfig } from '../config.ts'
+import { EXIT } from '../exit-codes.ts'
 import type { Home } from '../home.ts'
 import { openModelStore, type StoredModel } from '../model-store.ts'
 import { loadTokenizer } from '../model-tokenizer.ts'
@@ -56,6 +57,7 @@ export interface ChatResult {
 
 export async function runChat(run: ChatRun): Promise<ChatResult | undefined> {
   const { home, flags, system } = run
+  process.stdout.on('error', endWithReader)
   const prompt = await promptOf(run)
   const { settings } = await loadConfig({
     home,
@@ -82,6 +84,11 @@ export async function runChat(run: ChatRun): Promise<ChatResult | undefined> {
   } finally {
     await chat.close()
   }
+}
+
+/** A reader that leaves early, as `head` does, has what it wanted; ending lets the miners stop too. */
+function endWithReader(error: NodeJS.ErrnoException): void {
+  if (error.code === 'EPIPE') process.exit(EXIT.ok)
 }
 
 /** The prompt from the command line, or from stdin unless that is a terminal; undefined: line by line. */
