@@ -211,13 +211,14 @@ describe('refuses', () => {
   })
 })
 
-const hasScript = process.platform === 'linux' && spawnSync('script', ['--version']).status === 0
-
 /** util-linux's `script` gives the program a terminal. */
+const SCRIPT = 'script'
+const hasScript = process.platform === 'linux' && spawnSync(SCRIPT, ['--version']).status === 0
+
 describe.skipIf(!hasScript)('at a terminal (skipped where util-linux is missing)', () => {
   const converse = () => {
     const command = `'${process.execPath}' '${PROGRAM}' chat --home '${dllm.home}' --seed 3 --max-tokens 300`
-    const child = spawn('script', ['-qec', command, '/dev/null'], { env: { ...plainEnvironment(), TERM: 'xterm' } })
+    const child = spawn(SCRIPT, ['-qec', command, '/dev/null'], { env: { ...plainEnvironment(), TERM: 'xterm' } })
     const { printed, ended } = watch(child)
     let seen = 0
     return {
