@@ -13,6 +13,7 @@ import { isRunning } from './devnet/process.ts'
 import type { Home } from './home.ts'
 import { openModelStore } from './model-store.ts'
 import { LOCAL_NETWORK, loadNetwork, type Network } from './networks.ts'
+import { shortestPing } from './ring/offer-routes.ts'
 import { NO_STATISTICS } from './ring/stage-meter.ts'
 import type { Asked } from './status-service.ts'
 import { formatBytes, table } from './table.ts'
@@ -28,7 +29,7 @@ export interface StageStatus {
   /** Measured by the miner when it started. */
   readonly offeredStepMs: number
   /** Undefined: it did not answer. */
-  readonly roundTripMs: number | undefined
+  readonly roundTripMs: number
   /** The latest session, and all of them. */
   readonly latest: StageStatistics
   readonly total: StageStatistics
@@ -76,7 +77,7 @@ export async function findStatus(query: StatusQuery, ports: { clock: Clock; log:
           device: offer?.device ?? '',
           sessions: status?.sessions ?? 0,
           offeredStepMs: (offer?.stepMicros ?? 0) / 1_000,
-          roundTripMs: await client.wire.ping(peer, query.signal).catch(() => undefined),
+          roundTripMs: await shortestPing(client.wire, peer, query.signal),
           latest: status?.latest ?? NO_STATISTICS,
           total: status?.total ?? NO_STATISTICS,
         }
@@ -117,20 +118,21 @@ async function checkRunning({ miners, model }: DevnetGroup): Promise<void> {
 
 export function statusText(status: NetworkStatus): string {
   const rows = status.stages.map((stage) => ({
-    stage: stage.stage,
+    '#': stage.stage,
     peer: shortPeer(stage.peer),
     pid: stage.pid ?? '–',
     segments: stage.segments,
     device: stage.device,
-    'rtt ms': stage.roundTripMs?.toFixed(1) ?? '–',
+    'rtt ms': stage.roundTripMs.toFixed(1),
     steps: stage.latest.steps,
     'ms/step': stage.latest.steps === 0 ? '–' : (stage.latest.computeMs / stage.latest.steps).toFixed(2),
     in: formatBytes(stage.latest.bytesReceived),
     out: formatBytes(stage.latest.bytesSent),
-    sessions: stage.sessions,
   }))
   const head =
     `Network ${status.network}, model ${status.model}: a ring of ${status.stages.length}, ` +
-    `${status.expectedStepMs.toFixed(1)} ms per token expected. Steps, ms and bytes are of the latest session.\n`
-  return head + table(rows)
+    `${status.expectedStepMs.toFixed(1)} ms per token expected.\n`
+  const sessions = status.stages.reduce((most, stage) => Math.max(most, stage.sessions), 0)
+  const foot = `Steps, ms and bytes are of the latest session; ${sessions === 0 ? 'none is' : `${sessions} are`} open now.\n`
+  return head + table(rows) + foot
 }

@@ -95,7 +95,7 @@ async function serve(run: MineRun, { network, listen, model, part, threads }: Se
   try {
     const runner = await loading
     const host = createEngineHost(runner, system)
-    const device = `${runner.engine}, ${threads} ${threads === 1 ? 'thread' : 'threads'}`
+    const device = `${runner.engine} × ${threads}`
     const miner = await createMiner(
       { identity, networkId, bootstrap, model, ...part, host, device },
       { wire, ...system },

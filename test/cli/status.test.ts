@@ -45,6 +45,8 @@ test('shows the processes of the route, and the work of the latest session', asy
     expect(latest['bytesReceived']).toBeGreaterThan(0)
   }
   const { stdout } = await dllm.run(['status'])
-  expect(stdout).toMatch(/^Network local, model genesis: a ring of 2, .*\nSTAGE +PEER +PID .*\n.*1-3.*\n.*4-6.*\n$/)
+  expect(stdout).toMatch(
+    /^Network local, model genesis: a ring of 2, .*\n# +PEER +PID .*\n.*1-3.*\n.*4-6.*\nSteps, ms and bytes .*\n$/,
+  )
   for (const { pid } of miners) expect(stdout).toContain(` ${pid} `)
 })

@@ -12,13 +12,13 @@ export async function traceText({ client, ring, model }: OpenChat, answer: Answe
   const rows = ring.route.stages.map(({ peer, firstSegment, lastSegment }, index) => {
     const { steps, rows: positions, computeMs, queueMs, bytesReceived, bytesSent } = statistics[index]!
     return {
-      stage: index + 1,
+      '#': index + 1,
       peer: shortPeer(peer),
       segments: segmentText(firstSegment, lastSegment),
       device: offers.find((offer) => offer.peer === peer)?.device ?? '',
-      positions,
+      rows: positions,
       'ms/step': (computeMs / Math.max(steps, 1)).toFixed(2),
-      'wait/step': (queueMs / Math.max(steps, 1)).toFixed(2),
+      wait: (queueMs / Math.max(steps, 1)).toFixed(2),
       in: formatBytes(bytesReceived),
       out: formatBytes(bytesSent),
     }
@@ -34,7 +34,7 @@ export async function traceText({ client, ring, model }: OpenChat, answer: Answe
 
 /** The end of a peer id tells peers apart; the beginning is the same for all of one kind. */
 export function shortPeer(peer: string): string {
-  return `…${peer.slice(-8)}`
+  return `…${peer.slice(-6)}`
 }
 
 /** Segments as people count them: from 1, both ends included. */

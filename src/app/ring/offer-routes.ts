@@ -19,6 +19,7 @@ import type { Route, RouteSource } from './route.ts'
 
 /** Round trip to a miner that did not answer a ping. */
 const UNKNOWN_ROUND_TRIP_MS = 100
+const PINGS = 3
 /** Miners of one model that a search asks; each tells of others. */
 const PROVIDERS_ASKED_MAX = 16
 
@@ -96,9 +97,7 @@ export function createOfferRoutes(directory: PeerDirectory, ports: { wire: Wire;
   const route = async (model: Hash, signal: AbortSignal | undefined): Promise<Route> => {
     const offers = book.ofModel(model)
     const miners = [...new Set(offers.map(({ peer }) => peer))]
-    const pings = miners.map(async (peer) => {
-      return [peer, await wire.ping(peer, signal).catch(() => UNKNOWN_ROUND_TRIP_MS)] as const
-    })
+    const pings = miners.map(async (peer) => [peer, await shortestPing(wire, peer, signal)] as const)
     return routeFrom(model, offers, new Map(await Promise.all(pings)))
   }
   return {
@@ -113,6 +112,20 @@ export function createOfferRoutes(directory: PeerDirectory, ports: { wire: Wire;
       }
     },
   }
+}
+
+/**
+ * The shortest of a few, in milliseconds: the first ones also open a stream, and any of them may meet a busy machine.
+ * A peer that does not answer is asked once.
+ */
+export async function shortestPing(wire: Wire, peer: PeerId, signal?: AbortSignal): Promise<number> {
+  let shortest = UNKNOWN_ROUND_TRIP_MS
+  try {
+    for (let count = 0; count < PINGS; count++) shortest = Math.min(shortest, await wire.ping(peer, signal))
+  } catch {
+    signal?.throwIfAborted()
+  }
+  return shortest
 }
 
 /**
