@@ -134,7 +134,10 @@ export class StageSession {
   async fail(error: unknown): Promise<void> {
     if (this.#closed) return
     const { session } = this.#options.open
-    this.#ports.log.write('warn', 'session.failed', { session, code: codeOf(error), why: messageOf(error) })
+    const code = codeOf(error)
+    // When a client ends its session, the stages hear of it one after the other, some by their links first.
+    const level = code === 'RING_LINK_LOST' ? 'debug' : 'warn'
+    this.#ports.log.write(level, 'session.failed', { session, code, why: messageOf(error) })
     tellFailure(this.#options.control, error)
     await this.close()
   }
