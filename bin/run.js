@@ -7,6 +7,7 @@ import { readFileSync } from 'node:fs'
 import module from 'node:module'
 
 const argv = process.argv.slice(2)
+process.stdout.on('error', endWithReader)
 const [major, minor] = process.versions.node.split('.').map(Number)
 if (major < 22 || (major === 22 && minor < 12)) {
   fail(
@@ -16,6 +17,12 @@ if (major < 22 || (major === 22 && minor < 12)) {
   )
 } else if (!printRootHelp()) {
   await runCommand()
+}
+
+/** A reader that leaves early, as `head` does, has what it wanted; ending lets miners stop too. */
+function endWithReader(error) {
+  if (error.code === 'EPIPE') process.exit(0)
+  throw error
 }
 
 /** `dllm`, `dllm --help` and `dllm help`. Without a manifest, as in development, oclif does it. */

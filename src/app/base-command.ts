@@ -183,5 +183,6 @@ function oneLine(message: string): string {
   return message
     .replace(/\nSee more help with --help$/, '')
     .replace(/\s+/g, ' ')
+    .replace(/^Parsing (\S+) Expected/, '$1: expected')
     .trim()
 }

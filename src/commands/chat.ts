@@ -23,6 +23,12 @@ export default class Chat extends BaseCommand {
     model: Flags.string({ char: 'm', description: 'Model to ask.', helpValue: 'NAME' }),
     system: Flags.string({ description: 'How the model shall behave; for models with a chat template.' }),
     'max-tokens': Flags.integer({ min: 1, max: 131_072, default: 256, description: 'Longest answer.' }),
+    context: Flags.integer({
+      min: 16,
+      max: 1_048_576,
+      default: 8_192,
+      description: 'Tokens that a conversation may grow to; miners reserve memory for them.',
+    }),
     temperature: Flags.string({ char: 't', description: '0: always the likeliest token.', helpValue: 'NUMBER' }),
     'top-k': Flags.integer({ min: 0, description: 'Draw from this many likeliest tokens; 0: all.' }),
     'top-p': Flags.string({ description: 'Draw from the likeliest tokens of this total share.', helpValue: 'NUMBER' }),

@@ -2,11 +2,11 @@
  * The chat command's work: one answer, or a line-by-line conversation, for people or as NDJSON.
  * @module
  */
+import { styleText } from 'node:util'
 import { INPUT_LIMITS } from '../../base/limits.ts'
 import type { Tokenizer } from '../../ml/tokenizer.ts'
 import { UsageError } from '../base-command.ts'
 import { loadConfig } from '../config.ts'
-import { EXIT } from '../exit-codes.ts'
 import type { Home } from '../home.ts'
 import { openModelStore, type StoredModel } from '../model-store.ts'
 import { loadTokenizer } from '../model-tokenizer.ts'
@@ -27,6 +27,7 @@ export interface ChatFlags extends GenerationFlags {
   readonly system?: string | undefined
   readonly stop?: string[] | undefined
   readonly trace: boolean
+  readonly context: number
 }
 
 export interface ChatRun {
@@ -57,7 +58,6 @@ export interface ChatResult {
 
 export async function runChat(run: ChatRun): Promise<ChatResult | undefined> {
   const { home, flags, system } = run
-  process.stdout.on('error', endWithReader)
   const prompt = await promptOf(run)
   const { settings } = await loadConfig({
     home,
@@ -78,17 +78,13 @@ export async function runChat(run: ChatRun): Promise<ChatResult | undefined> {
     const { ring } = chat
     const stop = flags.stop ?? []
     const conversation = createConversation({ ring, tokenizer, system: flags.system, stop }, system)
-    if (prompt !== undefined) return await answerOnce(run, { chat, conversation, prompt })
-    await runLines(run, { chat, conversation, continuesText: !hasTemplate(tokenizer) })
+    const continuesText = !hasTemplate(tokenizer)
+    if (prompt !== undefined) return await answerOnce(run, { chat, conversation, prompt, continuesText })
+    await runLines(run, { chat, conversation, continuesText })
     return undefined
   } finally {
     await chat.close()
   }
-}
-
-/** A reader that leaves early, as `head` does, has what it wanted; ending lets the miners stop too. */
-function endWithReader(error: NodeJS.ErrnoException): void {
-  if (error.code === 'EPIPE') process.exit(EXIT.ok)
 }
 
 /** The prompt from the command line, or from stdin unless that is a terminal; undefined: line by line. */
@@ -106,7 +102,7 @@ function checkedLength(prompt: string): string {
   throw new UsageError('USAGE', `The prompt is longer than ${INPUT_LIMITS.promptCharactersMax} characters. Shorten it.`)
 }
 
-/** Positions for one answer; a conversation gets the whole context. Throws RING_PROMPT_TOO_LONG. */
+/** Positions for one answer; a conversation gets what --context says. Throws RING_PROMPT_TOO_LONG. */
 function capacityFor(
   prompt: string | undefined,
   given: { flags: ChatFlags; model: StoredModel; tokenizer: Tokenizer },
@@ -114,7 +110,7 @@ function capacityFor(
   const { flags, model, tokenizer } = given
   const { name, config } = model.manifest
   const { contextLength } = config
-  if (prompt === undefined) return contextLength
+  if (prompt === undefined) return Math.min(flags.context, contextLength)
   const messages = [
     ...(flags.system === undefined ? [] : [{ role: 'system' as const, content: flags.system }]),
     { role: 'user' as const, content: prompt },
@@ -138,11 +134,13 @@ function hasTemplate(tokenizer: Tokenizer): boolean {
 
 async function answerOnce(
   run: ChatRun,
-  given: { chat: OpenChat; conversation: Conversation; prompt: string },
+  given: { chat: OpenChat; conversation: Conversation; prompt: string; continuesText: boolean },
 ): Promise<ChatResult> {
   const { chat, conversation, prompt } = given
   const generation = generationFrom(run.flags, chat.model.manifest.generation, run.system.random)
   const signal = run.signal()
+  // A model without template continues the text: at a terminal the whole of it is shown, as one.
+  if (process.stdout.isTTY && given.continuesText) run.print(styleText('dim', prompt))
   let answer: Answer | undefined
   for await (const part of conversation.say({ text: prompt, generation, signal })) {
     if (part.type === 'end') answer = part.answer
