@@ -17,6 +17,14 @@ export interface Slice {
   readonly start: number
 }
 
+/** One set of lanes for all sums: each is finished before the next begins. */
+const LANES = new Float32Array(16)
+
+function zeroLanes(): Float32Array {
+  for (let index = 0; index < 16; index++) LANES[index] = 0
+  return LANES
+}
+
 /** §2: the tree over sixteen lanes. */
 function lanesTree(lanes: Float32Array): number {
   for (let width = 8; width >= 1; width /= 2) {
@@ -27,17 +35,17 @@ function lanesTree(lanes: Float32Array): number {
 
 /** §2: Σ x[k]·y[k] of `length` elements in the fixed order. */
 export function dot16(x: Slice, y: Slice, length: number): number {
-  const lanes = new Float32Array(16)
-  for (let k = 0; k < length; k++) {
-    lanes[k % 16] = lanes[k % 16]! + f32(x.values[x.start + k]! * y.values[y.start + k]!)
-  }
+  const lanes = zeroLanes()
+  const { values: a, start: aStart } = x
+  const { values: b, start: bStart } = y
+  for (let k = 0; k < length; k++) lanes[k & 15] = lanes[k & 15]! + f32(a[aStart + k]! * b[bStart + k]!)
   return lanesTree(lanes)
 }
 
 /** §2: Σ x[k] in the fixed order. */
 export function sum16(x: Float32Array): number {
-  const lanes = new Float32Array(16)
-  for (let k = 0; k < x.length; k++) lanes[k % 16] = lanes[k % 16]! + x[k]!
+  const lanes = zeroLanes()
+  for (let k = 0; k < x.length; k++) lanes[k & 15] = lanes[k & 15]! + x[k]!
   return lanesTree(lanes)
 }
 
@@ -141,11 +149,12 @@ export function matrixProduct(matrix: ReferenceMatrix, row: Float32Array): Float
     return output
   }
   const { integers, scale } = quantizeRow(row)
+  const { values, scales } = matrix
   const width = integers.length
   for (let r = 0; r < matrix.rows; r++) {
     let sum = 0 // exact: |sum| < 2^53 (§5)
-    for (let k = 0; k < width; k++) sum += matrix.values[r * width + k]! * integers[k]!
-    output[r] = sum * matrix.scales[r]! * scale
+    for (let k = 0; k < width; k++) sum += values[r * width + k]! * integers[k]!
+    output[r] = sum * scales[r]! * scale
   }
   return output
 }
@@ -192,11 +201,13 @@ export function attendHead(input: AttentionInput): Float32Array {
   let largest = Number.NEGATIVE_INFINITY
   for (let index = 0; index < count; index++) {
     const start = (firstPosition + index) * stride + offset
-    scores[index] = f32(dot16({ values: query, start: 0 }, { values: keys, start }, size) * factor)
-    requireFinite(scores[index]!, 'attention')
-    largest = Math.max(largest, scores[index]!)
+    const score = f32(dot16({ values: query, start: 0 }, { values: keys, start }, size) * factor)
+    requireFinite(score, 'attention')
+    if (score > largest) largest = score
+    scores[index] = score
   }
-  const weights = scores.map((score) => expF32(f32(score - largest)))
+  const weights = new Float32Array(count)
+  for (let index = 0; index < count; index++) weights[index] = expF32(f32(scores[index]! - largest))
   const total = sum16(weights)
   const output = new Float32Array(size)
   for (let index = 0; index < count; index++) {

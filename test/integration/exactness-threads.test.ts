@@ -1,0 +1,3 @@
+import { describeExactness } from './exactness-suite.ts'
+
+describeExactness({ name: 'wasm', threads: 2 })
