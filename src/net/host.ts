@@ -13,7 +13,7 @@ import { bytesToHex } from '@noble/hashes/utils.js'
 import type { Libp2p, Libp2pOptions } from 'libp2p'
 import { type PeerId, peerId } from '../base/brand.ts'
 import { DEADLINES, WIRE_LIMITS } from '../base/limits.ts'
-import { withoutWriteStalls } from './libp2p-tls.ts'
+import { withWholeWrites } from './libp2p-tls.ts'
 import type { ProtocolId } from './wire.ts'
 
 export interface HostOptions {
@@ -98,7 +98,7 @@ export async function createHost(options: HostOptions): Promise<Host> {
     peerInfoMapper: dht.passthroughMapper,
   })
   const discovery = mdns?.mdns({ interval: MDNS_INTERVAL_MS, serviceTag: `_dllm-${tag}._udp.local` })
-  const secure = (components: TLSComponents): ConnectionEncrypter => withoutWriteStalls(tls()(components))
+  const secure = (components: TLSComponents): ConnectionEncrypter => withWholeWrites(tls()(components))
   const init: Libp2pOptions<HostServices> = {
     ...commonOptions(options, protocolPrefix),
     transports: [tcp()],
