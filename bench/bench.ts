@@ -16,7 +16,8 @@ import type { Row } from './report.ts'
 export interface Measure {
   /** For `--only`. */
   readonly name: string
-  run(bench: Bench): Promise<Row[]>
+  /** Hands over each row when it is known. */
+  run(bench: Bench, report: (row: Row) => void): Promise<void>
 }
 
 export interface BenchModel {
@@ -91,7 +92,7 @@ async function forEachModel(
   const genesis = store.find(EMBEDDED_MODEL)
   const label = `genesis ${genesis.manifest.format}`
   if (label.includes(modelFilter)) await visit({ label, stored: genesis })
-  for (const format of quick ? [] : RANDOM_FORMATS) {
+  for (const format of quick && modelFilter === '' ? [] : RANDOM_FORMATS) {
     const model = { name: `random-1.1b-${format}`, label: `1.1B ${format}` }
     if (!model.label.includes(modelFilter)) continue
     if (!store.list().some(({ manifest }) => manifest.name === model.name)) {

@@ -10,11 +10,10 @@ import { type Row, rowOf } from './report.ts'
 
 export const decodeBandwidth: Measure = {
   name: 'decode',
-  run: async (bench) => {
-    const rows: Row[] = []
-    await bench.forEachModel(async (model) => void rows.push(...(await measureModel(bench, model))))
-    return rows
-  },
+  run: (bench, report) =>
+    bench.forEachModel(async (model) => {
+      for (const row of await measureModel(bench, model)) report(row)
+    }),
 }
 
 interface Sample {

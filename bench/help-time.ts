@@ -13,7 +13,7 @@ const LIMIT_MS = 150
 
 export const helpTime: Measure = {
   name: 'help',
-  run: async (bench) => {
+  run: async (bench, report) => {
     const help: number[] = []
     const nothing: number[] = []
     const runs = bench.quick ? RUNS_QUICK : RUNS
@@ -27,15 +27,15 @@ export const helpTime: Measure = {
       nothing.push(sample[1])
     }
     const values = { 'help ms': help, 'node ms': nothing }
-    return [
+    report(
       rowOf({
         measure: '`dllm --help` ÷ 150 ms',
         ratios: help.map((ms) => ms / LIMIT_MS),
         target: { atMost: 1 },
         values,
       }),
-      rowOf({ measure: '`dllm --help` ÷ `node -e 0`', ratios: help.map((ms, run) => ms / nothing[run]!), values }),
-    ]
+    )
+    report(rowOf({ measure: '`dllm --help` ÷ `node -e 0`', ratios: help.map((ms, run) => ms / nothing[run]!), values }))
   },
 }
 

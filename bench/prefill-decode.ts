@@ -10,11 +10,7 @@ import { type Row, rowOf } from './report.ts'
 
 export const prefillDecode: Measure = {
   name: 'prefill',
-  run: async (bench) => {
-    const rows: Row[] = []
-    await bench.forEachModel(async (model) => void rows.push(await measureModel(bench, model)))
-    return rows
-  },
+  run: (bench, report) => bench.forEachModel(async (model) => report(await measureModel(bench, model))),
 }
 
 async function measureModel(bench: Bench, model: BenchModel): Promise<Row> {

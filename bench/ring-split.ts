@@ -4,16 +4,19 @@
  * over libp2p and TCP on loopback; every process may use all threads. The two take turns.
  * @module
  */
+import { readdir, readFile } from 'node:fs/promises'
 import { availableParallelism, freemem } from 'node:os'
 import { type Client, createClient } from '../src/app/client.ts'
 import { ensureGroup, stopAll } from '../src/app/devnet/devnet.ts'
 import type { Home } from '../src/app/home.ts'
 import { LOCAL_NETWORK } from '../src/app/networks.ts'
-import { openRing } from '../src/app/ring/ring-client.ts'
+import { openRing, type RingSession } from '../src/app/ring/ring-client.ts'
 import type { Bench, BenchModel, Measure } from './bench.ts'
 import { type Row, rowOf } from './report.ts'
 
 const MINERS = 3
+/** Answers before the counting ones: a miner lives for days, its compiled code is warm. */
+const WARM_UPS = 4
 const PROMPT_TOKENS = 16
 const TARGET = { atLeast: 0.9 }
 const CAPACITY = 512
@@ -26,11 +29,11 @@ const PROCESS_BYTES = 200e6
 
 export const ringSplit: Measure = {
   name: 'split',
-  run: async (bench) => {
-    const rows: Row[] = []
-    await bench.forEachModel(async (model) => void rows.push(...(await measureModel(bench, model))))
-    return rows
-  },
+  run: (bench, report) =>
+    bench.forEachModel(async (model) => {
+      const row = await measureModel(bench, model)
+      if (row !== undefined) report(row)
+    }),
 }
 
 interface Ring {
@@ -44,17 +47,15 @@ interface Sample {
   readonly tokenMs: number
   /** Time in the engines of all stages, per step. */
   readonly engineMs: number
-  /** Time waiting for the engines, per step. */
-  readonly queueMs: number
-  readonly prefillMs: number
+  readonly firstTokenMs: number
 }
 
-async function measureModel(bench: Bench, model: BenchModel): Promise<Row[]> {
+async function measureModel(bench: Bench, model: BenchModel): Promise<Row | undefined> {
   const weightBytes = model.stored.manifest.segments.reduce((sum, { shard }) => sum + shard.bytes, 0)
   const needed = 2 * weightBytes + (MINERS + 1) * PROCESS_BYTES
   if (needed > freemem()) {
     bench.progress(`split, ${model.label}: left out, needs ${Math.ceil(needed / 1e9)} GB of free memory`)
-    return []
+    return undefined
   }
   const tokens = weightBytes < SMALL_BYTES ? TOKENS_SMALL : TOKENS
   const rings: Ring[] = []
@@ -65,7 +66,7 @@ async function measureModel(bench: Bench, model: BenchModel): Promise<Row[]> {
     }
     const [three, one] = rings as [Ring, Ring]
     const samples: { three: Sample; one: Sample }[] = []
-    for (let run = -1; run < bench.runs; run++) {
+    for (let run = -WARM_UPS; run < bench.runs; run++) {
       bench.signal.throwIfAborted()
       bench.progress(`split, ${model.label}, ${run < 0 ? 'warming up' : `run ${run + 1} of ${bench.runs}`}`)
       // Taking turns at going first, so that neither always follows a pause.
@@ -75,7 +76,10 @@ async function measureModel(bench: Bench, model: BenchModel): Promise<Row[]> {
       const sample = order[0] === three ? { three: first, one: second } : { three: second, one: first }
       if (run >= 0) samples.push(sample)
     }
-    return [rowFor(model, samples)]
+    return rowFor(model, samples)
+  } catch (error) {
+    for (const ring of rings) await printLogs(ring.home)
+    throw error
   } finally {
     for (const ring of rings) {
       await ring.client.close()
@@ -97,8 +101,8 @@ function rowFor(model: BenchModel, samples: readonly { three: Sample; one: Sampl
       'one engine ms': samples.map(({ one }) => one.engineMs),
       'three outside engines ms': samples.map(({ three }) => outside(three)),
       'one outside engines ms': samples.map(({ one }) => outside(one)),
-      'three first token ms': samples.map(({ three }) => three.prefillMs),
-      'one first token ms': samples.map(({ one }) => one.prefillMs),
+      'three first token ms': samples.map(({ three }) => three.firstTokenMs),
+      'one first token ms': samples.map(({ one }) => one.firstTokenMs),
     },
   })
 }
@@ -121,28 +125,44 @@ async function answer(
   const session = await openRing({ route, capacity: CAPACITY }, { ...bench.system, wire: client.wire }, bench.signal)
   try {
     const prompt = Array.from({ length: PROMPT_TOKENS }, (_, index) => 10 + index)
-    const generation = { ...GREEDY, maxTokens: tokens }
     const startedMs = performance.now()
-    const arrivals: number[] = []
-    for await (const event of session.generate(prompt, { generation, signal: bench.signal })) {
-      if (event.type === 'token') arrivals.push(performance.now())
-    }
-    const statistics = await session.statistics()
-    const steps = Math.max(...statistics.map((stage) => stage.steps))
-    const total = (field: 'computeMs' | 'queueMs') => statistics.reduce((sum, stage) => sum + stage[field], 0)
-    const tokenMs = (arrivals.at(-1)! - arrivals[0]!) / (arrivals.length - 1)
-    return {
-      tokensPerSecond: 1_000 / tokenMs,
-      tokenMs,
-      // The prompt is one step of many; it is short, and the same in both rings.
-      engineMs: total('computeMs') / steps,
-      queueMs: total('queueMs') / steps,
-      prefillMs: arrivals[0]! - startedMs,
-    }
+    const [firstMs] = await arrivals(bench, session, { prompt, maxTokens: 1 })
+    const before = await session.statistics()
+    // The second turn goes on from the first one's token: steps of one row only.
+    const times = await arrivals(bench, session, { prompt: [], maxTokens: tokens })
+    const after = await session.statistics()
+    const steps = after[0]!.steps - before[0]!.steps
+    const spentMs = after.reduce((sum, { computeMs }, stage) => sum + computeMs - before[stage]!.computeMs, 0)
+    const tokenMs = (times.at(-1)! - times[0]!) / (times.length - 1)
+    return { tokensPerSecond: 1_000 / tokenMs, tokenMs, engineMs: spentMs / steps, firstTokenMs: firstMs! - startedMs }
   } finally {
     await session.close()
   }
 }
+
+/** When each token of a turn came. */
+async function arrivals(
+  bench: Bench,
+  session: RingSession,
+  { prompt, maxTokens }: { prompt: readonly number[]; maxTokens: number },
+): Promise<number[]> {
+  const times: number[] = []
+  const generation = { ...GREEDY, maxTokens }
+  for await (const event of session.generate(prompt, { generation, signal: bench.signal })) {
+    if (event.type === 'token') times.push(performance.now())
+  }
+  return times
+}
+
+/** The data folder goes away with the run, and with it what the miners wrote. */
+async function printLogs(home: Home): Promise<void> {
+  for (const file of await readdir(home.file('devnet', 'logs'))) {
+    const text = await readFile(home.file('devnet', 'logs', file), 'utf8')
+    console.error(`\n${file}:\n${text.split('\n').slice(-LOG_LINES).join('\n')}`)
+  }
+}
+
+const LOG_LINES = 20
 
 const GREEDY = {
   temperature: 0,

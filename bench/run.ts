@@ -53,7 +53,14 @@ async function main(): Promise<void> {
 async function runMeasures(bench: Bench, rows: Row[]): Promise<void> {
   for (const measure of MEASURES) {
     if (flags.only !== undefined && !flags.only.includes(measure.name)) continue
-    rows.push(...(await measure.run(bench)))
+    try {
+      await measure.run(bench, (row) => rows.push(row))
+    } catch (error) {
+      bench.signal.throwIfAborted()
+      // One broken measure does not cost the figures of the others.
+      console.error(`\n${measure.name} failed:`, error)
+      process.exitCode = 1
+    }
   }
 }
 
