@@ -45,6 +45,11 @@ const MIB = 1024 * 1024
 const LARGEST_WINDOW_BYTES = 4 * MIB
 /** A read buffer smaller than the window, as libp2p has it, resets streams that keep the rules. */
 const STREAM = { maxStreamWindowSize: LARGEST_WINDOW_BYTES, maxReadBufferLength: 2 * LARGEST_WINDOW_BYTES }
+/**
+ * Our own pings and the monitor's share a protocol, whose default is one stream at a time; a ping of the monitor that finds
+ * no place costs the connection.
+ */
+const PING_STREAMS = { maxInboundStreams: 64, maxOutboundStreams: 64 }
 /** A frozen or cut-off peer is noticed after two to eight seconds; libp2p's own settings take five to fifteen. */
 const MONITOR = { pingInterval: 2_000, pingTimeout: { minTimeout: 4_000, maxTimeout: 8_000 } }
 /** Connections per second and remote host; a local network of many processes has one host. libp2p's 5 drops dials. */
@@ -104,7 +109,11 @@ export async function createHost(options: HostOptions): Promise<Host> {
     transports: [tcp()],
     connectionEncrypters: noise ? [secure, noise.noise()] : [secure],
     streamMuxers: [yamux({ streamOptions: STREAM })],
-    services: { identify: identify({ protocolPrefix }), ping: ping({ protocolPrefix }), ...(kad ? { dht: kad } : {}) },
+    services: {
+      identify: identify({ protocolPrefix }),
+      ping: ping({ protocolPrefix, ...PING_STREAMS }),
+      ...(kad ? { dht: kad } : {}),
+    },
   }
   if (options.privateKey) init.privateKey = options.privateKey
   if (discovery) {

@@ -76,6 +76,13 @@ export function describePeers(name: string, createWorld: () => Promise<WireWorld
         const stranger = await wires.world.createWire({ listen: true })
         expect(await codeFrom(wires.client.ping(stranger.peer))).toBe('WIRE_PEER_UNREACHABLE')
       })
+
+      test('answer many pings at once, and stay connected', async () => {
+        await wires.client.connect(wires.server.addresses()[0]!)
+        const pings = Array.from({ length: 16 }, () => codeFrom(wires.client.ping(wires.server.peer)))
+        expect(new Set(await Promise.all(pings))).toEqual(new Set(['no error']))
+        expect(wires.client.connectedPeers()).toEqual([wires.server.peer])
+      })
     })
 
     describe('stopping', () => {
