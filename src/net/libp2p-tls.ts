@@ -26,9 +26,7 @@ function neverFull<Connection extends MessageStream>(connection: Connection): Co
   const send = connection.send.bind(connection)
   const socket = socketOf(connection)
   connection.send = (data) => {
-    socket?.cork()
-    send(data)
-    socket?.uncork()
+    whole(socket, () => send(data))
     return true
   }
   return connection
@@ -38,18 +36,23 @@ function joined(secured: SecuredConnection): SecuredConnection {
   const { connection } = secured
   const send = connection.send.bind(connection)
   const socket = socketOf(connection)
-  connection.send = (data) => {
-    socket?.cork()
-    const more = send(data)
-    socket?.uncork()
-    return more
-  }
+  connection.send = (data) => whole(socket, () => send(data))
   return secured
 }
 
 interface Corkable {
   cork(): void
   uncork(): void
+}
+
+/** `write` with the socket held back meanwhile; a write that throws must not leave it so. */
+function whole<Result>(socket: Corkable | undefined, write: () => Result): Result {
+  socket?.cork()
+  try {
+    return write()
+  } finally {
+    socket?.uncork()
+  }
 }
 
 /** The Node socket under a connection; a field of the library's classes that its types do not tell. */
