@@ -8,7 +8,7 @@ import { type Milliseconds, milliseconds } from '../base/brand.ts'
 import { SESSION_LIMITS } from '../base/limits.ts'
 import type { Clock } from '../base/ports.ts'
 import type { ModelConfig } from '../ml/config.ts'
-import type { CacheId, EngineName, StepInput, StepOutput } from '../ml/engine/engine.ts'
+import type { CacheId, EngineError, EngineName, StepInput, StepOutput } from '../ml/engine/engine.ts'
 import { rowsOf } from '../ml/engine/step-check.ts'
 
 /** What the far side of the door does; one batch at a time. */
@@ -19,6 +19,8 @@ export interface BatchRunner {
   openCache(capacity: number): Promise<CacheId>
   closeCache(cache: CacheId): Promise<void>
   run(batch: readonly StepInput[]): Promise<{ outputs: StepOutput[]; computeMs: Milliseconds }>
+  /** Resolves, with the reason, when the engine is gone although nobody closed it; else never. */
+  readonly lost: Promise<EngineError>
   close(): Promise<void>
 }
 

@@ -20,6 +20,7 @@ export function createInlineRunner(engine: EngineName, stage: Stage, ports: { cl
       const outputs = stage.run(batch)
       return { outputs, computeMs: milliseconds(ports.clock.now() - startedMs) }
     },
+    lost: new Promise(() => undefined),
     close: async () => stage.close(),
   }
 }

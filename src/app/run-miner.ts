@@ -102,9 +102,11 @@ async function serve(run: MineRun, { network, listen, model, part, threads }: Se
     )
     announce(run, { miner, model, part, device, weightBytes: host.weightBytes, addresses: wire.addresses() })
     tellStarter({ peer: wire.peer, addresses: wire.addresses() })
-    await untilAborted(run.signal)
+    const lost = await Promise.race([untilAborted(run.signal), runner.lost])
     const { total } = miner.server.statistics()
     await miner.close()
+    // A miner without engine must not go on offering.
+    if (lost) throw lost
     run.print(`Ended after ${total.steps} steps, ${(total.computeMs / 1_000).toFixed(1)} s in the engine.`)
     return { type: 'ended', steps: total.steps, computeMs: Math.round(total.computeMs) }
   } finally {
@@ -197,7 +199,7 @@ function tellStarter(ready: MinerReady): void {
   process.send(ready, undefined, {}, () => process.channel?.unref())
 }
 
-function untilAborted(signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return Promise.resolve()
-  return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))
+function untilAborted(signal: AbortSignal): Promise<undefined> {
+  if (signal.aborted) return Promise.resolve(undefined)
+  return new Promise((resolve) => signal.addEventListener('abort', () => resolve(undefined), { once: true }))
 }

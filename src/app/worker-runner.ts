@@ -33,8 +33,11 @@ export async function createWorkerRunner(init: WorkerInit): Promise<BatchRunner>
   const entry = new URL(`./engine-worker${import.meta.url.slice(import.meta.url.lastIndexOf('.'))}`, import.meta.url)
   const worker = new Worker(entry, { workerData: init })
   let lost: EngineError | undefined
+  let isClosing = false
+  const loss = Promise.withResolvers<EngineError>()
   const fail = (why: string) => {
     lost ??= new EngineError('ENGINE_UNAVAILABLE', `The engine stopped: ${why}`)
+    if (!isClosing) loss.resolve(lost)
     for (const { reject } of pending.values()) reject(lost)
     pending.clear()
   }
@@ -81,7 +84,9 @@ export async function createWorkerRunner(init: WorkerInit): Promise<BatchRunner>
       const { outputs, computeMs } = await ask({ type: 'run', batch }, 'outputs', transfer)
       return { outputs: outputs.map(fromPlainOutput), computeMs: milliseconds(computeMs) }
     },
+    lost: loss.promise,
     close: async () => {
+      isClosing = true
       if (!lost) await ask({ type: 'close' }, 'done')
       await worker.terminate()
     },

@@ -38,6 +38,7 @@ function createHeldRunner(): HeldRunner {
       const outputs = batch.map((step): StepOutput => ({ type: 'hidden', values: Float32Array.of(step.position) }))
       return { outputs, computeMs: milliseconds(3) }
     },
+    lost: new Promise(() => undefined),
     close: async () => undefined,
     finish: () => release((gate) => gate.resolve()),
     fail: (error) => release((gate) => gate.reject(error)),

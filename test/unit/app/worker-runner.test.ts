@@ -105,6 +105,7 @@ test('a bug in the worker ends the worker with a code for everybody who waits, n
     runner.run([hidden(cache, rowsOf(1))]),
   ])
   expect(results[0]).toMatchObject({ status: 'rejected', reason: { code: 'ENGINE_UNAVAILABLE' } })
+  expect(await runner.lost).toMatchObject({ code: 'ENGINE_UNAVAILABLE' })
   await expect(runner.run([hidden(cache, rowsOf(1))])).rejects.toMatchObject({ code: 'ENGINE_UNAVAILABLE' })
   await expect(runner.closeCache(cache)).rejects.toMatchObject({ code: 'ENGINE_UNAVAILABLE' })
   await runner.close()
