@@ -28,6 +28,7 @@ import type { Channel, Wire } from '../../net/wire.ts'
 import { createInbox, type Inbox } from './inbox.ts'
 import { badMessage, RingError, stageFailed, stageLost } from './ring-error.ts'
 import type { Route } from './route.ts'
+import { createMovingDeadline, type MovingDeadline } from './timer.ts'
 
 export type RingEvent =
   | { readonly type: 'token'; readonly token: number; readonly position: number; readonly digest: Hash | undefined }
@@ -131,12 +132,13 @@ class OpenRing implements RingSession {
     this.#busy = true
     const turn = ++this.#turn
     for (const token of prompt) this.#tokens.push(token)
+    const deadline = createMovingDeadline(this.#ports.clock, options.signal)
     let ended = false
     try {
       this.#sendPrompt(turn, { position, pending, options })
       let chunksDue = Math.ceil(pending.length / this.#chunkSize(options))
       while (!ended) {
-        const event = await this.#nextEvent(turn, chunksDue, options.signal)
+        const event = await this.#nextEvent(turn, chunksDue, deadline)
         chunksDue = 0
         ended = event.type === 'end'
         yield event
@@ -251,24 +253,25 @@ class OpenRing implements RingSession {
 
   #sendPrompt(turn: number, prompt: { position: number; pending: readonly number[]; options: TurnOptions }): void {
     const { position, pending, options } = prompt
-    const tokens = Int32Array.from(pending)
-    const chunkTokens = this.#chunkSize(options)
     const { generation } = options
+    const [tokens, chunkTokens] = [Int32Array.from(pending), this.#chunkSize(options)]
     this.#channels[0]!.send(encodeStageMessage({ type: 'prompt', turn, position, tokens, chunkTokens, generation }))
   }
 
-  async #nextEvent(turn: number, chunksDue: number, outer: AbortSignal | undefined): Promise<RingEvent> {
+  async #nextEvent(turn: number, chunksDue: number, deadline: MovingDeadline): Promise<RingEvent> {
     const limitMs = 2 * DEADLINES.decodeStepMs + chunksDue * DEADLINES.prefillChunkMs
-    const late = () => new RingError('RING_STEP_DEADLINE', `The ring was silent for ${limitMs / 1_000} s.`)
-    return withDeadline({ clock: this.#ports.clock, limitMs, late, signal: outer }, async (signal) => {
+    deadline.arm(limitMs, () => new RingError('RING_STEP_DEADLINE', `The ring was silent for ${limitMs / 1_000} s.`))
+    try {
       for (;;) {
-        const { stage, message } = await this.#take(signal)
+        const { stage, message } = await this.#take(deadline.signal)
         if ('turn' in message && message.turn < turn) continue
         if (message.type === 'token') return this.#onToken(message)
         if (message.type === 'end') return this.#onEnd(message)
         throw badMessage(`Stage ${stage + 1} sent "${message.type}" during an answer.`)
       }
-    })
+    } finally {
+      deadline.disarm()
+    }
   }
 
   #onToken(message: StageMessageOf<'token'>): RingEvent {
