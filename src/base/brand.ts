@@ -17,6 +17,8 @@ export type PeerId = Brand<string, 'PeerId'>
 export type Hash = Brand<string, 'Hash'>
 /** bech32m account address with the network's prefix. */
 export type Address = Brand<string, 'Address'>
+/** The 20-byte hash inside an address as 40 lower-case hexadecimal digits: what the chain calls an account. */
+export type AccountId = Brand<string, 'AccountId'>
 /** 16 random bytes as 32 hexadecimal digits, chosen by the client that opens the session. */
 export type SessionId = Brand<string, 'SessionId'>
 
@@ -34,6 +36,9 @@ export function hash(text: string): Hash {
 }
 export function address(text: string): Address {
   return text as Address
+}
+export function accountId(text: string): AccountId {
+  return text as AccountId
 }
 export function sessionId(text: string): SessionId {
   return text as SessionId

@@ -48,6 +48,22 @@ export const WIRE_LIMITS = {
   channelHighWaterBytes: 1 * MIB,
   connectionsMax: 256,
   knownPeersMax: 1_024,
+  /** One piece of news: a block of 1 MiB, with room for its header and votes. */
+  newsMessageBytesMax: 1 * MIB + 64 * KIB,
+  /** What gossipsub sends at once: an answer to "I want" joins several messages. */
+  newsReplyBytesMax: 8 * MIB,
+  /** Unsent news to one peer; a peer this far behind loses them. */
+  newsOutgoingBytesMax: 16 * MIB,
+  /** News that wait for their verdict: of all peers, and of one. More is dropped. */
+  newsPendingMax: 4_096,
+  newsPendingBytesMax: 64 * MIB,
+  newsPendingPerPeerMax: 1_024,
+  newsPendingPerPeerBytesMax: 16 * MIB,
+  /** Ids of news that were heard; at 1,000 a second the time bound (`newsSeenMs`) comes first. */
+  newsSeenMax: 131_072,
+  topicsMax: 64,
+  /** Peers whose conduct is remembered. */
+  scoredPeersMax: 1_024,
   /** Discovered peers are dialled until this many connections are open; more come only from being asked for. */
   discoveryConnectionsMax: 32,
 } as const
@@ -76,6 +92,10 @@ export const DEADLINES = {
   discoveryMs: 10_000,
   /** Bootstrap addresses without a connection are dialled again after this long. */
   bootstrapMs: 10_000,
+  /** News for which nobody listens yet waits this long for a fresh connection to say what it listens to. */
+  newsListenerMs: 1_000,
+  /** A message heard again within this time is the same one. */
+  newsSeenMs: 120_000,
   openSessionMs: 10_000,
   decodeStepMs: 10_000,
   /** Per prefill chunk in flight, on top of the decode deadline. */
@@ -138,8 +158,43 @@ export const WALLET_LIMITS = {
   secretInputBytesMax: 16 * KIB,
 } as const
 
+/** The authenticated state and its proofs (docs/spec/state.md). */
+export const STATE_LIMITS = {
+  /** Keys are a kind and one or two addresses or hashes. */
+  keyBytesMax: 128,
+  /** Larger records are split over several keys: a proof carries one whole value. */
+  valueBytesMax: 64 * KIB,
+  /** One bit of path per sibling. */
+  siblingsMax: 256,
+  /** Filling a part that deep on purpose takes 2^48 hashes per key; the index stays a safe integer. */
+  partDepthBitsMax: 48,
+  /** Entries, keys and values of one snapshot part on the wire. */
+  partBytesMax: 2 * MIB,
+} as const
+
 /** `dllm model probe`. */
 export const PROBE_LIMITS = {
   /** Logits in one answer: about 200 MB of JSON. */
   logitsMax: 16 * 1_024 * 1_024,
+} as const
+
+/** The chain. What a vote may change has its bounds in core/parameters.ts; these hold for every network. */
+export const CHAIN_LIMITS = {
+  blockBytesMax: 1 * MIB,
+  /** Frame, signature and round around a block. */
+  proposalBytesMax: 1 * MIB + 1 * KIB,
+  /** A vote is about 120 bytes. */
+  voteBytesMax: 256,
+  transactionBytesMax: 4 * KIB,
+  /** The smallest transaction takes 150 bytes. */
+  blockTransactionsMax: 8_192,
+  memoBytesMax: 128,
+  validatorNameBytesMax: 32,
+  validatorsMax: 256,
+  parametersMax: 64,
+  genesisFileBytesMax: 4 * MIB,
+  genesisAccountsMax: 65_536,
+  /** Heights and rounds that are believed at all; 2^48 ms of one-millisecond blocks. */
+  heightMax: 2 ** 48,
+  roundMax: 2 ** 20,
 } as const

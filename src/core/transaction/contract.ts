@@ -1,0 +1,52 @@
+/**
+ * The one interface of native contracts. A contract is a transaction type: its body, what it costs, when it is valid, what it
+ * changes, what can be asked of it and what must always hold. Adding one is one file and one line in contracts.ts.
+ * Spec: docs/spec/chain.md §3.
+ * @module
+ */
+import type { AccountId, Hash } from '../../base/brand.ts'
+import type { Reader, Writer } from '../../base/codec.ts'
+import { HouseError } from '../../base/error.ts'
+import type { FastAcceptance } from '../ed25519.ts'
+import type { Parameters } from '../parameters.ts'
+import type { ReadState, WriteState } from '../state/state.ts'
+
+/** Why a transaction is refused; the sentence says what the sender can do. */
+export class TransactionError extends HouseError {}
+
+/** Where and when a contract runs. */
+export interface ContractContext {
+  readonly networkId: Hash
+  /** Of the block in which it runs. */
+  readonly height: number
+  readonly parameters: Parameters
+  /** Checks Ed25519 signatures inside bodies faster; see core/ed25519.ts. */
+  readonly accepts?: FastAcceptance | undefined
+}
+
+/** A call: whose, and what the sender can still spend when the fee is set aside. */
+export interface Call<Body> {
+  readonly sender: AccountId
+  readonly body: Body
+  /** Grains. */
+  readonly spendable: bigint
+}
+
+export interface Contract<Body> {
+  /** Number in the envelope. */
+  readonly type: number
+  /** Words with dashes, as in `dllm chain tx`. */
+  readonly name: string
+  read(reader: Reader): Body
+  write(writer: Writer, body: Body): void
+  /** Work of applying it; prices it. */
+  units(body: Body): number
+  /** Returns if `apply` may run. @throws TransactionError. Changes nothing. */
+  validate(call: Call<Body>, state: ReadState, context: ContractContext): void
+  /** Changes the state. Only after `validate` on the same state: it cannot fail. */
+  apply(call: Call<Body>, state: WriteState, context: ContractContext): void
+  /** The body for people and JSON; amounts as decimal strings of grains. */
+  describe(body: Body): Readonly<Record<string, unknown>>
+  /** Accounts beside the sender that it touches, for histories. */
+  touches(body: Body): readonly AccountId[]
+}

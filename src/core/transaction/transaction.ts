@@ -1,0 +1,100 @@
+/**
+ * Transactions: the envelope around every contract's body, its bytes, its id and what its sender signs.
+ * Knows no contract. Spec: docs/spec/chain.md §3.
+ * @module
+ */
+import { hexToBytes } from '@noble/hashes/utils.js'
+import type { AccountId, Hash } from '../../base/brand.ts'
+import { CodecError, Reader, Writer } from '../../base/codec.ts'
+import { CHAIN_LIMITS } from '../../base/limits.ts'
+import { type FastAcceptance, type KeyPair, PUBLIC_KEY_BYTES, SIGNATURE_BYTES, sign, verify } from '../ed25519.ts'
+import { accountOf, hashOf } from '../fields.ts'
+import { taggedHash } from '../hash.ts'
+
+export const TRANSACTION_VERSION = 1
+
+/** What the sender decides. */
+export interface TransactionDraft {
+  /** Number of a contract. */
+  readonly type: number
+  /** Count of the sender's transactions before. */
+  readonly nonce: bigint
+  /** Grains per unit, at most. */
+  readonly maxFee: bigint
+  /** Grains per unit for the proposer. */
+  readonly tip: bigint
+  /** Encoded body of the contract. */
+  readonly body: Uint8Array
+}
+
+export interface Transaction extends TransactionDraft {
+  /** First four bytes of the network id, little-endian. */
+  readonly networkTag: number
+  readonly publicKey: Uint8Array
+  readonly signature: Uint8Array
+  /** The account of the public key. */
+  readonly sender: AccountId
+  readonly id: Hash
+  /** Length of the encoding, bytes. */
+  readonly byteLength: number
+  /** The 32 bytes that the signature covers depend on the network: see `hasValidSignature`. */
+  readonly signedBytes: Uint8Array
+}
+
+/** The bytes of a signed transaction. */
+export function signTransaction(networkId: Hash, draft: TransactionDraft, keys: KeyPair): Uint8Array {
+  const unsigned = encodeUnsigned(networkTagOf(networkId), draft, keys.publicKey)
+  const signature = sign(signingDigest(networkId, unsigned), keys.secretKey)
+  return new Writer(unsigned.length + SIGNATURE_BYTES).raw(unsigned).raw(signature).finish()
+}
+
+/** Reads a transaction of any network and type; says nothing of its validity. @throws CodecError. */
+export function decodeTransaction(bytes: Uint8Array): Transaction {
+  if (bytes.length > CHAIN_LIMITS.transactionBytesMax) {
+    throw new CodecError('CODEC_TOO_LONG', 'The transaction is larger than a transaction may be.', {
+      details: { bytes: bytes.length, max: CHAIN_LIMITS.transactionBytesMax },
+    })
+  }
+  const owned = bytes.slice()
+  const reader = new Reader(owned)
+  if (reader.u8() !== TRANSACTION_VERSION) {
+    throw new CodecError('CODEC_BAD_VALUE', 'The transaction has a version that this program does not know.')
+  }
+  const networkTag = reader.u32()
+  const type = reader.u8()
+  const publicKey = reader.raw(PUBLIC_KEY_BYTES)
+  const nonce = reader.u64()
+  const maxFee = reader.u64()
+  const tip = reader.u64()
+  const body = reader.bytes(CHAIN_LIMITS.transactionBytesMax)
+  const signedBytes = owned.subarray(0, owned.length - reader.remaining)
+  const signature = reader.raw(SIGNATURE_BYTES)
+  reader.finish()
+  const id = hashOf(taggedHash('dllm/transaction-id', owned))
+  const sender = accountOf(publicKey)
+  return {
+    ...{ type, nonce, maxFee, tip, body, networkTag, publicKey, signature, sender, id, signedBytes },
+    byteLength: owned.length,
+  }
+}
+
+/** Whether the sender signed it for this network. */
+export function hasValidSignature(transaction: Transaction, networkId: Hash, accepts?: FastAcceptance): boolean {
+  const { signature, publicKey, signedBytes } = transaction
+  return verify({ signature, publicKey, message: signingDigest(networkId, signedBytes) }, accepts)
+}
+
+/** The four bytes by which a transaction names its network. */
+export function networkTagOf(networkId: Hash): number {
+  return new Reader(hexToBytes(networkId)).u32()
+}
+
+function signingDigest(networkId: Hash, unsigned: Uint8Array): Uint8Array {
+  return taggedHash('dllm/transaction', hexToBytes(networkId), unsigned)
+}
+
+function encodeUnsigned(networkTag: number, draft: TransactionDraft, publicKey: Uint8Array): Uint8Array {
+  const writer = new Writer(128 + draft.body.length)
+  writer.u8(TRANSACTION_VERSION).u32(networkTag).u8(draft.type).raw(publicKey)
+  return writer.u64(draft.nonce).u64(draft.maxFee).u64(draft.tip).bytes(draft.body).finish()
+}
