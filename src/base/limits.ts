@@ -198,3 +198,80 @@ export const CHAIN_LIMITS = {
   heightMax: 2 ** 48,
   roundMax: 2 ** 20,
 } as const
+
+/** The control server of a node, on loopback. */
+export const CONTROL_LIMITS = {
+  /** Room for a transaction of the largest size in hexadecimal, or a batch of small ones. */
+  bodyBytesMax: 1 * MIB,
+  batchMax: 64,
+  /** Requests nest four deep; the rest is for lists of records. */
+  depthMax: 32,
+  idCharactersMax: 128,
+  /** One answer, batches included; a client holds one in memory. */
+  replyBytesMax: 8 * MIB,
+  headerBytesMax: 8 * KIB,
+  headersMs: 5_000,
+  /** A whole request, body included. */
+  requestMs: 15_000,
+  keepAliveMs: 30_000,
+  /** How often the two bounds above are looked after. */
+  checkIntervalMs: 1_000,
+  /** Commands, a dashboard and a wallet or two at once. */
+  connectionsMax: 128,
+  requestsMax: 64,
+  /** Streams stay open: they must leave room for calls. */
+  streamsMax: 32,
+  /** Items that a reader of a stream may be behind. */
+  streamQueueItemsMax: 1_024,
+  /** A client gives up on a call after this long without a byte; methods that wait longer are streams. */
+  callIdleMs: 60_000,
+  nodeFileBytesMax: 4 * KIB,
+} as const
+
+/** Questions between nodes of a chain. */
+export const SYNC_LIMITS = {
+  /** An answer of blocks stops before this; one block with its commit always fits. */
+  answerBytesMax: 4 * MIB,
+  itemsMax: 4_096,
+  blocksPerQuestionMax: 128,
+  headersPerQuestionMax: 256,
+  channelsPerPeerMax: 16,
+  /** Bitmaps of a few rounds of votes. */
+  summaryBytesMax: 16 * KIB,
+  stateKeyBytesMax: 128,
+  refusalBytesMax: 1 * KIB,
+  /** One question, its answer's bytes included. */
+  questionMs: 10_000,
+} as const
+
+/** The node's files. */
+export const STORE_LIMITS = {
+  keyBytesMax: 1 * KIB,
+  /** Four blocks; nothing kept under one key is larger. */
+  valueBytesMax: 4 * MIB,
+  /** One block with its state changes takes a tenth; a snapshot arrives in parts of this size. */
+  batchBytesMax: 64 * MIB,
+  /** A small file that is read whole: the largest is the journal. */
+  diskFileBytesMax: 64 * MIB,
+  /** A proposal with its block, and what surrounds it. */
+  journalRecordBytesMax: 2 * MIB,
+  /** Copies of damaged stores kept aside; more say that the disk is broken. */
+  damagedCopiesMax: 100,
+  interchangeFileBytesMax: 1 * MIB,
+  /** Keys in one interchange file. */
+  interchangeKeysMax: 1_024,
+} as const
+
+/** A node of a chain. */
+export const NODE_LIMITS = {
+  /** Entries written at a time while a snapshot replaces the store. */
+  entriesPerBatch: 10_000,
+  blocksPrunedPerCall: 64,
+  /** Inputs that wait for the replica; beyond this, news is dropped and asked for again. */
+  inputsMax: 4_096,
+  historyMax: 1_000,
+  /** Watchers of new blocks. */
+  watchersMax: 64,
+  /** How long `submit` of a light client waits for the block. */
+  waitMs: 120_000,
+} as const
