@@ -6,6 +6,7 @@
  */
 import { readdir, readFile, stat } from 'node:fs/promises'
 import { basename } from 'node:path'
+import { type PeerId, peerId } from '../base/brand.ts'
 import { HouseError } from '../base/error.ts'
 import { INPUT_LIMITS } from '../base/limits.ts'
 import type { Home } from './home.ts'
@@ -21,6 +22,10 @@ export interface Network {
   readonly mdns: boolean
   /** Find peers through the distributed hash table. */
   readonly dht: boolean
+  /** Only these peers may connect: a home lab. Everybody if left out. */
+  readonly allow?: readonly PeerId[]
+  /** The first state of its chain, as JSON; `core/genesis.ts` reads it. Without it the network has no chain. */
+  readonly genesis?: unknown
 }
 
 /** Processes on this machine, started by `dllm devnet up` or by the first `dllm chat`; nothing leaves loopback. */
@@ -50,13 +55,32 @@ export async function loadNetwork(home: Home, name: string): Promise<Network> {
 /** Checks a parsed network file; `name` is the id that it must have, `path` stands in error messages. */
 export function parseNetwork(value: unknown, name: string, path: string): Network {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) throw badFile(path, 'is not a JSON object')
-  const { id, bootstrap = [], mdns = false, dht = false, ...others } = value as Record<string, unknown>
+  const { id, bootstrap = [], mdns = false, dht = false, allow, genesis, ...others } = value as Record<string, unknown>
   const unknown = Object.keys(others)[0]
   if (unknown !== undefined) throw badFile(path, `has an unknown field "${unknown}"`)
   if (id !== name || !isName(id)) throw badFile(path, `must have the id "${name}", the name of the file`)
   if (typeof mdns !== 'boolean') throw badFile(path, 'must have true or false in "mdns"')
   if (typeof dht !== 'boolean') throw badFile(path, 'must have true or false in "dht"')
-  return { id, bootstrap: parseBootstrap(bootstrap, path), mdns, dht }
+  return {
+    ...{ id, bootstrap: parseBootstrap(bootstrap, path), mdns, dht },
+    ...(allow === undefined ? {} : { allow: parseAllow(allow, path) }),
+    ...(genesis === undefined ? {} : { genesis }),
+  }
+}
+
+function parseAllow(value: unknown, path: string): PeerId[] {
+  const max = INPUT_LIMITS.allowedPeersMax
+  if (!Array.isArray(value) || value.length > max) {
+    throw badFile(path, `must have a list of at most ${max} peer ids in "allow"`)
+  }
+  const wrong = value.findIndex((peer) => !isPeerId(peer))
+  if (wrong >= 0) throw badFile(path, `has something in "allow" (number ${wrong + 1}) that is not a peer id`)
+  return value.map((peer) => peerId(peer as string))
+}
+
+/** The text form of an Ed25519 peer, as `dllm network create` and `dllm node` print it. */
+function isPeerId(value: unknown): boolean {
+  return typeof value === 'string' && /^12D3KooW[1-9A-HJ-NP-Za-km-z]{44}$/.test(value)
 }
 
 function parseBootstrap(value: unknown, path: string): string[] {

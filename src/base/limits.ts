@@ -126,9 +126,11 @@ export const INPUT_LIMITS = {
   keystoreFileBytesMax: 64 * KIB,
   configFileBytesMax: 256 * KIB,
   messageToSignBytesMax: 16 * MIB,
-  networkFileBytesMax: 256 * KIB,
+  /** With the accounts of its genesis. */
+  networkFileBytesMax: 8 * MIB,
   networksMax: 256,
   bootstrapAddressesMax: 64,
+  allowedPeersMax: 1_024,
   /** Engine threads; more than the cores of the largest machines sold. */
   threadsMax: 512,
 } as const
@@ -274,4 +276,17 @@ export const NODE_LIMITS = {
   watchersMax: 64,
   /** How long `submit` of a light client waits for the block. */
   waitMs: 120_000,
+} as const
+
+/** Transactions that wait for a block. About 1 KiB of memory each beside their bytes: some 32 MiB when full. */
+export const MEMPOOL_LIMITS = {
+  /** Five blocks of transfers. */
+  transactionsMax: 16_384,
+  bytesMax: 16 * MIB,
+  /** One sender cannot take more than this; nonces further ahead are refused. */
+  perAccountMax: 64,
+  /** Half an hour of two-second blocks; what no proposer wanted by then is dropped. */
+  expiryBlocks: 1_000,
+  /** Transactions in a row that one proposal tries in vain before it is as full as it gets. */
+  missesMax: 256,
 } as const
