@@ -32,7 +32,12 @@ export interface DecodedAddress {
 /** The address of a 32-byte public key on a network. */
 export function addressOf(publicKey: Uint8Array, network: NetworkKind): Address {
   assert(publicKey.length === PUBLIC_KEY_BYTES, 'a public key has 32 bytes')
-  const hash = taggedHash(ADDRESS_TAG, publicKey).subarray(0, ADDRESS_HASH_BYTES)
+  return addressOfHash(taggedHash(ADDRESS_TAG, publicKey).subarray(0, ADDRESS_HASH_BYTES), network)
+}
+
+/** The address with this 20-byte hash inside. */
+export function addressOfHash(hash: Uint8Array, network: NetworkKind): Address {
+  assert(hash.length === ADDRESS_HASH_BYTES, 'the hash in an address has 20 bytes')
   return address(bech32m.encodeFromBytes(PREFIX[network], hash))
 }
 

@@ -4,10 +4,19 @@
  * @module
  */
 import { bytesToHex, hexToBytes } from '@noble/hashes/utils.js'
-import { type AccountId, accountId, type Hash, hash, type Milliseconds, milliseconds } from '../base/brand.ts'
+import {
+  type AccountId,
+  type Address,
+  accountId,
+  type Hash,
+  hash,
+  type Milliseconds,
+  milliseconds,
+} from '../base/brand.ts'
 import { CodecError, type Reader, type Writer } from '../base/codec.ts'
 import { CHAIN_LIMITS } from '../base/limits.ts'
-import { ADDRESS_HASH_BYTES, addressOf, decodeAddress } from './address.ts'
+import { ADDRESS_HASH_BYTES, addressOf, addressOfHash, decodeAddress, decodeAddressOn } from './address.ts'
+import type { NetworkKind } from './network-kind.ts'
 
 export const HASH_BYTES = 32
 /** Parent of the genesis block, root of an empty list. */
@@ -37,6 +46,16 @@ export function readAccount(reader: Reader): AccountId {
 /** The account of a 32-byte public key: the hash inside its address, whatever the network. */
 export function accountOf(publicKey: Uint8Array): AccountId {
   return accountId(bytesToHex(decodeAddress(addressOf(publicKey, 'local')).hash))
+}
+
+/** The text form of an account for people. */
+export function addressOfAccount(id: AccountId, network: NetworkKind): Address {
+  return addressOfHash(hexToBytes(id), network)
+}
+
+/** The account that an address of this network names. @throws AddressError. */
+export function accountOfAddress(text: string, network: NetworkKind): AccountId {
+  return accountId(bytesToHex(decodeAddressOn(text, network)))
 }
 
 /** A height, a time or another count of at most 2^48 as u64. @throws CodecError CODEC_BAD_VALUE above. */

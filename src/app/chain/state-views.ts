@@ -1,0 +1,128 @@
+/**
+ * What a state says, as views for commands and JSON. Reads a whole state: a full node's. Knows no blocks.
+ * Spec: docs/spec/control.md §6.
+ * @module
+ */
+import { bytesToHex } from '@noble/hashes/utils.js'
+import type { AccountId } from '../../base/brand.ts'
+import { addressOfAccount } from '../../core/fields.ts'
+import type { NetworkKind } from '../../core/network-kind.ts'
+import { PARAMETER_NAMES, type ParameterName, type Parameters } from '../../core/parameters.ts'
+import { getAccount } from '../../core/state/accounts.ts'
+import { bonds } from '../../core/state/bonds.ts'
+import { getParameters } from '../../core/state/parameters-record.ts'
+import { ballots, type ParameterProposal, proposals } from '../../core/state/proposals.ts'
+import type { ReadState } from '../../core/state/state.ts'
+import { getSupply, type Supply } from '../../core/state/supply.ts'
+import { unbondings } from '../../core/state/unbondings.ts'
+import { getValidator, type Validator, validators } from '../../core/state/validators.ts'
+import type { AccountView, ParametersView, ProposalView, SupplyView, ValidatorView } from './chain-access.ts'
+
+/** A state, and what is needed to show it. */
+export interface ViewedState {
+  readonly state: ReadState
+  readonly kind: NetworkKind
+  readonly height: number
+  /** Who votes now. */
+  readonly voters: ReadonlySet<AccountId>
+}
+
+export function viewAccount({ state, kind, height, voters }: ViewedState, id: AccountId): Omit<AccountView, 'source'> {
+  const { balance, nonce } = getAccount(state, id)
+  const own = [...bonds(state)].filter(({ owner }) => owner === id)
+  const leaving = [...unbondings(state)].filter(({ owner }) => owner === id)
+  const validator = getValidator(state, id)
+  return {
+    height,
+    address: addressOfAccount(id, kind),
+    balance: String(balance),
+    nonce: String(nonce),
+    bonds: own.map((bond) => ({
+      validator: addressOfAccount(bond.validator, kind),
+      validatorName: getValidator(state, bond.validator)?.name ?? '',
+      amount: String(bond.amount),
+    })),
+    unbondings: leaving.map(({ validator: from, amount, dueHeight }) => ({
+      validator: addressOfAccount(from, kind),
+      amount: String(amount),
+      dueHeight,
+    })),
+    ...(validator === undefined ? {} : { validator: viewValidator(id, validator, { kind, voters }) }),
+  }
+}
+
+/** Largest stake first. */
+export function viewValidators({ state, kind, voters }: ViewedState): ValidatorView[] {
+  const all = [...validators(state)].sort(([, a], [, b]) => (a.stake < b.stake ? 1 : a.stake > b.stake ? -1 : 0))
+  return all.map(([id, validator]) => viewValidator(id, validator, { kind, voters }))
+}
+
+export function viewValidator(
+  id: AccountId,
+  { name, consensusKey, stake, status, signedBlocks }: Validator,
+  { kind, voters }: { readonly kind: NetworkKind; readonly voters: ReadonlySet<AccountId> },
+): ValidatorView {
+  return {
+    address: addressOfAccount(id, kind),
+    name,
+    consensusKey: bytesToHex(consensusKey),
+    stake: String(stake),
+    status,
+    votes: voters.has(id),
+    signedBlocks,
+  }
+}
+
+export function viewParameters({ state, kind }: Pick<ViewedState, 'state' | 'kind'>): ParametersView {
+  return {
+    values: viewParameterValues(getParameters(state)),
+    proposals: [...proposals(state)].map(([number, proposal]) => viewProposal({ state, kind }, number, proposal)),
+  }
+}
+
+export function viewParameterValues(parameters: Parameters): Readonly<Record<ParameterName, string>> {
+  const entries = PARAMETER_NAMES.map((name) => [name, String(parameters[name])] as const)
+  return Object.fromEntries(entries) as Record<ParameterName, string>
+}
+
+function viewProposal(
+  { state, kind }: Pick<ViewedState, 'state' | 'kind'>,
+  number: number,
+  { proposer, deposit, endHeight, changes }: ParameterProposal,
+): ProposalView {
+  const bonded = bondedByOwner(state)
+  const votes = [...ballots(state, number)]
+  const stakeOf = (yes: boolean): bigint =>
+    votes.filter((vote) => vote.yes === yes).reduce((sum, { voter }) => sum + (bonded.get(voter) ?? 0n), 0n)
+  return {
+    number,
+    proposer: addressOfAccount(proposer, kind),
+    deposit: String(deposit),
+    endHeight,
+    changes: Object.fromEntries(changes.map(({ name, value }) => [name, String(value)])),
+    votes: votes.map(({ voter, yes }) => ({ voter: addressOfAccount(voter, kind), yes })),
+    yesStake: String(stakeOf(true)),
+    noStake: String(stakeOf(false)),
+    totalStake: String([...bonded.values()].reduce((sum, amount) => sum + amount, 0n)),
+  }
+}
+
+function bondedByOwner(state: ReadState): Map<AccountId, bigint> {
+  const bonded = new Map<AccountId, bigint>()
+  for (const { owner, amount } of bonds(state)) bonded.set(owner, (bonded.get(owner) ?? 0n) + amount)
+  return bonded
+}
+
+export function viewSupply(state: ReadState): SupplyView {
+  return viewSupplyRecord(getSupply(state))
+}
+
+export function viewSupplyRecord({ genesis, issued, burnt, pool }: Supply): SupplyView {
+  return {
+    genesis: String(genesis),
+    issued: String(issued),
+    burnt: String(burnt),
+    total: String(genesis + issued - burnt),
+    rewardPool: String(pool),
+  }
+}
