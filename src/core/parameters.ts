@@ -54,7 +54,7 @@ export const PARAMETERS: Readonly<Record<ParameterName, Parameter>> = {
   issuancePerBlock: p(2n * DLLM, 0n, 1_000n * DLLM, 'grains that a block may issue'),
   stakeShare: p(400n, 0n, 1_000n, 'per mille of the issuance for stake; the rest is for audited work'),
   baseFeeMin: p(1n, 1n, DLLM, 'grains per unit, at least'),
-  blockUnitsMax: p(60_000n, 1_000n, 600_000n, 'units of a block'),
+  blockUnitsMax: p(60_000n, 10_000n, 600_000n, 'units of a block'),
   blockUnitsTarget: p(30_000n, 500n, 600_000n, 'units at which the base fee stays'),
   doubleSignSlash: p(50n, 1n, 1_000n, 'per mille of the stake that a double sign burns'),
   proposeMs: p(3_000n, 50n, 60_000n, 'milliseconds to wait for a proposal'),
@@ -75,6 +75,25 @@ export const PARAMETER_NAMES: readonly ParameterName[] = Object.keys(PARAMETERS)
 export const INITIAL_PARAMETERS: Parameters = Object.fromEntries(
   PARAMETER_NAMES.map((name) => [name, PARAMETERS[name].initial]),
 ) as Parameters
+
+/** Known by the genesis file alone: a vote that changed the length of epochs would renumber those that were. */
+const FIXED: ReadonlySet<ParameterName> = new Set(['epochBlocks'])
+
+/** One line of a proposal. */
+export interface ParameterChange {
+  readonly name: ParameterName
+  readonly value: bigint
+}
+
+/** Whether a vote can change it. */
+export function isVotable(name: ParameterName): boolean {
+  return !FIXED.has(name)
+}
+
+/** The parameters with some changed; whether they are valid is for `parametersFault`. */
+export function withChanges(parameters: Parameters, changes: readonly ParameterChange[]): Parameters {
+  return { ...parameters, ...Object.fromEntries(changes.map(({ name, value }) => [name, value])) }
+}
 
 /** Why a value is not allowed, as the end of a sentence; undefined when it is. */
 export function parameterFault(name: ParameterName, value: bigint): string | undefined {
@@ -104,6 +123,28 @@ export function readParameters(reader: Reader): Parameters {
   const fault = values.length === entries.length ? parametersFault(parameters) : 'some are missing'
   if (fault !== undefined) throw new CodecError('CODEC_BAD_VALUE', `The parameters are not valid: ${fault}.`)
   return parameters
+}
+
+/** `changes` in the order of `PARAMETER_NAMES`, each name once. */
+export function writeChanges(writer: Writer, changes: readonly ParameterChange[]): Writer {
+  return writer.list(changes, (inner, { name, value }) => inner.u8(PARAMETER_NAMES.indexOf(name)).u64(value))
+}
+
+/** @throws CodecError when a parameter is unknown, twice, or not in the order of `PARAMETER_NAMES`. */
+export function readChanges(reader: Reader): ParameterChange[] {
+  let before = -1
+  return reader.list(CHAIN_LIMITS.parametersMax, (inner) => {
+    const number = inner.u8()
+    const name = PARAMETER_NAMES[number]
+    if (name === undefined || number <= before) {
+      throw new CodecError(
+        'CODEC_BAD_VALUE',
+        'A proposal changes an unknown parameter, or its changes are not in order.',
+      )
+    }
+    before = number
+    return { name, value: inner.u64() }
+  })
 }
 
 function p(initial: bigint, min: bigint, max: bigint, meaning: string): Parameter {
