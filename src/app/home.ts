@@ -93,7 +93,7 @@ async function writeAndClose(file: FileHandle, content: string | Uint8Array): Pr
 }
 
 /** Makes the rename itself durable; some systems cannot sync folders, which costs durability only. */
-async function syncFolder(folder: string): Promise<void> {
+export async function syncFolder(folder: string): Promise<void> {
   const handle = await open(folder, 'r').catch(() => undefined)
   if (handle === undefined) return
   await handle.sync().catch(() => undefined)
