@@ -4,6 +4,7 @@
  * Spec: docs/spec/wire.md §2.4.
  * @module
  */
+import type { GossipSub, GossipsubOpts } from '@libp2p/gossipsub'
 import type { Identify } from '@libp2p/identify'
 import type { ConnectionEncrypter, PeerDiscovery, PeerInfo, PrivateKey } from '@libp2p/interface'
 import type { Ping } from '@libp2p/ping'
@@ -24,8 +25,10 @@ export interface HostOptions {
   readonly listen: readonly string[]
   readonly mdns: boolean
   readonly dht: boolean
-  /** Only these peers may connect or be dialled; undefined: everybody. */
-  readonly allow: ReadonlySet<PeerId> | undefined
+  /** Set up gossipsub so; undefined: no news, and it is not even loaded. */
+  readonly news: Partial<GossipsubOpts> | undefined
+  /** Peers that may neither connect nor be dialled. Asked each time. */
+  readonly denies: (peer: PeerId) => boolean
   /** A peer answered on the local network; comes again every ten seconds while it is there. */
   readonly onLocalPeer: (peer: PeerInfo) => void
 }
@@ -33,6 +36,7 @@ export interface HostOptions {
 export interface HostServices extends Record<string, unknown> {
   readonly identify: Identify
   readonly ping: Ping
+  readonly news?: GossipSub
 }
 export type Host = Libp2p<HostServices>
 
@@ -83,18 +87,20 @@ export function streamLimits(channels: number): { maxInboundStreams: number; max
 export async function createHost(options: HostOptions): Promise<Host> {
   const tag = networkTag(options.networkId)
   const listens = options.listen.length > 0
-  const [{ createLibp2p }, { tcp }, { tls }, { yamux }, { identify }, { ping }, noise, mdns, dht] = await Promise.all([
-    import('libp2p'),
-    import('@libp2p/tcp'),
-    import('@libp2p/tls'),
-    import('@libp2p/yamux'),
-    import('@libp2p/identify'),
-    import('@libp2p/ping'),
-    // Whoever dials offers tls first and everybody has it, so only a listener can need noise, for a foreign dialler.
-    listens ? import('@libp2p/noise') : undefined,
-    options.mdns ? import('@libp2p/mdns') : undefined,
-    options.dht ? import('@libp2p/kad-dht') : undefined,
-  ])
+  const [{ createLibp2p }, { tcp }, { tls }, { yamux }, { identify }, { ping }, noise, mdns, dht, gossip] =
+    await Promise.all([
+      import('libp2p'),
+      import('@libp2p/tcp'),
+      import('@libp2p/tls'),
+      import('@libp2p/yamux'),
+      import('@libp2p/identify'),
+      import('@libp2p/ping'),
+      // Whoever dials offers tls first and everybody has it, so only a listener can need noise, for a foreign dialler.
+      listens ? import('@libp2p/noise') : undefined,
+      options.mdns ? import('@libp2p/mdns') : undefined,
+      options.dht ? import('@libp2p/kad-dht') : undefined,
+      options.news ? import('@libp2p/gossipsub') : undefined,
+    ])
   const protocolPrefix = `dllm/${tag}`
   const kad = dht?.kadDHT({
     protocol: `/dllm/${tag}/kad/1`,
@@ -113,6 +119,7 @@ export async function createHost(options: HostOptions): Promise<Host> {
       identify: identify({ protocolPrefix }),
       ping: ping({ protocolPrefix, ...PING_STREAMS }),
       ...(kad ? { dht: kad } : {}),
+      ...(gossip ? { news: gossip.gossipsub(options.news) } : {}),
     },
   }
   if (options.privateKey) init.privateKey = options.privateKey
@@ -123,8 +130,7 @@ export async function createHost(options: HostOptions): Promise<Host> {
 }
 
 function commonOptions(options: HostOptions, protocolPrefix: string): Libp2pOptions<HostServices> {
-  const { allow } = options
-  const denied = (peer: { toString(): string }): boolean => allow !== undefined && !allow.has(peerId(peer.toString()))
+  const denied = (peer: { toString(): string }): boolean => options.denies(peerId(peer.toString()))
   return {
     start: false,
     nodeInfo: { name: 'dllm', version: '1', userAgent: 'dllm/1' },
@@ -141,6 +147,8 @@ function commonOptions(options: HostOptions, protocolPrefix: string): Libp2pOpti
     connectionGater: {
       denyDialPeer: denied,
       denyInboundEncryptedConnection: denied,
+      // Whoever answers at an address without a peer's id shows who it is only here.
+      denyOutboundEncryptedConnection: denied,
       // libp2p's own gater is for browsers too and refuses private addresses there; ours says so everywhere.
       denyDialMultiaddr: () => false,
     },

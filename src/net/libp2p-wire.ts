@@ -1,30 +1,39 @@
 /**
- * The Wire port over libp2p and TCP. Turns libp2p's failures into WireErrors, bounds every wait, and never looks for a
- * peer by asking strangers: only given, heard-of and connected addresses are dialled.
+ * The Wire port over libp2p and TCP. Turns libp2p's failures into WireErrors and bounds every wait.
  * Spec: docs/spec/wire.md §2.4.
  * @module
  */
 import type { Connection, Stream } from '@libp2p/interface'
+import { assert } from '../base/assert.ts'
 import { type Milliseconds, milliseconds, type PeerId, peerId } from '../base/brand.ts'
 import { messageOf } from '../base/error.ts'
-import { DEADLINES, WIRE_LIMITS } from '../base/limits.ts'
+import { DEADLINES } from '../base/limits.ts'
 import type { Clock, Log } from '../base/ports.ts'
 import { type Acceptor, createAcceptor } from './acceptor.ts'
 import { type AddressParser, loadAddressParser } from './address.ts'
 import { withDeadline } from './deadline.ts'
 import { createDialler, type Dialler } from './dialler.ts'
-import { createHost, type Host, networkTag, pingProtocol, streamLimits, wireProtocol } from './host.ts'
+import { gossipOptions } from './gossip-options.ts'
+import { createHost, type Host, networkTag, streamLimits, wireProtocol } from './host.ts'
+import { type Connections, createConnections } from './libp2p-connections.ts'
 import { createStreamLink } from './libp2p-link.ts'
+import { createGossipNews, type GossipNews, topicFilter } from './libp2p-news.ts'
 import { listenFailure } from './listen-failure.ts'
+import { createNewsDesk, type NewsDesk } from './news.ts'
 import { parseNodeKey } from './node-key.ts'
-import { boundedAddresses, createPeerBook, type PeerBook } from './peer-book.ts'
+import { createPeerBook, type PeerBook } from './peer-book.ts'
+import { createPeerGate, type PeerGate } from './peer-gate.ts'
 import { announce, searchProviders } from './providers.ts'
 import {
   type Channel,
   type ChannelHandler,
+  type NewsHandler,
+  type NewsOptions,
   type PeerAddress,
+  type PeerConduct,
   type ProtocolId,
   type ProtocolOptions,
+  type Topic,
   type Wire,
   WireError,
 } from './wire.ts'
@@ -41,6 +50,8 @@ export interface Libp2pWireOptions {
   readonly mdns: boolean
   /** Take part in the DHT: as a server when listening, else as a client. Without it nothing can be provided or found. */
   readonly dht: boolean
+  /** Tell and hear news; default no, for a client that needs none loads less. */
+  readonly news?: boolean
   /** Multiaddrs to stay connected to. */
   readonly bootstrap?: readonly string[]
   /** Only these peers may connect or be dialled. */
@@ -55,6 +66,9 @@ export interface Libp2pWirePorts {
 /** A running wire. NODE_KEY_BAD, WIRE_PORT_IN_USE, WIRE_LISTEN_FAILED. */
 export async function createLibp2pWire(options: Libp2pWireOptions, ports: Libp2pWirePorts): Promise<Wire> {
   const book = createPeerBook()
+  const gate = createPeerGate(options.allow, ports)
+  const desk = createNewsDesk(ports.log)
+  const takes = topicFilter(desk, networkTag(options.networkId))
   const discovered = { report: (_peer: PeerAddress): void => undefined }
   const [parseAddress, privateKey] = await Promise.all([
     loadAddressParser(),
@@ -66,11 +80,12 @@ export async function createLibp2pWire(options: Libp2pWireOptions, ports: Libp2p
     listen: options.listen,
     mdns: options.mdns,
     dht: options.dht,
-    allow: options.allow && new Set(options.allow),
+    news: options.news ? gossipOptions(gate, takes) : undefined,
+    denies: (peer) => gate.refusal(peer) !== undefined,
     onLocalPeer: ({ id, multiaddrs }) =>
       discovered.report({ peer: peerId(id.toString()), addresses: multiaddrs.map(String) }),
   })
-  const wire = new Libp2pWire(host, { options, ports, book, parseAddress })
+  const wire = new Libp2pWire(host, { options, ports, book, gate, desk, parseAddress })
   discovered.report = (peer) => wire.onDiscovered(peer)
   await wire.start()
   return wire
@@ -80,6 +95,8 @@ interface Parts {
   readonly options: Libp2pWireOptions
   readonly ports: Libp2pWirePorts
   readonly book: PeerBook
+  readonly gate: PeerGate
+  readonly desk: NewsDesk
   readonly parseAddress: AddressParser
 }
 
@@ -90,22 +107,33 @@ class Libp2pWire implements Wire {
   readonly #clock: Clock
   readonly #log: Log
   readonly #book: PeerBook
-  readonly #parseAddress: AddressParser
+  readonly #gate: PeerGate
+  readonly #connections: Connections
+  readonly #news: GossipNews | undefined
   readonly #acceptor: Acceptor
   readonly #dialler: Dialler
   readonly #tag: string
   #stopping: Promise<void> | undefined
 
-  constructor(host: Host, { options, ports, book, parseAddress }: Parts) {
+  constructor(host: Host, { options, ports, book, gate, desk, parseAddress }: Parts) {
     this.peer = peerId(host.peerId.toString())
     this.#host = host
     this.#options = options
     this.#clock = ports.clock
     this.#log = ports.log
     this.#book = book
-    this.#parseAddress = parseAddress
+    this.#gate = gate
     this.#acceptor = createAcceptor(ports.log)
     this.#tag = networkTag(options.networkId)
+    this.#connections = createConnections(this.#tag, { host, book, parseAddress, gate, clock: ports.clock })
+    this.#news =
+      host.services.news &&
+      createGossipNews(host.services.news, this.#tag, {
+        ...ports,
+        desk,
+        judge: (peer, verdict) => this.judge(peer, verdict),
+        connectionTo: (peer) => this.#connections.to(peer),
+      })
     this.#dialler = createDialler(
       { self: this.peer, listens: options.listen.length > 0, bootstrap: options.bootstrap ?? [] },
       {
@@ -113,20 +141,14 @@ class Libp2pWire implements Wire {
         connectedPeers: () => this.connectedPeers(),
         connect: (address) => this.connect(address),
         dial: async (peer) => {
-          await this.#deadline(DEADLINES.dialMs, undefined, (limit) => this.#connection(peer, limit))
+          await this.#deadline(DEADLINES.dialMs, undefined, (limit) => this.#connections.reach(peer, limit))
         },
       },
     )
   }
 
   async start(): Promise<void> {
-    this.#host.addEventListener('peer:update', ({ detail: { peer } }) => {
-      const addresses = peer.addresses.map(({ multiaddr }) => multiaddr.toString())
-      this.#book.note(peerId(peer.id.toString()), addresses)
-    })
-    this.#host.addEventListener('connection:open', ({ detail }) => {
-      this.#book.note(peerId(detail.remotePeer.toString()), [])
-    })
+    this.#connections.watch((peer) => this.#news?.connected(peer))
     try {
       await this.#host.start()
     } catch (error) {
@@ -158,8 +180,8 @@ class Libp2pWire implements Wire {
 
   async open(to: PeerAddress, protocol: ProtocolId, options: ProtocolOptions, signal?: AbortSignal): Promise<Channel> {
     return await this.#reaching(to.peer, signal, async (limit) => {
-      const connection = await this.#connection(to, limit)
-      const stream = await this.#stream(connection, protocol, limit)
+      const connection = await this.#connections.reach(to, limit)
+      const stream = await this.#connections.stream(connection, protocol, limit)
       const link = createStreamLink(stream, this.#clock)
       const { messageBytesMax } = options
       const channel = this.#acceptor.open(to.peer, protocol, { link, messageBytesMax })
@@ -176,16 +198,29 @@ class Libp2pWire implements Wire {
 
   async connect(address: string, signal?: AbortSignal): Promise<PeerId> {
     return await this.#reaching(address, signal, async (limit) => {
-      const target = this.#parseAddress(address)
-      if (!target) throw unreachable(address, new Error('that is no address'))
-      const open = this.#openConnections().find(({ remoteAddr }) => remoteAddr.toString().startsWith(`${address}/p2p/`))
-      const connection = open ?? (await this.#host.dial(target, { signal: limit }))
+      const connection = await this.#connections.reachAddress(address, limit)
       return peerId(connection.remotePeer.toString())
     })
   }
 
+  subscribe(topic: Topic, options: NewsOptions, handler: NewsHandler): void {
+    this.#assertRunning()
+    this.#newsOf().subscribe(topic, options, handler)
+  }
+
+  async publish(topic: Topic, message: Uint8Array): Promise<number> {
+    this.#assertRunning()
+    const recipients = await this.#newsOf().publish(topic, message)
+    this.#assertRunning()
+    return recipients
+  }
+
+  judge(peer: PeerId, conduct: PeerConduct): void {
+    if (this.#gate.judge(peer, conduct)) this.#connections.cut(new Error('this peer is banned'), peer)
+  }
+
   connectedPeers(): readonly PeerId[] {
-    return [...new Set(this.#openConnections().map(({ remotePeer }) => peerId(remotePeer.toString())))]
+    return this.#connections.peers()
   }
 
   knownPeers(): readonly PeerAddress[] {
@@ -206,7 +241,7 @@ class Libp2pWire implements Wire {
 
   async ping(peer: PeerId, signal?: AbortSignal): Promise<Milliseconds> {
     return await this.#reaching(peer, signal, async (limit) => {
-      const connection = this.#connectionTo(peer)
+      const connection = this.#connections.to(peer)
       if (!connection) throw unreachable(peer)
       return milliseconds(await this.#host.services.ping.ping(connection.remotePeer, { signal: limit }))
     })
@@ -219,58 +254,16 @@ class Libp2pWire implements Wire {
 
   async #shutDown(): Promise<void> {
     this.#dialler.stop()
+    this.#news?.stop()
     try {
       await this.#deadline(DEADLINES.shutdownMs, undefined, async (limit) => {
         await this.#acceptor.shutDown(stopped())
-        await this.#flush(limit)
+        await this.#connections.flush(limit)
         await this.#host.stop()
       })
     } catch (error) {
       this.#log.write('warn', 'wire.stop_forced', { message: messageOf(error) })
-      for (const connection of this.#host.getConnections()) connection.abort(stopped())
-    }
-  }
-
-  /**
-   * Waits until the other sides have what was sent: closing a connection closes the socket under the encryption, and
-   * what waits to be encrypted is lost. A round trip on the same connection proves the arrival of all before it.
-   */
-  async #flush(signal: AbortSignal): Promise<void> {
-    const roundTrip = async (connection: Connection): Promise<void> => {
-      const stream = await connection.newStream(pingProtocol(this.#tag), { signal })
-      stream.abort(stopped())
-    }
-    await this.#deadline(DEADLINES.channelCloseMs, signal, () =>
-      Promise.allSettled(this.#openConnections().map(roundTrip)),
-    ).catch(() => undefined)
-  }
-
-  #openConnections(): Connection[] {
-    return this.#host.getConnections().filter(({ status }) => status === 'open')
-  }
-
-  #connectionTo(peer: PeerId): Connection | undefined {
-    return this.#openConnections().find(({ remotePeer }) => remotePeer.toString() === peer)
-  }
-
-  async #connection(to: PeerAddress, signal: AbortSignal): Promise<Connection> {
-    const open = this.#connectionTo(to.peer)
-    if (open) return open
-    const known = boundedAddresses([...to.addresses, ...this.#book.addressesOf(to.peer)])
-    const targets = known.flatMap((address) => this.#parseAddress(address, to.peer) ?? [])
-    // With an empty list libp2p would ask the DHT for the peer, which takes seconds.
-    if (targets.length === 0) throw unreachable(to.peer, new Error('no usable address is known'))
-    return await this.#host.dial(targets, { signal })
-  }
-
-  async #stream(connection: Connection, protocol: ProtocolId, signal: AbortSignal): Promise<Stream> {
-    const peer = peerId(connection.remotePeer.toString())
-    try {
-      const maxOutboundStreams = WIRE_LIMITS.channelsPerPeerMax
-      return await connection.newStream(wireProtocol(protocol, this.#tag), { signal, maxOutboundStreams })
-    } catch (error) {
-      signal.throwIfAborted()
-      throw connection.status === 'open' ? unsupported(protocol, peer, error) : unreachable(peer, error)
+      this.#connections.cut(stopped())
     }
   }
 
@@ -292,6 +285,11 @@ class Libp2pWire implements Wire {
 
   #deadline<Value>(limitMs: number, signal: AbortSignal | undefined, work: (limit: AbortSignal) => Promise<Value>) {
     return withDeadline({ clock: this.#clock, limitMs, signal }, work)
+  }
+
+  #newsOf(): GossipNews {
+    assert(this.#news, 'this wire was made without news')
+    return this.#news
   }
 
   #assertRunning(): void {

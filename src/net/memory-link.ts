@@ -4,10 +4,9 @@
  * Spec: docs/spec/wire.md §2.5.
  * @module
  */
-import { assert } from '../base/assert.ts'
 import type { Milliseconds } from '../base/brand.ts'
-import type { Clock } from '../base/ports.ts'
 import type { ByteLink, LinkSink } from './channel.ts'
+import type { Transit } from './memory-transit.ts'
 
 /** The state of one pair of peers. */
 export interface Pair {
@@ -16,26 +15,61 @@ export interface Pair {
   cut: boolean
   /** Nothing arrives, nobody is told. */
   held: boolean
-  /** One way. */
+  /** One way, instead of what the network's conditions say. */
   delayMs: Milliseconds | undefined
+  /** Connections so far: what was sent on one does not arrive on another. */
+  connections: number
   readonly pipes: Set<Pipe>
+  /** What arrived while the pair was held, in its order; pipes keep their own. */
+  readonly waiting: (() => void)[]
 }
 
 export function createPair(): Pair {
-  return { connected: false, cut: false, held: false, delayMs: undefined, pipes: new Set() }
+  return {
+    connected: false,
+    cut: false,
+    held: false,
+    delayMs: undefined,
+    connections: 0,
+    pipes: new Set(),
+    waiting: [],
+  }
 }
 
 /** Two links that feed each other. */
-export function createLinkPair(pair: Pair, clock: Clock | undefined): [ByteLink, ByteLink] {
-  const there = new Pipe(pair, clock)
-  const back = new Pipe(pair, clock)
+export function createLinkPair(pair: Pair, transit: Transit): [ByteLink, ByteLink] {
+  const sever = (): void => {
+    there.vanish()
+    back.vanish()
+  }
+  const there = new Pipe(pair, transit, sever)
+  const back = new Pipe(pair, transit, sever)
   return [createLink(there, back), createLink(back, there)]
 }
 
 /** The connection of a pair is gone at once: both ends of every link hear it, and what was on its way is lost. */
 export function vanish(pair: Pair): void {
   pair.connected = false
+  pair.waiting.length = 0
   for (const pipe of [...pair.pipes]) pipe.vanish()
+}
+
+/** One thing to the other peer of a connection, by itself: it may overtake others, and is lost when the connection is. */
+export function sendApart(pair: Pair, transit: Transit, arrive: () => void): void {
+  const connection = pair.connections
+  const deliver = (): void => {
+    if (!pair.connected || pair.connections !== connection) return
+    if (pair.held) pair.waiting.push(deliver)
+    else arrive()
+  }
+  transit.send(pair.delayMs, deliver)
+}
+
+/** Delivers what waited for the end of a hold. */
+export function wake(pair: Pair): void {
+  if (pair.held) return
+  for (const pipe of [...pair.pipes]) pipe.wake()
+  for (const deliver of pair.waiting.splice(0)) deliver()
 }
 
 function createLink(outgoing: Pipe, incoming: Pipe): ByteLink {
@@ -65,15 +99,17 @@ class Pipe {
   receiver: LinkSink | undefined
   queuedBytes = 0
   readonly #pair: Pair
-  readonly #clock: Clock | undefined
+  readonly #transit: Transit
+  readonly #sever: () => void
   readonly #queue: Item[] = []
   /** Items whose time has come, but which wait for a receiver or for `release`. */
   #due = 0
   #closed = false
 
-  constructor(pair: Pair, clock: Clock | undefined) {
+  constructor(pair: Pair, transit: Transit, sever: () => void) {
     this.#pair = pair
-    this.#clock = clock
+    this.#transit = transit
+    this.#sever = sever
     pair.pipes.add(this)
   }
 
@@ -81,17 +117,12 @@ class Pipe {
     if (this.#closed) return
     this.#queue.push(item)
     if (item instanceof Uint8Array) this.queuedBytes += item.length
-    const deliver = (): void => {
+    const cut = this.#transit.cutsChannel()
+    this.#transit.send(this.#pair.delayMs, () => {
+      if (cut) return this.#sever()
       this.#due++
       this.wake()
-    }
-    const { delayMs } = this.#pair
-    if (delayMs) {
-      assert(this.#clock, 'a memory network with delays needs a clock')
-      this.#clock.schedule(delayMs, deliver)
-    } else {
-      queueMicrotask(deliver)
-    }
+    })
   }
 
   /** Delivers what is due, unless nobody listens yet or the pair is held. */

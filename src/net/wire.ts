@@ -1,7 +1,7 @@
 /**
- * The Wire port: identified peers, long-lived message channels between them, and discovery. It moves bytes and
- * opens no envelope. Implementations: net/libp2p-wire.ts (TCP) and net/memory-wire.ts (tests, one-process runs);
- * both pass test/contract/wire-suite.ts.
+ * The Wire port: identified peers, long-lived message channels between them, news to all of them, and discovery. It moves
+ * bytes and opens no envelope. Implementations: net/libp2p-wire.ts (TCP) and net/memory-wire.ts (tests, one-process
+ * runs); both pass the suites of test/contract/wire-*-suite.ts.
  * Spec: docs/spec/wire.md §2.
  * @module
  */
@@ -10,6 +10,7 @@ import { HouseError } from '../base/error.ts'
 
 export class WireError extends HouseError<
   | 'WIRE_PEER_UNREACHABLE' // nobody answers at any known address
+  | 'WIRE_PEER_REFUSED' // we want nothing from this peer: it is banned, or not on our list of allowed peers
   | 'WIRE_PROTOCOL_UNSUPPORTED' // the peer does not speak this protocol, or its limit of channels is reached
   | 'WIRE_PORT_IN_USE' // our listening port is taken
   | 'WIRE_LISTEN_FAILED' // this machine cannot listen at the address that we were given
@@ -63,6 +64,32 @@ export interface Channel {
 
 export type ChannelHandler = (channel: Channel) => Promise<void>
 
+/** `dllm/transaction/1` and the like: what a piece of news is about. */
+export type Topic = `dllm/${string}/${number}`
+
+export interface NewsOptions {
+  /** Longest message; at most `newsMessageBytesMax`. */
+  readonly messageBytesMax: number
+}
+
+/**
+ * What becomes of a piece of news: `accept` passes it on, `ignore` drops it without a word, `reject` drops it and costs
+ * the peer that sent it reputation.
+ */
+export type Verdict = 'accept' | 'ignore' | 'reject'
+
+/**
+ * Judges one piece of news before anybody else gets it. `from` is the peer that passed it on, not who wrote it. The bytes
+ * are shared with the wire and must not be changed. One that throws counts as `ignore`, and the error goes to the log.
+ */
+export type NewsHandler = (message: Uint8Array, from: PeerId) => Verdict | Promise<Verdict>
+
+/**
+ * What a peer did, in our eyes: verdicts on its news, `useful` for an answer that helped, `misbehaved` for one that breaks
+ * a protocol's rules. Costs and bans: net/peer-score.ts.
+ */
+export type PeerConduct = Verdict | 'useful' | 'misbehaved'
+
 export interface Wire {
   readonly peer: PeerId
   /** Multiaddrs that others can dial; empty for a client that does not listen. */
@@ -74,6 +101,18 @@ export interface Wire {
   handle(protocol: ProtocolId, options: ProtocolOptions, handler: ChannelHandler): Promise<void>
   /** Opens a channel, dialling if there is no connection yet. */
   open(to: PeerAddress, protocol: ProtocolId, options: ProtocolOptions, signal?: AbortSignal): Promise<Channel>
+  /**
+   * Hears the news of a topic, once per topic: each message once, never our own. A message goes on to other peers only after
+   * the handler's `accept`.
+   */
+  subscribe(topic: Topic, options: NewsOptions, handler: NewsHandler): void
+  /**
+   * Tells news to the peers that hear of the topic, and gives their number; 0 also for a message that was told before. News
+   * is not stored: who is not there misses it. WIRE_MESSAGE_TOO_LONG, WIRE_STOPPED.
+   */
+  publish(topic: Topic, message: Uint8Array): Promise<number>
+  /** Notes a peer's conduct; one that is bad too often is cut off and refused for an hour. */
+  judge(peer: PeerId, conduct: PeerConduct): void
   /** Connects to a multiaddr (with or without /p2p/ID) and tells who answered. */
   connect(address: string, signal?: AbortSignal): Promise<PeerId>
   /** Peers with an open connection. */

@@ -134,7 +134,8 @@ test.each([
     listen: [],
     mdns: false,
     dht: false,
-    allow: undefined,
+    news: undefined,
+    denies: () => false,
     onLocalPeer: () => undefined,
   })
   leftovers.push(() => host.stop())
@@ -192,15 +193,6 @@ test('peers of another network do not understand each other', async () => {
   const server = await startEcho()
   const client = await start({ listen: [], networkId: 'another' })
   expect(await codeFrom(client.open(addressOf(server), ECHO, OPTIONS))).toBe('WIRE_PROTOCOL_UNSUPPORTED')
-})
-
-test('a list of allowed peers keeps others out, both ways', async () => {
-  const stranger = await start({ listen: [] })
-  const server = await start({ allow: [peerId('nobody')] })
-  await server.handle(ECHO, OPTIONS, async () => undefined)
-  expect(await codeFrom(stranger.open(addressOf(server), ECHO, OPTIONS))).toBe('WIRE_PEER_UNREACHABLE')
-  const open = await startEcho()
-  expect(await codeFrom(server.open(addressOf(open), ECHO, OPTIONS))).toBe('WIRE_PEER_UNREACHABLE')
 })
 
 test('a bootstrap address is dialled in the background', async () => {

@@ -3,12 +3,22 @@
  * @module
  */
 import { afterEach, beforeEach } from 'vitest'
+import type { PeerId } from '../../src/base/brand.ts'
 import { codeOf } from '../../src/base/error.ts'
 import type { Channel, ChannelHandler, PeerAddress, ProtocolOptions, Wire } from '../../src/net/wire.ts'
 
+export interface WorldWireOptions {
+  readonly listen: boolean
+  readonly allow?: readonly PeerId[]
+}
+
 /** One network of wires; `stop` stops all of them. */
 export interface WireWorld {
-  createWire(options: { readonly listen: boolean }): Promise<Wire>
+  createWire(options: WorldWireOptions): Promise<Wire>
+  /** Moves the clock that bans go by. */
+  advance(byMs: number): void
+  /** Events that wires have logged so far. */
+  readonly logged: readonly string[]
   /** An address in this wire's form where nobody listens. */
   readonly deadAddress: string
   stop(): Promise<void>
