@@ -28,12 +28,16 @@ export interface Vote extends Ballot {
   readonly signature: Uint8Array
 }
 
-export interface Proposal {
+/** What a proposer signs. */
+export interface ProposalClaim {
   readonly height: number
   readonly round: number
   /** Round in which the block had a quorum of prevotes, or undefined for a new block. */
   readonly validRound: number | undefined
   readonly blockHash: Hash
+}
+
+export interface Proposal extends ProposalClaim {
   /** Encoded block. */
   readonly block: Uint8Array
   /** Ed25519, 64 bytes, by the consensus key of the round's proposer over `proposalDigest`. */
@@ -50,11 +54,9 @@ export function ballotDigest(networkId: Hash, ballot: Ballot): Uint8Array {
 }
 
 /** The 32 bytes that a proposer signs. */
-export function proposalDigest(networkId: Hash, proposal: Omit<Proposal, 'block' | 'signature'>): Uint8Array {
+export function proposalDigest(networkId: Hash, claim: ProposalClaim): Uint8Array {
   const writer = new Writer(64)
-  writeCount(writer, proposal.height).u32(proposal.round)
-  writer.u32(proposal.validRound === undefined ? 0 : proposal.validRound + 1)
-  writeHash(writer, proposal.blockHash)
+  writeProposalClaim(writer, claim)
   return taggedHash('dllm/proposal', hexToBytes(networkId), writer.finish())
 }
 
@@ -102,26 +104,29 @@ export function readBallot(reader: Reader): Ballot {
 
 export function encodeProposal(proposal: Proposal): Uint8Array {
   const writer = new Writer(proposal.block.length + 160)
-  writeCount(writer, proposal.height).u32(proposal.round)
-  writer.u32(proposal.validRound === undefined ? 0 : proposal.validRound + 1)
-  writeHash(writer, proposal.blockHash)
-  return writer.bytes(proposal.block).raw(proposal.signature).finish()
+  return writeProposalClaim(writer, proposal).bytes(proposal.block).raw(proposal.signature).finish()
 }
 
 /** The block inside stays bytes. @throws CodecError. */
 export function decodeProposal(bytes: Uint8Array): Proposal {
   const reader = new Reader(bytes)
-  const height = readCount(reader)
-  const round = readRound(reader)
-  const validRound = readRound(reader)
   const proposal = {
-    height,
-    round,
-    validRound: validRound === 0 ? undefined : validRound - 1,
-    blockHash: readHash(reader),
+    ...readProposalClaim(reader),
     block: reader.bytes(CHAIN_LIMITS.blockBytesMax).slice(),
     signature: reader.raw(SIGNATURE_BYTES).slice(),
   }
   reader.finish()
   return proposal
+}
+
+export function writeProposalClaim(writer: Writer, { height, round, validRound, blockHash }: ProposalClaim): Writer {
+  writeCount(writer, height).u32(round)
+  return writeHash(writer.u32(validRound === undefined ? 0 : validRound + 1), blockHash)
+}
+
+export function readProposalClaim(reader: Reader): ProposalClaim {
+  const height = readCount(reader)
+  const round = readRound(reader)
+  const validRound = readRound(reader)
+  return { height, round, validRound: validRound === 0 ? undefined : validRound - 1, blockHash: readHash(reader) }
 }

@@ -35,8 +35,8 @@ export function getAccount(state: ReadState, id: AccountId): Account {
 
 export function putAccount(state: WriteState, id: AccountId, account: Account): void {
   const { balance, nonce, bonded } = account
-  if (balance === 0n && nonce === 0n && bonded === 0n) return state.set(accountKey(id), undefined)
-  putRecord(state, accountKey(id), (writer) => writer.u64(balance).u64(nonce).u64(bonded))
+  if (balance === 0n && nonce === 0n && bonded === 0n) state.set(accountKey(id), undefined)
+  else putRecord(state, accountKey(id), (writer) => writer.u64(balance).u64(nonce).u64(bonded))
 }
 
 /** All accounts in the order of their ids; only a store that indexes this table has them. */

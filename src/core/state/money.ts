@@ -71,24 +71,36 @@ function growGenesis(state: WriteState, amount: bigint): void {
 /** Adds `change` grains, positive or negative, to what a pot holds. */
 function add(state: WriteState, pot: Pot, change: bigint): void {
   switch (pot.type) {
-    case 'account': {
-      const account = getAccount(state, pot.id)
-      return putAccount(state, pot.id, { ...account, balance: sum(account.balance, change) })
-    }
+    case 'account':
+      addToAccount(state, pot.id, { balance: change })
+      break
     case 'bond':
-      return addToBond(state, pot, change)
+      addToBond(state, pot, change)
+      break
     case 'unbonding':
-      return putUnbonding(state, pot, sum(getUnbonding(state, pot), change))
-    case 'deposit': {
-      const proposal = getProposal(state, pot.proposal)
-      assert(proposal !== undefined, 'a deposit belongs to a proposal')
-      return putProposal(state, pot.proposal, { ...proposal, deposit: sum(proposal.deposit, change) })
-    }
+      putUnbonding(state, pot, sum(getUnbonding(state, pot), change))
+      break
+    case 'deposit':
+      addToDeposit(state, pot.proposal, change)
+      break
     case 'pool':
-      return changeSupply(state, ({ pool }) => ({ pool: sum(pool, change) }))
+      changeSupply(state, ({ pool }) => ({ pool: sum(pool, change) }))
+      break
     default:
-      return unreachable(pot)
+      unreachable(pot)
   }
+}
+
+function addToAccount(state: WriteState, id: AccountId, change: { balance?: bigint; bonded?: bigint }): void {
+  const account = getAccount(state, id)
+  const balance = sum(account.balance, change.balance ?? 0n)
+  putAccount(state, id, { ...account, balance, bonded: sum(account.bonded, change.bonded ?? 0n) })
+}
+
+function addToDeposit(state: WriteState, number: number, change: bigint): void {
+  const proposal = getProposal(state, number)
+  assert(proposal !== undefined, 'a deposit belongs to a proposal')
+  putProposal(state, number, { ...proposal, deposit: sum(proposal.deposit, change) })
 }
 
 function addToBond(state: WriteState, id: BondId, change: bigint): void {
@@ -99,8 +111,7 @@ function addToBond(state: WriteState, id: BondId, change: bigint): void {
   putBond(state, id, after)
   const bonds = validator.bonds + (before === 0n ? 1 : 0) - (after === 0n ? 1 : 0)
   putValidator(state, id.validator, { ...validator, bonds, stake: sum(validator.stake, change) })
-  const owner = getAccount(state, id.owner)
-  putAccount(state, id.owner, { ...owner, bonded: sum(owner.bonded, change) })
+  addToAccount(state, id.owner, { bonded: change })
 }
 
 function changeSupply(state: WriteState, change: (supply: Supply) => Partial<Supply>): void {

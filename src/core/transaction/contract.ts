@@ -11,8 +11,44 @@ import type { FastAcceptance } from '../ed25519.ts'
 import type { Parameters } from '../parameters.ts'
 import type { ReadState, WriteState } from '../state/state.ts'
 
+/** docs/spec/transactions.md says which transaction is refused with which. */
+export type TransactionCode =
+  | 'WRONG_NETWORK'
+  | 'TRANSACTION_TOO_LARGE'
+  | 'UNKNOWN_TYPE'
+  | 'BAD_BODY'
+  | 'BAD_SIGNATURE'
+  | 'NONCE_TOO_LOW'
+  | 'NONCE_TOO_HIGH'
+  | 'FEE_BELOW_BASE'
+  | 'INSUFFICIENT_FUNDS'
+  | 'ZERO_AMOUNT'
+  | 'NO_SUCH_VALIDATOR'
+  | 'VALIDATOR_TOMBSTONED'
+  | 'BOND_TOO_SMALL'
+  | 'BONDS_FULL'
+  | 'NO_SUCH_BOND'
+  | 'UNBOND_TOO_MUCH'
+  | 'BAD_NAME'
+  | 'ALREADY_A_VALIDATOR'
+  | 'CONSENSUS_KEY_USED'
+  | 'BAD_CONSENSUS_PROOF'
+  | 'BAD_SEED_PROOF'
+  | 'NO_CONFLICT'
+  | 'UNKNOWN_CONSENSUS_KEY'
+  | 'ALREADY_PUNISHED'
+  | 'EVIDENCE_TOO_OLD'
+  | 'EVIDENCE_FROM_FUTURE'
+  | 'BAD_EVIDENCE_SIGNATURE'
+  | 'NO_CHANGES'
+  | 'PARAMETER_FIXED'
+  | 'PARAMETER_OUT_OF_BOUNDS'
+  | 'NO_SUCH_PROPOSAL'
+  | 'VOTE_ENDED'
+  | 'NOTHING_BONDED'
+
 /** Why a transaction is refused; the sentence says what the sender can do. */
-export class TransactionError extends HouseError {}
+export class TransactionError extends HouseError<TransactionCode> {}
 
 /** Where and when a contract runs. */
 export interface ContractContext {
@@ -30,6 +66,8 @@ export interface Call<Body> {
   readonly body: Body
   /** Grains. */
   readonly spendable: bigint
+  /** Grains of its fee that are burnt. */
+  readonly burntFee: bigint
 }
 
 export interface Contract<Body> {

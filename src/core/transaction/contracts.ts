@@ -1,0 +1,30 @@
+/**
+ * All contracts. Adding one is one file and one line here. Spec: docs/spec/chain.md §3.
+ * @module
+ */
+import { bond } from './bond.ts'
+import type { Contract } from './contract.ts'
+import { proposeParameters } from './propose-parameters.ts'
+import { registerValidator } from './register-validator.ts'
+import { reportDoubleSign } from './report-double-sign.ts'
+import { transfer } from './transfer.ts'
+import { unbond } from './unbond.ts'
+import { voteParameters } from './vote-parameters.ts'
+
+/** In the order of their numbers. */
+export const CONTRACTS: readonly Contract<unknown>[] = [
+  transfer,
+  bond,
+  unbond,
+  registerValidator,
+  reportDoubleSign,
+  proposeParameters,
+  voteParameters,
+]
+
+const byType = new Map(CONTRACTS.map((contract) => [contract.type, contract]))
+
+/** The contract of a transaction type, or undefined. */
+export function contractOf(type: number): Contract<unknown> | undefined {
+  return byType.get(type)
+}

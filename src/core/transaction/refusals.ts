@@ -1,0 +1,41 @@
+/**
+ * Refusals that several contracts share, and amounts in their sentences. Spec: docs/spec/transactions.md.
+ * @module
+ */
+import { type AccountId, grains } from '../../base/brand.ts'
+import type { ReadState } from '../state/state.ts'
+import { getValidator, type Validator } from '../state/validators.ts'
+import { formatDllm } from '../units.ts'
+import { type Call, TransactionError } from './contract.ts'
+
+/** `1.5 DLLM`. */
+export function dllm(amount: bigint): string {
+  return `${formatDllm(grains(amount))} DLLM`
+}
+
+/** @throws TransactionError ZERO_AMOUNT. */
+export function requireAmount(amount: bigint): void {
+  if (amount > 0n) return
+  throw new TransactionError('ZERO_AMOUNT', 'The amount is zero. Give an amount of at least 0.000000001 DLLM.')
+}
+
+/** @throws TransactionError INSUFFICIENT_FUNDS, which says how much is missing. */
+export function requireFunds({ spendable }: Pick<Call<unknown>, 'spendable'>, needed: bigint): void {
+  if (spendable < needed) throw insufficientFunds(needed - spendable)
+}
+
+export function insufficientFunds(missing: bigint): TransactionError {
+  const sentence = `The account is ${dllm(missing)} short, fee included. Receive at least that much, or send less.`
+  return new TransactionError('INSUFFICIENT_FUNDS', sentence, { details: { missing: String(missing) } })
+}
+
+/** @throws TransactionError NO_SUCH_VALIDATOR. */
+export function requireValidator(state: ReadState, id: AccountId): Validator {
+  const validator = getValidator(state, id)
+  if (validator !== undefined) return validator
+  throw new TransactionError(
+    'NO_SUCH_VALIDATOR',
+    'Nobody registered a validator under this account. `dllm chain validators` lists those there are.',
+    { details: { validator: id } },
+  )
+}
