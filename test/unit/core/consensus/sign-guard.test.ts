@@ -126,7 +126,7 @@ describe('the file', () => {
     const bytes = encodeSignState(stateAt(at(5, 2, 'prevote')))
     expect(bytes.length).toBe(encodeSignState(stateAt(undefined)).length)
     expect(Buffer.from(bytes).toString('hex')).toBe(
-      `646c6c6d7369676e01${'ab'.repeat(32)}${'07'.repeat(32)}0205000000000000000200000001${'01'.repeat(32)}${'03'.repeat(64)}CHECKSUM`,
+      `646c6c6d7369676e01${'ab'.repeat(32)}${'07'.repeat(32)}0205000000000000000200000001${'01'.repeat(32)}${'03'.repeat(64)}4df836a548705121ab802fd3dfa6c4c2a61c5580d2e8854eb9194d00b8006478`,
     )
   })
 
