@@ -1,0 +1,96 @@
+/**
+ * What must hold of a genesis as a whole, however it was made. Spec: docs/spec/genesis.md §3.
+ * @module
+ */
+import { bytesToHex } from '@noble/hashes/utils.js'
+import type { AccountId } from '../base/brand.ts'
+import { CHAIN_LIMITS } from '../base/limits.ts'
+import { ZERO_HASH } from './fields.ts'
+import type { Genesis, GenesisAccount, GenesisValidator } from './genesis.ts'
+import { parametersFault } from './parameters.ts'
+import { SUPPLY_MAX } from './state/money.ts'
+import { validatorNameFault } from './transaction/register-validator.ts'
+import { hasConsensusProof, hasSeedProof } from './validator-proofs.ts'
+
+export interface GenesisFault {
+  /** Such as `validators[2].bond`. */
+  readonly field: string
+  /** The end of a sentence that begins with the field. */
+  readonly fault: string
+}
+
+const NAME = /^[a-z0-9][a-z0-9-]{0,31}$/
+
+/** The first thing that is wrong; undefined when the genesis is valid. Checks two proofs per validator: 50 ms each. */
+export function genesisFault(genesis: Genesis): GenesisFault | undefined {
+  for (const fault of faults(genesis)) return fault
+  return undefined
+}
+
+function* faults(genesis: Genesis): Iterable<GenesisFault> {
+  const { accounts, validators, parameters } = genesis
+  if (!NAME.test(genesis.name)) {
+    yield { field: 'name', fault: 'has 1 to 32 lower-case letters, digits and dashes' }
+  }
+  if (genesis.timeMs < 0 || genesis.timeMs > CHAIN_LIMITS.heightMax) {
+    yield { field: 'timeMs', fault: 'is not a Unix time in milliseconds' }
+  }
+  const together = parametersFault(parameters)
+  if (together !== undefined) yield { field: 'parameters', fault: `are not valid: ${together}` }
+  if (accounts.length > CHAIN_LIMITS.genesisAccountsMax) {
+    yield { field: 'accounts', fault: `may be ${CHAIN_LIMITS.genesisAccountsMax} at most` }
+  }
+  if (validators.length === 0) yield { field: 'validators', fault: 'are none: somebody must make the first block' }
+  if (validators.length > CHAIN_LIMITS.validatorsMax) {
+    yield { field: 'validators', fault: `may be ${CHAIN_LIMITS.validatorsMax} at most` }
+  }
+  yield* accountFaults(accounts)
+  yield* validatorFaults(validators, parameters.bondMin)
+  const amounts = [...accounts.map(({ balance }) => balance), ...validators.map(({ bond }) => bond)]
+  if (amounts.reduce((sum, amount) => sum + amount, 0n) > SUPPLY_MAX) {
+    yield { field: 'accounts', fault: 'and bonds together are more grains than there can be' }
+  }
+}
+
+function* accountFaults(accounts: readonly GenesisAccount[]): Iterable<GenesisFault> {
+  yield* repeats('accounts', 'address', idsOf(accounts))
+  for (const [index, { balance }] of accounts.entries()) {
+    if (balance <= 0n || balance > SUPPLY_MAX) {
+      yield { field: `accounts[${index}].balance`, fault: 'must be at least one grain, and fit in 64 bits' }
+    }
+  }
+}
+
+function* validatorFaults(validators: readonly GenesisValidator[], bondMin: bigint): Iterable<GenesisFault> {
+  yield* repeats('validators', 'address', idsOf(validators))
+  const keys = validators.map(({ consensusKey }) => bytesToHex(consensusKey))
+  yield* repeats('validators', 'consensusKey', keys)
+  for (const [index, validator] of validators.entries()) {
+    const at = `validators[${index}]`
+    if (validatorNameFault(validator.name) !== undefined) {
+      yield { field: `${at}.name`, fault: 'has 1 to 32 letters, digits, signs or inner spaces of ASCII' }
+    }
+    if (validator.bond < bondMin || validator.bond > SUPPLY_MAX) {
+      yield { field: `${at}.bond`, fault: `must be at least bondMin, ${bondMin} grains, and fit in 64 bits` }
+    }
+    const subject = { networkId: ZERO_HASH, owner: validator.id }
+    if (!hasConsensusProof(subject, validator)) {
+      yield { field: `${at}.consensusProof`, fault: 'does not prove the consensus key for this address' }
+    }
+    if (!hasSeedProof(subject, validator)) {
+      yield { field: `${at}.seedProof`, fault: 'does not prove the seed key for this address' }
+    }
+  }
+}
+
+function idsOf(entries: readonly { readonly id: AccountId }[]): AccountId[] {
+  return entries.map(({ id }) => id)
+}
+
+function* repeats(list: string, field: string, keys: readonly string[]): Iterable<GenesisFault> {
+  const seen = new Set<string>()
+  for (const [index, key] of keys.entries()) {
+    if (seen.has(key)) yield { field: `${list}[${index}].${field}`, fault: 'stands in the file twice' }
+    seen.add(key)
+  }
+}
