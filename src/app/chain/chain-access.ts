@@ -133,6 +133,37 @@ export interface ParametersView {
   readonly proposals: readonly ProposalView[]
 }
 
+/** Everything that holds grains, at one of the recent heights: who sums it up gets `supply.total`. */
+export interface HoldingsView {
+  readonly height: number
+  readonly hash: Hash
+  readonly supply: SupplyView
+  readonly holdings: readonly HoldingView[]
+  /** Where the next page begins; absent on the last one. */
+  readonly next?: string
+}
+
+export interface HoldingView {
+  readonly kind: 'balance' | 'bond' | 'unbonding' | 'deposit' | 'reward-pool'
+  readonly address?: string
+  readonly amount: string
+}
+
+/** A node itself: what `dllm node` and `dllm status` show. */
+export interface NodeStatusView extends HeadView {
+  readonly nodeName: string
+  readonly peer: string
+  readonly addresses: readonly string[]
+  readonly peers: number
+  readonly oldestHeight: number
+  /** Transactions that wait. */
+  readonly waiting: number
+  /** Address of the validator that this node votes for, while it does. */
+  readonly validator?: string
+  readonly consensus: { readonly height: number; readonly round: number; readonly step: string }
+  readonly syncing: boolean
+}
+
 export interface ChainAccess {
   readonly source: ChainSource
   readonly network: NetworkView

@@ -1,0 +1,30 @@
+/**
+ * The chain as a node on this machine tells it, through its control server. Spec: docs/spec/control.md §8.
+ * @module
+ */
+import { bytesToHex } from '@noble/hashes/utils.js'
+import { addressOfAccount } from '../../core/fields.ts'
+import type { ControlClient } from '../control/control-client.ts'
+import type { ChainAccess, NetworkView } from './chain-access.ts'
+import type { ChainMethods } from './chain-methods.ts'
+
+/** `client`: of a node of `network`. */
+export function createControlAccess(client: ControlClient<ChainMethods>, network: NetworkView): ChainAccess {
+  const { kind } = network
+  return {
+    source: 'node',
+    network,
+    head: (signal) => client.call('dllm_head', {}, signal),
+    account: (id, signal) => client.call('dllm_account', { address: addressOfAccount(id, kind) }, signal),
+    block: (which, signal) =>
+      client.call('dllm_block', typeof which === 'number' ? { height: which } : { hash: which }, signal),
+    transaction: (id, signal) => client.call('dllm_transaction', { id }, signal),
+    history: (id, limit, signal) => client.call('dllm_history', { address: addressOfAccount(id, kind), limit }, signal),
+    validators: (signal) => client.call('dllm_validators', {}, signal),
+    parameters: (signal) => client.call('dllm_parameters', {}, signal),
+    submit: async (transaction, signal) =>
+      (await client.call('dllm_submit', { transaction: bytesToHex(transaction) }, signal)).id,
+    waitFor: (id, signal) => client.call('dllm_waitFor', { id }, signal),
+    close: async () => client.close(),
+  }
+}

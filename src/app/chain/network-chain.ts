@@ -1,0 +1,55 @@
+/**
+ * The chain of a network, from its file: genesis, identity, kind of addresses. The local network's genesis is made by
+ * the first `devnet up`. Spec: docs/spec/home.md §3.
+ * @module
+ */
+import { readFile } from 'node:fs/promises'
+import type { Hash } from '../../base/brand.ts'
+import { HouseError } from '../../base/error.ts'
+import { type Genesis, networkIdOf } from '../../core/genesis.ts'
+import { parseGenesis } from '../../core/genesis-file.ts'
+import type { Home } from '../home.ts'
+import { LOCAL_NETWORK, type Network } from '../networks.ts'
+import type { NetworkView } from './chain-access.ts'
+
+export class NetworkChainError extends HouseError<'NETWORK_NO_CHAIN'> {}
+
+export interface NetworkChain {
+  readonly network: Network
+  readonly genesis: Genesis
+  readonly networkId: Hash
+}
+
+/** @throws NetworkChainError NETWORK_NO_CHAIN for a network without genesis; GenesisError for a bad one. */
+export async function chainOf(home: Home, network: Network): Promise<NetworkChain> {
+  const text = await genesisText(home, network)
+  if (text === undefined) throw noChain(network.id)
+  const genesis = parseGenesis(text)
+  return { network, genesis, networkId: networkIdOf(genesis) }
+}
+
+/** Where the local network's genesis is kept. */
+export function localGenesisFile(home: Home): string {
+  return home.file('devnet', 'chain', 'genesis.json')
+}
+
+export function networkView({ genesis, networkId }: NetworkChain): NetworkView {
+  return { networkId, name: genesis.name, kind: genesis.kind }
+}
+
+async function genesisText(home: Home, network: Network): Promise<string | undefined> {
+  if (network.id !== LOCAL_NETWORK.id)
+    return network.genesis === undefined ? undefined : JSON.stringify(network.genesis)
+  return readFile(localGenesisFile(home), 'utf8').catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return undefined
+    throw error
+  })
+}
+
+function noChain(id: string): NetworkChainError {
+  const message =
+    id === LOCAL_NETWORK.id
+      ? 'The local network has no chain yet. Start it with `dllm devnet up`.'
+      : `The network ${id} has no chain: its file has no "genesis". Get the file from who runs it, or make a network with \`dllm network create\`.`
+  return new NetworkChainError('NETWORK_NO_CHAIN', message, { details: { network: id } })
+}
