@@ -11,7 +11,7 @@ import { PARAMETER_NAMES, type ParameterName, type Parameters } from '../../core
 import { getAccount } from '../../core/state/accounts.ts'
 import { bonds } from '../../core/state/bonds.ts'
 import { getParameters } from '../../core/state/parameters-record.ts'
-import { ballots, type ParameterProposal, proposals } from '../../core/state/proposals.ts'
+import { type ParameterProposal, parameterVotes, proposals } from '../../core/state/proposals.ts'
 import type { ReadState } from '../../core/state/state.ts'
 import { getSupply, type Supply } from '../../core/state/supply.ts'
 import { unbondings } from '../../core/state/unbondings.ts'
@@ -91,7 +91,7 @@ function viewProposal(
   { proposer, deposit, endHeight, changes }: ParameterProposal,
 ): ProposalView {
   const bonded = bondedByOwner(state)
-  const votes = [...ballots(state, number)]
+  const votes = [...parameterVotes(state, number)]
   const stakeOf = (yes: boolean): bigint =>
     votes.filter((vote) => vote.yes === yes).reduce((sum, { voter }) => sum + (bonded.get(voter) ?? 0n), 0n)
   return {
