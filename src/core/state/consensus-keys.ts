@@ -7,7 +7,7 @@ import { bytesToHex } from '@noble/hashes/utils.js'
 import type { AccountId } from '../../base/brand.ts'
 import { readAccount, writeAccount } from '../fields.ts'
 import { type ReadState, type StateKey, stateKey, type WriteState } from './state.ts'
-import { getRecord, putRecord, TABLE } from './tables.ts'
+import { getRecord, putRecord, records, TABLE } from './tables.ts'
 
 export function consensusKeyKey(consensusKey: Uint8Array): StateKey {
   return stateKey(TABLE.consensusKey, bytesToHex(consensusKey))
@@ -20,4 +20,9 @@ export function ownerOfConsensusKey(state: ReadState, consensusKey: Uint8Array):
 
 export function putConsensusKey(state: WriteState, consensusKey: Uint8Array, validator: AccountId): void {
   putRecord(state, consensusKeyKey(consensusKey), (writer) => writeAccount(writer, validator))
+}
+
+/** The validators that keys belong to; only a store that indexes this table has them. */
+export function* consensusKeyOwners(state: ReadState): Iterable<AccountId> {
+  for (const [, owner] of records(state, stateKey(TABLE.consensusKey), readAccount)) yield owner
 }

@@ -3,9 +3,10 @@
  * @module
  */
 import type { AccountId } from '../../base/brand.ts'
+import { ADDRESS_HASH_BYTES } from '../address.ts'
 import { readCount, writeCount } from '../fields.ts'
 import { keyNumber, type ReadState, type StateKey, stateKey, type WriteState } from './state.ts'
-import { getRecord, putRecord, TABLE } from './tables.ts'
+import { accountInKey, getRecord, numberInKey, putRecord, TABLE } from './tables.ts'
 
 export interface Infraction {
   readonly validator: AccountId
@@ -24,4 +25,11 @@ export function getEvidence(state: ReadState, infraction: Infraction): number | 
 
 export function putEvidence(state: WriteState, infraction: Infraction, punishedHeight: number): void {
   putRecord(state, evidenceKey(infraction), (writer) => writeCount(writer, punishedHeight))
+}
+
+/** All punished double signs; only a store that indexes this table has them. */
+export function* infractions(state: ReadState): Iterable<Infraction> {
+  for (const [key] of state.entries(stateKey(TABLE.evidence))) {
+    yield { validator: accountInKey(key, 0), height: numberInKey(key, ADDRESS_HASH_BYTES) }
+  }
 }

@@ -80,6 +80,11 @@ export function* parameterVotes(state: ReadState, proposal: number): Iterable<Pa
   }
 }
 
+/** The proposals that there are votes on, once per vote. */
+export function* parameterVoteProposals(state: ReadState): Iterable<number> {
+  for (const [key] of state.entries(stateKey(TABLE.parameterVote))) yield numberInKey(key, 0)
+}
+
 /** Forgets a proposal, whose deposit was moved, and the votes on it. */
 export function removeProposal(state: WriteState, number: number): void {
   assert(getProposal(state, number)?.deposit === 0n, 'a proposal is removed without money in it')

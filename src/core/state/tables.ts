@@ -27,6 +27,7 @@ export const TABLE = {
 
 /** Their keys are looked up and never walked, and there are many of them. */
 const LOOKED_UP: ReadonlySet<number> = new Set([TABLE.account, TABLE.consensusKey, TABLE.evidence])
+const KNOWN: ReadonlySet<number> = new Set(Object.values(TABLE))
 /** Hex digits of the table byte. */
 const TABLE_DIGITS = 2
 const NUMBER_BYTES = 8
@@ -34,6 +35,10 @@ const NUMBER_BYTES = 8
 /** Number of the table of a key. */
 export function tableOf(key: StateKey): number {
   return Number.parseInt(key.slice(0, TABLE_DIGITS), 16)
+}
+
+export function isKnownTable(key: StateKey): boolean {
+  return KNOWN.has(tableOf(key))
 }
 
 /** What applying blocks iterates: the `indexed` of a node's state store. A checker of the whole state indexes all. */
