@@ -141,6 +141,8 @@ function commonOptions(options: HostOptions, protocolPrefix: string): Libp2pOpti
       inboundConnectionThreshold: INBOUND_PER_SECOND,
       maxIncomingPendingConnections: PENDING_INBOUND_MAX,
       inboundUpgradeTimeout: DEADLINES.dialMs,
+      // gossipsub opens its streams one after another: a peer that never answers holds the others up.
+      outboundStreamProtocolNegotiationTimeout: DEADLINES.dialAddressMs,
       dialTimeout: DEADLINES.dialMs,
       addressDialTimeout: DEADLINES.dialAddressMs,
     },

@@ -15,7 +15,7 @@ import type { NewsHandler, NewsOptions, Topic, Verdict } from './wire.ts'
 
 /** What gossipsub's class has beyond its published interface. */
 interface Router extends Omit<GossipSub, 'publish'> {
-  readonly peers: ReadonlyMap<string, Libp2pPeerId>
+  readonly peers: ReadonlyMap<string, unknown>
   readonly streamsOutbound: ReadonlyMap<string, unknown>
   reportMessageValidationResult(id: string, source: string, verdict: Verdict): void
   onPeerConnected(peer: Libp2pPeerId, connection: Connection): void
@@ -40,6 +40,10 @@ export interface GossipNews {
 
 /** Shorter news goes to every listener at once; longer ones go to the mesh, so that a block does not fill the uplink. */
 const FLOOD_BYTES_MAX = 16 * 1024
+/** A stream may be opening for so many heartbeats. */
+const REOPEN_GRACE = 2
+/** Then it is opened again, once in so many: attempts wait for each other, and one may hang until its deadline. */
+const REOPEN_HEARTBEATS = 20
 const LISTENER_POLL_MS = milliseconds(5)
 
 /** The name of a topic on the wire: `dllm/block/1` becomes `dllm/TAG/block/1`. */
@@ -66,7 +70,8 @@ export function createGossipNews(gossip: GossipSub, tag: string, ports: GossipNe
   const { clock, desk, log } = ports
   /** Peers that may not yet have said what they listen to, and until when they have time. */
   const fresh = new Map<PeerId, Milliseconds>()
-  let missing: ReadonlySet<string> = new Set()
+  /** For how many heartbeats a connected peer that takes news has had no stream of ours. */
+  const missing = new Map<string, number>()
   let stopped = false
 
   function subscribe(topic: Topic, options: NewsOptions, handler: NewsHandler): void {
@@ -93,7 +98,9 @@ export function createGossipNews(gossip: GossipSub, tag: string, ports: GossipNe
   async function hear(name: string, message: Uint8Array, { id, from }: { id: string; from: PeerId }): Promise<void> {
     const topic = topicOf(name, tag)
     if (stopped || !topic) return
-    const verdict = await desk.verdict(topic, message, from)
+    // A Buffer here, whose methods mean other things than those of the Uint8Array that handlers are promised.
+    const plain = new Uint8Array(message.buffer, message.byteOffset, message.length)
+    const verdict = await desk.verdict(topic, plain, from)
     if (stopped) return
     router.reportMessageValidationResult(id, from, verdict)
     ports.judge(from, verdict)
@@ -121,17 +128,16 @@ export function createGossipNews(gossip: GossipSub, tag: string, ports: GossipNe
 
   // A stream that broke, say because its buffer was full, would stay away for as long as the connection lives.
   router.addEventListener('gossipsub:heartbeat', () => {
-    const without = new Set<string>()
-    for (const [id, peer] of router.peers) {
-      if (router.streamsOutbound.has(id)) continue
-      without.add(id)
-      // One heartbeat's grace: it may be opening.
-      const connection = missing.has(id) ? ports.connectionTo(peerId(id)) : undefined
-      if (!connection) continue
+    for (const id of router.peers.keys()) if (!missing.has(id)) missing.set(id, 0)
+    for (const [id, heartbeats] of missing) {
+      const connection = ports.connectionTo(peerId(id))
+      if (!connection) missing.delete(id)
+      else if (router.streamsOutbound.has(id)) missing.set(id, 0)
+      else missing.set(id, heartbeats + 1)
+      if (!connection || heartbeats % REOPEN_HEARTBEATS !== REOPEN_GRACE || router.streamsOutbound.has(id)) continue
       log.write('debug', 'wire.news_reopened', { peer: id })
-      router.onPeerConnected(peer, connection)
+      router.onPeerConnected(connection.remotePeer, connection)
     }
-    missing = without
   })
 
   return {
