@@ -5,10 +5,53 @@
  * @module
  */
 import { sha256 } from '@noble/hashes/sha2.js'
-import { concatBytes, utf8ToBytes } from '@noble/hashes/utils.js'
+import { utf8ToBytes } from '@noble/hashes/utils.js'
+
+/** Digests the parts joined, 32 bytes. The caller makes the parts unambiguous. */
+export type TaggedHasher = (...parts: readonly Uint8Array[]) => Uint8Array
+
+/** Writes the digest of the parts joined into `target`, 32 bytes, which may be one of the parts. */
+export type TaggedHasherInto = (target: Uint8Array, ...parts: readonly Uint8Array[]) => void
+
+const DIGEST_BYTES = 32
+
+type Sha256 = ReturnType<typeof sha256.create>
 
 /** `SHA-256(SHA-256(tag) ‖ SHA-256(tag) ‖ parts…)`: 32 bytes. The caller makes the parts unambiguous. */
 export function taggedHash(tag: string, ...parts: readonly Uint8Array[]): Uint8Array {
+  const midstate = midstateOf(tag)
+  for (const part of parts) midstate.update(part)
+  return midstate.digest()
+}
+
+/**
+ * The tagged hash of one tag, for callers that hash often: the state after the tag's block is computed at the first call
+ * and copied at each, which halves the work for short parts. Digests equal those of `taggedHash`.
+ */
+export function taggedHasher(tag: string): TaggedHasher {
+  const hashInto = taggedHasherInto(tag)
+  return (...parts) => {
+    const digest = new Uint8Array(DIGEST_BYTES)
+    hashInto(digest, ...parts)
+    return digest
+  }
+}
+
+/** Like `taggedHasher`, for callers that keep a buffer of 32 bytes for the digest: allocation costs as much as a block. */
+export function taggedHasherInto(tag: string): TaggedHasherInto {
+  let midstate: Sha256 | undefined
+  // One working copy serves all calls: calls are synchronous, and each begins by overwriting it.
+  const working = sha256.create()
+  return (target, ...parts) => {
+    midstate ??= midstateOf(tag)
+    midstate._cloneInto(working)
+    for (const part of parts) working.update(part)
+    working.digestInto(target)
+  }
+}
+
+/** The two copies of the tag's digest fill exactly one block of SHA-256. */
+function midstateOf(tag: string): Sha256 {
   const prefix = sha256(utf8ToBytes(tag))
-  return sha256(concatBytes(prefix, prefix, ...parts))
+  return sha256.create().update(prefix).update(prefix)
 }
