@@ -102,7 +102,7 @@ function append({ chance, files, failures, lives, life }: Life, { name, bytes, s
   if (earlier !== undefined) throw earlier
   const file = files.get(name) ?? { written: new Uint8Array(), durable: undefined }
   const write = (count: number): void => {
-    file.written = Buffer.concat([file.written, bytes.subarray(0, count)])
+    file.written = joined(file.written, bytes.subarray(0, count))
     files.set(name, file)
   }
   const failure = storeError('STORE_DISK_FULL', name)
@@ -118,6 +118,14 @@ function append({ chance, files, failures, lives, life }: Life, { name, bytes, s
     if (error === failure) failures.set(name, failure)
     throw error
   }
+}
+
+/** Not a Buffer, whose `slice` shares its bytes. */
+function joined(a: Uint8Array, b: Uint8Array): Uint8Array {
+  const bytes = new Uint8Array(a.length + b.length)
+  bytes.set(a)
+  bytes.set(b, a.length)
+  return bytes
 }
 
 function truncate({ files, failures, lives, life }: Life, name: string, length: number): void {
