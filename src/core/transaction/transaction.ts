@@ -37,7 +37,7 @@ export interface Transaction extends TransactionDraft {
   readonly id: Hash
   /** Length of the encoding, bytes. */
   readonly byteLength: number
-  /** The 32 bytes that the signature covers depend on the network: see `hasValidSignature`. */
+  /** All before the signature; what is signed depends on the network as well: see `hasValidSignature`. */
   readonly signedBytes: Uint8Array
 }
 
@@ -46,6 +46,11 @@ export function signTransaction(networkId: Hash, draft: TransactionDraft, keys: 
   const unsigned = encodeUnsigned(networkTagOf(networkId), draft, keys.publicKey)
   const signature = sign(signingDigest(networkId, unsigned), keys.secretKey)
   return new Writer(unsigned.length + SIGNATURE_BYTES).raw(unsigned).raw(signature).finish()
+}
+
+/** The bytes of a transaction that was read. */
+export function encodeTransaction({ byteLength, signedBytes, signature }: Transaction): Uint8Array {
+  return new Writer(byteLength).raw(signedBytes).raw(signature).finish()
 }
 
 /** Reads a transaction of any network and type; says nothing of its validity. @throws CodecError. */

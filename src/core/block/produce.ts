@@ -1,0 +1,118 @@
+/**
+ * Making a block: as many of the waiting transactions as fit, best first, each tried where it is to stand, so that the block
+ * passes its own check. Spec: docs/spec/chain.md §4.
+ * @module
+ */
+import { assert } from '../../base/assert.ts'
+import { type AccountId, type Milliseconds, milliseconds } from '../../base/brand.ts'
+import { Writer } from '../../base/codec.ts'
+import { CHAIN_LIMITS, MEMPOOL_LIMITS } from '../../base/limits.ts'
+import type { FastAcceptance } from '../ed25519.ts'
+import type { OpenTransaction } from '../transaction/check.ts'
+import { TransactionError } from '../transaction/contract.ts'
+import { encodeTransaction } from '../transaction/transaction.ts'
+import { type Block, type Commit, commitHash, type Header, writeCommit } from './block.ts'
+import { type Execution, type Executor, executeBlock } from './execute.ts'
+import type { Place } from './place.ts'
+import { seedInput } from './seed.ts'
+import { transactionsRoot } from './transactions-root.ts'
+
+/** Signs 32 bytes with this node's seed key; core/bls.ts. */
+export type SeedSigner = (message: Uint8Array) => Uint8Array
+
+export interface BlockRequest {
+  readonly round: number
+  /** Local Unix time; the block's is later than its parent's whatever the clock says. */
+  readonly timeMs: Milliseconds
+  /** Of the parent; undefined at height 1. */
+  readonly lastCommit: Commit | undefined
+}
+
+export interface BlockPorts {
+  readonly seedSigner: SeedSigner
+  /** See `Mempool.candidates`; their signatures are valid. */
+  readonly candidates: Generator<OpenTransaction, void, boolean>
+  readonly accepts: FastAcceptance | undefined
+}
+
+export interface Produced {
+  readonly block: Block
+  readonly execution: Execution
+  /** Senders whose transactions could not be applied in it. */
+  readonly refused: readonly AccountId[]
+}
+
+/** The next block by the proposer of the round, which the seed signer's key must be of. */
+export function produceBlock(place: Place, request: BlockRequest, ports: BlockPorts): Produced {
+  const { round, lastCommit } = request
+  const proposer = place.set.members[place.proposerOf(round)]
+  assert(proposer !== undefined, 'a round has a proposer')
+  const executor = executeBlock(place, { lastCommit, proposer: proposer.id, accepts: ports.accepts })
+  const seedSignature = ports.seedSigner(seedInput(place.networkId, place.height, place.seed))
+  const { taken, refused } = fill(executor, place, { candidates: ports.candidates, bytes: overheadOf(lastCommit) })
+  const execution = executor.finish(seedSignature)
+  const header: Header = {
+    ...{ height: place.height, round, seedSignature, proposer: proposer.id },
+    timeMs: milliseconds(Math.max(request.timeMs, place.parent.timeMs + 1)),
+    parentHash: place.parent.hash,
+    lastCommitHash: commitHash(lastCommit),
+    transactionsRoot: transactionsRoot(taken.map(({ transaction }) => transaction.id)),
+    stateRoot: execution.stateRoot,
+    validatorsHash: place.set.hash,
+    nextValidatorsHash: place.nextSet.hash,
+    baseFee: place.baseFee,
+    units: execution.units,
+  }
+  const transactions = taken.map(({ transaction }) => encodeTransaction(transaction))
+  return { block: { header, lastCommit, transactions }, execution, refused }
+}
+
+/** `bytes`: what the block takes without transactions. */
+function fill(
+  executor: Executor,
+  { parameters }: Place,
+  { candidates, bytes }: { readonly candidates: BlockPorts['candidates']; readonly bytes: number },
+): { readonly taken: OpenTransaction[]; readonly refused: AccountId[] } {
+  const taken: OpenTransaction[] = []
+  const refused: AccountId[] = []
+  const unitsMax = Number(parameters.blockUnitsMax)
+  let room = CHAIN_LIMITS.blockBytesMax - bytes
+  let misses = 0
+  let next = candidates.next(false)
+  while (!next.done && misses < MEMPOOL_LIMITS.missesMax && taken.length < CHAIN_LIMITS.blockTransactionsMax) {
+    const open = next.value
+    const size = LENGTH_BYTES + open.transaction.byteLength
+    const fits = size <= room && executor.units + open.units <= unitsMax
+    const isTaken = fits && tryRun(executor, open)
+    if (isTaken) {
+      taken.push(open)
+      room -= size
+    } else if (fits) {
+      refused.push(open.transaction.sender)
+    }
+    misses = isTaken ? 0 : misses + 1
+    next = candidates.next(isTaken)
+  }
+  return { taken, refused }
+}
+
+function tryRun(executor: Executor, open: OpenTransaction): boolean {
+  try {
+    executor.run(open)
+    return true
+  } catch (error) {
+    if (error instanceof TransactionError) return false
+    throw error
+  }
+}
+
+/** Before a list and before each item. */
+const LENGTH_BYTES = 4
+/** A header as long as any: its parts have fixed lengths. */
+const HEADER_BYTES = 2 + 8 + 4 + 8 + 20 + 6 * 32 + 96 + 8 + 8
+
+/** Bytes of a block beside its transactions. */
+function overheadOf(lastCommit: Commit | undefined): number {
+  const commitBytes = lastCommit === undefined ? 0 : writeCommit(new Writer(8_192), lastCommit).finish().length
+  return HEADER_BYTES + 1 + commitBytes + LENGTH_BYTES
+}
