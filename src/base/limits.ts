@@ -194,6 +194,8 @@ export const CHAIN_LIMITS = {
   validatorNameBytesMax: 32,
   validatorsMax: 256,
   parametersMax: 64,
+  /** Results of blocks that were checked and may become final: one per round, and rounds after a few are rare. */
+  candidatesMax: 4,
   genesisFileBytesMax: 4 * MIB,
   genesisAccountsMax: 65_536,
   /** Heights and rounds that are believed at all; 2^48 ms of one-millisecond blocks. */
@@ -289,4 +291,28 @@ export const MEMPOOL_LIMITS = {
   expiryBlocks: 1_000,
   /** Transactions in a row that one proposal tries in vain before it is as full as it gets. */
   missesMax: 256,
+} as const
+
+/** What a replica keeps of one height. Everything beyond can be asked for again. */
+export const CONSENSUS_LIMITS = {
+  /** Rounds behind ours whose votes are kept: at the usual timeouts the last hour. Locked and valid rounds stay as well. */
+  roundsBehindMax: 64,
+  /** Rounds ahead of ours, per voter: the next one and the newest. */
+  roundsAheadPerVoterMax: 2,
+  /** Different votes of one voter for one round and type: two are evidence, the others count only for known blocks. */
+  votesPerVoterMax: 4,
+  /** Different proposals of one round: two are evidence, a third is kept only if a quorum names it. */
+  proposalsPerRoundMax: 3,
+  /** Rounds behind ours whose proposals are kept. */
+  proposalRoundsBehindMax: 8,
+  proposalsAheadMax: 4,
+  /** Messages for the next height that come while this one ends. */
+  nextHeightVotesPerVoterMax: 4,
+  nextHeightProposalsMax: 2,
+  summaryRoundsMax: 16,
+  summaryProposalsPerRoundMax: 4,
+  /** Proposals in one answer to a summary; each has a block. */
+  answerProposalsMax: 2,
+  /** Rules that one input may make fire: some per round, and one input can finish one height only. */
+  firingsPerInputMax: 4_096,
 } as const
