@@ -99,7 +99,11 @@ export class ControlHttp {
       return
     }
     const controller = new AbortController()
-    response.once('close', () => controller.abort(controlError('CONTROL_DISCONNECTED')))
+    const { socket } = request
+    // Of the socket, since a response that waits behind another one on its connection is not told.
+    const onGone = (): void => controller.abort(controlError('CONTROL_DISCONNECTED'))
+    socket.once('close', onGone)
+    response.once('close', onGone)
     const done = this.#serve(request, response, controller.signal).catch((error: unknown) => {
       // Only the connection itself fails here: it broke while the body arrived.
       this.#ports.log.write('debug', 'control.request-broken', {
@@ -108,7 +112,11 @@ export class ControlHttp {
       response.destroy()
     })
     this.#open.set(controller, done)
-    done.finally(() => this.#open.delete(controller)).catch(() => undefined)
+    const forget = (): void => {
+      socket.off('close', onGone)
+      this.#open.delete(controller)
+    }
+    done.then(forget, forget)
   }
 
   /** Cheapest first; nothing of the body is read before the cookie is right. */

@@ -4,6 +4,7 @@
  * Spec: docs/spec/control.md.
  * @module
  */
+import { assert } from '../../base/assert.ts'
 import { CONTROL_LIMITS } from '../../base/limits.ts'
 import type { Clock, Log, Random } from '../../base/ports.ts'
 import { removeCookie, writeCookie } from './control-cookie.ts'
@@ -52,20 +53,27 @@ export function createControlServer<M extends MethodShapes<M>>(
 ): ControlServer {
   const methods = methodsOf(options.methods)
   let running: Promise<Running> | undefined
+  let stopping: Promise<void> | undefined
   return {
     async start() {
+      assert(stopping === undefined, 'a control server starts once')
       running ??= startListening(options, methods, ports)
       return (await running).file
     },
-    async stop() {
-      const started = await running?.catch(() => undefined)
-      if (started === undefined) return
-      // First the file: whoever looks from now on finds no node.
-      await removeNodeFile(options.folder, started.file)
-      await started.http.stop()
-      await removeCookie(options.folder, started.cookie)
+    stop() {
+      stopping ??= stopListening(running, options.folder)
+      return stopping
     },
   }
+}
+
+async function stopListening(running: Promise<Running> | undefined, folder: string): Promise<void> {
+  const started = await running?.catch(() => undefined)
+  if (started === undefined) return
+  // First the file: whoever looks from now on finds no node.
+  await removeNodeFile(folder, started.file)
+  await started.http.stop()
+  await removeCookie(folder, started.cookie)
 }
 
 async function startListening<M extends MethodShapes<M>>(

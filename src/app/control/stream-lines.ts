@@ -26,7 +26,8 @@ export async function* streamLines(
     iterator = items[Symbol.asyncIterator]()
     for (;;) {
       const next = await nextOrAborted(iterator, signal)
-      if (next === 'aborted') {
+      // A source that listens to the signal may have ended before we look: that is no end of its own.
+      if (next === 'aborted' || signal.aborted) {
         if (signal.reason instanceof HouseError) yield lineOf({ error: rpcErrorOf(signal.reason) })
         return
       }

@@ -31,7 +31,7 @@ const readers = {
   bytes: (params: Params, name: string) => readBytes(params, name, 3),
   text: (params: Params, name: string) => readText(params, name, 3),
   flag: (params: Params, name: string) => readFlag(params, name),
-} as const
+} as const satisfies Record<string, (params: Params, name: string) => unknown>
 
 type Kind = keyof typeof readers
 
@@ -104,7 +104,7 @@ test.each(Object.keys(readers) as Kind[])('%s that is absent or null is missing'
   const missing = expect.objectContaining({ code: 'PARAM_MISSING', details: { param: 'field' } })
   expect(() => readers[kind](new Map(), 'field')).toThrow(missing)
   expect(() => readers[kind](new Map([['field', null]]), 'field')).toThrow(missing)
-  expect(readOptional(new Map([['field', null]]), 'field', readers[kind])).toBeUndefined()
+  expect(readOptional<unknown>(new Map([['field', null]]), 'field', readers[kind])).toBeUndefined()
 })
 
 test('an optional field that is there is read', () => {
