@@ -1,0 +1,137 @@
+/** Genesis files: what is read, what is refused with the name of its field, and the state and identity that follow. */
+import { bytesToHex } from '@noble/hashes/utils.js'
+import { describe, expect, test } from 'vitest'
+import { genesisState, networkIdOf } from '../../../src/core/genesis.ts'
+import { formatGenesis, parseGenesis } from '../../../src/core/genesis-file.ts'
+import { INITIAL_PARAMETERS } from '../../../src/core/parameters.ts'
+import { getAccount } from '../../../src/core/state/accounts.ts'
+import { getBaseFee } from '../../../src/core/state/base-fee-record.ts'
+import { conservationFault } from '../../../src/core/state/conservation.ts'
+import { stateFaults } from '../../../src/core/state/invariants.ts'
+import { getParameters } from '../../../src/core/state/parameters-record.ts'
+import { getSeed } from '../../../src/core/state/seed-record.ts'
+import { createStateStore } from '../../../src/core/state/state.ts'
+import { getSupply } from '../../../src/core/state/supply.ts'
+import { getValidatorSet } from '../../../src/core/state/validator-sets.ts'
+import { DLLM, genesisValidator, person, TEST_PARAMETERS, testGenesis } from '../../chain-accounts.ts'
+
+const genesis = testGenesis()
+const file = JSON.parse(formatGenesis(genesis))
+
+test('a genesis is read back from its file as it was', () => {
+  expect(parseGenesis(formatGenesis(genesis))).toEqual(genesis)
+})
+
+test('the order of accounts, validators and fields does not matter', () => {
+  const mixed = {
+    ...Object.fromEntries(Object.entries(file).reverse()),
+    accounts: file.accounts.toReversed(),
+    validators: file.validators.toReversed(),
+  }
+  expect(networkIdOf(parseGenesis(JSON.stringify(mixed)))).toBe(networkIdOf(genesis))
+})
+
+test('parameters may be left out, and be numbers or texts', () => {
+  const { parameters, ...rest } = file
+  expect(parseGenesis(JSON.stringify(rest)).parameters).toEqual(INITIAL_PARAMETERS)
+  const some = { ...rest, parameters: { epochBlocks: 10, bondMin: '5' } }
+  expect(parseGenesis(JSON.stringify(some)).parameters).toEqual({
+    ...INITIAL_PARAMETERS,
+    epochBlocks: 10n,
+    bondMin: 5n,
+  })
+  expect(parameters.epochBlocks).toBe(String(TEST_PARAMETERS.epochBlocks))
+})
+
+test('the first state holds what the file says and is sound', () => {
+  const changes = genesisState(genesis)
+  const state = createStateStore(changes)
+  expect(stateFaults(state)).toEqual([])
+  expect(conservationFault(createStateStore([]), changes)).toBeUndefined()
+  expect(getSupply(state)).toEqual({ genesis: 4_200n * DLLM, issued: 0n, burnt: 0n, pool: 0n, proposalsMade: 0 })
+  expect(getAccount(state, person(1).id)).toEqual({ balance: 1_000n * DLLM, nonce: 0n, bonded: 100n * DLLM })
+  expect(getParameters(state)).toEqual(TEST_PARAMETERS)
+  expect(getBaseFee(state)).toBe(1n)
+  expect(getValidatorSet(state, 0)?.hash).toBe(getValidatorSet(state, 1)?.hash)
+  expect(getValidatorSet(state, 0)?.members.map(({ id }) => id)).toEqual([person(1).id, person(2).id].sort())
+  expect(getValidatorSet(state, 2)).toBeUndefined()
+})
+
+test('any other fact makes another network, with another seed', () => {
+  const [account, ...accounts] = genesis.accounts
+  const [validator, ...validators] = genesis.validators
+  const others = [
+    genesis,
+    { ...genesis, name: 'other' },
+    { ...genesis, kind: 'testnet' as const },
+    { ...genesis, timeMs: (genesis.timeMs + 1) as typeof genesis.timeMs },
+    { ...genesis, parameters: { ...genesis.parameters, voteMs: 999n } },
+    { ...genesis, accounts: [{ ...account!, balance: 1n }, ...accounts] },
+    { ...genesis, validators: [{ ...validator!, bond: validator!.bond + 1n }, ...validators] },
+  ]
+  expect(new Set(others.map(networkIdOf)).size).toBe(others.length)
+  const seeds = others.map((other) => getSeed(createStateStore(genesisState(other))))
+  expect(new Set(seeds).size).toBe(others.length)
+})
+
+describe('a genesis file is refused', () => {
+  const first = file.validators[0]
+  const foreign = genesisValidator(person(7), 'seven', 100n * DLLM)
+  const withValidator = (change: object) => ({ validators: [{ ...first, ...change }, file.validators[1]] })
+  const withAccount = (change: object) => ({ accounts: [file.accounts[0], { ...file.accounts[1], ...change }] })
+  test.each([
+    ['with a name of capitals', { name: 'Home' }, 'name'],
+    ['without a name', { name: undefined }, 'name'],
+    ['of an unknown kind', { kind: 'private' }, 'kind'],
+    ['with a time in the past of the past', { timeMs: -1 }, 'timeMs'],
+    ['with a time as text', { timeMs: '1700000000000' }, 'timeMs'],
+    ['with a field that is not known', { chainId: 1 }, 'chainId'],
+    ['with a parameter that is not known', { parameters: { epochLength: 1 } }, 'parameters.epochLength'],
+    ['with a parameter out of bounds', { parameters: { epochBlocks: 1 } }, 'parameters'],
+    ['with a parameter that is no whole number', { parameters: { epochBlocks: 1.5 } }, 'parameters.epochBlocks'],
+    ['with accounts that are no list', { accounts: {} }, 'accounts'],
+    [
+      'with an address that is mistyped',
+      withAccount({ address: `${file.accounts[1].address.slice(0, -1)}q` }),
+      'accounts[1].address',
+    ],
+    ['with an address of another kind of network', { kind: 'testnet' }, 'accounts[0].address'],
+    ['with an account twice', withAccount({ address: file.accounts[0].address }), 'accounts[1].address'],
+    ['with an empty account', withAccount({ balance: '0' }), 'accounts[1].balance'],
+    ['with a balance as a number', withAccount({ balance: 5 }), 'accounts[1].balance'],
+    ['with more grains than there can be', withAccount({ balance: String(2n ** 64n - 1n) }), 'accounts'],
+    ['without validators', { validators: [] }, 'validators'],
+    ['with a validator twice', { validators: [first, first] }, 'validators[1].address'],
+    [
+      'with a consensus key twice',
+      withValidator({ consensusKey: file.validators[1].consensusKey }),
+      'validators[1].consensusKey',
+    ],
+    ['with a bond that is too small', withValidator({ bond: String(DLLM - 1n) }), 'validators[0].bond'],
+    ['with a validator without a name', withValidator({ name: '' }), 'validators[0].name'],
+    ['with a key of the wrong length', withValidator({ seedKey: '00' }), 'validators[0].seedKey'],
+    ['with a key in capitals', withValidator({ seedKey: first.seedKey.toUpperCase() }), 'validators[0].seedKey'],
+    [
+      'with the proof of another consensus key',
+      withValidator({ consensusProof: bytesToHex(foreign.consensusProof) }),
+      'validators[0].consensusProof',
+    ],
+    [
+      'with the proof of another seed key',
+      withValidator({ seedProof: bytesToHex(foreign.seedProof) }),
+      'validators[0].seedProof',
+    ],
+  ])('%s', (_case, change, field) => {
+    expect(() => parseGenesis(JSON.stringify({ ...file, ...change }))).toThrow(
+      expect.objectContaining({ code: 'GENESIS_BAD_FIELD', details: { field } }),
+    )
+  })
+
+  test.each([
+    ['that is no JSON', '{', 'GENESIS_NOT_JSON'],
+    ['that is no object', '[]', 'GENESIS_BAD_FIELD'],
+    ['that is too large', ' '.repeat(4 * 1024 * 1024 + 1), 'GENESIS_TOO_LARGE'],
+  ])('%s', (_case, text, code) => {
+    expect(() => parseGenesis(text)).toThrow(expect.objectContaining({ code }))
+  })
+})
