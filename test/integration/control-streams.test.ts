@@ -55,14 +55,17 @@ describe('a stream', () => {
     expect(made).toBeLessThan(1_000)
     for (let count = 0; count < made + 10; count++) expect((await iterator.next()).done).toBe(false)
     await iterator.return?.()
+    await until(() => world.floodsEnded() === 1, 'the source ended')
   })
 
   test('whose reader takes nothing for too long is cut off', async () => {
     const world = await startControl()
     const iterator = world.client.stream('dllm_flood', {})[Symbol.asyncIterator]()
     await iterator.next()
-    await settledFloods(world)
-    world.clock.advance(15_000)
+    await until(() => {
+      world.clock.advance(15_000)
+      return world.floodsEnded() === 1
+    }, 'the node gave up')
     const rest = async (): Promise<void> => {
       while (!(await iterator.next()).done);
     }

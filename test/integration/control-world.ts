@@ -56,6 +56,8 @@ export interface ControlWorld {
   readonly watchers: Set<ItemQueue<{ height: number; supply: bigint }>>
   /** Items that dllm_flood has made. */
   floods(): number
+  /** Its streams that are over. */
+  floodsEnded(): number
   /** Lets the calls of dllm_finish go. */
   finish(): void
 }
@@ -63,6 +65,7 @@ export interface ControlWorld {
 interface WorldState extends Pick<ControlWorld, 'begun' | 'reasons' | 'watchers'> {
   readonly finished: Promise<void>
   floods: number
+  floodsEnded: number
 }
 
 /** Starts a server that the end of the test stops. */
@@ -70,7 +73,7 @@ export async function startControl(options: { limits?: Partial<ControlLimits> } 
   const folder = await mkdtemp(join(tmpdir(), 'dllm-control-'))
   const clock = createFakeClock()
   const { promise: finished, resolve: finish } = Promise.withResolvers<void>()
-  const state: WorldState = { begun: [], reasons: [], watchers: new Set(), finished, floods: 0 }
+  const state: WorldState = { begun: [], reasons: [], watchers: new Set(), finished, floods: 0, floodsEnded: 0 }
   const log: string[] = []
   const bugs: unknown[] = []
   const server = createControlServer<TestMethods>(
@@ -101,7 +104,7 @@ export async function startControl(options: { limits?: Partial<ControlLimits> } 
   })
   const { begun, reasons, watchers } = state
   const cookie = await readCookie(folder)
-  const seen = { log, bugs, begun, reasons, watchers, floods: () => state.floods }
+  const seen = { log, bugs, begun, reasons, watchers, floods: () => state.floods, floodsEnded: () => state.floodsEnded }
   return { folder, file, cookie, server, clock, client, ...seen, finish }
 }
 
@@ -177,9 +180,13 @@ function testMethods(state: WorldState): MethodTable<TestMethods> {
       fields: [],
       read: none,
       async *open() {
-        for (;;) {
-          state.floods++
-          yield { text: 'x'.repeat(100_000) }
+        try {
+          for (;;) {
+            state.floods++
+            yield { text: 'x'.repeat(100_000) }
+          }
+        } finally {
+          state.floodsEnded++
         }
       },
     },

@@ -102,6 +102,7 @@ export class ControlHttp {
     const { socket } = request
     // Of the socket, since a response that waits behind another one on its connection is not told.
     const onGone = (): void => controller.abort(controlError('CONTROL_DISCONNECTED'))
+    socket.setMaxListeners(0)
     socket.once('close', onGone)
     response.once('close', onGone)
     const done = this.#serve(request, response, controller.signal).catch((error: unknown) => {

@@ -27,6 +27,9 @@ export interface ControlServerOptions<M extends MethodShapes<M>> {
   readonly onBug?: (error: unknown) => void
 }
 
+/** docs/spec/control.md §3. */
+const NAME_PATTERN = /^dllm_[a-z][A-Za-z0-9]*$/
+
 interface Ports {
   readonly clock: Clock
   readonly random: Random
@@ -52,6 +55,7 @@ export function createControlServer<M extends MethodShapes<M>>(
   ports: Ports,
 ): ControlServer {
   const methods = methodsOf(options.methods)
+  for (const name of methods.keys()) assert(NAME_PATTERN.test(name), 'a method is named like dllm_nodeStatus')
   let running: Promise<Running> | undefined
   let stopping: Promise<void> | undefined
   return {
