@@ -54,13 +54,12 @@ async function findLogDamage(
   names: readonly string[],
   manifest: LevelManifest,
 ): Promise<string | undefined> {
-  const numbers = names.filter((name) => /^\d+\.log$/.test(name)).map((name) => Number.parseInt(name, 10))
-  const needed = numbers.filter((number) => number >= manifest.logNumber).sort((a, b) => a - b)
+  const needed = logNumbers(names).filter((number) => number >= manifest.logNumber)
   if (manifest.logNumber > 0 && needed[0] !== manifest.logNumber) return `log ${manifest.logNumber} is missing`
   let expected: number | undefined
   let torn: string | undefined
   for (const number of needed) {
-    const name = `${String(number).padStart(6, '0')}.log`
+    const name = logName(number)
     const log = readLevelLog(await readFile(join(folder, name)))
     if (torn !== undefined && log.records.length > 0) return `${torn} ends too early`
     if (log.end === 'damaged') return `${name} is damaged before its end`
@@ -75,4 +74,14 @@ async function findLogDamage(
     }
   }
   return undefined
+}
+
+/** Numbers of the logs among file names, oldest first. */
+export function logNumbers(names: readonly string[]): number[] {
+  const numbers = names.filter((name) => /^\d+\.log$/.test(name)).map((name) => Number.parseInt(name, 10))
+  return numbers.sort((a, b) => a - b)
+}
+
+export function logName(number: number): string {
+  return `${String(number).padStart(6, '0')}.log`
 }

@@ -20,6 +20,8 @@ export interface LevelLog {
   readonly records: readonly Uint8Array[]
   /** `torn`: the end is missing or was not written whole; `damaged`: something is wrong before the end. */
   readonly end: 'whole' | 'torn' | 'damaged'
+  /** Bytes up to there. */
+  readonly intactBytes: number
 }
 
 /** Records up to the first place that cannot be read. */
@@ -33,13 +35,13 @@ export function readLevelLog(bytes: Uint8Array): LevelLog {
       continue
     }
     const fragment = readFragment(bytes, at)
-    if (fragment === undefined) return { records, end: isTorn(bytes, at) ? 'torn' : 'damaged' }
+    if (fragment === undefined) return { records, end: isTorn(bytes, at) ? 'torn' : 'damaged', intactBytes: at }
     if (fragment.type === FULL || fragment.type === FIRST) parts.length = 0
     parts.push(fragment.data)
     if (fragment.type === FULL || fragment.type === LAST) records.push(joined(parts))
     at += HEADER_BYTES + fragment.data.length
   }
-  return { records, end: 'whole' }
+  return { records, end: 'whole', intactBytes: bytes.length }
 }
 
 interface Fragment {
