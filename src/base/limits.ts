@@ -274,6 +274,13 @@ export const NODE_LIMITS = {
   /** Inputs that wait for the replica; beyond this, news is dropped and asked for again. */
   inputsMax: 4_096,
   historyMax: 1_000,
+  /** States that can be asked for by height. */
+  recentStatesMax: 64,
+  holdingsPerPage: 5_000,
+  /** A snapshot for newcomers every so many blocks. */
+  snapshotBlocks: 100,
+  /** Parts of a snapshot: 2^bits; a part of a state of a million accounts then has some 100 KB. */
+  snapshotPartBits: 10,
   /** Watchers of new blocks. */
   watchersMax: 64,
   /** How long `submit` of a light client waits for the block. */

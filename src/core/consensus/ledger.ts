@@ -51,6 +51,11 @@ export interface Ledger {
   check(block: Block): Refusal | undefined
   /** Makes a checked block the head. `commit` holds a quorum of precommits for it. */
   apply(block: Block, commit: Commit): void
+  /**
+   * Whether the transactions and the last commit are the ones that the header names. A proposal's signature covers the
+   * header only, so a relay could swap the rest: nothing is believed of a block, and nobody blamed for it, before this holds.
+   */
+  isWhole(block: Block): boolean
   /** Hash of a header on this network. */
   hashOf(block: Block): Hash
 }

@@ -1,0 +1,51 @@
+/**
+ * Lines 11–21 of the algorithm: a round begins; its proposer proposes, the others wait for it.
+ * Spec: docs/spec/consensus.md §3.
+ * @module
+ */
+import { assert } from '../../../base/assert.ts'
+import { milliseconds } from '../../../base/brand.ts'
+import { decodeBlock, encodeBlock } from '../../block/block.ts'
+import { keepProposal } from '../intake.ts'
+import { type Machine, signKey, signProposal, wake } from '../machine.ts'
+import type { Proposal } from '../messages.ts'
+import { proposalWith, prune } from '../round-state.ts'
+
+/** Lines 11–21. */
+export function startRound(machine: Machine, round: number): void {
+  const { state, ports } = machine
+  assert(round >= state.round, 'rounds only go up')
+  state.round = round
+  state.step = 'propose'
+  prune(state)
+  wake(machine, 'propose', round)
+  if (state.self >= 0 && ports.ledger.proposer(round) === state.self) propose(machine)
+}
+
+function propose(machine: Machine): void {
+  const { own, state } = machine
+  const known = own.get(signKey({ round: state.round, step: 'propose' }))
+  const proposal = known?.type === 'proposal' ? known.proposal : newProposal(machine)
+  if (proposal === undefined) return
+  const { blockHash, block } = proposal
+  if (!state.blocks.has(blockHash)) state.blocks.set(blockHash, { block: decodeBlock(block), verdict: undefined })
+  keepProposal(machine, undefined, proposal)
+}
+
+/** Lines 15–19; undefined when the key may not sign at this place any more. */
+function newProposal(machine: Machine): Proposal | undefined {
+  const { state, rules, ports, last, nowMs } = machine
+  const { height, round, head } = state
+  const again = rules.proposesAgain(state.valid)
+  const carrier = again === undefined ? undefined : proposalWith(state, again.hash)
+  if (again !== undefined && carrier !== undefined) {
+    const { blockHash, block } = carrier
+    return signProposal(machine, { height, round, validRound: again.round, blockHash, block })
+  }
+  if (ports.signer === undefined) return undefined
+  // Clocks differ: the parent's may have been ahead of ours.
+  const timeMs = milliseconds(Math.max(nowMs, head.timeMs + 1))
+  const block = ports.ledger.propose({ round, timeMs, lastCommit: last.commit })
+  const blockHash = ports.ledger.hashOf(block)
+  return signProposal(machine, { height, round, validRound: undefined, blockHash, block: encodeBlock(block) })
+}
