@@ -5,7 +5,7 @@
  */
 import { assert } from '../../base/assert.ts'
 import type { AccountId, Hash } from '../../base/brand.ts'
-import { type Reader, Writer } from '../../base/codec.ts'
+import { CodecError, type Reader, Writer } from '../../base/codec.ts'
 import { CHAIN_LIMITS } from '../../base/limits.ts'
 import { PUBLIC_KEY_BYTES } from '../ed25519.ts'
 import { hashOf, readAccount, writeAccount } from '../fields.ts'
@@ -64,6 +64,14 @@ export function writeMembers(writer: Writer, members: readonly Member[]): Writer
   return writer.list(members, (inner, { id, consensusKey, seedKey, stake }) => {
     writeAccount(inner, id).raw(consensusKey).raw(seedKey).u64(stake)
   })
+}
+
+/** A set that somebody sent. @throws CodecError when it is empty or out of order. */
+export function readValidatorSet(reader: Reader): ValidatorSet {
+  const members = readMembers(reader)
+  const isOrdered = members.every(({ id }, index) => index === 0 || members[index - 1]!.id < id)
+  if (members.length > 0 && isOrdered) return validatorSet(members)
+  throw new CodecError('CODEC_BAD_VALUE', 'A validator set is empty or not in the order of its ids.')
 }
 
 export function readMembers(reader: Reader): Member[] {
