@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { mkdtemp, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -34,6 +35,17 @@ describe('real disk', () => {
     expect(modes.map(({ mode }) => mode & 0o777)).toEqual([0o700, 0o600, 0o600])
     await disk.close()
   })
+
+  test.skipIf(!existsSync('/dev/full'))(
+    'says that the disk is full, and takes nothing more for that file',
+    async () => {
+      const disk = await openDisk('/dev')
+      const full = { code: 'STORE_DISK_FULL', message: expect.stringContaining('Free some space') }
+      await expect(disk.append('full', new Uint8Array(1), { sync: true })).rejects.toMatchObject(full)
+      await expect(disk.append('full', new Uint8Array(), { sync: true })).rejects.toMatchObject(full)
+      await disk.close()
+    },
+  )
 
   test.skipIf(process.platform === 'win32')('says who may not write where a file stands in the way', async () => {
     const disk = await openDisk(join(root, 'blocked'))

@@ -10,6 +10,7 @@ import {
   raiseTo,
   recordSigned,
   type SignIdentity,
+  type SignPosition,
   type SignRequest,
   type SignState,
   SignStateError,
@@ -37,6 +38,11 @@ export interface SignStateFile {
    * @throws SignStateError SIGN_INTERCHANGE_INVALID, SIGN_STATE_FOREIGN.
    */
   import(text: string): Promise<boolean>
+  /**
+   * Refuses from now on the position and all before it, for a node that lost its journal and no longer knows what it
+   * promised at that height. Gives whether that changed anything.
+   */
+  raise(position: SignPosition): Promise<boolean>
 }
 
 /**
@@ -75,6 +81,12 @@ function createFile(disk: Disk, first: SignState): SignStateFile {
     await disk.replace(FILE, encodeSignState(next))
     state = next
   }
+  const raise = async (position: SignPosition): Promise<boolean> => {
+    const next = raiseTo(state, position)
+    if (next === state) return false
+    await keep(next)
+    return true
+  }
 
   return {
     state: () => state,
@@ -91,11 +103,9 @@ function createFile(disk: Disk, first: SignState): SignStateFile {
     import: (text) =>
       serial(async () => {
         const position = readInterchange(text, state)
-        const next = position === undefined ? state : raiseTo(state, position)
-        if (next === state) return false
-        await keep(next)
-        return true
+        return position === undefined ? false : raise(position)
       }),
+    raise: (position) => serial(() => raise(position)),
   }
 }
 

@@ -121,6 +121,18 @@ describe('a sign state', () => {
     expect(reopened.state().last).toMatchObject({ height: 5, round: 2 })
   })
 
+  test('is raised for good over a height whose promises were lost', async () => {
+    const disk = createSimDisk(1)
+    const file = await createSignState(disk.open(), IDENTITY)
+    const end = { height: 7, round: 2 ** 20, step: 'precommit' } as const
+    expect([await file.raise(end), await file.raise({ ...end, height: 6 })]).toEqual([true, false])
+    const reopened = await openSignState(disk.open(), IDENTITY)
+    await expect(reopened.sign(request(7, 3, 'prevote', 1), sign)).rejects.toMatchObject({
+      code: 'DOUBLE_SIGN_REFUSED',
+    })
+    await reopened.sign(request(8, 0, 'propose', 1), sign)
+  })
+
   test('keeps what it knows of a position that is also imported', async () => {
     const file = await createSignState(createSimDisk(1).open(), IDENTITY)
     const vote = request(5, 1, 'precommit', 1)
