@@ -279,10 +279,14 @@ export const NODE_LIMITS = {
   holdingsPerPage: 5_000,
   /** A snapshot for newcomers every so many blocks. */
   snapshotBlocks: 100,
-  /** Parts of a snapshot: 2^bits; a part of a state of a million accounts then has some 100 KB. */
-  snapshotPartBits: 10,
+  /** Entries of one part of a snapshot. */
+  snapshotPartBytes: 256 * KIB,
+  /** A state of ten million accounts. */
+  snapshotPartsMax: 16_384,
   /** Watchers of new blocks. */
   watchersMax: 64,
+  /** Votes and proposals in one answer to who catches up. */
+  missingMax: 512,
   /** How long `submit` of a light client waits for the block. */
   waitMs: 120_000,
 } as const

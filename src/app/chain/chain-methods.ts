@@ -31,7 +31,6 @@ export interface ChainMethods {
   dllm_validators: { params: NoParams; result: readonly ValidatorView[] }
   dllm_parameters: { params: NoParams; result: ParametersView }
   dllm_submit: { params: { transaction: string }; result: { readonly id: Hash } }
-  dllm_waitFor: { params: { id: Hash }; result: TransactionView }
   dllm_holdings: { params: { height?: number; from?: string }; result: HoldingsView }
   dllm_watchHeads: { params: NoParams; item: HeadView }
 }
@@ -76,11 +75,6 @@ export function chainMethods(node: NodeAccess): MethodTable<ChainMethods> {
       ...{ type: 'call', fields: ['id'] },
       read: (params) => ({ id: readHash(params, 'id') }),
       call: ({ id }, { signal }) => node.transaction(id, signal),
-    },
-    dllm_waitFor: {
-      ...{ type: 'call', fields: ['id'] },
-      read: (params) => ({ id: readHash(params, 'id') }),
-      call: ({ id }, { signal }) => node.waitFor(id, signal),
     },
     dllm_submit: submitMethod(node),
     dllm_holdings: {

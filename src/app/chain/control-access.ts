@@ -3,10 +3,14 @@
  * @module
  */
 import { bytesToHex } from '@noble/hashes/utils.js'
+import type { Hash } from '../../base/brand.ts'
+import { HouseError } from '../../base/error.ts'
 import { addressOfAccount } from '../../core/fields.ts'
 import type { ControlClient } from '../control/control-client.ts'
-import type { ChainAccess, NetworkView } from './chain-access.ts'
+import type { ChainAccess, NetworkView, TransactionView } from './chain-access.ts'
 import type { ChainMethods } from './chain-methods.ts'
+
+export class ChainAccessError extends HouseError<'CHAIN_NODE_STOPPED'> {}
 
 /** `client`: of a node of `network`. */
 export function createControlAccess(client: ControlClient<ChainMethods>, network: NetworkView): ChainAccess {
@@ -24,7 +28,23 @@ export function createControlAccess(client: ControlClient<ChainMethods>, network
     parameters: (signal) => client.call('dllm_parameters', {}, signal),
     submit: async (transaction, signal) =>
       (await client.call('dllm_submit', { transaction: bytesToHex(transaction) }, signal)).id,
-    waitFor: (id, signal) => client.call('dllm_waitFor', { id }, signal),
+    waitFor: (id, signal) => waitFor(client, id, signal),
     close: async () => client.close(),
   }
+}
+
+/** Asks again after each block. */
+async function waitFor(
+  client: ControlClient<ChainMethods>,
+  id: Hash,
+  signal: AbortSignal | undefined,
+): Promise<TransactionView> {
+  for await (const _head of client.stream('dllm_watchHeads', {}, signal)) {
+    const found = await client.call('dllm_transaction', { id }, signal)
+    if (found.height !== undefined) return found
+  }
+  throw new ChainAccessError(
+    'CHAIN_NODE_STOPPED',
+    'The node stopped before the transaction was in a block. Start it again and look at `dllm chain tx`.',
+  )
 }

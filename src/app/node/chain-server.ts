@@ -27,9 +27,9 @@ export interface ServedChain {
   head(): HeadAnswer
   block(height: number): Promise<StoredBlock | undefined>
   validators(setHash: Hash): Promise<ValidatorSet | undefined>
-  /** Proposals and votes that the asker lacks; see `encodeConsensus` in consensus-news.ts. */
+  /** Proposals and votes that the asker lacks; see `encodeConsensusMessage` in topics.ts. */
   missing(summary: Uint8Array): readonly Uint8Array[]
-  /** The newest snapshot's description, header and commit; undefined when there is none yet. */
+  /** The newest snapshot's description (snapshot-format.ts), header and commit; undefined when there is none yet. */
   snapshot(): readonly Uint8Array[] | undefined
   snapshotPart(height: number, index: number): Uint8Array | undefined
   /** Proof of a state key in the newest final state; its block is `head()`. */

@@ -1,0 +1,81 @@
+/**
+ * Blocks and transactions as views for commands and JSON. Spec: docs/spec/control.md §8.
+ * @module
+ */
+import type { AccountId } from '../../base/brand.ts'
+import { type Block, type Commit, encodeBlock } from '../../core/block/block.ts'
+import type { ValidatorSet } from '../../core/consensus/validator-set.ts'
+import { addressOfAccount } from '../../core/fields.ts'
+import type { NetworkKind } from '../../core/network-kind.ts'
+import { decodeRecord } from '../../core/state/tables.ts'
+import { feeOf, type OpenTransaction } from '../../core/transaction/check.ts'
+import { contractOf } from '../../core/transaction/contracts.ts'
+import { decodeTransaction, type Transaction } from '../../core/transaction/transaction.ts'
+import type { BlockView, TransactionView } from './chain-access.ts'
+
+export interface BlockToView {
+  readonly block: Block
+  readonly hash: BlockView['hash']
+  readonly commit: Commit
+  /** That voted on it; undefined when it is not known any more. */
+  readonly validators: ValidatorSet | undefined
+}
+
+export function viewBlock({ block, hash, commit, validators }: BlockToView, kind: NetworkKind): BlockView {
+  const { header, transactions } = block
+  const signed = (validators?.members ?? []).filter((_, index) => commit.signatures[index] !== undefined)
+  return {
+    ...{ height: header.height, hash, parentHash: header.parentHash, round: header.round, timeMs: header.timeMs },
+    proposer: addressOfAccount(header.proposer, kind),
+    stateRoot: header.stateRoot,
+    baseFee: String(header.baseFee),
+    units: header.units,
+    bytes: encodeBlock(block).length,
+    transactions: transactions.map((bytes) => viewIncluded(decodeTransaction(bytes), block, kind)),
+    commit: {
+      round: commit.round,
+      signedStake: String(signed.reduce((sum, { stake }) => sum + stake, 0n)),
+      totalStake: String(validators?.stake ?? 0n),
+    },
+  }
+}
+
+/** A transaction of a final block, with what it paid. */
+export function viewIncluded(transaction: Transaction, { header }: Block, kind: NetworkKind): TransactionView {
+  const { height, timeMs, baseFee } = header
+  const opened = openBody(transaction)
+  const paid = opened === undefined ? { burnt: 0n, tip: 0n } : feeOf(opened, baseFee)
+  return { ...viewTransaction(transaction, kind), fee: String(paid.burnt + paid.tip), height, timeMs }
+}
+
+/** A transaction as its sender wrote it. */
+export function viewTransaction(transaction: Transaction, kind: NetworkKind): TransactionView {
+  const { id, sender, nonce, maxFee, tip, type } = transaction
+  return {
+    id,
+    type: contractOf(type)?.name ?? `type ${type}`,
+    sender: addressOfAccount(sender, kind),
+    ...{ nonce: String(nonce), maxFee: String(maxFee), tip: String(tip) },
+    body: viewBody(transaction, kind),
+  }
+}
+
+/** Accounts that the body names are shown as addresses. */
+function viewBody(transaction: Transaction, kind: NetworkKind): Readonly<Record<string, unknown>> {
+  const opened = openBody(transaction)
+  if (opened === undefined) return {}
+  const { contract, body } = opened
+  const touched = new Set<unknown>(contract.touches(body))
+  const shown = Object.entries(contract.describe(body)).map(([name, value]) => {
+    return [name, touched.has(value) ? addressOfAccount(value as AccountId, kind) : value] as const
+  })
+  return Object.fromEntries(shown)
+}
+
+/** undefined for a type that this program does not know. */
+function openBody(transaction: Transaction): OpenTransaction | undefined {
+  const contract = contractOf(transaction.type)
+  if (contract === undefined) return undefined
+  const body = decodeRecord(transaction.body, (reader) => contract.read(reader))
+  return { transaction, contract, body, units: contract.units(body) }
+}

@@ -1,0 +1,229 @@
+/**
+ * A full node: the chain in memory, its store, the replica and what feeds it, and the answers to others. The whole node, in the
+ * command line and in the simulator alike: everything from outside is a port. Spec: docs/spec/consensus.md §2.
+ * @module
+ */
+import type { Hash } from '../../base/brand.ts'
+import { messageOf } from '../../base/error.ts'
+import { NODE_LIMITS } from '../../base/limits.ts'
+import type { Clock, Log } from '../../base/ports.ts'
+import { encodeBlock } from '../../core/block/block.ts'
+import { blsSign } from '../../core/bls.ts'
+import { type AppliedBlock, type Chain, createChain } from '../../core/chain.ts'
+import { createReplica, type Replica } from '../../core/consensus/replica.ts'
+import type { Effect } from '../../core/consensus/replica-port.ts'
+import { decodeSummary, encodeSummary } from '../../core/consensus/summary.ts'
+import { type FastAcceptance, type SignedBytes, sign, verify } from '../../core/ed25519.ts'
+import { addressOfAccount } from '../../core/fields.ts'
+import { verdictOf } from '../../core/mempool-error.ts'
+import { ownerOfConsensusKey } from '../../core/state/consensus-keys.ts'
+import type { Wire } from '../../net/wire.ts'
+import { type NetworkChain, networkView } from '../chain/network-chain.ts'
+import type { Disk } from '../store/disk.ts'
+import type { KeyValueStore } from '../store/key-value.ts'
+import { type CatchUp, startCatchUp } from './catch-up.ts'
+import { serveChain } from './chain-server.ts'
+import { type ConsensusDriver, createConsensusDriver } from './consensus-driver.ts'
+import { reportOf } from './evidence-report.ts'
+import { createFullAccess, type FullAccess } from './full-access.ts'
+import { hearNews } from './news.ts'
+import { createNodeStore, type NodeStore } from './node-store.ts'
+import { createRecentStates, type RecentStates } from './recent-states.ts'
+import { servedChain } from './served-chain.ts'
+import { openStart } from './start.ts'
+import { TOPICS } from './topics.ts'
+import type { ValidatorKeys } from './validator-keys.ts'
+import { openVoteKeeper, type VoteKeeper } from './vote-keeper.ts'
+
+export interface NodeOptions {
+  readonly network: NetworkChain
+  readonly name: string
+  /** With which it votes while they belong to a validator of the set; undefined: it follows. */
+  readonly keys: ValidatorKeys | undefined
+  /** The keys never signed anything anywhere. */
+  readonly isNewKey: boolean
+  /** Blocks to keep; undefined: all. */
+  readonly keepBlocks?: number | undefined
+}
+
+export interface NodePorts {
+  readonly wire: Wire
+  readonly store: KeyValueStore
+  readonly disk: Disk
+  readonly clock: Clock
+  readonly log: Log
+  /** A faster check of signatures; core/ed25519.ts. */
+  readonly accepts?: FastAcceptance | undefined
+}
+
+export interface FullNode {
+  readonly access: FullAccess
+  readonly chain: Chain
+  /** Resolves with the reason when the node cannot go on; it has stopped voting then. */
+  readonly failed: Promise<unknown>
+  /** Finishes what is under way and closes store and disk; the wire is the caller's. */
+  stop(): Promise<void>
+}
+
+/** @throws StoreError, SignStateError, JournalError, NodeStoreError, ChainError: nothing runs then. */
+export async function createNode(options: NodeOptions, ports: NodePorts): Promise<FullNode> {
+  const { keys, network } = options
+  const { accepts } = ports
+  const store = createNodeStore(ports.store)
+  const start = await openStart(store, network.genesis)
+  const chain = createChain(start, { seedSigner: keys && ((message) => blsSign(message, keys.seedSecret)), accepts })
+  const identity = keys && { networkId: network.networkId, publicKey: keys.consensus.publicKey }
+  const keeper = await openVoteKeeper(ports.disk, identity, { isNewKey: options.isNewKey })
+  const recent = createRecentStates(NODE_LIMITS.snapshotBlocks)
+  recent.add({ header: chain.header, hash: chain.head().hash, commit: chain.head().commit, tree: chain.tree })
+  const replica = createReplica(
+    { networkId: network.networkId, recovered: keeper.recovered },
+    {
+      ledger: chain,
+      verify: (signed: SignedBytes) => verify(signed, accepts),
+      signer: keys && {
+        publicKey: keys.consensus.publicKey,
+        sign: (digest) => sign(digest, keys.consensus.secretKey),
+      },
+    },
+  )
+  const node = new Node(options, { ...ports, nodeStore: store, chain, keeper, replica, recent })
+  await node.start()
+  return node
+}
+
+interface Parts extends NodePorts {
+  readonly nodeStore: NodeStore
+  readonly chain: Chain
+  readonly keeper: VoteKeeper
+  readonly replica: Replica
+  readonly recent: RecentStates
+}
+
+class Node implements FullNode {
+  readonly access: FullAccess
+  readonly chain: Chain
+  readonly failed: Promise<unknown>
+  readonly #options: NodeOptions
+  readonly #parts: Parts
+  readonly #driver: ConsensusDriver
+  readonly #catchUp: CatchUp
+  #fail: (error: unknown) => void = () => undefined
+  #oldestHeight = 1
+
+  constructor(options: NodeOptions, parts: Parts) {
+    const { chain, replica, wire, clock, log, nodeStore, recent, keeper } = parts
+    this.#options = options
+    this.#parts = parts
+    this.chain = chain
+    this.failed = new Promise((resolve) => {
+      this.#fail = resolve
+    })
+    const events = {
+      save: (applied: AppliedBlock) => this.#save(applied),
+      onFinal: (applied: AppliedBlock) => this.#onFinal(applied),
+      onBehind: () => this.#catchUp.hurry(),
+      onEvidence: (effect: Effect & { type: 'evidence' }) => this.#report(effect),
+      onFatal: (error: unknown) => this.#onFatal(error),
+    }
+    const { networkId } = options.network
+    this.#driver = createConsensusDriver({ networkId, replica, chain, keeper, events, wire, clock, log })
+    this.#catchUp = startCatchUp({
+      ...{ wire, chain, driver: this.#driver, clock, log },
+      summary: () => encodeSummary(replica.summary()),
+      onTransaction: (bytes) => this.#offer(bytes),
+    })
+    this.access = createFullAccess({
+      ...{ network: networkView(options.network), chain, store: nodeStore, recent },
+      submit: (transaction) => this.#submit(transaction),
+      self: () => this.#self(),
+    })
+  }
+
+  async start(): Promise<void> {
+    const { wire, chain, replica, recent, nodeStore, log } = this.#parts
+    this.#oldestHeight = (await nodeStore.meta(chain.networkId))?.oldestHeight ?? 1
+    await this.#driver.take({ type: 'start' })
+    hearNews({ wire, chain, driver: this.#driver, onTransaction: () => undefined })
+    const served = servedChain({
+      ...{ chain, store: nodeStore, recent },
+      missing: (summary) => replica.missingFor(decodeSummary(summary), NODE_LIMITS.missingMax),
+      submit: (transaction) => this.#submit(transaction),
+      oldestHeight: () => this.#oldestHeight,
+    })
+    await serveChain(wire, served, { log })
+  }
+
+  async stop(): Promise<void> {
+    await this.#catchUp.stop()
+    await this.#driver.stop()
+    await this.#parts.keeper.close()
+    await this.#parts.nodeStore.close()
+  }
+
+  async #save(applied: AppliedBlock): Promise<void> {
+    const { nodeStore } = this.#parts
+    const { height, hash, block, commit, stateChanges, transactions, nextValidators } = applied
+    const encoded = encodeBlock(block)
+    await nodeStore.save({ height, hash, block: encoded, commit, stateChanges, transactions, nextValidators })
+  }
+
+  #onFinal(applied: AppliedBlock): void {
+    const { chain, recent, log } = this.#parts
+    const { height, hash, commit, block } = applied
+    recent.add({ header: block.header, hash, commit, tree: chain.tree })
+    log.write('info', 'chain.final', { height, round: commit.round, transactions: block.transactions.length })
+    this.access.announce()
+  }
+
+  /** A transaction from our own user: refusals are told; what is taken goes to everybody. */
+  async #submit(transaction: Uint8Array): Promise<Hash> {
+    const { chain, wire } = this.#parts
+    const { id } = chain.mempool.add(transaction).transaction
+    await wire.publish(TOPICS.transaction, transaction)
+    return id
+  }
+
+  /** A transaction that waits elsewhere. */
+  #offer(transaction: Uint8Array): void {
+    try {
+      this.chain.mempool.add(transaction)
+    } catch (error) {
+      verdictOf(error)
+    }
+  }
+
+  #report(effect: Effect & { type: 'evidence' }): void {
+    const { chain, log } = this.#parts
+    log.write('warn', 'consensus.double-sign', { voter: effect.voter })
+    const operator = this.#options.keys?.consensus
+    const report = operator && reportOf(effect, { chain, operator })
+    if (report === undefined) return
+    this.#submit(report).catch((error) => {
+      log.write('warn', 'consensus.unreported', { reason: messageOf(error) })
+    })
+  }
+
+  #onFatal(error: unknown): void {
+    this.#parts.log.write('error', 'node.failed', { reason: messageOf(error) })
+    this.#fail(error)
+  }
+
+  #self(): Omit<ReturnType<FullAccess['status']>, keyof Awaited<ReturnType<FullAccess['head']>>> {
+    const { wire, chain, replica } = this.#parts
+    const { height, round, step, self } = replica.snapshot()
+    const owner = this.#options.keys && ownerOfConsensusKey(chain.state, this.#options.keys.consensus.publicKey)
+    const { kind } = this.#options.network.genesis
+    return {
+      nodeName: this.#options.name,
+      peer: wire.peer,
+      addresses: wire.addresses(),
+      peers: wire.connectedPeers().length,
+      oldestHeight: this.#oldestHeight,
+      waiting: chain.mempool.size,
+      ...(owner === undefined || self < 0 ? {} : { validator: addressOfAccount(owner, kind) }),
+      consensus: { height, round, step },
+      syncing: this.#catchUp.isBehind,
+    }
+  }
+}

@@ -1,0 +1,74 @@
+/**
+ * A full node's chain as its server gives it to others. Spec: docs/spec/wire.md §7.
+ * @module
+ */
+import type { Hash } from '../../base/brand.ts'
+import { Writer } from '../../base/codec.ts'
+import { decodeBlock, encodeHeader, writeCommit } from '../../core/block/block.ts'
+import { proveTransaction, writeInclusionProof } from '../../core/block/transactions-root.ts'
+import type { Chain } from '../../core/chain.ts'
+import type { Message } from '../../core/consensus/replica-port.ts'
+import { writeCount } from '../../core/fields.ts'
+import { encodePart, treePart } from '../../core/state/tree-parts.ts'
+import { encodeProof, proveKey } from '../../core/state/tree-proof.ts'
+import { decodeTransaction } from '../../core/transaction/transaction.ts'
+import type { ServedChain } from './chain-server.ts'
+import type { NodeStore } from './node-store.ts'
+import type { RecentStates } from './recent-states.ts'
+import { encodeSnapshot } from './snapshot-format.ts'
+import { encodeConsensusMessage } from './topics.ts'
+
+export interface ServedParts {
+  readonly chain: Chain
+  readonly store: NodeStore
+  readonly recent: RecentStates
+  /** Votes and proposals that an asker with this summary lacks. */
+  readonly missing: (summary: Uint8Array) => readonly Message[]
+  readonly submit: (transaction: Uint8Array) => Promise<Hash>
+  readonly oldestHeight: () => number
+}
+
+export function servedChain({ chain, store, recent, missing, submit, oldestHeight }: ServedParts): ServedChain {
+  return {
+    head() {
+      // What is final is told only once it is on the disk.
+      const { header, hash } = recent.at()
+      return { networkId: chain.networkId, height: header.height, blockHash: hash, oldestHeight: oldestHeight() }
+    },
+    block: (height) => store.block(height),
+    validators: (setHash) => store.validators(setHash),
+    missing: (summary) => missing(summary).map(encodeConsensusMessage),
+    snapshot() {
+      const found = recent.snapshot
+      if (found?.commit === undefined) return undefined
+      const description = encodeSnapshot({ height: found.header.height, positions: recent.snapshotParts() })
+      return [description, encodeHeader(found.header), writeCommit(new Writer(8_192), found.commit).finish()]
+    },
+    snapshotPart(height, index) {
+      const found = recent.snapshot
+      const position = found?.header.height === height ? recent.snapshotParts()[index] : undefined
+      if (found === undefined || position === undefined) return undefined
+      return encodePart(treePart(found.tree, position.depthBits, position.index))
+    },
+    stateProof: (key) => encodeProof(proveKey(recent.at().tree, key)),
+    async transaction(id) {
+      const place = await store.placeOf(id)
+      const stored = place && (await store.block(place.height))
+      if (place === undefined || stored === undefined) return undefined
+      const { transactions } = decodeBlock(stored.block)
+      const ids = transactions.map((bytes) => decodeTransaction(bytes).id)
+      const proof = writeInclusionProof(new Writer(512), proveTransaction(ids, place.position)).finish()
+      return [writeCount(new Writer(8), place.height).finish(), transactions[place.position]!, proof]
+    },
+    async submit(transaction) {
+      await submit(transaction)
+    },
+    *waiting() {
+      for (const { transaction } of chain.mempool.all()) yield transactionBytes(transaction)
+    },
+  }
+}
+
+function transactionBytes({ signedBytes, signature }: { signedBytes: Uint8Array; signature: Uint8Array }): Uint8Array {
+  return new Writer(signedBytes.length + signature.length).raw(signedBytes).raw(signature).finish()
+}

@@ -1,0 +1,74 @@
+/**
+ * What a validator keeps so that no crash makes it vote twice or against its lock: the sign state, the newest vote with
+ * the lock, and the journal of the height. Decides nothing. Spec: docs/spec/store.md §6.
+ * @module
+ */
+import type { Recovered, SignRecord } from '../../core/consensus/replica-port.ts'
+import type { SignIdentity } from '../../core/consensus/sign-guard.ts'
+import { decodeVoteRecord, encodeVoteRecord } from '../../core/consensus/vote-record.ts'
+import type { Disk } from '../store/disk.ts'
+import { openJournal } from '../store/journal.ts'
+import { createSignState, openSignState, type SignStateFile } from '../store/sign-state.ts'
+
+export interface VoteKeeper {
+  readonly recovered: Recovered
+  /** Bytes of an unfinished end of the journal that were cut off. */
+  readonly droppedBytes: number
+  journal(entry: Uint8Array, options: { readonly sync: boolean }): Promise<void>
+  /** On disk when it resolves. @throws SignStateError DOUBLE_SIGN_REFUSED: the node must not go on. */
+  record(record: SignRecord): Promise<void>
+  /** A block is final: the journal of its height is done with. */
+  finalized(): Promise<void>
+  close(): Promise<void>
+}
+
+const JOURNAL = 'journal'
+const VOTE = 'vote'
+
+/**
+ * `identity`: of the key that votes; undefined for a node that only follows, which keeps nothing. `isNewKey`: the key never signed
+ * anything, so the sign state may be created. @throws SignStateError, JournalError, StoreError.
+ */
+export async function openVoteKeeper(
+  disk: Disk,
+  identity: SignIdentity | undefined,
+  { isNewKey }: { readonly isNewKey: boolean },
+): Promise<VoteKeeper> {
+  if (identity === undefined) return idleKeeper(disk)
+  const signState = await openState(disk, identity, isNewKey)
+  const journal = await openJournal(disk, JOURNAL)
+  const kept = await disk.read(VOTE)
+  const { last } = signState.state()
+  return {
+    recovered: {
+      record: kept === undefined ? undefined : decodeVoteRecord(kept),
+      floor: last && { height: last.height, round: last.round, step: last.step },
+      journal: journal.records,
+    },
+    droppedBytes: journal.droppedBytes,
+    journal: (entry, options) => journal.append(entry, options),
+    async record(record) {
+      // The lock first: a crash in between leaves a lock that is too new, which binds to nothing that was not so.
+      await disk.replace(VOTE, encodeVoteRecord(record))
+      await signState.sign(record.request, () => record.signature)
+    },
+    finalized: () => journal.reset(),
+    close: () => disk.close(),
+  }
+}
+
+/** A key that is new to this folder gets its file; afterwards a missing file is a fault. */
+async function openState(disk: Disk, identity: SignIdentity, isNewKey: boolean): Promise<SignStateFile> {
+  return isNewKey ? createSignState(disk, identity) : openSignState(disk, identity)
+}
+
+function idleKeeper(disk: Disk): VoteKeeper {
+  return {
+    recovered: { journal: [] },
+    droppedBytes: 0,
+    journal: async () => undefined,
+    record: async () => undefined,
+    finalized: async () => undefined,
+    close: () => disk.close(),
+  }
+}
