@@ -1,5 +1,6 @@
 /**
- * What a double sign costs: the tombstone, and a part of every bond to the validator and of every unbonding from it begun since.
+ * What a double sign costs: the tombstone, and a part of every bond to the validator and of every unbonding whose grains stood behind
+ * its votes at the time.
  * Spec: docs/spec/chain.md §6.
  * @module
  */
@@ -16,6 +17,8 @@ const PER_MILLE = 1_000n
 
 export interface Punishment {
   readonly infraction: Infraction
+  /** Unbondings begun at this height or later stood behind the votes; see `stakeSince`. */
+  readonly since: number
   /** Height of the block that punishes. */
   readonly height: number
   /** Per mille of each amount, rounded down. */
@@ -34,7 +37,7 @@ export function punish(state: WriteState, punishment: Punishment): bigint {
   putEvidence(state, infraction, height)
   let slashed = 0n
   let owed = punishment.refund
-  for (const { pot, amount } of slashablePots(state, infraction)) {
+  for (const { pot, amount } of slashablePots(state, infraction.validator, punishment.since)) {
     const cut = (amount * slash) / PER_MILLE
     const back = cut < owed ? cut : owed
     move(state, { amount: back, from: pot, to: { type: 'account', id: reporter } })
@@ -46,11 +49,11 @@ export function punish(state: WriteState, punishment: Punishment): bigint {
 }
 
 /** A list, because the tables change while it is worked off. */
-function slashablePots(state: WriteState, { validator, height }: Infraction): { pot: Pot; amount: bigint }[] {
+function slashablePots(state: WriteState, validator: AccountId, since: number): { pot: Pot; amount: bigint }[] {
   const pots: { pot: Pot; amount: bigint }[] = []
   for (const { amount, ...id } of bonds(state, validator)) pots.push({ pot: { type: 'bond', ...id }, amount })
   for (const { amount, ...id } of unbondings(state)) {
-    if (id.validator !== validator || id.begunHeight < height) continue
+    if (id.validator !== validator || id.begunHeight < since) continue
     pots.push({ pot: { type: 'unbonding', ...id }, amount })
   }
   return pots

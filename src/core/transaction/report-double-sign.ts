@@ -17,6 +17,7 @@ import {
   writeProposalClaim,
 } from '../consensus/messages.ts'
 import { PUBLIC_KEY_BYTES, SIGNATURE_BYTES, verify } from '../ed25519.ts'
+import { stakeSince } from '../epoch.ts'
 import { ownerOfConsensusKey } from '../state/consensus-keys.ts'
 import { punish } from '../state/slash.ts'
 import type { ReadState } from '../state/state.ts'
@@ -67,6 +68,7 @@ export const reportDoubleSign: Contract<ReportDoubleSign> = {
     const validator = requireOwner(body, state)
     punish(state, {
       infraction: { validator, height: body.first.height },
+      since: stakeSince(body.first.height, parameters),
       height,
       slash: parameters.doubleSignSlash,
       reporter: sender,
@@ -85,7 +87,9 @@ export const reportDoubleSign: Contract<ReportDoubleSign> = {
 
 function requireConflict(body: DoubleSign): void {
   const { first, second } = body
+  // Nobody votes on the genesis block, and no epoch has it.
   const isSameStep =
+    first.height > 0 &&
     first.height === second.height &&
     first.round === second.round &&
     (body.kind === 'proposals' || body.first.type === body.second.type)

@@ -91,23 +91,25 @@ describe('a validator is punished', () => {
     refuses(votes({ height: 9 }, { height: 9, blockHash: two }), 'ALREADY_PUNISHED')
   })
 
-  test('by a twentieth, rounded down, of each bond and of what was unbonded since', () => {
+  test('by a twentieth, rounded down, of each bond and of what stood behind its votes when it unbonded', () => {
     run(2, { validator: ann.id, amount: DLLM + 19n }, { by: cleo })
-    run(3, { validator: ann.id, amount: 7n * DLLM }, { by: ann, at: { height: 7 } })
-    run(3, { validator: ann.id, amount: 3n * DLLM }, { by: ann, at: { height: 8 } })
-    run(3, { validator: ben.id, amount: 3n * DLLM }, { by: ben, at: { height: 8 } })
+    // Epochs have ten blocks: the set that votes at 25 was drawn at the end of block 10.
+    run(3, { validator: ann.id, amount: 7n * DLLM }, { by: ann, at: { height: 10 } })
+    run(3, { validator: ann.id, amount: 3n * DLLM }, { by: ann, at: { height: 11 } })
+    run(3, { validator: ben.id, amount: 3n * DLLM }, { by: ben, at: { height: 11 } })
     const before = { burnt: getSupply(state).burnt, dan: getAccount(state, dan.id).balance }
-    run(5, votes({}, { blockHash: two }))
+    run(5, votes({ height: 25 }, { height: 25, blockHash: two }), { at: { height: 28 } })
     expect(getBond(state, { validator: ann.id, owner: ann.id })).toBe((90n * DLLM * 95n) / 100n)
     expect(getBond(state, { validator: ann.id, owner: cleo.id })).toBe(DLLM + 19n - (DLLM + 19n) / 20n)
     const left = [...unbondings(state)].map(({ begunHeight, validator, amount }) => [begunHeight, validator, amount])
-    expect(left).toContainEqual([7, ann.id, 7n * DLLM])
-    expect(left).toContainEqual([8, ann.id, (3n * DLLM * 95n) / 100n])
-    expect(left).toContainEqual([8, ben.id, 3n * DLLM])
+    expect(left).toContainEqual([10, ann.id, 7n * DLLM])
+    expect(left).toContainEqual([11, ann.id, (3n * DLLM * 95n) / 100n])
+    expect(left).toContainEqual([11, ben.id, 3n * DLLM])
     const slashed = (90n * DLLM) / 20n + (DLLM + 19n) / 20n + (3n * DLLM) / 20n
     // 100 units at a base fee of 10 come back out of the slash; the tip of 2 per unit does not.
     expect(getAccount(state, dan.id).balance).toBe(before.dan - 200n)
     expect(getSupply(state).burnt).toBe(before.burnt + slashed)
+    expect(conservationFault(network.state, state.changes())).toBeUndefined()
   })
 
   test('down to nothing when a vote made the slash whole', () => {
@@ -123,6 +125,7 @@ describe('evidence is refused', () => {
   test.each([
     ['when both say the same', () => votes({}, {}), 'NO_CONFLICT'],
     ['of two heights', () => votes({}, { height: 9, blockHash: two }), 'NO_CONFLICT'],
+    ['of the genesis block', () => votes({ height: 0 }, { height: 0, blockHash: two }), 'NO_CONFLICT'],
     ['of two rounds', () => votes({}, { round: 2, blockHash: two }), 'NO_CONFLICT'],
     ['of a prevote and a precommit', () => votes({}, { type: 'prevote', blockHash: two }), 'NO_CONFLICT'],
     ['of proposals of two rounds', () => proposals({}, { round: 2, blockHash: two }), 'NO_CONFLICT'],
