@@ -15,7 +15,7 @@ import {
   verifyPart,
 } from '../../../../src/core/state/tree-parts.ts'
 import { ProofError } from '../../../../src/core/state/tree-proof.ts'
-import { referencePart, referenceRoot } from './tree-reference.ts'
+import { referencePart, referencePath, referenceRoot } from './tree-reference.ts'
 import { entries, flipped, hex, treeOf } from './tree-world.ts'
 
 const refused = (code: string): unknown => expect.objectContaining({ code })
@@ -169,6 +169,24 @@ describe('a forged part', () => {
       { numRuns: 15 },
     )
   })
+})
+
+test('a part with entries has one proof: empty siblings at its end cannot be left out', () => {
+  // Two keys whose paths share their first bits, so that the part between has siblings which are empty.
+  const all = Array.from({ length: 200 }, (_, index) => ({ key: Uint8Array.of(3, index), value: Uint8Array.of(1) }))
+  const byPath = all
+    .map((entry) => ({ entry, path: hex(referencePath(entry.key)) }))
+    .sort((a, b) => (a.path < b.path ? -1 : 1))
+  const at = byPath.findIndex(({ path }, index) => path.slice(0, 2) === byPath[index + 1]?.path.slice(0, 2))
+  const pair = [byPath[at]!.entry, byPath[at + 1]!.entry]
+  const want = referenceRoot(pair)
+  const part = treePart(treeOf(pair), 8, Number.parseInt(byPath[at]!.path.slice(0, 2), 16))
+  expect([part.entries.length, part.siblings.length]).toEqual([2, 8])
+  verifyPart({ root: want, part })
+  for (let depth = 0; depth < 8; depth++) {
+    const shorter = { ...part, siblings: part.siblings.slice(0, depth) }
+    expect(() => verifyPart({ root: want, part: shorter })).toThrow(refused('PROOF_BAD_SHAPE'))
+  }
 })
 
 describe('parts that do not make a state', () => {
