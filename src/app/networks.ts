@@ -79,7 +79,7 @@ function parseAllow(value: unknown, path: string): PeerId[] {
 }
 
 /** The text form of an Ed25519 peer, as `dllm network create` and `dllm node` print it. */
-function isPeerId(value: unknown): boolean {
+export function isPeerId(value: unknown): boolean {
   return typeof value === 'string' && /^12D3KooW[1-9A-HJ-NP-Za-km-z]{44}$/.test(value)
 }
 

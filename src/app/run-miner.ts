@@ -3,26 +3,21 @@
  * @module
  */
 import { availableParallelism } from 'node:os'
-import { milliseconds } from '../base/brand.ts'
-import { HouseError } from '../base/error.ts'
 import type { EngineName } from '../ml/engine/engine.ts'
+import { leaveSoon, lockNode, tellStarter, untilAborted, withBootstrap } from './background.ts'
 import { UsageError } from './base-command.ts'
 import { segmentText } from './chat/trace.ts'
 import { loadConfig } from './config.ts'
 import type { MinerReady } from './devnet/devnet.ts'
-import { type Lock, tryLock } from './devnet/lock.ts'
 import { createEngineHost } from './engine-host.ts'
 import type { Home } from './home.ts'
 import { createMiner, type Miner } from './miner.ts'
 import { openModelStore, type StoredModel } from './model-store.ts'
 import { loadNetwork, type Network } from './networks.ts'
 import { loadNodeIdentity } from './node-identity.ts'
-import { isName, isTcpAddress } from './settings.ts'
 import type { System } from './system.ts'
 import { formatBytes } from './table.ts'
 import { createWorkerRunner } from './worker-runner.ts'
-
-export class MineError extends HouseError<'MINE_NAME_IN_USE' | 'MINE_STARTER_GONE'> {}
 
 export interface MineFlags {
   readonly model?: string | undefined
@@ -63,7 +58,7 @@ export async function runMiner(run: MineRun): Promise<MineResult> {
   const model = openModelStore({ home: home.path }).find(settings.model)
   const part = parseSegments(flags.segments, model)
   const threads = (flags.threads ?? settings.threads) || availableParallelism()
-  const lock = await lockName(home, flags.name)
+  const lock = await lockNode(home, flags.name)
   try {
     return await serve(run, { network, listen: settings.listen, model, part, threads })
   } finally {
@@ -101,7 +96,8 @@ async function serve(run: MineRun, { network, listen, model, part, threads }: Se
       { wire, ...system },
     )
     announce(run, { miner, model, part, device, weightBytes: host.weightBytes, addresses: wire.addresses() })
-    tellStarter({ peer: wire.peer, addresses: wire.addresses() })
+    const ready: MinerReady = { peer: wire.peer, addresses: wire.addresses() }
+    tellStarter(ready)
     const lost = await Promise.race([untilAborted(run.signal), runner.lost])
     const { total } = miner.server.statistics()
     await miner.close()
@@ -112,32 +108,6 @@ async function serve(run: MineRun, { network, listen, model, part, threads }: Se
   } finally {
     await wire.stop()
   }
-}
-
-/** Two miners of one name would be one peer at two places. Throws MINE_NAME_IN_USE. */
-async function lockName(home: Home, name: string): Promise<Lock> {
-  if (!isName(name)) {
-    throw new UsageError('USAGE', `--name takes letters, digits, ".", "_" and "-", not "${name}".`)
-  }
-  const lock = await tryLock(home.file('nodes', `${name}.lock`), 'mine')
-  if ('release' in lock) return lock
-  const message = `A miner called ${name} runs already (process ${lock.holder}). Stop it, or give this one another --name.`
-  throw new MineError('MINE_NAME_IN_USE', message, { details: { name, pid: lock.holder } })
-}
-
-/** libp2p debounces a change of addresses by a second, which would keep a process that has nothing left to do. */
-const LEAVE_MS = milliseconds(50)
-
-function leaveSoon({ clock }: System): void {
-  clock.schedule(LEAVE_MS, () => process.exit())
-}
-
-function withBootstrap(network: Network, more: readonly string[]): Network {
-  const wrong = more.find((address) => !isTcpAddress(address))
-  if (wrong !== undefined) {
-    throw new UsageError('USAGE', `--bootstrap takes an address such as /ip4/192.0.2.1/tcp/4001, not "${wrong}".`)
-  }
-  return { ...network, bootstrap: [...network.bootstrap, ...more] }
 }
 
 interface Part {
@@ -189,17 +159,4 @@ function announce(
   for (const address of addresses) print(`Listening on ${address}`)
   print('Ctrl-C ends it.')
   emit({ type: 'serving', model: name, hash: model.hash, ...part, device, stepMs, prefillMs, addresses })
-}
-
-/** A process that started this one in the background waits for this word; without it, nobody knows of this miner. */
-function tellStarter(ready: MinerReady): void {
-  if (process.send === undefined) return
-  const gone = 'The process that started this miner ended before it was ready.'
-  if (!process.connected) throw new MineError('MINE_STARTER_GONE', gone)
-  process.send(ready, undefined, {}, () => process.channel?.unref())
-}
-
-function untilAborted(signal: AbortSignal): Promise<undefined> {
-  if (signal.aborted) return Promise.resolve(undefined)
-  return new Promise((resolve) => signal.addEventListener('abort', () => resolve(undefined), { once: true }))
 }

@@ -68,7 +68,7 @@ describe('a miner', () => {
     const first = mine()
     await first.printed(/Ctrl-C ends it/)
     const second = await mine().ended
-    expect([second.code, second.stderr]).toEqual([1, expect.stringMatching(/another --name\. \(MINE_NAME_IN_USE\)\n$/)])
+    expect([second.code, second.stderr]).toEqual([1, expect.stringMatching(/another --name\. \(NODE_NAME_IN_USE\)\n$/)])
     first.child.kill('SIGKILL')
     await first.ended
     await mine().printed(/Ctrl-C ends it/)

@@ -1,0 +1,109 @@
+/**
+ * The network create command's work: from flags to a new network, and what to do next. Spec: docs/spec/genesis.md §4.
+ * @module
+ */
+import { grains, type PeerId, peerId } from '../../base/brand.ts'
+import {
+  INITIAL_PARAMETERS,
+  PARAMETER_NAMES,
+  type ParameterName,
+  type Parameters,
+  parametersFault,
+} from '../../core/parameters.ts'
+import { formatDllm, parseDllm } from '../../core/units.ts'
+import { UsageError } from '../base-command.ts'
+import type { Home } from '../home.ts'
+import { isPeerId } from '../networks.ts'
+import { isName, isTcpAddress } from '../settings.ts'
+import type { System } from '../system.ts'
+import type { OpenWallet } from '../wallet.ts'
+import { type CreatedNetwork, checkNewNetwork, createNetwork } from './create-network.ts'
+import { newNetwork } from './new-network.ts'
+
+export interface CreateNetworkFlags {
+  readonly name: string
+  readonly walletName: string
+  readonly validators: number
+  readonly supply: string
+  readonly bond: string
+  readonly host: string
+  readonly port: number
+  readonly parameter?: string[] | undefined
+  readonly closed: boolean
+  readonly allow?: string[] | undefined
+}
+
+/** Before a password is asked for. @throws UsageError, CreateNetworkError. */
+export async function checkNetworkName(home: Home, name: string, validators: number): Promise<void> {
+  if (!isName(name))
+    throw new UsageError('USAGE', `A network's name has letters, digits, ".", "_" and "-", not "${name}".`)
+  await checkNewNetwork(home, name, validators)
+}
+
+export async function runCreateNetwork(
+  flags: CreateNetworkFlags,
+  ports: { readonly home: Home; readonly system: System; readonly opened: OpenWallet },
+): Promise<{ readonly lines: readonly string[]; readonly result: CreatedNetwork & { readonly network: string } }> {
+  const { home, system, opened } = ports
+  const { name, validators, host, port } = flags
+  if (!isTcpAddress(`${host}/tcp/${port + validators - 1}`)) {
+    throw new UsageError(
+      'USAGE',
+      `--host takes an address such as /ip4/192.0.2.1, not "${host}", with ports up to 65535.`,
+    )
+  }
+  const network = newNetwork(
+    {
+      ...{ name, kind: 'local', timeMs: system.clock.wallMs(), validators },
+      parameters: parametersFrom(flags.parameter ?? []),
+      balance: parseDllm(flags.supply),
+      bond: parseDllm(flags.bond),
+      validatorName: (number) => `${name}-${number}`,
+    },
+    ({ role, account }) => opened.keys({ network: 'local', role, account }),
+  )
+  const allow = flags.closed ? (flags.allow ?? []).map(peerFrom) : undefined
+  const created = await createNetwork({ name, host, port, allow }, network, { home, system })
+  return { lines: createdLines(created, flags), result: { network: name, ...created } }
+}
+
+function createdLines({ file, networkId, nodes }: CreatedNetwork, flags: CreateNetworkFlags): string[] {
+  const { name, supply, bond, walletName } = flags
+  const money = (text: string): string => formatDllm(grains(parseDllm(text)))
+  const who = nodes.length === 1 ? '1 validator, which bonds' : `${nodes.length} validators, each of which bonds`
+  return [
+    `Network ${name} (${networkId.slice(0, 12)}): ${who} ${money(bond)} DLLM; ${money(supply)} DLLM in wallet ${walletName}.`,
+    '',
+    nodes.length === 1 ? 'Start its node:' : 'Start its nodes, each in a terminal of its own:',
+    ...nodes.map((node) => `  dllm node --network ${name} --name ${node.name}`),
+    '',
+    `Others join with the file ${file}; a node on another machine also needs its folder and key in nodes/.`,
+    `Make it the default with \`dllm network use ${name}\`.`,
+  ]
+}
+
+function parametersFrom(texts: readonly string[]): Parameters {
+  const changes = texts.map((text) => {
+    const [, name, value] = /^(\w+)=(\d{1,20})$/.exec(text) ?? []
+    if (name === undefined || value === undefined || !isParameter(name)) {
+      throw new UsageError(
+        'USAGE',
+        `--parameter takes NAME=VALUE such as commitMs=500, not "${text}". Names: ${PARAMETER_NAMES.join(', ')}.`,
+      )
+    }
+    return [name, BigInt(value)] as const
+  })
+  const parameters: Parameters = { ...INITIAL_PARAMETERS, ...Object.fromEntries(changes) }
+  const fault = parametersFault(parameters)
+  if (fault !== undefined) throw new UsageError('USAGE', `These parameters are not allowed: ${fault}.`)
+  return parameters
+}
+
+function isParameter(name: string): name is ParameterName {
+  return PARAMETER_NAMES.some((known) => known === name)
+}
+
+function peerFrom(text: string): PeerId {
+  if (!isPeerId(text)) throw new UsageError('USAGE', `--allow takes a peer id such as 12D3KooW…, not "${text}".`)
+  return peerId(text)
+}

@@ -1,0 +1,28 @@
+/**
+ * What a node says to the person who started it. Spec: docs/spec/cli.md §7.
+ * @module
+ */
+import type { HeadView, NodeStatusView } from '../chain/chain-access.ts'
+
+export function headingLines(status: NodeStatusView): string[] {
+  const role =
+    status.validator === undefined
+      ? 'Follows the chain; it has no key that votes.'
+      : `Votes for the validator ${status.validator}.`
+  return [
+    `Node ${status.nodeName} of network ${status.name} (${status.networkId.slice(0, 12)}), block ${status.height}.`,
+    role,
+    ...status.addresses.map((address) => `Listening on ${address}`),
+    'Ctrl-C ends it.',
+  ]
+}
+
+/** `#1204  3 transactions  1.2 s  abcdef012345`. */
+export function blockLine(
+  { height, hash, timeMs }: HeadView,
+  { transactions, before }: { readonly transactions: number; readonly before: HeadView },
+): string {
+  const count = `${transactions} ${transactions === 1 ? 'transaction' : 'transactions'}`
+  const seconds = ((timeMs - before.timeMs) / (height - before.height) / 1_000).toFixed(1)
+  return `#${String(height).padEnd(8)} ${count.padEnd(17)} ${seconds.padStart(5)} s   ${hash.slice(0, 12)}`
+}

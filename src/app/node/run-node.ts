@@ -1,0 +1,173 @@
+/**
+ * The node command's work: identity, wire, store, node, control server; then waiting until it is told to end.
+ * @module
+ */
+import type { Hash } from '../../base/brand.ts'
+import { leaveSoon, lockNode, tellStarter, untilAborted, withBootstrap } from '../background.ts'
+import type { HeadView } from '../chain/chain-access.ts'
+import { type ChainMethods, chainMethods } from '../chain/chain-methods.ts'
+import { chainOf, type NetworkChain } from '../chain/network-chain.ts'
+import { loadConfig } from '../config.ts'
+import { createControlServer } from '../control/control-server.ts'
+import type { Home } from '../home.ts'
+import { loadNetwork } from '../networks.ts'
+import { loadNodeIdentity } from '../node-identity.ts'
+import { opensslAccepts } from '../openssl-verify.ts'
+import { openDisk } from '../store/disk.ts'
+import { openLevelStore } from '../store/level-store.ts'
+import type { System } from '../system.ts'
+import { createNode, type FullNode } from './node.ts'
+import { type NodeFolder, nodeFolder } from './node-folders.ts'
+import { blockLine, headingLines } from './node-text.ts'
+import { loadValidatorKeys } from './validator-keys.ts'
+
+export interface NodeFlags {
+  readonly network?: string | undefined
+  readonly listen?: string | undefined
+  readonly bootstrap?: string[] | undefined
+  readonly name: string
+  readonly 'new-key': boolean
+  readonly 'keep-blocks'?: number | undefined
+}
+
+export interface NodeRun {
+  readonly home: Home
+  readonly flags: NodeFlags
+  readonly system: System
+  readonly signal: AbortSignal
+  /** Blocks without transactions are told too. */
+  readonly tellsAll: boolean
+  readonly print: (line: string) => void
+  readonly emit: (value: object) => void
+}
+
+export interface NodeResult {
+  readonly type: 'ended'
+  readonly height: number
+  readonly hash: Hash
+}
+
+/** What a node tells the process that started it in the background. */
+export interface NodeReady {
+  readonly peer: string
+  readonly addresses: readonly string[]
+  readonly height: number
+}
+
+/** Runs until the signal fires. @throws what keeps it from starting, or from going on. */
+export async function runNode(run: NodeRun): Promise<NodeResult> {
+  const { home, flags } = run
+  const { settings } = await loadConfig({
+    home,
+    env: process.env,
+    flags: { network: flags.network, listen: flags.listen },
+  })
+  const network = withBootstrap(await loadNetwork(home, settings.network), flags.bootstrap ?? [])
+  const chain = await chainOf(home, network)
+  const lock = await lockNode(home, flags.name)
+  try {
+    return await serve(run, chain, { listen: settings.listen, isListenGiven: flags.listen !== undefined })
+  } finally {
+    await lock.release()
+    leaveSoon(run.system)
+  }
+}
+
+async function serve(
+  run: NodeRun,
+  network: NetworkChain,
+  { listen, isListenGiven }: { readonly listen: string; readonly isListenGiven: boolean },
+): Promise<NodeResult> {
+  const { home, flags, system } = run
+  const { createLibp2pWire } = await import('../../net/libp2p-wire.ts')
+  const identity = await loadNodeIdentity(home.file('nodes', `${flags.name}.key`), system.random)
+  const { id: networkId, bootstrap, mdns, dht, allow } = network.network
+  const own = bootstrap.find((address) => address.endsWith(`/p2p/${identity.peer}`))
+  const wire = await createLibp2pWire(
+    {
+      ...{ networkId, privateKey: identity.privateKey, mdns, dht, news: true },
+      // A node that the network file names listens where the file says, unless told otherwise.
+      listen: [own === undefined || isListenGiven ? listen : own.replace(/\/p2p\/.*$/, '')],
+      bootstrap: bootstrap.filter((address) => address !== own),
+      ...(allow === undefined ? {} : { allow }),
+    },
+    system,
+  )
+  try {
+    const folder = nodeFolder(home, flags.name)
+    await home.folder('nodes', flags.name)
+    const node = await openNode(run, network, { folder, wire })
+    try {
+      return await control(run, network, { node, folder })
+    } finally {
+      await node.stop()
+    }
+  } finally {
+    await wire.stop()
+  }
+}
+
+async function openNode(
+  { flags, system }: NodeRun,
+  network: NetworkChain,
+  { folder, wire }: { readonly folder: NodeFolder; readonly wire: Parameters<typeof createNode>[1]['wire'] },
+): Promise<FullNode> {
+  const keys = await loadValidatorKeys(folder.validatorKey)
+  const store = await openLevelStore(folder.store)
+  try {
+    const disk = await openDisk(folder.disk)
+    const { name, 'new-key': isNewKey, 'keep-blocks': keepBlocks } = flags
+    return await createNode(
+      { network, name, keys, isNewKey, keepBlocks },
+      { wire, store, disk, ...system, accepts: opensslAccepts },
+    )
+  } catch (error) {
+    await store.close()
+    throw error
+  }
+}
+
+/** Answers commands until it is told to end, or the node fails. */
+async function control(
+  run: NodeRun,
+  network: NetworkChain,
+  { node, folder }: { readonly node: FullNode; readonly folder: NodeFolder },
+): Promise<NodeResult> {
+  const { system, signal, print, emit } = run
+  const server = createControlServer<ChainMethods>(
+    { folder: folder.path, network: network.networkId, methods: chainMethods(node.access) },
+    system,
+  )
+  await server.start()
+  try {
+    const status = node.access.status()
+    for (const line of headingLines(status)) print(line)
+    emit({ type: 'started', ...status })
+    const ready: NodeReady = { peer: status.peer, addresses: status.addresses, height: status.height }
+    tellStarter(ready)
+    const ended = new AbortController()
+    const telling = tellBlocks(run, node, ended.signal)
+    const failure = await Promise.race([node.failed, untilAborted(signal)])
+    ended.abort()
+    await telling
+    if (failure !== undefined) throw failure
+    const { height, hash } = node.chain.head()
+    print(`Ended at block ${height}.`)
+    return { type: 'ended', height, hash }
+  } finally {
+    await server.stop()
+  }
+}
+
+async function tellBlocks({ print, emit, tellsAll }: NodeRun, node: FullNode, signal: AbortSignal): Promise<void> {
+  let before: HeadView | undefined
+  for await (const head of node.access.watch(signal)) {
+    if (before !== undefined && head.height > before.height) {
+      const applied = node.chain.lastApplied()
+      const transactions = applied?.height === head.height ? applied.transactions.length : 0
+      if (tellsAll || transactions > 0) print(blockLine(head, { transactions, before }))
+      emit({ type: 'block', height: head.height, hash: head.hash, timeMs: head.timeMs, transactions })
+    }
+    before = head
+  }
+}
