@@ -14,66 +14,67 @@ import { decodeTransaction, signTransaction } from '../../src/core/transaction/t
 import { proveValidatorKeys } from '../../src/core/validator-proofs.ts'
 import { person } from '../chain-accounts.ts'
 
-const networkId = hash(bytesToHex(taggedHash('example network')))
-const ann = person(1)
-const to = accountId('00112233445566778899aabbccddeeff01234567')
-const proofs = proveValidatorKeys({ networkId, owner: ann.id }, ann.consensus, ann.seedSecret)
+/** What the file holds. */
+export function transactionVectors() {
+  const networkId = hash(bytesToHex(taggedHash('example network')))
+  const ann = person(1)
+  const to = accountId('00112233445566778899aabbccddeeff01234567')
+  const proofs = proveValidatorKeys({ networkId, owner: ann.id }, ann.consensus, ann.seedSecret)
 
-const one = hash('11'.repeat(32))
-const two = hash('22'.repeat(32))
-const vote = (blockHash: typeof one | undefined) => {
-  const ballot = { type: 'precommit' as const, height: 70_000, round: 2, blockHash }
-  return { ...ballot, signature: sign(ballotDigest(networkId, ballot), ann.consensus.secretKey) }
-}
-const proposal = (blockHash: typeof one, validRound: number | undefined) => {
-  const claim = { height: 70_000, round: 2, blockHash, validRound }
-  return { ...claim, signature: sign(proposalDigest(networkId, claim), ann.consensus.secretKey) }
-}
-const consensusKey = ann.consensus.publicKey
-
-const calls: readonly [name: string, type: number, body: unknown][] = [
-  ['transfer', 1, { to, amount: 1_500_000_000n, memo: new Uint8Array(0) }],
-  ['transfer with a memo', 1, { to, amount: 2n ** 64n - 1n, memo: hexToBytes('6869') }],
-  ['bond', 2, { validator: to, amount: 1_000_000_000n }],
-  ['unbond', 3, { validator: to, amount: 1n }],
-  ['register-validator', 4, { ...proofs, name: 'example 1' }],
-  ['report-double-sign of votes', 5, { kind: 'votes', consensusKey, first: vote(one), second: vote(undefined) }],
-  [
-    'report-double-sign of proposals',
-    5,
-    { kind: 'proposals', consensusKey, first: proposal(one, undefined), second: proposal(two, 1) },
-  ],
-  [
-    'propose-parameters',
-    6,
-    {
-      changes: [
-        { name: 'validatorsMax', value: 64n },
-        { name: 'voteMs', value: 900n },
-      ],
-    },
-  ],
-  ['vote-parameters', 7, { proposal: 3, yes: true }],
-]
-
-const cases = calls.map(([name, type, body], index) => {
-  const writer = new Writer()
-  contractOf(type)!.write(writer, body)
-  const draft = { type, nonce: BigInt(index), maxFee: 100n, tip: 2n, body: writer.finish() }
-  const bytes = signTransaction(networkId, draft, ann.owner)
-  const { id, signedBytes, signature } = decodeTransaction(bytes)
-  return {
-    name,
-    draft: { ...{ type, nonce: String(draft.nonce), maxFee: '100', tip: '2' }, body: plain(body) },
-    bytes: bytesToHex(bytes),
-    id,
-    digest: bytesToHex(taggedHash('dllm/transaction', hexToBytes(networkId), signedBytes)),
-    signature: bytesToHex(signature),
+  const one = hash('11'.repeat(32))
+  const two = hash('22'.repeat(32))
+  const vote = (blockHash: typeof one | undefined) => {
+    const ballot = { type: 'precommit' as const, height: 70_000, round: 2, blockHash }
+    return { ...ballot, signature: sign(ballotDigest(networkId, ballot), ann.consensus.secretKey) }
   }
-})
+  const proposal = (blockHash: typeof one, validRound: number | undefined) => {
+    const claim = { height: 70_000, round: 2, blockHash, validRound }
+    return { ...claim, signature: sign(proposalDigest(networkId, claim), ann.consensus.secretKey) }
+  }
+  const consensusKey = ann.consensus.publicKey
 
-const file = { networkId, secretKey: bytesToHex(ann.owner.secretKey), cases }
-console.log(JSON.stringify(file, null, 2))
+  const calls: readonly [name: string, type: number, body: unknown][] = [
+    ['transfer', 1, { to, amount: 1_500_000_000n, memo: new Uint8Array(0) }],
+    ['transfer with a memo', 1, { to, amount: 2n ** 64n - 1n, memo: hexToBytes('6869') }],
+    ['bond', 2, { validator: to, amount: 1_000_000_000n }],
+    ['unbond', 3, { validator: to, amount: 1n }],
+    ['register-validator', 4, { ...proofs, name: 'example 1' }],
+    ['report-double-sign of votes', 5, { kind: 'votes', consensusKey, first: vote(one), second: vote(undefined) }],
+    [
+      'report-double-sign of proposals',
+      5,
+      { kind: 'proposals', consensusKey, first: proposal(one, undefined), second: proposal(two, 1) },
+    ],
+    [
+      'propose-parameters',
+      6,
+      {
+        changes: [
+          { name: 'validatorsMax', value: 64n },
+          { name: 'voteMs', value: 900n },
+        ],
+      },
+    ],
+    ['vote-parameters', 7, { proposal: 3, yes: true }],
+  ]
+
+  const cases = calls.map(([name, type, body], index) => {
+    const writer = new Writer()
+    contractOf(type)!.write(writer, body)
+    const draft = { type, nonce: BigInt(index), maxFee: 100n, tip: 2n, body: writer.finish() }
+    const bytes = signTransaction(networkId, draft, ann.owner)
+    const { id, signedBytes, signature } = decodeTransaction(bytes)
+    return {
+      name,
+      draft: { ...{ type, nonce: String(draft.nonce), maxFee: '100', tip: '2' }, body: plain(body) },
+      bytes: bytesToHex(bytes),
+      id,
+      digest: bytesToHex(taggedHash('dllm/transaction', hexToBytes(networkId), signedBytes)),
+      signature: bytesToHex(signature),
+    }
+  })
+  return { networkId, secretKey: bytesToHex(ann.owner.secretKey), cases }
+}
 
 /** A body as JSON: bytes in hexadecimal, u64 as decimal texts, nothing as null. */
 function plain(value: unknown): unknown {
@@ -84,3 +85,5 @@ function plain(value: unknown): unknown {
   if (typeof value !== 'object' || value === null) return value
   return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, plain(inner)]))
 }
+
+if (process.argv[1] === import.meta.filename) console.log(JSON.stringify(transactionVectors(), null, 2))

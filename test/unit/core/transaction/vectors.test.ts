@@ -10,6 +10,7 @@ import { Reader, Writer } from '../../../../src/base/codec.ts'
 import { keyPairFromSecret } from '../../../../src/core/ed25519.ts'
 import { contractOf } from '../../../../src/core/transaction/contracts.ts'
 import { decodeTransaction, signTransaction } from '../../../../src/core/transaction/transaction.ts'
+import { transactionVectors } from '../../../vectors/generate-chain.ts'
 import vectors from '../../../vectors/transactions.json' with { type: 'json' }
 
 const networkId = hash(vectors.networkId)
@@ -45,6 +46,10 @@ describe.each(vectors.cases)('$name', ({ draft, bytes, id, digest, signature }) 
     expect(envelope + signature).toBe(bytes)
     expect(specTagged('dllm/transaction-id', bytes)).toBe(id)
   })
+})
+
+test('the file is what its generator writes', () => {
+  expect(JSON.parse(JSON.stringify(transactionVectors()))).toEqual(vectors)
 })
 
 test('every contract has a vector', () => {
