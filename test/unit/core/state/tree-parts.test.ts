@@ -53,8 +53,8 @@ test('all parts of any depth, over the wire and in any order, are the tree again
 
 test('a part has the bytes of the reference', () => {
   fc.assert(
-    fc.property(entries, depths, fc.nat(), (some, depth, any) => {
-      const index = any % 2 ** depth
+    fc.property(entries, depths, fc.nat(), (some, depth, draw) => {
+      const index = draw % 2 ** depth
       const bytes = encodePart(treePart(treeOf(some), depth, index))
       expect(hex(bytes)).toBe(hex(referencePart(some, depth, index)))
       expect(hex(encodePart(decodePart(bytes)))).toBe(hex(bytes))
@@ -82,6 +82,14 @@ describe('a plan', () => {
     expect([...treeEntries(joined)]).toEqual([...treeEntries(tree)])
   })
 
+  test('has as few parts as the tree allows', () => {
+    expect(planParts(tree, 100_000)).toEqual([{ depthBits: 0, index: 0 }])
+    expect(planParts(tree, 200 * 12 - 1)).toEqual([
+      { depthBits: 1, index: 0 },
+      { depthBits: 1, index: 1 },
+    ])
+  })
+
   test('of an empty tree has no part', () => {
     expect(planParts(EMPTY_TREE, 1)).toEqual([])
     expect(joinParts({ root: treeRoot(EMPTY_TREE), parts: [] })).toEqual(EMPTY_TREE)
@@ -107,11 +115,6 @@ describe('a forged part', () => {
       { entries: [{ ...first!, value: Uint8Array.of(1) }, second!, ...rest] },
       'PROOF_WRONG_ROOT',
     ],
-    [
-      'with a key over its limit',
-      { entries: [{ ...first!, key: new Uint8Array(STATE_LIMITS.keyBytesMax + 1) }] },
-      'PART_BAD_ENTRY',
-    ],
     ['with one sibling less', { siblings: part.siblings.slice(1) }, 'PROOF_BAD_SHAPE'],
     ['with one sibling more', { siblings: [...part.siblings, part.siblings[0]!] }, 'PROOF_BAD_SHAPE'],
     ['with a short sibling', { siblings: [new Uint8Array(31), ...part.siblings.slice(1)] }, 'PROOF_BAD_SHAPE'],
@@ -123,6 +126,14 @@ describe('a forged part', () => {
     ['at a fraction', { index: 4.5 }, 'PROOF_BAD_SHAPE'],
   ])('%s is refused', (_case, change, code) => {
     expect(() => verifyPart({ root, part: { ...part, ...change } })).toThrow(refused(code))
+  })
+
+  test.each([
+    ['key', { key: new Uint8Array(STATE_LIMITS.keyBytesMax + 1), value: new Uint8Array(1) }],
+    ['value', { key: new Uint8Array(1), value: new Uint8Array(STATE_LIMITS.valueBytesMax + 1) }],
+  ])('with a %s over its limit is refused wherever it stands', (_what, entry) => {
+    const whole = { ...treePart(tree, 0, 0), entries: [entry] }
+    expect(() => verifyPart({ root, part: whole })).toThrow(refused('PART_BAD_ENTRY'))
   })
 
   test('with an entry that the state has not is refused', () => {
@@ -153,11 +164,11 @@ describe('a forged part', () => {
 
   test('with any one bit other is refused', () => {
     fc.assert(
-      fc.property(entries, depths, fc.nat(), (some, depth, any) => {
-        const index = any % 2 ** depth
+      fc.property(entries, depths, fc.nat(), (some, depth, draw) => {
+        const index = draw % 2 ** depth
         const want = referenceRoot(some)
         const bytes = encodePart(treePart(treeOf(some), depth, index))
-        for (let bit = 0; bit < bytes.length * 8; bit += 1 + (any % 13)) {
+        for (let bit = 0; bit < bytes.length * 8; bit += 1 + (draw % 13)) {
           expect(() => {
             const forged = decodePart(flipped(bytes, bit))
             if (forged.depthBits !== depth || forged.index !== index)
@@ -228,9 +239,9 @@ describe('decoding a part', () => {
       .map((text) => Buffer.from(text, 'hex'))
     const likely = fc.tuple(start, fc.uint8Array({ max: 3, maxLength: 60 })).map((both) => Buffer.concat(both))
     fc.assert(
-      fc.property(fc.oneof(fc.uint8Array({ maxLength: 200 }), likely), (any) => {
+      fc.property(fc.oneof(fc.uint8Array({ maxLength: 200 }), likely), (bytesDrawn) => {
         try {
-          expect(hex(encodePart(decodePart(any)))).toBe(hex(any))
+          expect(hex(encodePart(decodePart(bytesDrawn)))).toBe(hex(bytesDrawn))
         } catch (error) {
           if (!(error instanceof CodecError) && !(error instanceof ProofError)) throw error
         }
