@@ -16,7 +16,7 @@ import { genesisHeader } from './block/genesis-block.ts'
 import { type Place, placeOn } from './block/place.ts'
 import { produceBlock, type SeedSigner } from './block/produce.ts'
 import { EQUAL_POWER, type PowerSource } from './block/proposer.ts'
-import { type BlockChecks, BlockError, checkBlock, checkHeader, isWhole } from './block/validate.ts'
+import { type BlockChecks, BlockError, checkBlock, checkHeader, isWhole, type SeedVerifier } from './block/validate.ts'
 import { verifyCommit } from './block/verify-commit.ts'
 import type { Head, Ledger, Timing } from './consensus/ledger.ts'
 import type { ValidatorSet } from './consensus/validator-set.ts'
@@ -46,6 +46,8 @@ export interface ChainPorts {
   readonly power?: PowerSource
   /** Needed by who proposes. */
   readonly seedSigner?: SeedSigner | undefined
+  /** The check of what such signers make; core/bls.ts when left out. */
+  readonly seedVerifier?: SeedVerifier | undefined
   /** A faster check of signatures; core/ed25519.ts. */
   readonly accepts?: FastAcceptance | undefined
 }
@@ -190,9 +192,9 @@ function candidateOf(chain: OpenChain, block: Block, checks: Pick<BlockChecks, '
   const known = chain.candidates.get(hash)
   // The hash is the header's: another body under the same header is another block, and not a valid one.
   if (known !== undefined && (known.block === block || isWhole(block))) return known.execution
-  const { accepts } = chain.ports
+  const { accepts, seedVerifier } = chain.ports
   const isSignatureKnown = (id: Hash): boolean => chain.mempool.get(id) !== undefined
-  const execution = checkBlock(block, chain.place, { accepts, isSignatureKnown, ...checks })
+  const execution = checkBlock(block, chain.place, { accepts, seedVerifier, isSignatureKnown, ...checks })
   keepCandidate(chain, hash, { block, execution })
   return execution
 }

@@ -8,8 +8,9 @@ import { messageOf } from '../../base/error.ts'
 import { NODE_LIMITS } from '../../base/limits.ts'
 import type { Clock, Log } from '../../base/ports.ts'
 import { encodeBlock } from '../../core/block/block.ts'
+import type { SeedVerifier } from '../../core/block/validate.ts'
 import { blsSign } from '../../core/bls.ts'
-import { type AppliedBlock, type Chain, createChain } from '../../core/chain.ts'
+import { type AppliedBlock, type Chain, type ChainPorts, createChain } from '../../core/chain.ts'
 import { createReplica, type Replica } from '../../core/consensus/replica.ts'
 import type { Effect } from '../../core/consensus/replica-port.ts'
 import { decodeSummary, encodeSummary } from '../../core/consensus/summary.ts'
@@ -54,6 +55,13 @@ export interface NodePorts {
   readonly log: Log
   /** A faster check of signatures; core/ed25519.ts. */
   readonly accepts?: FastAcceptance | undefined
+  /** How seed signatures are made and checked: with core/bls.ts when left out, which is most of a simulation's work. */
+  readonly seedScheme?: SeedScheme | undefined
+}
+
+export interface SeedScheme {
+  sign(message: Uint8Array, keys: ValidatorKeys): Uint8Array
+  readonly verify: SeedVerifier
 }
 
 export interface FullNode {
@@ -71,7 +79,7 @@ export async function createNode(options: NodeOptions, ports: NodePorts): Promis
   const { accepts } = ports
   const store = createNodeStore(ports.store)
   const start = await openStart(store, network.genesis)
-  const chain = createChain(start, { seedSigner: keys && ((message) => blsSign(message, keys.seedSecret)), accepts })
+  const chain = createChain(start, { ...seedPorts(keys, ports.seedScheme), accepts })
   const identity = keys && { networkId: network.networkId, publicKey: keys.consensus.publicKey }
   const keeper = await openVoteKeeper(ports.disk, identity, { isNewKey: options.isNewKey })
   const recent = createRecentStates(NODE_LIMITS.snapshotBlocks)
@@ -90,6 +98,11 @@ export async function createNode(options: NodeOptions, ports: NodePorts): Promis
   const node = new Node(options, { ...ports, nodeStore: store, chain, keeper, replica, recent })
   await node.start()
   return node
+}
+
+function seedPorts(keys: ValidatorKeys | undefined, scheme: SeedScheme | undefined): ChainPorts {
+  const sign = scheme?.sign ?? ((message: Uint8Array, { seedSecret }: ValidatorKeys) => blsSign(message, seedSecret))
+  return { seedSigner: keys && ((message) => sign(message, keys)), seedVerifier: scheme?.verify }
 }
 
 interface Parts extends NodePorts {
