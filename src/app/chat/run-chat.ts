@@ -7,10 +7,11 @@ import { INPUT_LIMITS } from '../../base/limits.ts'
 import type { Tokenizer } from '../../ml/tokenizer.ts'
 import { UsageError } from '../base-command.ts'
 import { loadConfig } from '../config.ts'
+import { startLocalChainLater } from '../devnet/local-chain.ts'
 import type { Home } from '../home.ts'
 import { openModelStore, type StoredModel } from '../model-store.ts'
 import { loadTokenizer } from '../model-tokenizer.ts'
-import { loadNetwork } from '../networks.ts'
+import { LOCAL_NETWORK, loadNetwork } from '../networks.ts'
 import { RingError } from '../ring/ring-error.ts'
 import type { System } from '../system.ts'
 import { type GenerationFlags, generationFrom } from './chat-flags.ts'
@@ -80,10 +81,13 @@ export async function runChat(run: ChatRun): Promise<ChatResult | undefined> {
     const conversation = createConversation({ ring, tokenizer, system: flags.system, stop }, system)
     const continuesText = !hasTemplate(tokenizer)
     if (prompt !== undefined) return await answerOnce(run, { chat, conversation, prompt, continuesText })
+    if (network.id === LOCAL_NETWORK.id) await startLocalChainLater(home)
     await runLines(run, { chat, conversation, continuesText })
     return undefined
   } finally {
     await chat.close()
+    // Afterwards, so that it does not compete with the first words for the machine.
+    if (network.id === LOCAL_NETWORK.id) await startLocalChainLater(home)
   }
 }
 

@@ -9,7 +9,12 @@ import { HouseError } from '../../base/error.ts'
 import { type Home, writeFileAtomic } from '../home.ts'
 
 export class DevnetError extends HouseError<
-  'DEVNET_BAD_STATE' | 'DEVNET_MINER_FAILED' | 'DEVNET_TOO_MANY_MINERS' | 'DEVNET_NOT_RUNNING' | 'DEVNET_LOCKED'
+  | 'DEVNET_BAD_STATE'
+  | 'DEVNET_MINER_FAILED'
+  | 'DEVNET_VALIDATOR_FAILED'
+  | 'DEVNET_TOO_MANY_MINERS'
+  | 'DEVNET_NOT_RUNNING'
+  | 'DEVNET_LOCKED'
 > {}
 
 export interface DevnetMiner {

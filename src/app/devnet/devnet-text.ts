@@ -5,6 +5,7 @@
 import { segmentText } from '../chat/trace.ts'
 import { table } from '../table.ts'
 import type { DevnetGroup } from './devnet-state.ts'
+import type { LocalChain } from './local-chain-state.ts'
 
 /** `running` tells for each miner whether its process lives; left out: all do. */
 export function groupText(group: DevnetGroup, running: readonly boolean[] = []): string {
@@ -12,6 +13,17 @@ export function groupText(group: DevnetGroup, running: readonly boolean[] = []):
     miner: name,
     pid,
     segments: segmentText(firstSegment, lastSegment),
+    state: (running[index] ?? true) ? 'running' : 'gone',
+    address: addresses[0]?.replace(/\/p2p\/.*/, '') ?? '',
+  }))
+  return table(rows)
+}
+
+/** The validators of the local network's chain as a table. */
+export function chainText({ validators }: LocalChain, running: readonly boolean[] = []): string {
+  const rows = validators.map(({ name, pid, addresses }, index) => ({
+    validator: name,
+    pid,
     state: (running[index] ?? true) ? 'running' : 'gone',
     address: addresses[0]?.replace(/\/p2p\/.*/, '') ?? '',
   }))

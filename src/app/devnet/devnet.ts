@@ -4,11 +4,7 @@
  * @module
  */
 import { statSync } from 'node:fs'
-import { readFile } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
-import { milliseconds } from '../../base/brand.ts'
-import { messageOf } from '../../base/error.ts'
-import { DEADLINES } from '../../base/limits.ts'
 import type { Clock } from '../../base/ports.ts'
 import type { Home } from '../home.ts'
 import type { StoredModel } from '../model-store.ts'
@@ -21,8 +17,9 @@ import {
   removeGroup,
   writeGroup,
 } from './devnet-state.ts'
-import { tryLock } from './lock.ts'
-import { endProcesses, isRunning, startProcess } from './process.ts'
+import { stopLocalChain } from './local-chain.ts'
+import { withLock } from './local-lock.ts'
+import { endProcesses, inTime, isRunning, logWords, startProcess } from './process.ts'
 
 export const DEFAULT_MINERS = 3
 
@@ -55,7 +52,7 @@ export interface EnsuredGroup {
 export async function ensureGroup(options: EnsureOptions, ports: { clock: Clock }): Promise<EnsuredGroup> {
   const { home, model } = options
   const wanted = partsOf(options)
-  return withLock(home, ports.clock, async () => {
+  return withLock({ home, file: 'lock' }, ports.clock, async () => {
     const known = await readGroup(home, model.manifest.name)
     if (known === undefined) return startMiners(options, { kept: [], parts: wanted ?? defaultParts(model) }, ports)
     const running = await runningOf(known)
@@ -126,13 +123,15 @@ export async function inspectGroups(home: Home): Promise<{ group: DevnetGroup; r
   return Promise.all(groups.map(async (group) => ({ group, running: await runningOf(group) })))
 }
 
-/** Stops all groups; returns how many processes ran. */
-export async function stopAll(home: Home, ports: { clock: Clock }): Promise<number> {
-  return withLock(home, ports.clock, async () => {
+/** Stops all groups and the chain; returns how many processes of each ran. */
+export async function stopAll(home: Home, ports: { clock: Clock }): Promise<{ miners: number; validators: number }> {
+  const stopGroups = withLock({ home, file: 'lock' }, ports.clock, async () => {
     const groups = await readGroups(home)
     const stopped = await Promise.all(groups.map((group) => stopGroup(home, group, ports)))
     return stopped.reduce((sum, count) => sum + count, 0)
   })
+  const [miners, validators] = await Promise.all([stopGroups, stopLocalChain(home, ports)])
+  return { miners, validators }
 }
 
 async function stopGroup(home: Home, group: DevnetGroup, ports: { clock: Clock }): Promise<number> {
@@ -173,14 +172,6 @@ async function startMiners(
   return { group, started: starting.length }
 }
 
-function inTime<Value>(ready: Promise<Value>, clock: Clock): Promise<Value> {
-  return new Promise((resolve, reject) => {
-    const late = () => reject(new Error('it was not ready in time'))
-    const cancel = clock.schedule(milliseconds(DEADLINES.devnetReadyMs), late)
-    ready.then(resolve, reject).finally(cancel)
-  })
-}
-
 interface Starting {
   /** Without addresses. */
   readonly miner: DevnetMiner
@@ -208,27 +199,8 @@ function startMiner(
   return { miner, ready: ready.then((told) => ({ ...miner, ...told })), logFile, logStart }
 }
 
-/** The miner's own words say more than its exit code; those before `logStart` are of earlier runs. */
 async function minerFailed({ logFile, logStart }: Starting, reason: unknown): Promise<DevnetError> {
-  const log = await readFile(logFile).catch(() => Buffer.alloc(0))
-  const words = /^Error: (.*)$/m.exec(log.subarray(logStart).toString())?.[1] ?? `${messageOf(reason)}.`
+  const words = await logWords({ logFile, logStart }, reason)
   const message = `A miner of the local network did not start: ${words} Its log is ${logFile}.`
   return new DevnetError('DEVNET_MINER_FAILED', message, { details: { logFile } })
-}
-
-const LOCK_LOOK_MS = milliseconds(50)
-
-/** One starter or stopper at a time per data folder. */
-async function withLock<Result>(home: Home, clock: Clock, work: () => Promise<Result>): Promise<Result> {
-  const path = home.file('devnet', 'lock')
-  const untilMs = clock.now() + DEADLINES.devnetReadyMs + DEADLINES.shutdownMs
-  for (;;) {
-    const lock = await tryLock(path)
-    if ('release' in lock) return work().finally(() => lock.release())
-    if (clock.now() > untilMs) {
-      const message = `Another dllm (process ${lock.holder}) is starting or stopping the local network. If it is not, delete ${path}.`
-      throw new DevnetError('DEVNET_LOCKED', message, { details: { path, holder: lock.holder } })
-    }
-    await clock.sleep(LOCK_LOOK_MS)
-  }
 }

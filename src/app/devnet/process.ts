@@ -3,11 +3,12 @@
  * started, and ending it.
  * @module
  */
-import { execFile, spawn } from 'node:child_process'
+import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { closeSync, openSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { milliseconds } from '../../base/brand.ts'
+import { messageOf } from '../../base/error.ts'
 import { DEADLINES } from '../../base/limits.ts'
 import type { Clock } from '../../base/ports.ts'
 
@@ -30,13 +31,7 @@ export class EndedEarly extends Error {
 
 /** Starts `dllm ARGUMENTS` in the background; its output goes to `logFile`; it says once, by IPC, that it is ready. */
 export function startProcess<Ready>(args: readonly string[], logFile: string): StartedProcess<Ready> {
-  const log = openSync(logFile, 'a', 0o600)
-  const child = spawn(process.execPath, [PROGRAM, ...args], {
-    detached: true,
-    stdio: ['ignore', log, log, 'ipc'],
-    windowsHide: true,
-  })
-  closeSync(log)
+  const child = spawnInBackground(args, logFile, ['ipc'])
   const ready = new Promise<Ready>((resolve, reject) => {
     child.once('message', (message) => {
       resolve(message as Ready)
@@ -47,6 +42,46 @@ export function startProcess<Ready>(args: readonly string[], logFile: string): S
     child.once('exit', (code, signal) => reject(new EndedEarly(`it ended with ${signal ?? `exit code ${code}`}`)))
   })
   return { pid: child.pid ?? -1, ready }
+}
+
+/** Starts `dllm ARGUMENTS` in the background and forgets it; its output goes to `logFile`. Returns its pid. */
+export function startAndForget(args: readonly string[], logFile: string): number {
+  const child = spawnInBackground(args, logFile, [])
+  // What keeps it from starting is that process's own matter, and its log's.
+  child.once('error', () => undefined)
+  child.unref()
+  return child.pid ?? 0
+}
+
+function spawnInBackground(args: readonly string[], logFile: string, further: readonly 'ipc'[]): ChildProcess {
+  const log = openSync(logFile, 'a', 0o600)
+  try {
+    return spawn(process.execPath, [PROGRAM, ...args], {
+      detached: true,
+      stdio: ['ignore', log, log, ...further],
+      windowsHide: true,
+    })
+  } finally {
+    closeSync(log)
+  }
+}
+
+/** Rejects when the process is not ready within DEADLINES.devnetReadyMs. */
+export function inTime<Value>(ready: Promise<Value>, clock: Clock): Promise<Value> {
+  return new Promise((resolve, reject) => {
+    const late = () => reject(new Error('it was not ready in time'))
+    const cancel = clock.schedule(milliseconds(DEADLINES.devnetReadyMs), late)
+    ready.then(resolve, reject).finally(cancel)
+  })
+}
+
+/** A process's own words say more than its exit code; those before `logStart` are of earlier runs. */
+export async function logWords(
+  { logFile, logStart }: { readonly logFile: string; readonly logStart: number },
+  reason: unknown,
+): Promise<string> {
+  const log = await readFile(logFile).catch(() => Buffer.alloc(0))
+  return /^Error: (.*)$/m.exec(log.subarray(logStart).toString())?.[1] ?? `${messageOf(reason)}.`
 }
 
 /**

@@ -6,22 +6,32 @@ import { Flags } from '@oclif/core'
 import { BaseCommand } from '../../app/base-command.ts'
 
 export default class DevnetUp extends BaseCommand {
-  static override summary = 'Start miner processes on this machine, each with a part of a model.'
+  static override summary = 'Start the local network: miners that share a model, and a chain with its validators.'
   static override description =
     'Does nothing when they run already; with another number of miners or threads, starts them anew.'
   static override examples = [
     '<%= config.bin %> devnet up',
     '<%= config.bin %> devnet up --model genesis --miners 5 --threads 1',
+    '<%= config.bin %> devnet up --validators 4',
   ]
   static override flags = {
     model: Flags.string({ char: 'm', description: 'Model to serve.', helpValue: 'NAME' }),
     miners: Flags.integer({ min: 1, description: 'Processes to split the model over; 3 if left out.' }),
     threads: Flags.integer({ min: 0, description: 'Threads of each process; 0: one per core.' }),
+    validators: Flags.integer({
+      min: 1,
+      max: 32,
+      description: 'Validators of the local chain; another number than before begins a new chain. 1 at first.',
+    }),
+    'only-chain': Flags.boolean<boolean>({ hidden: true, description: 'No miners: for who waits for none.' }),
   }
 
   async run(): Promise<object> {
     const { flags } = await this.parse(DevnetUp)
-    const [{ availableParallelism }, { loadConfig }, { ensureGroup }, { openModelStore }, { groupText }] =
+    const { ensureLocalChain } = await import('../../app/devnet/local-chain.ts')
+    const starting = { home: await this.home(flags), validators: flags.validators }
+    if (flags['only-chain']) return ensureLocalChain(starting, this.system(flags))
+    const [{ availableParallelism }, { loadConfig }, { ensureGroup }, { openModelStore }, { chainText, groupText }] =
       await Promise.all([
         import('node:os'),
         import('../../app/config.ts'),
@@ -29,7 +39,7 @@ export default class DevnetUp extends BaseCommand {
         import('../../app/model-store.ts'),
         import('../../app/devnet/devnet-text.ts'),
       ])
-    const home = await this.home(flags)
+    const { home } = starting
     const { settings } = await loadConfig({ home, env: process.env, flags: { model: flags.model } })
     const model = openModelStore({ home: home.path }).find(settings.model)
     const cores = availableParallelism()
@@ -39,6 +49,9 @@ export default class DevnetUp extends BaseCommand {
     const count = `${started} miner ${started === 1 ? 'process' : 'processes'} for ${model.manifest.name}`
     this.printLine(started === 0 ? 'The local network runs already.' : `Started ${count}.`)
     this.print(groupText(group))
-    return { started, ...group }
+    const { chain, started: validatorsStarted } = await ensureLocalChain(starting, this.system(flags))
+    if (validatorsStarted > 0) this.printLine('\nThe chain of the local network; wallet "local" holds its money.')
+    this.print(chainText(chain))
+    return { started: started + validatorsStarted, ...group, validators: chain.validators }
   }
 }

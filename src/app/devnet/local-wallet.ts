@@ -1,0 +1,38 @@
+/**
+ * The wallet of the local network: holds what its genesis gives out. Its coins are worth nothing, so its password lies
+ * beside it and nobody is asked. Spec: docs/spec/home.md §5.
+ * @module
+ */
+import { readFile } from 'node:fs/promises'
+import { bytesToHex } from '@noble/hashes/utils.js'
+import type { Random } from '../../base/ports.ts'
+import { type Home, writeFileAtomic } from '../home.ts'
+import type { OpenWallet } from '../wallet.ts'
+
+export const LOCAL_WALLET = 'local'
+
+/** The password of the local network's wallet; undefined where there is no such wallet. */
+export async function localPassword(home: Home): Promise<string | undefined> {
+  const text = await readFile(passwordFile(home), 'utf8').catch(() => undefined)
+  return text?.trim()
+}
+
+/** The wallet, made at the first use. @throws WalletFileError when a wallet of this name is somebody's own. */
+export async function openLocalWallet(home: Home, ports: { readonly random: Random }): Promise<OpenWallet> {
+  const { createWallets } = await import('../wallet.ts')
+  const wallets = createWallets({ folder: home.file('wallets') }, ports)
+  const known = await localPassword(home)
+  if (known !== undefined) return wallets.open(LOCAL_WALLET, known)
+  const { createWords } = await import('../mnemonic.ts')
+  await wallets.checkName(LOCAL_WALLET)
+  const password = bytesToHex(ports.random.bytes(16))
+  const secret = { words: createWords(24, ports.random), passphrase: '' }
+  const description = 'what the local network gives out; worth nothing elsewhere'
+  await writeFileAtomic(passwordFile(home), `${password}\n`)
+  await wallets.create({ name: LOCAL_WALLET, description, secret, password })
+  return wallets.open(LOCAL_WALLET, password)
+}
+
+function passwordFile(home: Home): string {
+  return home.file('devnet', 'chain', 'wallet-password')
+}
