@@ -10,6 +10,7 @@ import { type Home, writeFileAtomic } from '../home.ts'
 import type { OpenWallet } from '../wallet.ts'
 
 export const LOCAL_WALLET = 'local'
+const DESCRIPTION = 'what the local network gives out; worth nothing elsewhere'
 
 /** The password of the local network's wallet; undefined where there is no such wallet. */
 export async function localPassword(home: Home): Promise<string | undefined> {
@@ -22,14 +23,22 @@ export async function openLocalWallet(home: Home, ports: { readonly random: Rand
   const { createWallets } = await import('../wallet.ts')
   const wallets = createWallets({ folder: home.file('wallets') }, ports)
   const known = await localPassword(home)
-  if (known !== undefined) return wallets.open(LOCAL_WALLET, known)
-  const { createWords } = await import('../mnemonic.ts')
-  await wallets.checkName(LOCAL_WALLET)
-  const password = bytesToHex(ports.random.bytes(16))
-  const secret = { words: createWords(24, ports.random), passphrase: '' }
-  const description = 'what the local network gives out; worth nothing elsewhere'
-  await writeFileAtomic(passwordFile(home), `${password}\n`)
-  await wallets.create({ name: LOCAL_WALLET, description, secret, password })
+  const isMade = await wallets.checkName(LOCAL_WALLET).then(
+    () => false,
+    (error) => {
+      // Without its password it is somebody's own.
+      if (known === undefined) throw error
+      return true
+    },
+  )
+  // The password is written first: who was ended in between goes on with it.
+  const password = known ?? bytesToHex(ports.random.bytes(16))
+  if (!isMade) {
+    const { createWords } = await import('../mnemonic.ts')
+    await writeFileAtomic(passwordFile(home), `${password}\n`)
+    const secret = { words: createWords(24, ports.random), passphrase: '' }
+    await wallets.create({ name: LOCAL_WALLET, description: DESCRIPTION, secret, password })
+  }
   return wallets.open(LOCAL_WALLET, password)
 }
 
