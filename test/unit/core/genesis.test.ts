@@ -1,4 +1,5 @@
 /** Genesis files: what is read, what is refused with the name of its field, and the state and identity that follow. */
+import { createHash } from 'node:crypto'
 import { bytesToHex } from '@noble/hashes/utils.js'
 import { describe, expect, test } from 'vitest'
 import { genesisState, networkIdOf } from '../../../src/core/genesis.ts'
@@ -55,6 +56,37 @@ test('the first state holds what the file says and is sound', () => {
   expect(getValidatorSet(state, 0)?.hash).toBe(getValidatorSet(state, 1)?.hash)
   expect(getValidatorSet(state, 0)?.members.map(({ id }) => id)).toEqual([person(1).id, person(2).id].sort())
   expect(getValidatorSet(state, 2)).toBeUndefined()
+})
+
+test('the network id follows from the spec', () => {
+  const u = (value: bigint | number, bytes: number) => {
+    const field = Buffer.alloc(8)
+    field.writeBigUInt64LE(BigInt(value))
+    return field.subarray(0, bytes)
+  }
+  const text = (value: string) => Buffer.concat([u(value.length, 4), Buffer.from(value, 'ascii')])
+  const { accounts, validators, parameters } = genesis
+  const bytes = Buffer.concat([
+    ...[u(1, 2), text('test'), u(2, 1), u(1_700_000_000_000, 8)],
+    ...[u(20, 4), ...Object.values(parameters).map((value) => u(value, 8)), u(accounts.length, 4)],
+    ...accounts.flatMap(({ id, balance }) => [Buffer.from(id, 'hex'), u(balance, 8)]),
+    u(validators.length, 4),
+    ...validators.flatMap((one) => [
+      ...[Buffer.from(one.id, 'hex'), text(one.name), one.consensusKey, one.seedKey],
+      ...[one.consensusProof, one.seedProof, u(one.bond, 8)],
+    ]),
+  ])
+  const sha256 = (...parts: (string | Uint8Array)[]) => {
+    const digest = createHash('sha256')
+    for (const part of parts) digest.update(part)
+    return digest.digest()
+  }
+  const prefix = sha256('dllm/genesis')
+  expect(networkIdOf(genesis)).toBe(sha256(prefix, prefix, bytes).toString('hex'))
+  // Fixed: another value means that every network's id changed.
+  expect(networkIdOf(genesis)).toMatchInlineSnapshot(
+    `"2acf6dd73c79c8e1241c289c92a096d26aea0722615e010b121490587cd08412"`,
+  )
 })
 
 test('any other fact makes another network, with another seed', () => {
