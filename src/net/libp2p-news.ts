@@ -1,24 +1,21 @@
 /**
- * News over gossipsub: topics of this network, verdicts before anything goes on, and three things that gossipsub leaves
- * out: it waits for the first listener of a fresh connection, it opens a stream of news again when one broke, and it tells
- * the wire who sent what.
+ * News over gossipsub: topics of this network, verdicts before anything goes on, and what gossipsub leaves out: the wait
+ * for the first listener of a fresh connection, streams that broke (net/news-repair.ts), and telling who sent what.
  * Spec: docs/spec/wire.md §2.6.
  * @module
  */
 import type { GossipSub, PublishResult } from '@libp2p/gossipsub'
-import type { Connection, PeerId as Libp2pPeerId } from '@libp2p/interface'
+import type { Connection } from '@libp2p/interface'
 import { type Milliseconds, milliseconds, type PeerId, peerId } from '../base/brand.ts'
 import { DEADLINES } from '../base/limits.ts'
 import type { Clock, Log } from '../base/ports.ts'
 import type { NewsDesk } from './news.ts'
+import { createNewsRepair, type RepairableRouter } from './news-repair.ts'
 import type { NewsHandler, NewsOptions, Topic, Verdict } from './wire.ts'
 
 /** What gossipsub's class has beyond its published interface. */
-interface Router extends Omit<GossipSub, 'publish'> {
-  readonly peers: ReadonlyMap<string, unknown>
-  readonly streamsOutbound: ReadonlyMap<string, unknown>
+interface Router extends Omit<GossipSub, 'publish'>, RepairableRouter {
   reportMessageValidationResult(id: string, source: string, verdict: Verdict): void
-  onPeerConnected(peer: Libp2pPeerId, connection: Connection): void
   publish(topic: string, data: Uint8Array, options: { readonly floodPublish: boolean }): Promise<PublishResult>
 }
 
@@ -40,10 +37,6 @@ export interface GossipNews {
 
 /** Shorter news goes to every listener at once; longer ones go to the mesh, so that a block does not fill the uplink. */
 const FLOOD_BYTES_MAX = 16 * 1024
-/** A stream may be opening for so many heartbeats. */
-const REOPEN_GRACE = 2
-/** Then it is opened again, once in so many: attempts wait for each other, and one may hang until its deadline. */
-const REOPEN_HEARTBEATS = 20
 const LISTENER_POLL_MS = milliseconds(5)
 
 /** The name of a topic on the wire: `dllm/block/1` becomes `dllm/TAG/block/1`. */
@@ -70,8 +63,6 @@ export function createGossipNews(gossip: GossipSub, tag: string, ports: GossipNe
   const { clock, desk, log } = ports
   /** Peers that may not yet have said what they listen to, and until when they have time. */
   const fresh = new Map<PeerId, Milliseconds>()
-  /** For how many heartbeats a connected peer that takes news has had no stream of ours. */
-  const missing = new Map<string, number>()
   let stopped = false
 
   function subscribe(topic: Topic, options: NewsOptions, handler: NewsHandler): void {
@@ -126,19 +117,9 @@ export function createGossipNews(gossip: GossipSub, tag: string, ports: GossipNe
     }
   }
 
-  // A stream that broke, say because its buffer was full, would stay away for as long as the connection lives.
-  router.addEventListener('gossipsub:heartbeat', () => {
-    for (const id of router.peers.keys()) if (!missing.has(id)) missing.set(id, 0)
-    for (const [id, heartbeats] of missing) {
-      const connection = ports.connectionTo(peerId(id))
-      if (!connection) missing.delete(id)
-      else if (router.streamsOutbound.has(id)) missing.set(id, 0)
-      else missing.set(id, heartbeats + 1)
-      if (!connection || heartbeats % REOPEN_HEARTBEATS !== REOPEN_GRACE || router.streamsOutbound.has(id)) continue
-      log.write('debug', 'wire.news_reopened', { peer: id })
-      router.onPeerConnected(connection.remotePeer, connection)
-    }
-  })
+  const repair = createNewsRepair(router, ports)
+  router.addEventListener('subscription-change', ({ detail }) => repair.met(detail.peerId.toString()))
+  router.addEventListener('gossipsub:heartbeat', repair.check)
 
   return {
     subscribe,

@@ -9,13 +9,20 @@ import { DEADLINES, WIRE_LIMITS } from '../base/limits.ts'
 import { type NewsDesk, newsId } from './news.ts'
 import type { NewsHandler, NewsOptions, Topic, Verdict } from './wire.ts'
 
+/** One message on its way. The id travels with it, because hashing at every peer would be most of a simulation's work. */
+export interface MemoryNewsItem {
+  readonly topic: Topic
+  readonly message: Uint8Array
+  readonly id: string
+}
+
 export interface MemoryNewsPorts {
   readonly desk: NewsDesk
   now(): Milliseconds
   judge(peer: PeerId, verdict: Verdict): void
   /** Connected peers that hear a topic, in an order that depends on nothing but the calls so far. */
   listeners(topic: Topic): readonly PeerId[]
-  send(to: PeerId, topic: Topic, message: Uint8Array): void
+  send(to: PeerId, item: MemoryNewsItem): void
 }
 
 export interface MemoryNews {
@@ -23,7 +30,7 @@ export interface MemoryNews {
   hears(topic: Topic): boolean
   publish(topic: Topic, message: Uint8Array): number
   /** News from a neighbour. */
-  hear(topic: Topic, message: Uint8Array, from: PeerId): Promise<void>
+  hear(item: MemoryNewsItem, from: PeerId): Promise<void>
   stop(): void
 }
 
@@ -36,18 +43,18 @@ export function createMemoryNews({ desk, now, judge, listeners, send }: MemoryNe
 
   function publish(topic: Topic, message: Uint8Array): number {
     desk.assertTellable(topic, message)
-    const id = idOf(topic, message)
+    const id = Buffer.from(newsId(topic, message)).toString('latin1')
     if (!isNew(id)) return 0
     const recipients = listeners(topic)
-    const kept = message.slice()
-    for (const peer of recipients) send(peer, topic, kept)
+    const item = { topic, message: message.slice(), id }
+    for (const peer of recipients) send(peer, item)
     return recipients.length
   }
 
-  async function hear(topic: Topic, message: Uint8Array, from: PeerId): Promise<void> {
+  async function hear(item: MemoryNewsItem, from: PeerId): Promise<void> {
+    const { topic, message, id } = item
     const longest = desk.longest(topic)
     if (stopped || longest === undefined) return
-    const id = idOf(topic, message)
     if (!isNew(id)) {
       tellers.get(id)?.add(from)
       return
@@ -58,7 +65,7 @@ export function createMemoryNews({ desk, now, judge, listeners, send }: MemoryNe
     tellers.delete(id)
     if (stopped) return
     if (verdict === 'accept') {
-      for (const peer of listeners(topic)) if (!told.has(peer)) send(peer, topic, message)
+      for (const peer of listeners(topic)) if (!told.has(peer)) send(peer, item)
     }
     judge(from, verdict)
   }
@@ -84,8 +91,4 @@ export function createMemoryNews({ desk, now, judge, listeners, send }: MemoryNe
       stopped = true
     },
   }
-}
-
-function idOf(topic: Topic, message: Uint8Array): string {
-  return Buffer.from(newsId(topic, message)).toString('latin1')
 }

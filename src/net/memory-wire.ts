@@ -11,7 +11,7 @@ import type { Clock, Log } from '../base/ports.ts'
 import { type Acceptor, createAcceptor } from './acceptor.ts'
 import { createDialler, type Dialler } from './dialler.ts'
 import { createLinkPair, type Pair, sendApart, vanish } from './memory-link.ts'
-import { createMemoryNews, type MemoryNews } from './memory-news.ts'
+import { createMemoryNews, type MemoryNews, type MemoryNewsItem } from './memory-news.ts'
 import type { Transit } from './memory-transit.ts'
 import { createNewsDesk } from './news.ts'
 import { createPeerGate, type PeerGate } from './peer-gate.ts'
@@ -78,7 +78,7 @@ export class MemoryWire implements Wire {
       now,
       judge: (other, verdict) => this.judge(other, verdict),
       listeners: (topic) => this.connectedPeers().filter((other) => hub.wires.get(other)?.news.hears(topic)),
-      send: (to, topic, message) => this.#sendNews(to, topic, message),
+      send: (to, item) => this.#sendNews(to, item),
     })
     this.#dialler = options.bootstrap && this.#createDialler(options.bootstrap)
   }
@@ -215,10 +215,10 @@ export class MemoryWire implements Wire {
     this.news.stop()
   }
 
-  #sendNews(to: PeerId, topic: Topic, message: Uint8Array): void {
+  #sendNews(to: PeerId, item: MemoryNewsItem): void {
     const { transit } = this.#hub
     const pair = this.#hub.pair(this.peer, to)
-    const arrive = (): void => void this.#hub.wires.get(to)?.news.hear(topic, message, this.peer)
+    const arrive = (): void => void this.#hub.wires.get(to)?.news.hear(item, this.peer)
     for (let copies = transit.newsCopies(); copies > 0; copies--) sendApart(pair, transit, arrive)
   }
 
