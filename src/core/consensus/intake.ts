@@ -14,7 +14,7 @@ import { digestOf, journal, judge, type Machine } from './machine.ts'
 import { type Proposal, proposalDigest, type Vote } from './messages.ts'
 import type { Message } from './replica-port.ts'
 import { type HeightState, isKeptRound, makeRoomAhead, roundOf, stakeOf, votesIn } from './round-state.ts'
-import { addVote, hasRoom, tallyFor, votesOf } from './vote-set.ts'
+import { addVote, tallyFor, votesOf } from './vote-set.ts'
 
 export function receive(machine: Machine, from: PeerId | undefined, message: Message): void {
   if (message.type === 'vote') receiveVote(machine, from, message.vote)
@@ -35,8 +35,8 @@ function receiveVote(machine: Machine, from: PeerId | undefined, vote: Vote): vo
   if (!isKeptRound(state, vote.round)) return
   const round = state.rounds.get(vote.round)
   if (round !== undefined) {
-    const votes = votesIn(round, vote.type)
-    if (rules.isCounted(votesOf(votes, vote.voter), vote) || !hasRoom(votes, vote, isKnown(state, vote))) return
+    const held = votesOf(votesIn(round, vote.type), vote.voter)
+    if (rules.isCounted(held, vote) || !rules.hasRoom(held, isKnown(state, vote))) return
   }
   const signed = { signature: vote.signature, message: digestOf(machine, vote), publicKey: member.consensusKey }
   if (!ports.verify(signed)) {

@@ -32,11 +32,17 @@ export interface CountingRules {
   isCounted(held: readonly Vote[], vote: Vote): boolean
   /** Whether a vote counts in the whole, given what is held of its voter. */
   countsInWhole(held: readonly Vote[]): boolean
+  /**
+   * Whether a vote that is not counted may be kept: two of a voter, which are evidence, and a few more if the block is known.
+   * Without those an equivocating voter could hide, by showing its other votes first, that a block had a quorum.
+   */
+  hasRoom(held: readonly Vote[], isKnownBlock: boolean): boolean
 }
 
 export const COUNTING_RULES: CountingRules = {
   isCounted: (held, vote) => held.some(({ blockHash }) => blockHash === vote.blockHash),
   countsInWhole: (held) => held.length === 0,
+  hasRoom: ({ length }, isKnownBlock) => length < 2 || (isKnownBlock && length < CONSENSUS_LIMITS.votesPerVoterMax),
 }
 
 const NONE: Readonly<Tally> = { stake: 0n, heads: 0 }
@@ -53,15 +59,6 @@ export function votesOf(set: VoteSet, voter: number): readonly Vote[] {
 /** The tally for a block, or for nil. */
 export function tallyFor(set: VoteSet, blockHash: Hash | undefined): Readonly<Tally> {
   return set.byBlock.get(blockHash) ?? NONE
-}
-
-/**
- * Whether there is room for a vote that is not held: for two of a voter, which are evidence, and for a few more if the block is
- * known. Without those an equivocating voter could hide, by showing its other votes first, that a block had a quorum.
- */
-export function hasRoom(set: VoteSet, vote: Vote, isKnownBlock: boolean): boolean {
-  const held = votesOf(set, vote.voter).length
-  return held < 2 || (isKnownBlock && held < CONSENSUS_LIMITS.votesPerVoterMax)
 }
 
 /** Counts a verified vote of a member that is not counted yet. */
