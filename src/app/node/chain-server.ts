@@ -3,7 +3,8 @@
  * for votes and waiting transactions. Spec: docs/spec/wire.md §7.
  * @module
  */
-import type { Hash } from '../../base/brand.ts'
+import { bytesToHex } from '@noble/hashes/utils.js'
+import { type AccountId, accountId, type Hash } from '../../base/brand.ts'
 import { CodecError, Writer } from '../../base/codec.ts'
 import { HouseError } from '../../base/error.ts'
 import { SYNC_LIMITS } from '../../base/limits.ts'
@@ -36,6 +37,8 @@ export interface ServedChain {
   stateProof(key: Uint8Array): Uint8Array
   /** Height, transaction, proof. */
   transaction(id: Hash): Promise<readonly Uint8Array[] | undefined>
+  /** Newest first. */
+  history(account: AccountId, limit: number): Promise<readonly Hash[]>
   /** @throws HouseError why it was not taken. */
   submit(transaction: Uint8Array): Promise<void>
   waiting(): Iterable<Uint8Array>
@@ -104,6 +107,14 @@ async function itemsFor(question: ChainQuestion, chain: ServedChain): Promise<re
     }
     case 'transaction':
       return (await chain.transaction(question.id)) ?? []
+    case 'history': {
+      const ids = await chain.history(accountId(bytesToHex(question.account)), question.count)
+      const found = await Promise.all(ids.map((id) => chain.transaction(id)))
+      return within(
+        found.flatMap((items) => items ?? []),
+        TRANSACTION_ITEMS,
+      )
+    }
     case 'submit':
       await chain.submit(question.transaction)
       return []
@@ -143,15 +154,16 @@ async function heights(
   return items
 }
 
-function within(all: Iterable<Uint8Array>): Uint8Array[] {
+/** As many as fit, in whole groups of `group`. */
+function within(all: Iterable<Uint8Array>, group = 1): Uint8Array[] {
   const items: Uint8Array[] = []
   let bytes = 0
   for (const item of all) {
     bytes += item.length + ITEM_HEADER_BYTES
-    if (bytes > ITEM_BYTES_MAX || items.length === SYNC_LIMITS.itemsMax) return items
+    if (bytes > ITEM_BYTES_MAX || items.length === SYNC_LIMITS.itemsMax) break
     items.push(item)
   }
-  return items
+  return items.slice(0, items.length - (items.length % group))
 }
 
 function bytesOf(items: readonly Uint8Array[]): number {
@@ -159,5 +171,7 @@ function bytesOf(items: readonly Uint8Array[]): number {
 }
 
 const ITEM_HEADER_BYTES = 4
+/** Height, transaction, proof. */
+const TRANSACTION_ITEMS = 3
 /** Room for the head and the counts. */
 const ITEM_BYTES_MAX = SYNC_LIMITS.answerBytesMax - 1_024

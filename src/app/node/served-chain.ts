@@ -4,6 +4,7 @@
  */
 import type { Hash } from '../../base/brand.ts'
 import { Writer } from '../../base/codec.ts'
+import { NODE_LIMITS } from '../../base/limits.ts'
 import { decodeBlock, encodeHeader, writeCommit } from '../../core/block/block.ts'
 import { proveTransaction, writeInclusionProof } from '../../core/block/transactions-root.ts'
 import type { Chain } from '../../core/chain.ts'
@@ -60,6 +61,7 @@ export function servedChain({ chain, store, recent, missing, submit, oldestHeigh
       const proof = writeInclusionProof(new Writer(512), proveTransaction(ids, place.position)).finish()
       return [writeCount(new Writer(8), place.height).finish(), transactions[place.position]!, proof]
     },
+    history: (account, limit) => store.history(account, Math.min(limit, NODE_LIMITS.historyMax)),
     async submit(transaction) {
       await submit(transaction)
     },

@@ -17,6 +17,7 @@ export const CHAIN_PROTOCOL_OPTIONS: ProtocolOptions = {
 }
 
 const HASH_BYTES = 32
+const ACCOUNT_BYTES = 20
 
 /** A question; `HeadAnswer` and lists of byte strings answer it. */
 export type ChainQuestion =
@@ -36,6 +37,8 @@ export type ChainQuestion =
   | { readonly type: 'state'; readonly key: Uint8Array }
   /** Items: height as u64, the transaction, its proof against the height's header. */
   | { readonly type: 'transaction'; readonly id: Hash }
+  /** Items: height, transaction and proof of each of the account's newest transactions, as many as fit. */
+  | { readonly type: 'history'; readonly account: Uint8Array; readonly count: number }
   /** Items: none; a refusal says why it was not taken. */
   | { readonly type: 'submit'; readonly transaction: Uint8Array }
   /** Items: transactions that wait, as many as fit. */
@@ -65,6 +68,7 @@ const QUESTIONS: readonly ChainQuestion['type'][] = [
   'transaction',
   'submit',
   'waiting',
+  'history',
 ]
 
 export function encodeQuestion(question: ChainQuestion): Uint8Array {
@@ -87,6 +91,8 @@ export function encodeQuestion(question: ChainQuestion): Uint8Array {
       return writer.raw(hexToBytes(question.id)).finish()
     case 'submit':
       return writer.bytes(question.transaction).finish()
+    case 'history':
+      return writer.raw(question.account).u16(question.count).finish()
   }
 }
 
@@ -117,6 +123,8 @@ function readQuestion(type: ChainQuestion['type'] | undefined, reader: Reader): 
       return { type, id: hash(bytesToHex(reader.raw(HASH_BYTES))) }
     case 'submit':
       return { type, transaction: reader.bytes(CHAIN_LIMITS.transactionBytesMax).slice() }
+    case 'history':
+      return { type, account: reader.raw(ACCOUNT_BYTES).slice(), count: reader.u16() }
     case undefined:
       throw new CodecError('CODEC_BAD_VALUE', 'The question is of an unknown kind.')
   }
