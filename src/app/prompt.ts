@@ -17,6 +17,8 @@ export class PromptError extends HouseError<'PROMPT_NO_TERMINAL' | 'PROMPT_NO_AN
 export interface Prompter {
   /** Whether a person answers: only then does asking again make sense. */
   readonly isInteractive: boolean
+  /** A question of one line whose answer is shown. */
+  ask(question: string): Promise<string>
   /** A question whose answer is not shown. */
   askHidden(question: string): Promise<string>
   /** Text and a question on a screen of its own; the answer is shown while it is typed, and gone afterwards. */
@@ -34,6 +36,7 @@ interface Terminal {
 
 const ENTER_SCREEN = '\u001b[?1049h\u001b[2J\u001b[H'
 const LEAVE_SCREEN = '\u001b[?1049l'
+const CLEAR_LINE = '\r\u001b[K'
 const SAVE_CURSOR = '\u001b7'
 const RESTORE_AND_CLEAR = '\u001b8\u001b[J'
 
@@ -97,6 +100,8 @@ function terminalPrompter(terminal: Terminal): Prompter {
   }
   return {
     isInteractive: true,
+    ask: (question) =>
+      answer(question, (typed) => output.write(`${CLEAR_LINE}${question}${typed}`)).finally(() => output.write('\n')),
     askHidden: (question) => answer(question, () => undefined).finally(() => output.write('\n')),
     askPrivately(text, question) {
       const screen = `${ENTER_SCREEN}${text}\n\n${question}${SAVE_CURSOR}`
@@ -167,6 +172,7 @@ function linePrompter(stream: NodeJS.ReadStream): Prompter {
   }
   return {
     isInteractive: false,
+    ask: nextLine,
     askHidden: nextLine,
     askPrivately: (_text, question) => nextLine(question),
     close() {
@@ -186,6 +192,7 @@ function nobody(): Prompter {
   }
   return {
     isInteractive: false,
+    ask: refuse,
     askHidden: refuse,
     askPrivately: (_text, question) => refuse(question),
     close: () => undefined,

@@ -6,7 +6,7 @@
 import { Args, Flags, type Interfaces } from '@oclif/core'
 import { codeOf, HouseError, messageOf } from '../base/error.ts'
 import { INPUT_LIMITS, WALLET_LIMITS } from '../base/limits.ts'
-import { NETWORK_KINDS, type NetworkKind } from '../core/network-kind.ts'
+import type { NetworkKind } from '../core/network-kind.ts'
 import { ROLES, type Role } from '../core/role.ts'
 import { BaseCommand, type GlobalFlags, UsageError } from './base-command.ts'
 import { loadConfig } from './config.ts'
@@ -14,7 +14,7 @@ import { openPrompter, type Prompter } from './prompt.ts'
 import { type InputSource, readBytes, readSecretLine, readSecretText, sourceOf } from './secret-input.ts'
 import type { OpenWallet, WalletListing, Wallets, WalletView } from './wallet.ts'
 
-export class WalletInputError extends HouseError<'WALLET_PASSWORDS_DIFFER' | 'NETWORK_UNKNOWN'> {}
+export class WalletInputError extends HouseError<'WALLET_PASSWORDS_DIFFER'> {}
 
 /** Where a password comes from when nobody is to be asked. */
 export interface PasswordFlags {
@@ -104,11 +104,15 @@ export abstract class WalletCommand extends BaseCommand {
   /** Opens the folder and reads the settings that matter here. */
   protected async walletContext(flags: GlobalFlags): Promise<WalletContext> {
     if (Object.values(flags).includes('-')) this.#stdin = 'data'
-    const { createWallets } = await import('./wallet.ts')
+    const [{ createWallets }, { addressKindOf }] = await Promise.all([
+      import('./wallet.ts'),
+      import('./chain/address-kind.ts'),
+    ])
     const home = await this.home(flags)
     const { settings } = await loadConfig({ home, env: process.env, flags: { network: flags.network } })
     const wallets = createWallets({ folder: home.file('wallets') }, this.system(flags))
-    return { wallets, network: networkKind(settings.network), name: (given) => given ?? settings.wallet }
+    const network = await addressKindOf(home, settings.network)
+    return { wallets, network, name: (given) => given ?? settings.wallet }
   }
 
   /** The person, asked at the terminal or through the lines of stdin. */
@@ -238,11 +242,4 @@ function passwordSource(flags: PasswordFlags): InputSource | undefined {
 function oneSource(what: string, file: string | undefined, descriptor: number | undefined): InputSource | undefined {
   if (file === undefined || descriptor === undefined) return sourceOf(file, descriptor)
   throw new UsageError('USAGE', `Use --${what}-file or --${what}-fd, not both.`)
-}
-
-function networkKind(network: string): NetworkKind {
-  const kind = NETWORK_KINDS.find((candidate) => candidate === network)
-  if (kind !== undefined) return kind
-  const known = NETWORK_KINDS.join(', ')
-  throw new WalletInputError('NETWORK_UNKNOWN', `There is no network "${network}" with addresses. There are ${known}.`)
 }

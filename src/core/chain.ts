@@ -7,9 +7,8 @@
 import { hexToBytes } from '@noble/hashes/utils.js'
 import { assert } from '../base/assert.ts'
 import type { AccountId, Hash, Milliseconds } from '../base/brand.ts'
-
+import { CHAIN_LIMITS } from '../base/chain-limits.ts'
 import { HouseError } from '../base/error.ts'
-import { CHAIN_LIMITS } from '../base/limits.ts'
 import { type Block, blockHash, type Commit, type Header } from './block/block.ts'
 import { type AppliedTransaction, contextAt, type Execution } from './block/execute.ts'
 import { genesisHeader } from './block/genesis-block.ts'

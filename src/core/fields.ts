@@ -13,8 +13,8 @@ import {
   type Milliseconds,
   milliseconds,
 } from '../base/brand.ts'
+import { CHAIN_LIMITS } from '../base/chain-limits.ts'
 import { CodecError, type Reader, type Writer } from '../base/codec.ts'
-import { CHAIN_LIMITS } from '../base/limits.ts'
 import { ADDRESS_HASH_BYTES, addressOf, addressOfHash, decodeAddress, decodeAddressOn } from './address.ts'
 import type { NetworkKind } from './network-kind.ts'
 

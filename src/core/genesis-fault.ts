@@ -4,7 +4,7 @@
  */
 import { bytesToHex } from '@noble/hashes/utils.js'
 import type { AccountId } from '../base/brand.ts'
-import { CHAIN_LIMITS } from '../base/limits.ts'
+import { CHAIN_LIMITS } from '../base/chain-limits.ts'
 import { ZERO_HASH } from './fields.ts'
 import type { Genesis, GenesisAccount, GenesisValidator } from './genesis.ts'
 import { parametersFault } from './parameters.ts'

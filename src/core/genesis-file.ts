@@ -5,8 +5,8 @@
  */
 import { bytesToHex, hexToBytes } from '@noble/hashes/utils.js'
 import { type AccountId, milliseconds } from '../base/brand.ts'
+import { CHAIN_LIMITS } from '../base/chain-limits.ts'
 import { HouseError, messageOf } from '../base/error.ts'
-import { CHAIN_LIMITS } from '../base/limits.ts'
 import { BLS_SIGNATURE_BYTES } from './bls.ts'
 import { SEED_KEY_BYTES } from './consensus/validator-set.ts'
 import { PUBLIC_KEY_BYTES, SIGNATURE_BYTES } from './ed25519.ts'

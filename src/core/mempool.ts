@@ -5,7 +5,7 @@
  * @module
  */
 import type { AccountId, Hash } from '../base/brand.ts'
-import { MEMPOOL_LIMITS } from '../base/limits.ts'
+import { MEMPOOL_LIMITS } from '../base/chain-limits.ts'
 import { MempoolError } from './mempool-error.ts'
 import { compareEntries, createRanks, type Entry, type Ranks, tipAt } from './mempool-ranks.ts'
 import { sortedList } from './sorted-list.ts'

@@ -3,8 +3,9 @@
  * Spec: docs/spec/chain.md §5.
  * @module
  */
+
+import { CHAIN_LIMITS } from '../base/chain-limits.ts'
 import { CodecError, type Reader, type Writer } from '../base/codec.ts'
-import { CHAIN_LIMITS } from '../base/limits.ts'
 
 export type ParameterName =
   | 'epochBlocks'

@@ -52,6 +52,8 @@ export interface AccountView {
   readonly address: string
   readonly balance: string
   readonly nonce: string
+  /** Its transactions that wait one after the other; absent where nobody knows: a light client does not. */
+  readonly waiting?: number
   /** Bonds given by this account. */
   readonly bonds: readonly BondView[]
   readonly unbondings: readonly UnbondingView[]
@@ -181,5 +183,7 @@ export interface ChainAccess {
   submit(transaction: Uint8Array, signal?: AbortSignal): Promise<Hash>
   /** Resolves when the transaction is in a final block. */
   waitFor(id: Hash, signal?: AbortSignal): Promise<TransactionView>
+  /** The head now and at every change, until the signal fires. */
+  watch(signal: AbortSignal): AsyncIterable<HeadView>
   close(): Promise<void>
 }

@@ -4,7 +4,7 @@
  * @module
  */
 import type { Hash } from '../../base/brand.ts'
-import { CHAIN_LIMITS, NODE_LIMITS } from '../../base/limits.ts'
+import { CHAIN_LIMITS, NODE_LIMITS } from '../../base/chain-limits.ts'
 import { accountOfAddress } from '../../core/fields.ts'
 import type { CallContext, CallMethod, MethodTable, NoParams, StreamMethod } from '../control/methods.ts'
 import { readAddress, readBytes, readHash, readHeight, readInteger, readOptional, readText } from '../control/params.ts'
@@ -39,7 +39,6 @@ export interface ChainMethods {
 export interface NodeAccess extends ChainAccess {
   status(): NodeStatusView
   holdings(request: { readonly height?: number | undefined; readonly from?: string | undefined }): HoldingsView
-  watch(signal: AbortSignal): AsyncIterable<HeadView>
 }
 
 /** Longest key of a state, in hexadecimal, as `dllm_holdings` pages by it. */

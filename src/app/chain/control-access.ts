@@ -29,6 +29,7 @@ export function createControlAccess(client: ControlClient<ChainMethods>, network
     submit: async (transaction, signal) =>
       (await client.call('dllm_submit', { transaction: bytesToHex(transaction) }, signal)).id,
     waitFor: (id, signal) => waitFor(client, id, signal),
+    watch: (signal) => client.stream('dllm_watchHeads', {}, signal),
     close: async () => client.close(),
   }
 }

@@ -4,8 +4,8 @@
  * @module
  */
 import type { PeerId } from '../../base/brand.ts'
+import { CHAIN_LIMITS } from '../../base/chain-limits.ts'
 import { HouseError } from '../../base/error.ts'
-import { CHAIN_LIMITS } from '../../base/limits.ts'
 import { type Genesis, networkIdOf } from '../../core/genesis.ts'
 import { formatGenesis } from '../../core/genesis-file.ts'
 import { type Home, writeFileAtomic } from '../home.ts'

@@ -5,7 +5,7 @@
  * @module
  */
 import { Agent, request as httpRequest, type IncomingMessage } from 'node:http'
-import { CONTROL_LIMITS } from '../../base/limits.ts'
+import { CONTROL_LIMITS } from '../../base/chain-limits.ts'
 import { controlError } from './control-errors.ts'
 import { CONTROL_HOST } from './control-http.ts'
 import { encodeText, toJson } from './json-text.ts'

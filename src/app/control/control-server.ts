@@ -5,7 +5,7 @@
  * @module
  */
 import { assert } from '../../base/assert.ts'
-import { CONTROL_LIMITS } from '../../base/limits.ts'
+import { CONTROL_LIMITS } from '../../base/chain-limits.ts'
 import type { Clock, Log, Random } from '../../base/ports.ts'
 import { removeCookie, writeCookie } from './control-cookie.ts'
 import { ControlHttp, type ControlLimits } from './control-http.ts'

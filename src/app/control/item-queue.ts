@@ -5,7 +5,7 @@
  * @module
  */
 import { assert } from '../../base/assert.ts'
-import { CONTROL_LIMITS } from '../../base/limits.ts'
+import { CONTROL_LIMITS } from '../../base/chain-limits.ts'
 import { controlError } from './control-errors.ts'
 
 export interface ItemQueue<Item extends object> extends AsyncIterable<Item> {

@@ -4,8 +4,9 @@
  * Spec: docs/spec/control.md §2; https://www.jsonrpc.org/specification.
  * @module
  */
+
+import { CONTROL_LIMITS } from '../../base/chain-limits.ts'
 import { HouseError } from '../../base/error.ts'
-import { CONTROL_LIMITS } from '../../base/limits.ts'
 import { controlError } from './control-errors.ts'
 import { encodeText, parseJson, toJson } from './json-text.ts'
 import type { AnyMethod, CallContext, CallMethod, Methods, StreamMethod } from './methods.ts'

@@ -6,7 +6,7 @@
 import { readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Milliseconds, milliseconds } from '../../base/brand.ts'
-import { CONTROL_LIMITS } from '../../base/limits.ts'
+import { CONTROL_LIMITS } from '../../base/chain-limits.ts'
 import { writeFileAtomic } from '../home.ts'
 import { NodeFolderError } from './control-errors.ts'
 import { parseJson } from './json-text.ts'

@@ -4,8 +4,8 @@
  * @module
  */
 import type { IncomingMessage } from 'node:http'
+import { CONTROL_LIMITS } from '../../base/chain-limits.ts'
 import { type ErrorDetail, HouseError } from '../../base/error.ts'
-import { CONTROL_LIMITS } from '../../base/limits.ts'
 import { controlError, NodeError } from './control-errors.ts'
 import { parseJson } from './json-text.ts'
 import { RPC } from './rpc-errors.ts'

@@ -3,8 +3,9 @@
  * stops without a last line was cut. Spec: docs/spec/control.md §6.
  * @module
  */
+
+import { CONTROL_LIMITS } from '../../base/chain-limits.ts'
 import { HouseError } from '../../base/error.ts'
-import { CONTROL_LIMITS } from '../../base/limits.ts'
 import { controlError } from './control-errors.ts'
 import { encodeText, toJson } from './json-text.ts'
 import { type RpcError, rpcErrorOf } from './rpc-errors.ts'

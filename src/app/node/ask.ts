@@ -4,8 +4,8 @@
  * @module
  */
 import type { Hash } from '../../base/brand.ts'
+import { SYNC_LIMITS } from '../../base/chain-limits.ts'
 import { HouseError } from '../../base/error.ts'
-import { SYNC_LIMITS } from '../../base/limits.ts'
 import type { Clock } from '../../base/ports.ts'
 import { withDeadline } from '../../net/deadline.ts'
 import {

@@ -5,9 +5,9 @@
  * @module
  */
 import { type Milliseconds, milliseconds, type PeerId } from '../../base/brand.ts'
+import { SYNC_LIMITS } from '../../base/chain-limits.ts'
 import { CodecError, Reader } from '../../base/codec.ts'
 import { codeOf, messageOf } from '../../base/error.ts'
-import { SYNC_LIMITS } from '../../base/limits.ts'
 import type { Clock, Log } from '../../base/ports.ts'
 import { decodeBlock, readCommit } from '../../core/block/block.ts'
 import type { Chain } from '../../core/chain.ts'

@@ -5,9 +5,9 @@
  */
 import { bytesToHex } from '@noble/hashes/utils.js'
 import { type AccountId, accountId, type Hash } from '../../base/brand.ts'
+import { SYNC_LIMITS } from '../../base/chain-limits.ts'
 import { CodecError, Writer } from '../../base/codec.ts'
 import { HouseError } from '../../base/error.ts'
-import { SYNC_LIMITS } from '../../base/limits.ts'
 import type { Log } from '../../base/ports.ts'
 import { decodeBlock, encodeHeader, writeCommit } from '../../core/block/block.ts'
 import { type ValidatorSet, writeMembers } from '../../core/consensus/validator-set.ts'

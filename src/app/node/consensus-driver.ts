@@ -5,8 +5,8 @@
  */
 import type { Hash, PeerId } from '../../base/brand.ts'
 import { milliseconds } from '../../base/brand.ts'
+import { NODE_LIMITS } from '../../base/chain-limits.ts'
 import { messageOf } from '../../base/error.ts'
-import { NODE_LIMITS } from '../../base/limits.ts'
 import type { Clock, Log } from '../../base/ports.ts'
 import type { AppliedBlock, Chain } from '../../core/chain.ts'
 import { encodeProposal, encodeVote } from '../../core/consensus/messages.ts'

@@ -4,8 +4,8 @@
  * @module
  */
 import type { Hash } from '../../base/brand.ts'
+import { NODE_LIMITS } from '../../base/chain-limits.ts'
 import { HouseError } from '../../base/error.ts'
-import { NODE_LIMITS } from '../../base/limits.ts'
 import { decodeBlock } from '../../core/block/block.ts'
 import type { Chain } from '../../core/chain.ts'
 import { epochOf } from '../../core/epoch.ts'
@@ -51,7 +51,11 @@ export function createFullAccess(parts: FullAccessParts): FullAccess {
   return {
     ...{ source: 'node', network },
     head: async () => head(),
-    account: async (id) => ({ source: 'node', ...viewAccount(viewed(), id) }),
+    account: async (id) => {
+      const view = viewAccount(viewed(), id)
+      const waiting = Number(chain.mempool.nextNonce(id) - BigInt(view.nonce))
+      return { source: 'node', ...view, waiting }
+    },
     validators: async () => viewValidators(viewed()),
     parameters: async () => viewParameters(viewed()),
     async block(which) {

@@ -6,9 +6,9 @@
  */
 import { bytesToHex } from '@noble/hashes/utils.js'
 import { type AccountId, type Hash, hash } from '../../base/brand.ts'
+import { NODE_LIMITS } from '../../base/chain-limits.ts'
 import { Reader, Writer } from '../../base/codec.ts'
 import { HouseError } from '../../base/error.ts'
-import { NODE_LIMITS } from '../../base/limits.ts'
 import { type Commit, readCommit, writeCommit } from '../../core/block/block.ts'
 import {
   type Member,

@@ -4,8 +4,8 @@
  * @module
  */
 import type { Hash } from '../../base/brand.ts'
+import { NODE_LIMITS } from '../../base/chain-limits.ts'
 import { messageOf } from '../../base/error.ts'
-import { NODE_LIMITS } from '../../base/limits.ts'
 import type { Clock, Log } from '../../base/ports.ts'
 import { encodeBlock } from '../../core/block/block.ts'
 import type { SeedVerifier } from '../../core/block/validate.ts'

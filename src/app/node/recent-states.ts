@@ -5,8 +5,8 @@
  */
 import { bytesToHex, hexToBytes } from '@noble/hashes/utils.js'
 import type { Hash } from '../../base/brand.ts'
+import { NODE_LIMITS } from '../../base/chain-limits.ts'
 import { HouseError } from '../../base/error.ts'
-import { NODE_LIMITS } from '../../base/limits.ts'
 import type { Commit, Header } from '../../core/block/block.ts'
 import { addressOfAccount } from '../../core/fields.ts'
 import type { NetworkKind } from '../../core/network-kind.ts'

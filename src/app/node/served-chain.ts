@@ -3,8 +3,8 @@
  * @module
  */
 import type { Hash } from '../../base/brand.ts'
+import { NODE_LIMITS } from '../../base/chain-limits.ts'
 import { Writer } from '../../base/codec.ts'
-import { NODE_LIMITS } from '../../base/limits.ts'
 import { decodeBlock, encodeHeader, writeCommit } from '../../core/block/block.ts'
 import { proveTransaction, writeInclusionProof } from '../../core/block/transactions-root.ts'
 import type { Chain } from '../../core/chain.ts'

@@ -3,8 +3,9 @@
  * Spec: docs/spec/wire.md §7.
  * @module
  */
+
+import { NODE_LIMITS } from '../../base/chain-limits.ts'
 import { Reader, Writer } from '../../base/codec.ts'
-import { NODE_LIMITS } from '../../base/limits.ts'
 import { readCount, writeCount } from '../../core/fields.ts'
 import type { PartPosition } from '../../core/state/tree-parts.ts'
 

@@ -4,8 +4,8 @@
  * @module
  */
 import { concatBytes } from '@noble/hashes/utils.js'
+import { CHAIN_LIMITS } from '../../base/chain-limits.ts'
 import { CodecError } from '../../base/codec.ts'
-import { CHAIN_LIMITS } from '../../base/limits.ts'
 import {
   decodeProposal,
   decodeVote,

@@ -11,8 +11,8 @@
  * @module
  */
 import { crc32 } from 'node:zlib'
+import { STORE_LIMITS } from '../../base/chain-limits.ts'
 import { Reader, Writer } from '../../base/codec.ts'
-import { STORE_LIMITS } from '../../base/limits.ts'
 
 const MAGIC = 0x6c61_776d_6c6c_64n // "dllmwal" and a zero byte.
 const HEADER_BYTES = 20

@@ -5,8 +5,8 @@
  * @module
  */
 import { assert } from '../../base/assert.ts'
+import { STORE_LIMITS } from '../../base/chain-limits.ts'
 import { HouseError } from '../../base/error.ts'
-import { STORE_LIMITS } from '../../base/limits.ts'
 import type { Disk } from './disk.ts'
 import { encodeHeader, encodeRecord, type JournalEnd, readJournal, startOf } from './journal-format.ts'
 import { createSerial } from './serial.ts'

@@ -6,7 +6,7 @@
  * @module
  */
 import { assert } from '../../base/assert.ts'
-import { STORE_LIMITS } from '../../base/limits.ts'
+import { STORE_LIMITS } from '../../base/chain-limits.ts'
 
 export type BatchOperation =
   | { readonly type: 'put'; readonly key: Uint8Array; readonly value: Uint8Array }

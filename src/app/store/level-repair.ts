@@ -8,7 +8,7 @@
  */
 import { copyFile, mkdir, open, readdir, readFile, rename, rm, stat, truncate } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { STORE_LIMITS } from '../../base/limits.ts'
+import { STORE_LIMITS } from '../../base/chain-limits.ts'
 import { syncFolder } from '../home.ts'
 import { logName, logNumbers } from './level-files.ts'
 import { readLevelLog } from './level-log.ts'

@@ -6,8 +6,8 @@
 
 import { hexToBytes } from '@noble/hashes/utils.js'
 import type { AccountId, Hash, Milliseconds } from '../../base/brand.ts'
+import { CHAIN_LIMITS } from '../../base/chain-limits.ts'
 import { CodecError, Reader, Writer } from '../../base/codec.ts'
-import { CHAIN_LIMITS } from '../../base/limits.ts'
 import { SIGNATURE_BYTES } from '../ed25519.ts'
 import {
   hashOf,

@@ -5,8 +5,8 @@
  */
 import { assert } from '../../base/assert.ts'
 import { type AccountId, type Milliseconds, milliseconds } from '../../base/brand.ts'
+import { CHAIN_LIMITS, MEMPOOL_LIMITS } from '../../base/chain-limits.ts'
 import { Writer } from '../../base/codec.ts'
-import { CHAIN_LIMITS, MEMPOOL_LIMITS } from '../../base/limits.ts'
 import type { FastAcceptance } from '../ed25519.ts'
 import type { OpenTransaction } from '../transaction/check.ts'
 import { TransactionError } from '../transaction/contract.ts'

@@ -7,8 +7,8 @@
 import { bytesToHex, hexToBytes } from '@noble/hashes/utils.js'
 import { assert } from '../../base/assert.ts'
 import type { Hash } from '../../base/brand.ts'
+import { CHAIN_LIMITS } from '../../base/chain-limits.ts'
 import { CodecError, type Reader, type Writer } from '../../base/codec.ts'
-import { CHAIN_LIMITS } from '../../base/limits.ts'
 import { hashOf, readHash, writeHash, ZERO_HASH } from '../fields.ts'
 import { taggedHasher } from '../hash.ts'
 

@@ -5,8 +5,8 @@
  * @module
  */
 import type { Hash } from '../../base/brand.ts'
+import { CHAIN_LIMITS } from '../../base/chain-limits.ts'
 import { HouseError, messageOf } from '../../base/error.ts'
-import { CHAIN_LIMITS } from '../../base/limits.ts'
 import { type BlsSigned, blsVerify } from '../bls.ts'
 import type { ValidatorSet } from '../consensus/validator-set.ts'
 import type { FastAcceptance } from '../ed25519.ts'

@@ -5,7 +5,7 @@
  * @module
  */
 import type { PeerId } from '../../base/brand.ts'
-import { CONSENSUS_LIMITS } from '../../base/limits.ts'
+import { CONSENSUS_LIMITS } from '../../base/chain-limits.ts'
 import { digestOf, type Early, judge, type LastHeight, type Machine } from './machine.ts'
 import type { Proposal, Vote } from './messages.ts'
 import { stakeOf } from './round-state.ts'

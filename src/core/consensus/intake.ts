@@ -5,8 +5,8 @@
  * @module
  */
 import type { PeerId } from '../../base/brand.ts'
+import { CONSENSUS_LIMITS } from '../../base/chain-limits.ts'
 import { CodecError } from '../../base/codec.ts'
-import { CONSENSUS_LIMITS } from '../../base/limits.ts'
 import { type Block, decodeBlock } from '../block/block.ts'
 import { keepEarlyProposal, receiveOtherVote } from './early.ts'
 import { isSameProposal, proposalsConflict, votesConflict } from './evidence.ts'

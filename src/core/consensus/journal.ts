@@ -4,8 +4,8 @@
  * @module
  */
 import type { Milliseconds } from '../../base/brand.ts'
+import { CHAIN_LIMITS } from '../../base/chain-limits.ts'
 import { CodecError, Reader, Writer } from '../../base/codec.ts'
-import { CHAIN_LIMITS } from '../../base/limits.ts'
 import { readCount, readRound, readTime, writeCount } from '../fields.ts'
 import { decodeProposal, encodeProposal, readVote, writeVote } from './messages.ts'
 import type { Message, TimerStep } from './replica-port.ts'

@@ -5,8 +5,8 @@
  */
 import { hexToBytes } from '@noble/hashes/utils.js'
 import type { Hash } from '../../base/brand.ts'
+import { CHAIN_LIMITS } from '../../base/chain-limits.ts'
 import { CodecError, Reader, Writer } from '../../base/codec.ts'
-import { CHAIN_LIMITS } from '../../base/limits.ts'
 import { SIGNATURE_BYTES } from '../ed25519.ts'
 import { readCount, readHash, readRound, writeCount, writeHash } from '../fields.ts'
 import { taggedHash } from '../hash.ts'

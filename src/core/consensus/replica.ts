@@ -7,7 +7,7 @@
 import { assert, unreachable } from '../../base/assert.ts'
 import type { Hash } from '../../base/brand.ts'
 import { milliseconds } from '../../base/brand.ts'
-import { CONSENSUS_LIMITS } from '../../base/limits.ts'
+import { CONSENSUS_LIMITS } from '../../base/chain-limits.ts'
 import { createEarly } from './early.ts'
 import { receiveFinalized } from './finalized.ts'
 import { receive } from './intake.ts'

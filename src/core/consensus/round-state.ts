@@ -6,7 +6,7 @@
  */
 import { assert } from '../../base/assert.ts'
 import type { Hash, Milliseconds, PeerId } from '../../base/brand.ts'
-import { CONSENSUS_LIMITS } from '../../base/limits.ts'
+import { CONSENSUS_LIMITS } from '../../base/chain-limits.ts'
 import type { Block } from '../block/block.ts'
 import type { Head, Refusal } from './ledger.ts'
 import type { Proposal, Vote, VoteType } from './messages.ts'

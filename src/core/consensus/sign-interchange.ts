@@ -5,7 +5,7 @@
  * @module
  */
 import { bytesToHex } from '@noble/hashes/utils.js'
-import { CHAIN_LIMITS, STORE_LIMITS } from '../../base/limits.ts'
+import { CHAIN_LIMITS, STORE_LIMITS } from '../../base/chain-limits.ts'
 import {
   comparePositions,
   SIGN_STEPS,

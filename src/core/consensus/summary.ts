@@ -5,8 +5,8 @@
  * @module
  */
 import type { Hash } from '../../base/brand.ts'
+import { CHAIN_LIMITS, CONSENSUS_LIMITS } from '../../base/chain-limits.ts'
 import { CodecError, Reader, Writer } from '../../base/codec.ts'
-import { CHAIN_LIMITS, CONSENSUS_LIMITS } from '../../base/limits.ts'
 import { readCount, readHash, readRound, writeCount, writeHash } from '../fields.ts'
 import type { Machine } from './machine.ts'
 import type { Vote, VoteType } from './messages.ts'

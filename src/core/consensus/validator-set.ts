@@ -5,8 +5,8 @@
  */
 import { assert } from '../../base/assert.ts'
 import type { AccountId, Hash } from '../../base/brand.ts'
+import { CHAIN_LIMITS } from '../../base/chain-limits.ts'
 import { CodecError, type Reader, Writer } from '../../base/codec.ts'
-import { CHAIN_LIMITS } from '../../base/limits.ts'
 import { PUBLIC_KEY_BYTES } from '../ed25519.ts'
 import { hashOf, readAccount, writeAccount } from '../fields.ts'
 import { taggedHash } from '../hash.ts'

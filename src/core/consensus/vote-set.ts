@@ -5,7 +5,7 @@
  * @module
  */
 import type { Hash } from '../../base/brand.ts'
-import { CONSENSUS_LIMITS } from '../../base/limits.ts'
+import { CONSENSUS_LIMITS } from '../../base/chain-limits.ts'
 import type { Vote } from './messages.ts'
 import type { ValidatorSet } from './validator-set.ts'
 

@@ -5,8 +5,8 @@
  * @module
  */
 import { assert } from '../../base/assert.ts'
+import { STATE_LIMITS } from '../../base/chain-limits.ts'
 import { Reader, Writer } from '../../base/codec.ts'
-import { STATE_LIMITS } from '../../base/limits.ts'
 import { descend, EMPTY_TREE, leavesOf, type StateEntry, type StateTree, treeRoot } from './tree.ts'
 import {
   buildNode,

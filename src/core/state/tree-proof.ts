@@ -5,9 +5,9 @@
  * @module
  */
 import { assert } from '../../base/assert.ts'
+import { STATE_LIMITS } from '../../base/chain-limits.ts'
 import { Reader, Writer } from '../../base/codec.ts'
 import { HouseError } from '../../base/error.ts'
-import { STATE_LIMITS } from '../../base/limits.ts'
 import { descend, type StateTree } from './tree.ts'
 import {
   EMPTY_NODE,

@@ -6,7 +6,7 @@
  * @module
  */
 import { assert } from '../../base/assert.ts'
-import { STATE_LIMITS } from '../../base/limits.ts'
+import { STATE_LIMITS } from '../../base/chain-limits.ts'
 import {
   buildNode,
   EMPTY_NODE,

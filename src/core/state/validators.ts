@@ -3,8 +3,8 @@
  * @module
  */
 import type { AccountId } from '../../base/brand.ts'
+import { CHAIN_LIMITS } from '../../base/chain-limits.ts'
 import { CodecError, type Reader } from '../../base/codec.ts'
-import { CHAIN_LIMITS } from '../../base/limits.ts'
 import { SEED_KEY_BYTES } from '../consensus/validator-set.ts'
 import { PUBLIC_KEY_BYTES } from '../ed25519.ts'
 import { readCount, writeCount } from '../fields.ts'

@@ -4,7 +4,7 @@
  * @module
  */
 import { bytesToHex } from '@noble/hashes/utils.js'
-import { CHAIN_LIMITS } from '../../base/limits.ts'
+import { CHAIN_LIMITS } from '../../base/chain-limits.ts'
 import { BLS_SIGNATURE_BYTES } from '../bls.ts'
 import { SEED_KEY_BYTES } from '../consensus/validator-set.ts'
 import { PUBLIC_KEY_BYTES, SIGNATURE_BYTES } from '../ed25519.ts'

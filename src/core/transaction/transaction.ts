@@ -5,8 +5,8 @@
  */
 import { hexToBytes } from '@noble/hashes/utils.js'
 import type { AccountId, Hash } from '../../base/brand.ts'
+import { CHAIN_LIMITS } from '../../base/chain-limits.ts'
 import { CodecError, Reader, Writer } from '../../base/codec.ts'
-import { CHAIN_LIMITS } from '../../base/limits.ts'
 import { type FastAcceptance, type KeyPair, PUBLIC_KEY_BYTES, SIGNATURE_BYTES, sign, verify } from '../ed25519.ts'
 import { accountOf, hashOf } from '../fields.ts'
 import { taggedHash } from '../hash.ts'

@@ -4,7 +4,7 @@
  */
 import { bytesToHex } from '@noble/hashes/utils.js'
 import type { AccountId } from '../../base/brand.ts'
-import { CHAIN_LIMITS } from '../../base/limits.ts'
+import { CHAIN_LIMITS } from '../../base/chain-limits.ts'
 import { readAccount, writeAccount } from '../fields.ts'
 import { move } from '../state/money.ts'
 import type { Contract } from './contract.ts'

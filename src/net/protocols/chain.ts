@@ -6,8 +6,8 @@
  */
 import { bytesToHex, hexToBytes } from '@noble/hashes/utils.js'
 import { type Hash, hash } from '../../base/brand.ts'
+import { CHAIN_LIMITS, SYNC_LIMITS } from '../../base/chain-limits.ts'
 import { CodecError, Reader, Writer } from '../../base/codec.ts'
-import { CHAIN_LIMITS, SYNC_LIMITS } from '../../base/limits.ts'
 import type { ProtocolId, ProtocolOptions } from '../wire.ts'
 
 export const CHAIN_PROTOCOL: ProtocolId = '/dllm/chain/1'

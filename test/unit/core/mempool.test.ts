@@ -2,7 +2,7 @@
 import fc from 'fast-check'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { hash } from '../../../src/base/brand.ts'
-import { MEMPOOL_LIMITS } from '../../../src/base/limits.ts'
+import { MEMPOOL_LIMITS } from '../../../src/base/chain-limits.ts'
 import { createMempool, type Mempool, type MempoolLimits, type PoolHead } from '../../../src/core/mempool.ts'
 import { verdictOf } from '../../../src/core/mempool-error.ts'
 import { getAccount, putAccount } from '../../../src/core/state/accounts.ts'

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { type Journal, openJournal } from '../../../../src/app/store/journal.ts'
 import { encodeHeader, encodeRecord, startOf } from '../../../../src/app/store/journal-format.ts'
-import { STORE_LIMITS } from '../../../../src/base/limits.ts'
+import { STORE_LIMITS } from '../../../../src/base/chain-limits.ts'
 import { createSimDisk, type SimDisk } from '../../../sim/disk.ts'
 import { FAULT_KINDS, SimulatedCrash } from '../../../sim/faults.ts'
 

@@ -1,7 +1,7 @@
 /** A good block with one thing changed at a time: each is refused with the code of what was changed. */
 import { beforeAll, describe, expect, test } from 'vitest'
 import { accountId, hash, milliseconds } from '../../../../src/base/brand.ts'
-import { CHAIN_LIMITS } from '../../../../src/base/limits.ts'
+import { CHAIN_LIMITS } from '../../../../src/base/chain-limits.ts'
 import { type Block, type Commit, commitHash, type Header } from '../../../../src/core/block/block.ts'
 import { transactionsRoot } from '../../../../src/core/block/transactions-root.ts'
 import { checkBlock } from '../../../../src/core/block/validate.ts'

@@ -1,9 +1,9 @@
 /** Snapshot parts: each stands for itself, together they are the state, and a forged one is refused. */
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { STATE_LIMITS } from '../../../../src/base/chain-limits.ts'
 import { CodecError } from '../../../../src/base/codec.ts'
 import { HouseError } from '../../../../src/base/error.ts'
-import { STATE_LIMITS } from '../../../../src/base/limits.ts'
 import { EMPTY_TREE, treeEntries, treeRoot, updateTree } from '../../../../src/core/state/tree.ts'
 import {
   decodePart,

@@ -1,9 +1,9 @@
 /** Proofs of the state tree: true ones hold, and nothing else does. */
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { STATE_LIMITS } from '../../../../src/base/chain-limits.ts'
 import { CodecError } from '../../../../src/base/codec.ts'
 import { HouseError } from '../../../../src/base/error.ts'
-import { STATE_LIMITS } from '../../../../src/base/limits.ts'
 import { EMPTY_TREE, emptyTree, treeRoot } from '../../../../src/core/state/tree.ts'
 import {
   decodeProof,

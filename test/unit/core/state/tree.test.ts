@@ -2,7 +2,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { AssertionError } from '../../../../src/base/assert.ts'
-import { STATE_LIMITS } from '../../../../src/base/limits.ts'
+import { STATE_LIMITS } from '../../../../src/base/chain-limits.ts'
 import { EMPTY_TREE, emptyTree, treeEntries, treeRoot, treeValue, updateTree } from '../../../../src/core/state/tree.ts'
 import { nodeHash } from '../../../../src/core/state/tree-node.ts'
 import { pack, unpack } from '../../../../src/core/state/tree-packed.ts'

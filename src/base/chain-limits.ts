@@ -1,0 +1,183 @@
+/**
+ * Every bound of the chain and its nodes in one place, each with its reason; the other islands' are in limits.ts. Nothing that
+ * comes from a peer, a file or a user may grow past one of these.
+ * @module
+ */
+
+const KIB = 1024
+const MIB = 1024 * KIB
+
+/** The authenticated state and its proofs (docs/spec/state.md). */
+export const STATE_LIMITS = {
+  /** Keys are a kind and one or two addresses or hashes. */
+  keyBytesMax: 128,
+  /** Larger records are split over several keys: a proof carries one whole value. */
+  valueBytesMax: 64 * KIB,
+  /** One bit of path per sibling. */
+  siblingsMax: 256,
+  /** Filling a part that deep on purpose takes 2^48 hashes per key; the index stays a safe integer. */
+  partDepthBitsMax: 48,
+  /** Entries, keys and values of one snapshot part on the wire. */
+  partBytesMax: 2 * MIB,
+} as const
+
+/** The chain. What a vote may change has its bounds in core/parameters.ts; these hold for every network. */
+export const CHAIN_LIMITS = {
+  blockBytesMax: 1 * MIB,
+  /** Frame, signature and round around a block. */
+  proposalBytesMax: 1 * MIB + 1 * KIB,
+  /** A vote is about 120 bytes. */
+  voteBytesMax: 256,
+  transactionBytesMax: 4 * KIB,
+  /** The smallest transaction takes 150 bytes. */
+  blockTransactionsMax: 8_192,
+  memoBytesMax: 128,
+  validatorNameBytesMax: 32,
+  validatorsMax: 256,
+  parametersMax: 64,
+  /** Results of blocks that were checked and may become final: one per round, and rounds after a few are rare. */
+  candidatesMax: 4,
+  genesisFileBytesMax: 4 * MIB,
+  genesisAccountsMax: 65_536,
+  /** Heights and rounds that are believed at all; 2^48 ms of one-millisecond blocks. */
+  heightMax: 2 ** 48,
+  roundMax: 2 ** 20,
+} as const
+
+/** The control server of a node, on loopback. */
+export const CONTROL_LIMITS = {
+  /** Room for a transaction of the largest size in hexadecimal, or a batch of small ones. */
+  bodyBytesMax: 1 * MIB,
+  batchMax: 64,
+  /** Requests nest four deep; the rest is for lists of records. */
+  depthMax: 32,
+  idCharactersMax: 128,
+  /** One answer, batches included; a client holds one in memory. */
+  replyBytesMax: 8 * MIB,
+  headerBytesMax: 8 * KIB,
+  headersMs: 5_000,
+  /** A whole request, body included. */
+  requestMs: 15_000,
+  keepAliveMs: 30_000,
+  /** How often the two bounds above are looked after. */
+  checkIntervalMs: 1_000,
+  /** Commands, a dashboard and a wallet or two at once. */
+  connectionsMax: 128,
+  requestsMax: 64,
+  /** Streams stay open: they must leave room for calls. */
+  streamsMax: 32,
+  /** Items that a reader of a stream may be behind. */
+  streamQueueItemsMax: 1_024,
+  /** A client gives up on a call after this long without a byte; methods that wait longer are streams. */
+  callIdleMs: 60_000,
+  nodeFileBytesMax: 4 * KIB,
+} as const
+
+/** Questions between nodes of a chain. */
+export const SYNC_LIMITS = {
+  /** An answer of blocks stops before this; one block with its commit always fits. */
+  answerBytesMax: 4 * MIB,
+  itemsMax: 4_096,
+  blocksPerQuestionMax: 128,
+  headersPerQuestionMax: 256,
+  channelsPerPeerMax: 16,
+  /** Bitmaps of a few rounds of votes. */
+  summaryBytesMax: 16 * KIB,
+  stateKeyBytesMax: 128,
+  refusalBytesMax: 1 * KIB,
+  /** One question, its answer's bytes included. */
+  questionMs: 10_000,
+} as const
+
+/** The node's files. */
+export const STORE_LIMITS = {
+  keyBytesMax: 1 * KIB,
+  /** Four blocks; nothing kept under one key is larger. */
+  valueBytesMax: 4 * MIB,
+  /** One block with its state changes takes a tenth; a snapshot arrives in parts of this size. */
+  batchBytesMax: 64 * MIB,
+  /** A small file that is read whole: the largest is the journal. */
+  diskFileBytesMax: 64 * MIB,
+  /** A proposal with its block, and what surrounds it. */
+  journalRecordBytesMax: 2 * MIB,
+  /** Copies of damaged stores kept aside; more say that the disk is broken. */
+  damagedCopiesMax: 100,
+  interchangeFileBytesMax: 1 * MIB,
+  /** Keys in one interchange file. */
+  interchangeKeysMax: 1_024,
+} as const
+
+/** A node of a chain. */
+export const NODE_LIMITS = {
+  /** Entries written at a time while a snapshot replaces the store. */
+  entriesPerBatch: 10_000,
+  blocksPrunedPerCall: 64,
+  /** Inputs that wait for the replica; beyond this, news is dropped and asked for again. */
+  inputsMax: 4_096,
+  historyMax: 1_000,
+  /** States that can be asked for by height. */
+  recentStatesMax: 64,
+  holdingsPerPage: 5_000,
+  /** A snapshot for newcomers every so many blocks. */
+  snapshotBlocks: 100,
+  /** Entries of one part of a snapshot. */
+  snapshotPartBytes: 256 * KIB,
+  /** A state of ten million accounts. */
+  snapshotPartsMax: 16_384,
+  /** Watchers of new blocks. */
+  watchersMax: 64,
+  /** Votes and proposals in one answer to who catches up. */
+  missingMax: 512,
+  /** How long `submit` of a light client waits for the block. */
+  waitMs: 120_000,
+} as const
+
+/** Transactions that wait for a block. About 1 KiB of memory each beside their bytes: some 32 MiB when full. */
+export const MEMPOOL_LIMITS = {
+  /** Five blocks of transfers. */
+  transactionsMax: 16_384,
+  bytesMax: 16 * MIB,
+  /** One sender cannot take more than this; nonces further ahead are refused. */
+  perAccountMax: 64,
+  /** Half an hour of two-second blocks; what no proposer wanted by then is dropped. */
+  expiryBlocks: 1_000,
+  /** Transactions in a row that one proposal tries in vain before it is as full as it gets. */
+  missesMax: 256,
+} as const
+
+/** What a replica keeps of one height. Everything beyond can be asked for again. */
+export const CONSENSUS_LIMITS = {
+  /** Rounds behind ours whose votes are kept: at the usual timeouts the last hour. Locked and valid rounds stay as well. */
+  roundsBehindMax: 64,
+  /** Rounds ahead of ours, per voter: the next one and the newest. */
+  roundsAheadPerVoterMax: 2,
+  /** Different votes of one voter for one round and type: two are evidence, the others count only for known blocks. */
+  votesPerVoterMax: 4,
+  /** Different proposals of one round: two are evidence, a third is kept only if a quorum names it. */
+  proposalsPerRoundMax: 3,
+  /** Rounds behind ours whose proposals are kept. */
+  proposalRoundsBehindMax: 8,
+  proposalsAheadMax: 4,
+  /** Messages for the next height that come while this one ends. */
+  nextHeightVotesPerVoterMax: 4,
+  nextHeightProposalsMax: 2,
+  summaryRoundsMax: 16,
+  summaryProposalsPerRoundMax: 4,
+  /** Proposals in one answer to a summary; each has a block. */
+  answerProposalsMax: 2,
+  /** Rules that one input may make fire: some per round, and one input can finish one height only. */
+  firingsPerInputMax: 4_096,
+} as const
+
+/** A light client. */
+export const LIGHT_LIMITS = {
+  /** Headers on the way to one: twice the binary logarithm of any height. */
+  stepsMax: 128,
+  /** Headers that lead from the trusted one down to an older block. */
+  ancestorsMax: 4_096,
+  /** Between two looks at a transaction that is waited for. */
+  pollMs: 500,
+  /** While peers are looked for. */
+  connectMs: 5_000,
+  trustFileBytesMax: 64 * KIB,
+} as const
