@@ -4,7 +4,7 @@
  * @module
  */
 import { assertFileName, type Disk } from '../../src/app/store/disk.ts'
-import { type StoreError, storeError } from '../../src/app/store/store-error.ts'
+import { StoreError, storeError } from '../../src/app/store/store-error.ts'
 import { type Chance, type CrashKind, createChance, createLives, type FaultKind } from './faults.ts'
 
 export interface SimDisk {
@@ -84,7 +84,7 @@ function openLife(context: Life): Disk {
 
 function replace({ files, failures, lives, life }: Life, name: string, bytes: Uint8Array): void {
   const copy = bytes.slice()
-  lives.change(life, storeError('STORE_DISK_FULL', name), {
+  lives.change(life, () => storeError('STORE_DISK_FULL', name), {
     // The rename cannot be seen half done, and a power loss keeps it or not; here it keeps it.
     whole: () => void files.set(name, { written: copy, durable: copy }),
     sync: () => void failures.delete(name),
@@ -105,9 +105,8 @@ function append({ chance, files, failures, lives, life }: Life, { name, bytes, s
     file.written = joined(file.written, bytes.subarray(0, count))
     files.set(name, file)
   }
-  const failure = storeError('STORE_DISK_FULL', name)
   try {
-    lives.change(life, failure, {
+    lives.change(life, () => storeError('STORE_DISK_FULL', name), {
       part: () => write(chance.pick(bytes.length + 1)),
       whole: () => write(bytes.length),
       sync: () => {
@@ -115,7 +114,7 @@ function append({ chance, files, failures, lives, life }: Life, { name, bytes, s
       },
     })
   } catch (error) {
-    if (error === failure) failures.set(name, failure)
+    if (error instanceof StoreError) failures.set(name, error)
     throw error
   }
 }
@@ -131,7 +130,7 @@ function joined(a: Uint8Array, b: Uint8Array): Uint8Array {
 function truncate({ files, failures, lives, life }: Life, name: string, length: number): void {
   const file = files.get(name)
   if (file === undefined) throw storeError('STORE_CORRUPT', name)
-  lives.change(life, storeError('STORE_FAILED', name), {
+  lives.change(life, () => storeError('STORE_FAILED', name), {
     whole: () => {
       file.written = file.written.slice(0, length)
       file.durable = file.written
@@ -141,7 +140,7 @@ function truncate({ files, failures, lives, life }: Life, name: string, length: 
 }
 
 function remove({ files, failures, lives, life }: Life, name: string): void {
-  lives.change(life, storeError('STORE_FAILED', name), {
+  lives.change(life, () => storeError('STORE_FAILED', name), {
     whole: () => void files.delete(name),
     sync: () => void failures.delete(name),
   })

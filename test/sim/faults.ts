@@ -51,7 +51,7 @@ export interface Lives {
   count(): number
   assertAlive(life: number): void
   /** Carries out a changing operation. @throws SimulatedCrash; `failure` for the faults that fail. */
-  change<Result>(life: number, failure: Error, steps: Steps<Result>): Result
+  change<Result>(life: number, failure: () => Error, steps: Steps<Result>): Result
 }
 
 /** `lose` is called when the power is cut: it takes or tears what was not synced. */
@@ -87,7 +87,7 @@ export function createLives(chance: Chance, lose: () => void): Lives {
       if (kind === 'crash') return cutPower()
       if (kind === 'fail') {
         steps.part?.()
-        throw failure
+        throw failure()
       }
       // Halfway is: written but not synced, or, where that cannot be, done or not.
       if (kind === 'tear' && chance.pick(2) === 0) {
@@ -96,7 +96,7 @@ export function createLives(chance: Chance, lose: () => void): Lives {
       }
       const result = steps.whole()
       if (kind === 'tear') return cutPower()
-      if (kind === 'fail-after') throw failure
+      if (kind === 'fail-after') throw failure()
       steps.sync()
       if (kind === 'crash-after') return cutPower()
       return result

@@ -11,7 +11,7 @@ import {
   type EntryRange,
   type KeyValueStore,
 } from '../../src/app/store/key-value.ts'
-import { type StoreError, storeError } from '../../src/app/store/store-error.ts'
+import { StoreError, storeError } from '../../src/app/store/store-error.ts'
 import { type CrashKind, createChance, createLives, type FaultKind, type Lives } from './faults.ts'
 import { createSortedMap, type SortedMap } from './sorted-map.ts'
 
@@ -81,9 +81,8 @@ function openLife(contents: Contents, lives: Lives): KeyValueStore {
     assertOpen()
     if (failure !== undefined) throw failure
     const batch = operations.map(copyOperation)
-    const refusal = storeError('STORE_DISK_FULL', NAME)
     try {
-      lives.change(life, refusal, {
+      lives.change(life, () => storeError('STORE_DISK_FULL', NAME), {
         whole: () => {
           apply(contents.current, batch)
           contents.unsynced.push(batch)
@@ -93,7 +92,7 @@ function openLife(contents: Contents, lives: Lives): KeyValueStore {
         },
       })
     } catch (error) {
-      if (error === refusal) failure = refusal
+      if (error instanceof StoreError) failure = error
       throw error
     }
   }

@@ -1,0 +1,180 @@
+/**
+ * One simulated machine: its disk and clock outlive the processes that run on it one after the other. A process is the node
+ * as in production; it ends by being killed, by being told to, or by failing.
+ * @module
+ */
+import { createNode, type FullNode } from '../../src/app/node/node.ts'
+import { HouseError } from '../../src/base/error.ts'
+import type { Log } from '../../src/base/ports.ts'
+import type { FastAcceptance } from '../../src/core/ed25519.ts'
+import type { MemoryNetwork } from '../../src/net/memory-network.ts'
+import type { Wire } from '../../src/net/wire.ts'
+import type { CrashKind } from './faults.ts'
+import type { Witness } from './invariants.ts'
+import { createMachineStorage, type MachineStorage } from './machine-storage.ts'
+import { opensslSign } from './openssl-sign.ts'
+import { type MachinePlan, type Scenario, SIMULATED_SEEDS } from './scenario.ts'
+import { watchedStore, watchedWire } from './spy.ts'
+import { createMachineClock, type MachineClock, type Timeline } from './timeline.ts'
+import type { Trace } from './trace.ts'
+
+/** What all machines share. */
+export interface Surroundings {
+  readonly scenario: Scenario
+  readonly timeline: Timeline
+  readonly network: MemoryNetwork
+  readonly witness: Witness
+  readonly trace: Trace
+  readonly accepts: FastAcceptance
+  readonly onFinal: (machine: Machine) => void
+}
+
+interface Process {
+  readonly clock: MachineClock
+  readonly wire: Wire
+  /** undefined while it starts. */
+  node: FullNode | undefined
+}
+
+export interface Machine {
+  readonly plan: MachinePlan
+  readonly storage: MachineStorage
+  process: Process | undefined
+  /** Something was done to its storage that it may fail of. */
+  isDamaged: boolean
+  hasSigned: boolean
+  /** Height that it has announced, in any life. */
+  announced: number
+  /** Lives so far. */
+  starts: number
+}
+
+export function createMachine(plan: MachinePlan, timeline: Timeline): Machine {
+  const { storageSeed: seed, latencyMsMax } = plan
+  return {
+    plan,
+    storage: createMachineStorage(timeline, { seed, latencyMsMax }),
+    ...{ process: undefined, isDamaged: false, hasSigned: false, announced: 0, starts: 0 },
+  }
+}
+
+/** How long a machine is down when nobody says otherwise. */
+const RESTART_MS = 700
+
+export function startMachine(machine: Machine, surroundings: Surroundings): void {
+  const { plan, storage } = machine
+  const { scenario, timeline, network, witness, trace } = surroundings
+  if (machine.process !== undefined) return
+  const bootstrap = scenario.machines.filter(({ peer }) => peer !== plan.peer).map(({ peer }) => `/memory/${peer}`)
+  const clock = createMachineClock(timeline, plan.clock)
+  const wire = network.createMemoryWire({ peer: plan.peer, listen: true, bootstrap })
+  const process: Process = { clock, wire, node: undefined }
+  const isCurrent = (): boolean => machine.process === process
+  const isNewKey = storage.peek('sign-state') === undefined
+  if (isNewKey && machine.hasSigned) witness.object('no honest double sign', `${plan.name} lost its sign state`)
+  const { disk, store } = storage.open(() => die(machine, surroundings, 'the power failed'))
+  machine.process = process
+  machine.starts++
+  trace.note(plan.name, `starts${isNewKey ? ' with a new key' : ''}`)
+  const log: Log = {
+    write: (level, event, fields) => isCurrent() && hear(machine, surroundings, { level, event, fields }),
+  }
+  createNode(
+    { network: scenario.network, name: plan.name, keys: plan.keys, isNewKey },
+    {
+      wire: watchedWire(wire, (message) => {
+        if (!isCurrent()) return
+        machine.hasSigned = true
+        witness.said(plan.name, message)
+      }),
+      store: watchedStore(store, (height, hash) => witness.saved(plan.name, height, hash)),
+      ...{ disk, clock, log, accepts: surroundings.accepts, sign: opensslSign, seedScheme: SIMULATED_SEEDS },
+    },
+  ).then(
+    (node) => isCurrent() && run(machine, process, { node, surroundings }),
+    (error: unknown) => isCurrent() && fail(machine, surroundings, error),
+  )
+}
+
+function run(
+  machine: Machine,
+  process: Process,
+  { node, surroundings }: { readonly node: FullNode; readonly surroundings: Surroundings },
+): void {
+  const { witness, trace } = surroundings
+  const { height, hash } = node.chain.head()
+  process.node = node
+  trace.note(machine.plan.name, `runs at ${height} ${hash.slice(0, 8)}`)
+  if (height < machine.announced) {
+    const told = `${machine.plan.name} had announced ${machine.announced} and began again at ${height}`
+    witness.object('nothing final is lost', told)
+  }
+  if (height > 0) witness.saved(machine.plan.name, height, hash)
+  // The chain may have grown while it started.
+  surroundings.onFinal(machine)
+  node.failed.then((error) => machine.process === process && fail(machine, surroundings, error))
+}
+
+interface LogLine {
+  readonly level: string
+  readonly event: string
+  readonly fields: Readonly<Record<string, string | number | boolean | undefined>> | undefined
+}
+
+function hear(machine: Machine, surroundings: Surroundings, { level, event, fields }: LogLine): void {
+  surroundings.trace.note(machine.plan.name, `${level} ${event} ${JSON.stringify(fields ?? {})}`)
+  if (event !== 'chain.final') return
+  machine.announced = Math.max(machine.announced, Number(fields?.['height']))
+  surroundings.onFinal(machine)
+}
+
+/** The process ended by itself, or never ran: its operator looks, and starts it again. */
+function fail(machine: Machine, surroundings: Surroundings, error: unknown): void {
+  const { witness, trace } = surroundings
+  const { name } = machine.plan
+  trace.note(name, `failed: ${error instanceof HouseError ? error.code : String(error)}`)
+  witness.failed(name, error, machine.isDamaged)
+  machine.isDamaged = false
+  stopMachine(machine, surroundings, RESTART_MS)
+}
+
+/** Ends the process in good order; it starts again `downMs` after it has ended. */
+export function stopMachine(machine: Machine, surroundings: Surroundings, downMs: number): void {
+  const { timeline, trace } = surroundings
+  const { process } = machine
+  if (process === undefined) return
+  const restart = (): void => {
+    if (machine.process !== process) return
+    machine.process = undefined
+    trace.note(machine.plan.name, 'ended')
+    timeline.schedule(downMs, () => startMachine(machine, surroundings))
+  }
+  Promise.resolve(process.node?.stop())
+    .then(() => process.wire.stop())
+    .then(restart, (error: unknown) => {
+      if (machine.process !== process) return
+      surroundings.witness.failed(machine.plan.name, error, machine.isDamaged)
+      die(machine, surroundings, 'could not end')
+    })
+}
+
+/** The process is gone within an instruction; `power` takes what the disk has not synced. */
+export function killMachine(
+  machine: Machine,
+  surroundings: Surroundings,
+  { kind, downMs }: { readonly kind: CrashKind; readonly downMs: number },
+): void {
+  if (machine.process === undefined) return
+  machine.storage.crash(kind)
+  die(machine, surroundings, kind === 'power' ? 'the power was cut' : 'killed', downMs)
+}
+
+function die(machine: Machine, surroundings: Surroundings, why: string, downMs: number = RESTART_MS): void {
+  const { timeline, network, trace } = surroundings
+  if (machine.process === undefined) return
+  trace.note(machine.plan.name, why)
+  machine.process.clock.stop()
+  machine.process = undefined
+  network.kill(machine.plan.peer)
+  timeline.schedule(downMs, () => startMachine(machine, surroundings))
+}

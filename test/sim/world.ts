@@ -1,0 +1,163 @@
+/**
+ * A world in which whole nodes live: one seed, one network, some machines, a schedule of misfortunes and people who send transactions.
+ * After the misfortunes everything is mended, and the chain must go on. Real time and real chance play no part.
+ * @module
+ */
+import { opensslAccepts } from '../../src/app/openssl-verify.ts'
+import type { Log } from '../../src/base/ports.ts'
+import type { FastAcceptance } from '../../src/core/ed25519.ts'
+import { createMemoryNetwork } from '../../src/net/memory-network.ts'
+import { createWitness, type SimulationFailure } from './invariants.ts'
+import { createMachine, type Machine, type Surroundings, startMachine } from './machine.ts'
+import { type Scenario, scenarioOf } from './scenario.ts'
+import { CALM, mend, schedule } from './schedule.ts'
+import { createMachineClock, createTimeline, settle } from './timeline.ts'
+import { createTrace } from './trace.ts'
+import { startWorkload, type WorkloadCounts } from './workload.ts'
+
+export interface WorldOptions {
+  /** Virtual time of misfortunes, before everything is mended. */
+  readonly chaosMs?: number
+  /** Gets every line of the trace. */
+  readonly print?: (line: string) => void
+}
+
+export interface WorldOutcome {
+  readonly seed: number
+  /** undefined: every invariant held. */
+  readonly failure: SimulationFailure | undefined
+  readonly digest: string
+  readonly height: number
+  readonly virtualMs: number
+  readonly events: number
+  /** Processes started, on all machines. */
+  readonly starts: number
+  readonly doubleSigns: number
+  readonly workload: WorkloadCounts
+}
+
+export interface World extends Surroundings {
+  readonly scenario: Scenario
+  readonly machines: readonly Machine[]
+}
+
+const CHAOS_MS = 15_000
+/** Blocks that must come once everything is mended, everywhere, and how long they may take. */
+const LIVE_BLOCKS = 3
+const LIVE_MS = 60_000
+/** The whole state is looked at after every so many blocks of a machine, and at the end. */
+const INSPECT_EVERY = 6
+/** Far beyond what a run takes: something goes round in a circle without time passing. */
+const EVENTS_MAX = 3_000_000
+
+export async function runWorld(seed: number, { chaosMs = CHAOS_MS, print }: WorldOptions = {}): Promise<WorldOutcome> {
+  const { world, unseen } = createWorld(seed, print)
+  const { timeline, machines, witness, trace } = world
+  for (const machine of machines) timeline.schedule(machine.plan.startsAtMs, () => startMachine(machine, world))
+  schedule(world, chaosMs)
+  const workload = startWorkload(world)
+  await advance(world, unseen, { untilMs: chaosMs })
+  if (witness.failure() === undefined) {
+    mend(world)
+    const target = witness.height() + LIVE_BLOCKS
+    const isThere = (): boolean => machines.every((machine) => (isHonest(machine) ? heightOf(machine) >= target : true))
+    await advance(world, unseen, { untilMs: timeline.nowMs() + LIVE_MS, isDone: isThere })
+    if (!isThere()) witness.object('liveness', `not everybody has reached block ${target}: ${heights(machines)}`)
+  }
+  for (const machine of machines) inspect(world, machine)
+  trace.note('world', `ends at ${witness.height()}: ${heights(machines)}`)
+  for (const { process } of machines) process?.clock.stop()
+  return {
+    ...{ seed, failure: witness.failure(), digest: trace.digest(), height: witness.height() },
+    ...{ virtualMs: timeline.nowMs(), events: timeline.count(), doubleSigns: witness.doubleSigns(), workload },
+    starts: machines.reduce((sum, { starts }) => sum + starts, 0),
+  }
+}
+
+function createWorld(
+  seed: number,
+  print: ((line: string) => void) | undefined,
+): { world: World; unseen: Set<Machine> } {
+  const scenario = scenarioOf(seed)
+  const timeline = createTimeline()
+  const trace = createTrace(timeline.nowMs, print)
+  const witness = createWitness(scenario.twinKeys)
+  const log: Log = {
+    write(level, event, fields) {
+      trace.note('net', `${level} ${event} ${JSON.stringify(fields ?? {})}`)
+      const isFailure = event === 'wire.news_failed' || event === 'wire.handler_failed'
+      if (isFailure && fields?.['code'] === undefined) {
+        witness.object('coded failures', `a handler threw: ${JSON.stringify(fields)}`)
+      }
+    },
+  }
+  const clock = createMachineClock(timeline, { offsetMs: 0, driftPpm: 0 })
+  const network = createMemoryNetwork({ clock, log }, { ...CALM, seed: BigInt(seed) })
+  /** Machines with new blocks that nobody has looked at. */
+  const unseen = new Set<Machine>()
+  const world: World = {
+    ...{ scenario, timeline, network, witness, trace, accepts: rememberingAccepts() },
+    machines: scenario.machines.map((plan) => createMachine(plan, timeline)),
+    onFinal: (machine) => void unseen.add(machine),
+  }
+  return { world, unseen }
+}
+
+interface Stretch {
+  readonly untilMs: number
+  readonly isDone?: () => boolean
+}
+
+/** Lets things happen one after the other, and the processor come to rest after each. */
+async function advance(world: World, unseen: Set<Machine>, { untilMs, isDone }: Stretch): Promise<void> {
+  const { timeline, witness } = world
+  while (witness.failure() === undefined && !isDone?.() && timeline.step(untilMs)) {
+    await settle()
+    for (const machine of unseen) look(world, machine)
+    unseen.clear()
+    if (timeline.count() > EVENTS_MAX) witness.object('liveness', 'too much happens')
+  }
+}
+
+/** At a machine with a new head. */
+function look(world: World, machine: Machine): void {
+  const chain = machine.process?.node?.chain
+  if (chain === undefined) return
+  const { witness, trace } = world
+  const { height, hash, validators } = chain.head()
+  witness.votes(height + 1, validators)
+  trace.note(machine.plan.name, `has ${height} ${hash.slice(0, 8)}`)
+  if (height % INSPECT_EVERY === 0) witness.inspect(machine.plan.name, chain)
+}
+
+function inspect({ witness }: World, machine: Machine): void {
+  const chain = machine.process?.node?.chain
+  if (chain !== undefined) witness.inspect(machine.plan.name, chain)
+}
+
+function isHonest({ plan }: Machine): boolean {
+  return !plan.isTwin
+}
+
+function heightOf(machine: Machine): number {
+  return machine.process?.node?.chain.head().height ?? -1
+}
+
+function heights(machines: readonly Machine[]): string {
+  return machines.map((machine) => `${machine.plan.name} ${heightOf(machine)}`).join(', ')
+}
+
+/** The nodes of one world hear the same signatures: each is checked once. */
+function rememberingAccepts(): FastAcceptance {
+  const known = new Map<string, boolean>()
+  return (signed) => {
+    const { signature, message, publicKey } = signed
+    const key = [signature, message, publicKey].map((bytes) => Buffer.from(bytes).toString('latin1')).join('/')
+    let isAccepted = known.get(key)
+    if (isAccepted === undefined) {
+      isAccepted = opensslAccepts(signed)
+      known.set(key, isAccepted)
+    }
+    return isAccepted
+  }
+}
