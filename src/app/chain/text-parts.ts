@@ -1,0 +1,54 @@
+/**
+ * Parts of the texts about the chain: amounts, ages, labelled lines. Everything fits 80 columns and addresses are whole.
+ * Spec: docs/spec/cli.md §5.
+ * @module
+ */
+import { dllm } from '../../core/transaction/refusals.ts'
+
+/** Grains as JSON carries them, as `1.5 DLLM`. */
+export function money(grains: string | bigint): string {
+  return dllm(BigInt(grains))
+}
+
+/** `1 block`, `2 blocks`. */
+export function count(number: number, word: string): string {
+  return `${number} ${word}${number === 1 ? '' : 's'}`
+}
+
+/** Labels, padded, and what they name; a value may have several lines. */
+export function labelled(rows: readonly (readonly [label: string, value: string])[]): string {
+  const width = Math.max(...rows.map(([label]) => label.length)) + 2
+  return rows
+    .map(([label, value]) => `${label.padEnd(width)}${value.replaceAll('\n', `\n${' '.repeat(width)}`)}\n`)
+    .join('')
+}
+
+/** `42 s ago`; `now` for the last second and for clocks that differ. */
+export function ageText(timeMs: number, nowMs: number): string {
+  const seconds = Math.floor((nowMs - timeMs) / 1_000)
+  if (seconds < 1) return 'now'
+  if (seconds < 90) return `${seconds} s ago`
+  if (seconds < 90 * 60) return `${Math.round(seconds / 60)} min ago`
+  return seconds < 48 * 3_600 ? `${Math.round(seconds / 3_600)} h ago` : `${Math.round(seconds / 86_400)} days ago`
+}
+
+const UTC = new Intl.DateTimeFormat('sv-SE', { dateStyle: 'short', timeStyle: 'medium', timeZone: 'UTC' })
+
+/** `2026-11-21 06:36:14 UTC`. */
+export function timeText(timeMs: number): string {
+  return `${UTC.format(timeMs)} UTC`
+}
+
+/** `in 12 blocks`, seen from a height. */
+export function untilHeight(dueHeight: number, height: number): string {
+  return dueHeight > height ? `in ${count(dueHeight - height, 'block')}` : 'now'
+}
+
+/** `66.7 %`; of nothing it is nothing. */
+export function percent(part: string, whole: string): string {
+  const [some, all] = [BigInt(part), BigInt(whole)]
+  if (all === 0n) return '0 %'
+  const thousandths = (some * 1_000n) / all
+  const tenth = thousandths % 10n
+  return `${thousandths / 10n}${tenth === 0n ? '' : `.${tenth}`} %`
+}

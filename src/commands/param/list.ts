@@ -1,0 +1,19 @@
+/**
+ * `dllm param list`: the open proposals and how the vote stands.
+ * @module
+ */
+import { ChainCommand } from '../../app/chain-command.ts'
+
+export default class ParamList extends ChainCommand {
+  static override summary = 'List the open proposals and how the vote on them stands.'
+  static override examples = ['<%= config.bin %> param list', '<%= config.bin %> param list --json']
+
+  async run(): Promise<object> {
+    const { flags } = await this.parse(ParamList)
+    const { proposalsText } = await import('../../app/chain/state-text.ts')
+    const chain = await this.chain(flags)
+    const [{ proposals }, { height }] = await Promise.all([chain.parameters(this.signal), chain.head(this.signal)])
+    this.print(proposalsText(proposals, height))
+    return { height, proposals }
+  }
+}

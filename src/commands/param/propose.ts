@@ -1,0 +1,35 @@
+/**
+ * `dllm param propose NAME=VALUE…`: ask the stake to change parameters.
+ * @module
+ */
+import { Args } from '@oclif/core'
+import { ChainCommand, senderFlags } from '../../app/chain-command.ts'
+
+export default class ParamPropose extends ChainCommand {
+  static override summary = 'Propose to change parameters of the chain.'
+  static override description =
+    'Takes a deposit, which comes back when at least a third of the bonded stake votes. `chain params` shows names, values and the deposit.'
+  static override examples = [
+    '<%= config.bin %> param propose commitMs=500',
+    '<%= config.bin %> param propose commitMs=500 voteMs=800 --yes',
+  ]
+  static override strict = false
+  static override args = {
+    change: Args.string({
+      ignoreStdin: true,
+      name: 'NAME=VALUE',
+      description: 'A change, one or more.',
+      required: true,
+    }),
+  }
+  static override flags = senderFlags
+
+  async run(): Promise<object> {
+    const { argv, flags } = await this.parse(ParamPropose)
+    const { proposeCall } = await import('../../app/chain/calls.ts')
+    return this.send(flags, async ({ chain }) => {
+      const { values } = await chain.parameters(this.signal)
+      return { call: proposeCall(argv.map(String), values.proposalDeposit) }
+    })
+  }
+}
