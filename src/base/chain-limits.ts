@@ -173,6 +173,8 @@ export const CONSENSUS_LIMITS = {
 export const LIGHT_LIMITS = {
   /** Headers on the way to one: twice the binary logarithm of any height. */
   stepsMax: 128,
+  /** State keys that one view is made of: a few, and one per validator. */
+  keysMax: 600,
   /** Headers that lead from the trusted one down to an older block. */
   ancestorsMax: 4_096,
   /** Between two looks at a transaction that is waited for. */

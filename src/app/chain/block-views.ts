@@ -3,7 +3,7 @@
  * @module
  */
 import type { AccountId } from '../../base/brand.ts'
-import { type Block, type Commit, encodeBlock } from '../../core/block/block.ts'
+import { type Block, type Commit, encodeBlock, type Header } from '../../core/block/block.ts'
 import type { ValidatorSet } from '../../core/consensus/validator-set.ts'
 import { addressOfAccount } from '../../core/fields.ts'
 import type { NetworkKind } from '../../core/network-kind.ts'
@@ -31,7 +31,7 @@ export function viewBlock({ block, hash, commit, validators }: BlockToView, kind
     baseFee: String(header.baseFee),
     units: header.units,
     bytes: encodeBlock(block).length,
-    transactions: transactions.map((bytes) => viewIncluded(decodeTransaction(bytes), block, kind)),
+    transactions: transactions.map((bytes) => viewIncluded(decodeTransaction(bytes), header, kind)),
     commit: {
       round: commit.round,
       signedStake: String(signed.reduce((sum, { stake }) => sum + stake, 0n)),
@@ -41,7 +41,7 @@ export function viewBlock({ block, hash, commit, validators }: BlockToView, kind
 }
 
 /** A transaction of a final block, with what it paid. */
-export function viewIncluded(transaction: Transaction, { header }: Block, kind: NetworkKind): TransactionView {
+export function viewIncluded(transaction: Transaction, header: Header, kind: NetworkKind): TransactionView {
   const { height, timeMs, baseFee } = header
   const opened = openBody(transaction)
   const paid = opened === undefined ? { burnt: 0n, tip: 0n } : feeOf(opened, baseFee)

@@ -81,6 +81,8 @@ export interface LightService {
     read: (told: Told, peer: PeerId) => Promise<Result | undefined>,
     signal?: AbortSignal,
   ): Promise<Result | undefined>
+  /** One question to one peer, inside of `ask`. */
+  askPeer(peer: PeerId, question: ChainQuestion, signal?: AbortSignal): Promise<Told>
   /** Trusts the block of these items (header, commit, set) of a peer; the headers in between come from the same peer. */
   follow(items: readonly Uint8Array[], peer: PeerId, signal?: AbortSignal): Promise<Header>
 }
@@ -139,7 +141,7 @@ class Service implements LightService {
     for (const peer of this.#peers()) {
       signal?.throwIfAborted()
       try {
-        const told = await this.#question(peer, question, signal)
+        const told = await this.askPeer(peer, question, signal)
         wasAnswered = true
         const result = await read(told, peer)
         if (result !== undefined) return result
@@ -164,7 +166,7 @@ class Service implements LightService {
     let step = steps.next()
     for (let count = 0; !step.done; count++) {
       if (count === LIGHT_LIMITS.stepsMax) throw new StalePeer('LIGHT_STALE', `Peer ${peer} leads nowhere.`)
-      const told = await this.#question(peer, { type: 'headers', from: step.value, count: 1 }, signal)
+      const told = await this.askPeer(peer, { type: 'headers', from: step.value, count: 1 }, signal)
       step = steps.next(lightBlockOf(told.items))
     }
     if (step.value.type === 'fork') throw forked(step.value.fork)
@@ -178,7 +180,7 @@ class Service implements LightService {
     return [...this.#ports.wire.connectedPeers()].filter((peer) => !liars.has(peer))
   }
 
-  #question(peer: PeerId, question: ChainQuestion, signal: AbortSignal | undefined): Promise<Told> {
+  askPeer(peer: PeerId, question: ChainQuestion, signal?: AbortSignal): Promise<Told> {
     const { wire, clock } = this.#ports
     return askChain({ peer, addresses: [] }, question, { wire, clock, networkId: this.#networkId, signal })
   }

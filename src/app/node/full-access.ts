@@ -10,7 +10,7 @@ import { decodeBlock } from '../../core/block/block.ts'
 import type { Chain } from '../../core/chain.ts'
 import { epochOf } from '../../core/epoch.ts'
 import { decodeTransaction } from '../../core/transaction/transaction.ts'
-import { viewBlock, viewIncluded, viewTransaction } from '../chain/block-views.ts'
+import { type BlockToView, viewBlock, viewIncluded, viewTransaction } from '../chain/block-views.ts'
 import type { HeadView, NetworkView, NodeStatusView, TransactionView } from '../chain/chain-access.ts'
 import type { NodeAccess } from '../chain/chain-methods.ts'
 import { type ViewedState, viewAccount, viewParameters, viewSupply, viewValidators } from '../chain/state-views.ts'
@@ -59,12 +59,10 @@ export function createFullAccess(parts: FullAccessParts): FullAccess {
     validators: async () => viewValidators(viewed()),
     parameters: async () => viewParameters(viewed()),
     async block(which) {
-      const height = typeof which === 'number' ? which : await store.heightOf(which)
-      const stored = height === undefined ? undefined : await store.block(height)
-      if (stored === undefined) throw unknownBlock(which, chain.header.height)
-      const block = decodeBlock(stored.block)
-      const validators = await store.validators(block.header.validatorsHash)
-      return viewBlock({ ...stored, block, validators }, kind)
+      const found = await findBlock(parts, which)
+      if (found === undefined) throw unknownBlock(which, chain.header.height)
+      const validators = await store.validators(found.block.header.validatorsHash)
+      return viewBlock({ ...found, validators }, kind)
     },
     async transaction(id) {
       const found = await transaction(id)
@@ -108,6 +106,18 @@ function viewHead(network: NetworkView, chain: Chain): HeadView {
   }
 }
 
+async function findBlock(
+  { chain, store }: FullAccessParts,
+  which: number | Hash,
+): Promise<Omit<BlockToView, 'validators'> | undefined> {
+  const applied = chain.lastApplied()
+  // Applied, and on its way to the store.
+  if (which === applied?.height || which === applied?.hash) return applied
+  const height = typeof which === 'number' ? which : await store.heightOf(which)
+  const stored = height === undefined ? undefined : await store.block(height)
+  return stored && { ...stored, block: decodeBlock(stored.block) }
+}
+
 async function findTransaction(
   { chain, store, network: { kind } }: FullAccessParts,
   id: Hash,
@@ -118,13 +128,13 @@ async function findTransaction(
   const applied = chain.lastApplied()
   const position = applied?.transactions.findIndex((each) => each.id === id) ?? -1
   if (applied !== undefined && position >= 0) {
-    return viewIncluded(decodeTransaction(applied.block.transactions[position]!), applied.block, kind)
+    return viewIncluded(decodeTransaction(applied.block.transactions[position]!), applied.block.header, kind)
   }
   const place = await store.placeOf(id)
   const stored = place && (await store.block(place.height))
   if (place === undefined || stored === undefined) return undefined
   const block = decodeBlock(stored.block)
-  return viewIncluded(decodeTransaction(block.transactions[place.position]!), block, kind)
+  return viewIncluded(decodeTransaction(block.transactions[place.position]!), block.header, kind)
 }
 
 /** Resolves at the next block. */
