@@ -126,6 +126,11 @@ export function* followTo(
   for (;;) {
     const block = waiting.at(-1)
     assert(block !== undefined, 'the target is the last to be verified')
+    if (waiting.length > 1 && block.header.height < client.trusted.header.height) {
+      // Somebody else led the client past it meanwhile.
+      waiting.pop()
+      continue
+    }
     const result = client.verify(block, nowMs)
     if (result.type === 'needs') {
       const between = yield result.height
