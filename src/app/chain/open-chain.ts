@@ -28,15 +28,21 @@ export type OpenLight = (chain: NetworkChain, toOpen: ChainToOpen) => Promise<Ch
  * The caller closes it. `openLight`: how to do without a node of our own.
  * @throws OpenChainError NO_NODE; NetworkChainError NETWORK_NO_CHAIN; GenesisError.
  */
-export async function openChain(toOpen: ChainToOpen, openLight?: OpenLight): Promise<ChainAccess> {
+export async function openChain(toOpen: ChainToOpen, openLight: OpenLight = openRealLight): Promise<ChainAccess> {
   const { home, network, signal } = toOpen
   const chain = await chainOf(home, network)
   const node = await findRunningNode(home, chain.networkId)
   signal.throwIfAborted()
   if (node !== undefined) return createControlAccess(node, networkView(chain))
-  const light = await openLight?.(chain, toOpen)
+  const light = await openLight(chain, toOpen)
   if (light !== undefined) return light
   throw noNode(network.id)
+}
+
+/** Loads the network's libraries, which a node of our own makes needless. */
+async function openRealLight(chain: NetworkChain, toOpen: ChainToOpen): Promise<ChainAccess | undefined> {
+  const { openLight } = await import('../light/open-light.ts')
+  return openLight(chain, toOpen)
 }
 
 function noNode(id: string): OpenChainError {
@@ -44,6 +50,6 @@ function noNode(id: string): OpenChainError {
     id === LOCAL_NETWORK.id
       ? 'Start the local network with `dllm devnet up`.'
       : `Start one with \`dllm node --network ${id}\`.`
-  const message = `No node of the network ${id} runs on this machine. ${start}`
+  const message = `No node of the network ${id} runs on this machine, and none of its addresses answers. ${start}`
   return new OpenChainError('NO_NODE', message, { details: { network: id } })
 }

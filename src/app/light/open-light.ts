@@ -19,6 +19,7 @@ import { type Home, writeFileAtomic } from '../home.ts'
 import { LOCAL_NETWORK } from '../networks.ts'
 import { opensslAccepts } from '../openssl-verify.ts'
 import type { System } from '../system.ts'
+import { type Checkpoint, fetchCheckpoint } from './checkpoint.ts'
 import { createLightAccess } from './light-access.ts'
 import { createLightService, type LightService } from './light-service.ts'
 
@@ -26,6 +27,8 @@ export interface LightToOpen {
   readonly home: Home
   readonly system: System
   readonly signal: AbortSignal
+  /** To begin with instead of what is kept. */
+  readonly checkpoint?: Checkpoint | undefined
 }
 
 /** The access to the chain; undefined when nobody can be reached. */
@@ -54,10 +57,13 @@ export async function openLight(chain: NetworkChain, toOpen: LightToOpen): Promi
 /** With what is kept in the data folder, or the genesis. */
 async function createService(
   { genesis, networkId }: NetworkChain,
-  { home, system, wire }: LightToOpen & { readonly wire: Wire },
+  { home, system, signal, checkpoint, wire }: LightToOpen & { readonly wire: Wire },
 ): Promise<LightService> {
   const file = home.file('light', `${networkId.slice(0, NAME_DIGITS)}.trusted`)
-  const begin = (await readTrusted(file, networkId)) ?? genesisTrust(genesis)
+  const begin =
+    checkpoint === undefined
+      ? ((await readTrusted(file, networkId)) ?? genesisTrust(genesis))
+      : await fetchCheckpoint(checkpoint, { ...system, wire, networkId, signal })
   const options = { networkId, begin, ...trustOf(genesis) }
   return createLightService(options, {
     ...{ wire, clock: system.clock, log: system.log, accepts: opensslAccepts },

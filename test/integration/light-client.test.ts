@@ -1,0 +1,230 @@
+/**
+ * A light client with only a checkpoint, between an honest full node and one that lies: it gets the truth and names the liar.
+ * The liar is a relay in front of the honest node that changes what passes, so that all but the lie holds.
+ * @module
+ */
+import { hexToBytes } from '@noble/hashes/utils.js'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { networkView } from '../../src/app/chain/network-chain.ts'
+import { fetchCheckpoint } from '../../src/app/light/checkpoint.ts'
+import { createLightAccess } from '../../src/app/light/light-access.ts'
+import { createLightService, type LightService } from '../../src/app/light/light-service.ts'
+import { genesisTrust, trustOf } from '../../src/app/light/open-light.ts'
+import { opensslAccepts } from '../../src/app/openssl-verify.ts'
+import { createSystem } from '../../src/app/system.ts'
+import { hash, peerId } from '../../src/base/brand.ts'
+import { Reader, Writer } from '../../src/base/codec.ts'
+import { encodeHeader, readCommit, readHeader, writeCommit } from '../../src/core/block/block.ts'
+import { accountOf, addressOfAccount } from '../../src/core/fields.ts'
+import type { Trusted } from '../../src/core/light-client.ts'
+import { accountKey } from '../../src/core/state/accounts.ts'
+import { decodeProof, encodeProof } from '../../src/core/state/tree-proof.ts'
+import {
+  CHAIN_PROTOCOL,
+  CHAIN_PROTOCOL_OPTIONS,
+  type ChainQuestion,
+  decodeAnswer,
+  decodeQuestion,
+  encodeAnswer,
+  encodeQuestion,
+} from '../../src/net/protocols/chain.ts'
+import type { Wire } from '../../src/net/wire.ts'
+import { DLLM, type OneNode, startOneNode } from './one-node.ts'
+
+let one: OneNode
+
+beforeAll(async () => {
+  one = await startOneNode({ issuancePerBlock: 0n })
+  await one.reached(12)
+})
+afterAll(() => one.stop())
+
+const system = createSystem({ level: 'silent' })
+let peers = 0
+
+type Tamper = (question: ChainQuestion, items: Uint8Array[]) => Uint8Array[]
+
+/** A peer that passes questions on to the honest node, and changes the answers. */
+async function startLiar(tamper: Tamper): Promise<Wire> {
+  const wire = one.memory.createMemoryWire({ peer: peerId(`liar-${peers++}`), listen: true })
+  const honest = { peer: one.wire.peer, addresses: one.wire.addresses() }
+  await wire.handle(CHAIN_PROTOCOL, CHAIN_PROTOCOL_OPTIONS, async (channel) => {
+    const question = await channel.receive()
+    if (question === undefined) return
+    const onward = await wire.open(honest, CHAIN_PROTOCOL, CHAIN_PROTOCOL_OPTIONS)
+    onward.send(encodeQuestion(decodeQuestion(question)))
+    const answer = decodeAnswer((await onward.receive())!)
+    if (answer.type === 'items') {
+      channel.send(encodeAnswer({ ...answer, items: tamper(decodeQuestion(question), [...answer.items]) }))
+    }
+    await channel.close()
+    await onward.close()
+  })
+  return wire
+}
+
+/** A light client that knows these peers, in their order. */
+async function startLight(wires: readonly Wire[], begin: Trusted): Promise<{ service: LightService; wire: Wire }> {
+  const wire = one.memory.createMemoryWire({ peer: peerId(`light-${peers++}`), listen: false })
+  for (const other of wires) await wire.connect(other.addresses()[0]!)
+  const { networkId, genesis } = one.network
+  const service = createLightService(
+    { networkId, begin, ...trustOf(genesis) },
+    { wire, clock: system.clock, log: system.log, accepts: opensslAccepts, keep: async () => undefined },
+  )
+  return { service, wire }
+}
+
+/** Block 5, as a person would have noted it down. */
+async function checkpoint(): Promise<Trusted> {
+  const wire = one.memory.createMemoryWire({ peer: peerId(`noter-${peers++}`), listen: false })
+  await wire.connect(one.wire.addresses()[0]!)
+  const { hash: noted } = await one.chain.block(5)
+  const ports = { wire, ...system, networkId: one.network.networkId }
+  const trusted = await fetchCheckpoint({ height: 5, hash: noted }, ports)
+  await wire.stop()
+  return trusted
+}
+
+const owner = () => accountOf(one.keys({ role: 'owner', account: 0 }).publicKey)
+const key = () => hexToBytes(accountKey(owner()))
+
+const onState =
+  (change: (items: Uint8Array[]) => Uint8Array[]): Tamper =>
+  (question, items) =>
+    question.type === 'state' ? change(items) : items
+
+const LIES: readonly (readonly [string, Tamper, RegExp])[] = [
+  [
+    'a million more in the balance',
+    onState(([header, commit, set, proof]) => {
+      const { siblings, end } = decodeProof(proof!)
+      if (end.type !== 'value') throw new Error('the owner has an account')
+      const value = end.value.slice()
+      new DataView(value.buffer).setBigUint64(0, 1_000_000n * DLLM, true)
+      return [header!, commit!, set!, encodeProof({ siblings, end: { type: 'value', value } })]
+    }),
+    /^PROOF_WRONG_ROOT$/,
+  ],
+  [
+    'that the account is not there',
+    onState(([header, commit, set, proof]) => {
+      const { siblings } = decodeProof(proof!)
+      return [header!, commit!, set!, encodeProof({ siblings, end: { type: 'empty' } })]
+    }),
+    /^PROOF_/,
+  ],
+  [
+    'another state root in the header',
+    onState(([header, ...rest]) => {
+      const forged = { ...readHeader(new Reader(header!)), stateRoot: hash('77'.repeat(32)) }
+      return [encodeHeader(forged), ...rest]
+    }),
+    /^LIGHT_BAD_COMMIT$/,
+  ],
+  [
+    'a commit without signatures',
+    onState(([header, commit, ...rest]) => {
+      const { signatures, ...others } = readCommit(new Reader(commit!))
+      const forged = { ...others, signatures: signatures.map(() => undefined) }
+      return [header!, writeCommit(new Writer(), forged).finish(), ...rest]
+    }),
+    /^LIGHT_BAD_COMMIT$/,
+  ],
+  [
+    'a commit with a signature of nobody',
+    onState(([header, commit, ...rest]) => {
+      const { signatures, ...others } = readCommit(new Reader(commit!))
+      const forged = { ...others, signatures: signatures.map(() => new Uint8Array(64).fill(7)) }
+      return [header!, writeCommit(new Writer(), forged).finish(), ...rest]
+    }),
+    /^LIGHT_BAD_COMMIT$/,
+  ],
+  [
+    'validators of its own',
+    onState(([header, commit, set, proof]) => {
+      const forged = set!.slice()
+      forged[30]! ^= 1
+      return [header!, commit!, forged, proof!]
+    }),
+    /^LIGHT_WRONG_SET$/,
+  ],
+  ['bytes that are no header', onState(([, ...rest]) => [Uint8Array.of(1, 2, 3), ...rest]), /^CODEC_/],
+  [
+    'bytes after the header',
+    onState(([header, ...rest]) => [Uint8Array.of(...header!, 0), ...rest]),
+    /^CODEC_TRAILING$/,
+  ],
+]
+
+describe('a light client with only a checkpoint', () => {
+  test.each(LIES)('is told %s, believes the honest node and names the liar', async (_lie, tamper, code) => {
+    const liar = await startLiar(tamper)
+    const { service, wire } = await startLight([liar, one.wire], await checkpoint())
+    const access = createLightAccess({
+      service,
+      network: networkView(one.network),
+      clock: system.clock,
+      close: async () => undefined,
+    })
+    const account = await access.account(owner())
+    expect(account.balance).toBe(String(1_000n * DLLM))
+    expect(account.address).toBe(addressOfAccount(owner(), 'local'))
+    expect(service.lies).toEqual([expect.objectContaining({ peer: liar.peer, code: expect.stringMatching(code) })])
+    await Promise.all([wire.stop(), liar.stop()])
+  })
+
+  test.each(LIES)('is told %s by everybody, and says so', async (_lie, tamper, code) => {
+    const liar = await startLiar(tamper)
+    const { service, wire } = await startLight([liar], await checkpoint())
+    await expect(service.state(key())).rejects.toMatchObject({
+      code: 'LIGHT_ALL_LIE',
+      message: expect.stringContaining(liar.peer),
+    })
+    expect(service.lies.map((lie) => lie.code)).toEqual([expect.stringMatching(code)])
+    await Promise.all([wire.stop(), liar.stop()])
+  })
+
+  test('follows from the genesis as well, and goes on from what it trusts', async () => {
+    const { service, wire } = await startLight([one.wire], genesisTrust(one.network.genesis))
+    const first = await service.state(key())
+    expect(first.header.height).toBeGreaterThanOrEqual(12)
+    await one.reached(first.header.height + 3)
+    expect((await service.state(key())).header.height).toBeGreaterThanOrEqual(first.header.height + 3)
+    expect(service.lies).toEqual([])
+    await wire.stop()
+  })
+
+  test('refuses a checkpoint that nobody has, and says whom it asked', async () => {
+    const wire = one.memory.createMemoryWire({ peer: peerId('doubter'), listen: false })
+    await wire.connect(one.wire.addresses()[0]!)
+    const ports = { wire, ...system, networkId: one.network.networkId }
+    await expect(fetchCheckpoint({ height: 5, hash: hash('ab'.repeat(32)) }, ports)).rejects.toMatchObject({
+      code: 'CHECKPOINT_NOT_FOUND',
+      message: expect.stringContaining(one.wire.peer),
+    })
+    await wire.stop()
+  })
+
+  test('proves blocks and transactions below what it trusts', async () => {
+    const { service, wire } = await startLight([one.wire], genesisTrust(one.network.genesis))
+    const access = createLightAccess({
+      service,
+      network: networkView(one.network),
+      clock: system.clock,
+      close: async () => undefined,
+    })
+    await access.head()
+    const { hash: expected } = await one.chain.block(3)
+    expect((await access.block(3)).hash).toBe(expected)
+    expect(await access.history(owner(), 10)).toEqual([])
+    await expect(access.block(1_000_000)).rejects.toMatchObject({ code: 'CHAIN_BLOCK_UNKNOWN' })
+    await wire.stop()
+  })
+
+  test('asks nobody in vain for ever', async () => {
+    const { service, wire } = await startLight([], genesisTrust(one.network.genesis))
+    await expect(service.state(key())).rejects.toMatchObject({ code: 'LIGHT_NO_PEER' })
+    await wire.stop()
+  })
+})
