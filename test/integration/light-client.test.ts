@@ -45,8 +45,8 @@ let peers = 0
 type Tamper = (question: ChainQuestion, items: Uint8Array[]) => Uint8Array[]
 
 /** A peer that passes questions on to the honest node, and changes the answers. */
-async function startLiar(tamper: Tamper): Promise<Wire> {
-  const wire = one.memory.createMemoryWire({ peer: peerId(`liar-${peers++}`), listen: true })
+async function startRelay(tamper: Tamper): Promise<Wire> {
+  const wire = one.memory.createMemoryWire({ peer: peerId(`relay-${peers++}`), listen: true })
   const honest = { peer: one.wire.peer, addresses: one.wire.addresses() }
   await wire.handle(CHAIN_PROTOCOL, CHAIN_PROTOCOL_OPTIONS, async (channel) => {
     const question = await channel.receive()
@@ -159,8 +159,10 @@ const LIES: readonly (readonly [string, Tamper, RegExp])[] = [
 
 describe('a light client with only a checkpoint', () => {
   test.each(LIES)('is told %s, believes the honest node and names the liar', async (_lie, tamper, code) => {
-    const liar = await startLiar(tamper)
-    const { service, wire } = await startLight([liar, one.wire], await checkpoint())
+    const liar = await startRelay(tamper)
+    // A relay too: peers are asked in the order in which they came.
+    const honest = await startRelay((_question, items) => items)
+    const { service, wire } = await startLight([liar, honest], await checkpoint())
     const access = createLightAccess({
       service,
       network: networkView(one.network),
@@ -171,11 +173,11 @@ describe('a light client with only a checkpoint', () => {
     expect(account.balance).toBe(String(1_000n * DLLM))
     expect(account.address).toBe(addressOfAccount(owner(), 'local'))
     expect(service.lies).toEqual([expect.objectContaining({ peer: liar.peer, code: expect.stringMatching(code) })])
-    await Promise.all([wire.stop(), liar.stop()])
+    await Promise.all([wire.stop(), liar.stop(), honest.stop()])
   })
 
   test.each(LIES)('is told %s by everybody, and says so', async (_lie, tamper, code) => {
-    const liar = await startLiar(tamper)
+    const liar = await startRelay(tamper)
     const { service, wire } = await startLight([liar], await checkpoint())
     await expect(service.state(key())).rejects.toMatchObject({
       code: 'LIGHT_ALL_LIE',
