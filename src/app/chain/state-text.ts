@@ -88,7 +88,8 @@ function proposalText(proposal: ProposalView, height: number): string {
     ...Object.entries(changes).map(([name, value]) => `${name} = ${value}`),
     `yes  ${share(yesStake)}`,
     `no   ${share(noStake)}`,
-    `by   ${proposer}, deposit ${money(deposit)}`,
+    `by   ${proposer}`,
+    `with a deposit of ${money(deposit)}`,
   ]
   const heading = `Proposal ${number}, until block ${endHeight} (${untilHeight(endHeight, height)})`
   return `${heading}\n${lines.map((line) => `  ${line}\n`).join('')}`
@@ -100,8 +101,8 @@ function bondLines({ amount, validator, validatorName }: BondView): string[] {
 
 function unbondingLines({ amount, validator, dueHeight }: UnbondingView, height: number): string[] {
   return [
-    `${money(amount)} back ${untilHeight(dueHeight, height)} (block ${dueHeight}), unbonded from`,
-    `  ${validator}`,
+    `${money(amount)} unbonded, back ${untilHeight(dueHeight, height)}`,
+    `  at block ${dueHeight}, from ${validator}`,
   ]
 }
 

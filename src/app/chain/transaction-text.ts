@@ -72,7 +72,7 @@ export function blockText(block: BlockView, { nowMs }: Viewpoint): string {
 function entryText(view: TransactionView, place: readonly string[], address?: string): string {
   const { title, details } = tell(view, address)
   const { fee, sender } = view
-  const from = address === undefined ? [`from ${sender}`] : []
+  const from = address === undefined ? [`by ${sender}`] : []
   const isPayer = address === undefined || address === sender
   const paid = fee === undefined || !isPayer ? [] : [`fee ${money(fee)}`]
   const lines = [...from, ...details, ...paid, `id ${view.id}`]
@@ -95,7 +95,10 @@ function tell({ type, body, sender }: TransactionView, address: string | undefin
     case 'register-validator':
       return { title: `registered the validator ${text('name')}`, details: [] }
     case 'report-double-sign':
-      return { title: `reported a double sign at block ${text('height')}`, details: [`key ${text('consensusKey')}`] }
+      return {
+        title: `reported a double sign at block ${text('height')}`,
+        details: ['of the key', text('consensusKey')],
+      }
     case 'propose-parameters':
       return { title: 'proposed to change parameters', details: changeLines(body['changes']) }
     case 'vote-parameters':
@@ -117,5 +120,6 @@ function memoLines(hex: string): string[] {
   const text = new TextDecoder().decode(bytes)
   const isPlain = !/[\p{C}\p{Zl}\p{Zp}\uFFFD]/u.test(text)
   const shown = isPlain ? `“${text}”` : `0x${hex}`
-  return [...shown.matchAll(/.{1,70}/gu)].map(([line], index) => `${index === 0 ? 'memo ' : '     '}${line}`)
+  // What is left of 80 columns beside the labels.
+  return [...shown.matchAll(/.{1,62}/gu)].map(([line], index) => `${index === 0 ? 'memo ' : '     '}${line}`)
 }

@@ -1,0 +1,174 @@
+/** What the chain's commands print: whole addresses, 80 columns, and nothing of a stranger's that moves the cursor. */
+import { bytesToHex } from '@noble/hashes/utils.js'
+import { describe, expect, test } from 'vitest'
+import type {
+  AccountView,
+  BlockView,
+  HeadView,
+  ParametersView,
+  TransactionView,
+  ValidatorView,
+} from '../../../../src/app/chain/chain-access.ts'
+import {
+  accountText,
+  bondsText,
+  headLine,
+  headText,
+  ownValidatorText,
+  parametersText,
+  proposalsText,
+  validatorsText,
+} from '../../../../src/app/chain/state-text.ts'
+import { viewParameterValues } from '../../../../src/app/chain/state-views.ts'
+import { ageText, percent, timeText } from '../../../../src/app/chain/text-parts.ts'
+import { blockText, historyText, transactionText } from '../../../../src/app/chain/transaction-text.ts'
+import { accountId, hash } from '../../../../src/base/brand.ts'
+import { addressOfAccount } from '../../../../src/core/fields.ts'
+import { PARAMETERS, type Parameters } from '../../../../src/core/parameters.ts'
+
+const NOW = Date.UTC(2026, 10, 21, 12, 0, 0)
+const ALL = String(2n ** 64n - 1n)
+const anna = addressOfAccount(accountId('11'.repeat(20)), 'testnet')
+const bert = addressOfAccount(accountId('22'.repeat(20)), 'testnet')
+const id = hash('ab'.repeat(32))
+
+const validator: ValidatorView = {
+  ...{ address: anna, name: 'N'.repeat(32), consensusKey: 'cd'.repeat(32), stake: ALL, status: 'tombstoned' },
+  ...{ votes: false, signedBlocks: 99_999 },
+}
+const account: AccountView = {
+  ...{ source: 'node', height: 1_204, address: anna, balance: '1500000000', nonce: '3', waiting: 1 },
+  bonds: [{ validator: bert, validatorName: 'V'.repeat(32), amount: ALL }],
+  unbondings: [{ validator: bert, amount: ALL, dueHeight: 281_474_976_710_656 }],
+  validator,
+}
+const head: HeadView = {
+  ...{ networkId: id, name: 'n'.repeat(32), kind: 'testnet', source: 'node', height: 281_474_976_710_656, hash: id },
+  ...{ timeMs: NOW - 42_000, baseFee: '1000000000', epoch: 468_750_000, validators: 256 },
+  supply: { genesis: ALL, issued: ALL, burnt: ALL, total: ALL, rewardPool: ALL },
+}
+const transaction: TransactionView = {
+  ...{ id, type: 'transfer', sender: anna, nonce: '3', maxFee: '21', tip: '1', fee: '110' },
+  ...{ height: 1_204, timeMs: NOW - 125_000, body: { to: bert, amount: '12500000000', memo: '72656e74' } },
+}
+const block: BlockView = {
+  ...{ height: 1_204, hash: id, parentHash: id, round: 1, timeMs: NOW, proposer: anna, stateRoot: id, baseFee: '1' },
+  ...{ units: 10, bytes: 600, transactions: [transaction], commit: { round: 1, signedStake: '2', totalStake: '3' } },
+}
+const parameters: ParametersView = {
+  values: viewParameterValues(
+    Object.fromEntries(Object.entries(PARAMETERS).map(([name, { max }]) => [name, max])) as Parameters,
+  ),
+  proposals: [
+    {
+      ...{ number: 3, proposer: anna, deposit: ALL, endHeight: 1_300, changes: { commitMs: '500', voteMs: ALL } },
+      ...{ votes: [{ voter: anna, yes: true }], yesStake: ALL, noStake: '0', totalStake: ALL },
+    },
+  ],
+}
+const withBody = (type: string, body: TransactionView['body']): TransactionView => ({ ...transaction, type, body })
+const memo = (text: string) =>
+  withBody('transfer', { to: bert, amount: '1', memo: bytesToHex(new TextEncoder().encode(text)) })
+const view = { nowMs: NOW }
+
+const everything: Record<string, string> = {
+  account: accountText(account),
+  bonds: bondsText(account),
+  validators: validatorsText([validator, validator]),
+  own: ownValidatorText(account),
+  head: headText(head, NOW),
+  watched: headLine(head),
+  parameters: parametersText(parameters),
+  proposals: proposalsText(parameters.proposals, 1_204),
+  transaction: transactionText(memo('m'.repeat(128)), view),
+  block: blockText(block, view),
+  history: historyText([transaction, memo('\u0000'.repeat(128))], { address: bert, nowMs: NOW }),
+  register: historyText([withBody('register-validator', { name: 'N'.repeat(32) })], view),
+  reported: transactionText(withBody('report-double-sign', { height: 3, consensusKey: 'cd'.repeat(32) }), view),
+  report: historyText([withBody('report-double-sign', { height: 3, consensusKey: 'cd'.repeat(32) })], view),
+}
+
+test.each(Object.entries(everything))('%s fits 80 columns, with whole addresses', (_name, text) => {
+  expect(text.split('\n').filter((line) => line.length > 80)).toEqual([])
+  for (const word of text.match(/\btdllm1\w*/g) ?? []) expect([anna, bert]).toContain(word)
+  expect(text).not.toMatch(/undefined|NaN|\[object/)
+})
+
+test('a history says who sent and who received', () => {
+  const told = (address: string) =>
+    historyText([transaction], { address, nowMs: NOW }).replace(anna, 'ANNA').replace(bert, 'BERT')
+  expect(told(anna)).toMatchInlineSnapshot(`
+    "#1204  2 min ago  sent 12.5 DLLM
+      to BERT
+      memo “rent”
+      fee 0.00000011 DLLM
+      id abababababababababababababababababababababababababababababababab
+    "
+  `)
+  expect(told(bert)).toMatchInlineSnapshot(`
+    "#1204  2 min ago  received 12.5 DLLM
+      from ANNA
+      memo “rent”
+      id abababababababababababababababababababababababababababababababab
+    "
+  `)
+})
+
+test('a transaction that waits says so', () => {
+  const { height: _height, timeMs: _timeMs, fee: _fee, ...waiting } = transaction
+  expect(transactionText(waiting, view)).toContain('Block        waits for a block')
+  expect(transactionText(waiting, view)).toContain('not yet paid')
+})
+
+test.each([
+  ['bond', { validator: bert, amount: '1000000000' }, `bonded 1 DLLM\n  by ${anna}\n  to ${bert}`],
+  ['unbond', { validator: bert, amount: '1000000000' }, `unbonded 1 DLLM\n  by ${anna}\n  from ${bert}`],
+  ['vote-parameters', { proposal: 3, yes: false }, 'voted no on proposal 3'],
+  ['propose-parameters', { changes: [{ name: 'commitMs', value: '5' }] }, 'parameters\n  by'],
+  ['type 99', {}, 'type 99'],
+])('a block tells of %s', (type, body, expected) => {
+  expect(blockText({ ...block, transactions: [withBody(type, body)] }, view)).toContain(expected)
+})
+
+test('a large block shows some of its transactions and how many more there are', () => {
+  const text = blockText({ ...block, transactions: Array.from({ length: 25 }, () => transaction) }, view)
+  expect(text.match(/sent 12.5 DLLM/g)).toHaveLength(20)
+  expect(text).toContain('… and 5 more')
+})
+
+describe('a memo', () => {
+  test.each([
+    ['plain text as it is', 'Möbel, März', '“Möbel, März”'],
+    ['an escape sequence as digits', '\u001b[2Jhello', '0x1b5b324a68656c6c6f'],
+    ['a line break as digits', 'a\nb', '0x610a62'],
+    ['a change of the direction of writing as digits', 'a\u202eb', '0x61e280ae62'],
+  ])('shows %s', (_case, text, shown) => {
+    expect(historyText([memo(text)], view)).toContain(`memo ${shown}`)
+  })
+
+  test('that is no UTF-8 is shown as digits', () => {
+    expect(historyText([withBody('transfer', { to: bert, amount: '1', memo: 'ff00' })], view)).toContain('memo 0xff00')
+  })
+})
+
+test('empty lists say what to do next', () => {
+  expect(proposalsText([], 1)).toContain('`dllm param propose NAME=VALUE`')
+  expect(bondsText({ ...account, bonds: [], unbondings: [] })).toContain('`dllm chain validators`')
+})
+
+test.each([
+  [0, 'now'],
+  [-5_000, 'now'],
+  [42_000, '42 s ago'],
+  [89_999, '89 s ago'],
+  [120_000, '2 min ago'],
+  [5_400_000, '2 h ago'],
+  [10 * 86_400_000, '10 days ago'],
+])('%d ms are %s', (elapsed, text) => {
+  expect(ageText(NOW - elapsed, NOW)).toBe(text)
+})
+
+test('times are told in UTC, shares with a decimal', () => {
+  expect(timeText(NOW)).toBe('2026-11-21 12:00:00 UTC')
+  expect([percent('2', '3'), percent('3', '3'), percent('0', '0')]).toEqual(['66.6 %', '100 %', '0 %'])
+})
