@@ -1,0 +1,212 @@
+/** What the ends of blocks and epochs do: unbondings, issuance, rewards, votes on parameters, the next set. */
+import { beforeEach, describe, expect, test } from 'vitest'
+import { endBlock } from '../../../../src/core/block/end-of-block.ts'
+import { endEpoch } from '../../../../src/core/block/end-of-epoch.ts'
+import type { Genesis } from '../../../../src/core/genesis.ts'
+import { genesisState } from '../../../../src/core/genesis.ts'
+import type { ParameterChange } from '../../../../src/core/parameters.ts'
+import { getAccount } from '../../../../src/core/state/accounts.ts'
+import { stateFaults } from '../../../../src/core/state/invariants.ts'
+import { issue, move } from '../../../../src/core/state/money.ts'
+import { getParameters } from '../../../../src/core/state/parameters-record.ts'
+import { getProposal, putParameterVote, putProposal } from '../../../../src/core/state/proposals.ts'
+import { createStateStore, type Overlay, overlayOn } from '../../../../src/core/state/state.ts'
+import { getSupply, putSupply } from '../../../../src/core/state/supply.ts'
+import { getValidatorSet } from '../../../../src/core/state/validator-sets.ts'
+import { getValidator, putValidator, type Validator } from '../../../../src/core/state/validators.ts'
+import { DLLM, type Person, person, testGenesis } from '../../../chain-accounts.ts'
+
+/** 1 and 2 validate with 100 DLLM each and have 1,000 more, like 3 and 4. */
+const genesis: Genesis = testGenesis()
+const { parameters } = genesis
+const [ann, ben, cleo] = [1, 2, 3].map(person) as [Person, Person, Person]
+let state: Overlay
+
+beforeEach(() => {
+  state = overlayOn(createStateStore(genesisState(genesis)))
+})
+
+const bond = (owner: Person, validator: Person, amount: bigint): void =>
+  move(state, {
+    amount,
+    from: { type: 'account', id: owner.id },
+    to: { type: 'bond', validator: validator.id, owner: owner.id },
+  })
+const change = (who: Person, fields: Partial<Validator>): void =>
+  putValidator(state, who.id, { ...getValidator(state, who.id)!, ...fields })
+const balance = (who: Person): bigint => getAccount(state, who.id).balance
+const end = (epoch = 0): void => endEpoch(state, { epoch, height: 10 * (epoch + 1), parameters })
+const sound = (): void => {
+  const store = createStateStore(genesisState(genesis))
+  store.merge(state.changes())
+  expect(stateFaults(store)).toEqual([])
+}
+
+describe('the end of a block', () => {
+  const block = { height: 7, parameters, units: 0, seedSignature: new Uint8Array(96) }
+
+  test('pays the unbondings that are due and no others', () => {
+    for (const dueHeight of [6, 7, 8]) {
+      move(state, {
+        amount: BigInt(dueHeight) * DLLM,
+        from: { type: 'bond', validator: ann.id, owner: ann.id },
+        to: { type: 'unbonding', dueHeight, owner: ann.id, validator: ann.id, begunHeight: 1 },
+      })
+    }
+    endBlock(state, block)
+    expect(balance(ann)).toBe(1_007n * DLLM)
+    sound()
+  })
+
+  test('issues the part for stake, and never more than there can be', () => {
+    endBlock(state, block)
+    expect(getSupply(state)).toMatchObject({ issued: 800_000_000n, pool: 800_000_000n })
+    const room = 5n
+    putSupply(state, { ...getSupply(state), issued: 2n ** 64n - 1n - getSupply(state).genesis - room })
+    endBlock(state, block)
+    expect(getSupply(state).pool).toBe(800_000_005n)
+  })
+})
+
+describe('rewards', () => {
+  test('go by stake times signed blocks, then by bonds; what rounding leaves stays in the pool', () => {
+    bond(cleo, ben, 50n * DLLM)
+    change(ann, { signedBlocks: 9 })
+    change(ben, { signedBlocks: 4 })
+    issue(state, 1_001n)
+    end()
+    // 100 · 9 : 150 · 4 = 3 : 2; of the second part 100 : 50.
+    expect(balance(ann)).toBe(1_000n * DLLM + 600n)
+    expect(balance(ben)).toBe(1_000n * DLLM + 266n)
+    expect(balance(cleo)).toBe(950n * DLLM + 133n)
+    expect(getSupply(state).pool).toBe(2n)
+    expect(getValidator(state, ann.id)?.signedBlocks).toBe(0)
+    sound()
+  })
+
+  test('are nothing for who is tombstoned, and their blocks are forgotten too', () => {
+    change(ann, { signedBlocks: 9, status: 'tombstoned' })
+    change(ben, { signedBlocks: 1 })
+    issue(state, 100n)
+    end()
+    expect(balance(ann)).toBe(1_000n * DLLM)
+    expect(balance(ben)).toBe(1_000n * DLLM + 100n)
+    expect(getValidator(state, ann.id)?.signedBlocks).toBe(0)
+  })
+
+  test('wait in the pool when nobody signed, or who signed has no stake left', () => {
+    issue(state, 100n)
+    end()
+    change(ann, { signedBlocks: 3 })
+    move(state, {
+      amount: 100n * DLLM,
+      from: { type: 'bond', validator: ann.id, owner: ann.id },
+      to: { type: 'account', id: ann.id },
+    })
+    end(1)
+    expect(getSupply(state).pool).toBe(100n)
+  })
+})
+
+describe('a vote on parameters', () => {
+  const propose = (changes: readonly ParameterChange[], number = 0): void => {
+    putProposal(state, number, { proposer: cleo.id, deposit: 0n, endHeight: 10, changes })
+    const from = { type: 'account', id: cleo.id } as const
+    move(state, { amount: 5n * DLLM, from, to: { type: 'deposit', proposal: number } })
+    putSupply(state, { ...getSupply(state), proposalsMade: number + 1 })
+  }
+  const vote = (who: Person, yes: boolean, number = 0): void => putParameterVote(state, number, { voter: who.id, yes })
+  const fees: ParameterChange[] = [{ name: 'baseFeeMin', value: 7n }]
+
+  test.each([
+    ['more than half of the stake says yes', [true, undefined, 1n], { accepted: true, returned: true }],
+    ['exactly half says yes', [true, undefined, 0n], { accepted: false, returned: true }],
+    ['more say no', [true, false, 0n], { accepted: false, returned: true }],
+    ['nobody votes', [undefined, undefined, 0n], { accepted: false, returned: false }],
+  ] as const)('when %s', (_case, [first, second, more], { accepted, returned }) => {
+    if (more > 0n) bond(ann, ann, more)
+    propose(fees)
+    if (first !== undefined) vote(ann, first)
+    if (second !== undefined) vote(ben, second)
+    end()
+    expect(getParameters(state).baseFeeMin).toBe(accepted ? 7n : parameters.baseFeeMin)
+    expect(balance(cleo)).toBe((returned ? 1_000n : 995n) * DLLM)
+    expect(getSupply(state).burnt).toBe(returned ? 0n : 5n * DLLM)
+    expect(getProposal(state, 0)).toBeUndefined()
+    sound()
+  })
+
+  test('with less than a third of the stake costs the deposit', () => {
+    bond(cleo, ben, 100n * DLLM)
+    bond(ann, ben, DLLM)
+    move(state, {
+      amount: 2n * DLLM,
+      from: { type: 'bond', validator: ann.id, owner: ann.id },
+      to: { type: 'account', id: ann.id },
+    })
+    propose(fees)
+    vote(ann, true)
+    end()
+    expect(getSupply(state).burnt).toBe(5n * DLLM)
+  })
+
+  test('that ends later is left alone', () => {
+    propose(fees)
+    putProposal(state, 0, { ...getProposal(state, 0)!, endHeight: 20 })
+    for (const who of [ann, ben]) vote(who, true)
+    end()
+    expect(getProposal(state, 0)).toBeDefined()
+    expect(getParameters(state).baseFeeMin).toBe(parameters.baseFeeMin)
+  })
+
+  test('that does not go together with one accepted before changes nothing', () => {
+    propose([
+      { name: 'blockUnitsMax', value: 20_000n },
+      { name: 'blockUnitsTarget', value: 20_000n },
+    ])
+    propose([{ name: 'blockUnitsTarget', value: 40_000n }], 1)
+    for (const number of [0, 1]) for (const who of [ann, ben]) vote(who, true, number)
+    end()
+    expect(getParameters(state)).toMatchObject({ blockUnitsMax: 20_000n, blockUnitsTarget: 20_000n })
+    sound()
+  })
+})
+
+describe('the set of the epoch after the next', () => {
+  const setOf = (epoch: number) => getValidatorSet(state, epoch)?.members.map(({ id, stake }) => [id, stake])
+
+  test('has the stakes of now, while the next epoch keeps its set', () => {
+    bond(cleo, ben, 50n * DLLM)
+    const next = setOf(1)
+    end()
+    expect(setOf(1)).toEqual(next)
+    expect(new Map(setOf(2) as never)).toEqual(
+      new Map([
+        [ann.id, 100n * DLLM],
+        [ben.id, 150n * DLLM],
+      ]),
+    )
+  })
+
+  test('leaves out who is tombstoned or has too little', () => {
+    change(ann, { status: 'tombstoned' })
+    end()
+    expect(setOf(2)).toEqual([[ben.id, 100n * DLLM]])
+  })
+
+  test('is the one before when nobody qualifies', () => {
+    for (const who of [ann, ben]) change(who, { status: 'tombstoned' })
+    const before = setOf(1)
+    end()
+    expect(setOf(2)).toEqual(before)
+  })
+
+  test('is kept until the commit of its last block has been counted', () => {
+    end()
+    expect(getValidatorSet(state, 0)).toBeDefined()
+    end(1)
+    expect(getValidatorSet(state, 0)).toBeUndefined()
+    expect(getValidatorSet(state, 1)).toBeDefined()
+    expect(getValidatorSet(state, 3)).toBeDefined()
+  })
+})
