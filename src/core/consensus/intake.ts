@@ -49,11 +49,15 @@ function receiveVote(machine: Machine, from: PeerId | undefined, vote: Vote): vo
   countVote(machine, vote)
 }
 
-/** Counts a vote whose signature is right, and tells when it contradicts an earlier one. */
+/**
+ * Counts a vote whose signature is right, and tells when it contradicts an earlier one. Our own may have come back from others
+ * before it was said again here.
+ */
 export function countVote(machine: Machine, vote: Vote): void {
   const { state, rules } = machine
   const votes = votesIn(roundOf(state, vote.round), vote.type)
   const held = votesOf(votes, vote.voter)
+  if (rules.isCounted(held, vote)) return
   addVote(votes, vote, stakeOf(state, vote.voter), rules)
   const other = held.find((first) => votesConflict(first, vote))
   if (other === undefined || votes.reported.has(vote.voter) || !rules.reports()) return
@@ -101,6 +105,7 @@ function receiveProposal(machine: Machine, from: PeerId | undefined, proposal: P
 export function keepProposal(machine: Machine, from: PeerId | undefined, proposal: Proposal): void {
   const { state, rules } = machine
   const round = roundOf(state, proposal.round)
+  if (round.proposals.some((held) => isSameProposal(held.proposal, proposal))) return
   const other = round.proposals.find((held) => proposalsConflict(held.proposal, proposal))
   round.proposals.push({ proposal, arrivedMs: machine.nowMs, from })
   dropFarthestProposal(state)

@@ -8,25 +8,27 @@ import { CodecError } from '../../base/codec.ts'
 import { decodeBlock } from '../block/block.ts'
 import { countVote, keepProposal, receive } from './intake.ts'
 import { decodeEntry, type Entry } from './journal.ts'
-import { type Machine, positionOf, raiseFloor, signKey, wake } from './machine.ts'
+import { digestOf, type Machine, positionOf, raiseFloor, signKey, wake } from './machine.ts'
+import { proposalDigest } from './messages.ts'
 import type { Lock, Message, Recovered, SignRecord } from './replica-port.ts'
-import { votesIn } from './round-state.ts'
 import { onTimer } from './rules/rounds.ts'
 import { comparePositions, type SignPosition } from './sign-guard.ts'
-import { votesOf } from './vote-set.ts'
 
 /** `settle` fires the rules, as after every input. */
 export function recover(machine: Machine, recovered: Recovered | undefined, settle: () => void): void {
   const { height } = machine.state
   const { nowMs } = machine
+  let said: readonly Message[] = []
   if (recovered !== undefined) {
     bind(machine, recovered)
     const entries = readJournal(recovered.journal).filter((entry) => heightOf(entry) === height)
-    for (const entry of entries) if (entry.type === 'own') rememberOwn(machine, entry.message)
+    said = entries.flatMap((entry) => (entry.type === 'own' ? [entry.message] : []))
+    for (const message of said) rememberOwn(machine, message)
     replay(machine, entries, settle)
   }
   machine.nowMs = nowMs
   if (machine.state.height === height) {
+    confirm(machine, said, recovered?.record)
     if (recovered?.record !== undefined) adopt(machine, recovered.record)
     holdOwn(machine)
     sayAgain(machine)
@@ -86,6 +88,30 @@ function replay(machine: Machine, entries: readonly Entry[], settle: () => void)
   machine.effects = machine.effects.filter(({ type }) => type !== 'wake' && type !== 'judge' && type !== 'behind')
 }
 
+/**
+ * What stands in the journal but came no further than there goes to the sign state before it is said: the journal may be
+ * lost the next time.
+ */
+function confirm(machine: Machine, said: readonly Message[], record: SignRecord | undefined): void {
+  const newest = said.reduce<Message | undefined>(
+    (found, message) =>
+      found === undefined || comparePositions(positionOf(message), positionOf(found)) > 0 ? message : found,
+    undefined,
+  )
+  if (newest === undefined) return
+  const position = positionOf(newest)
+  if (record !== undefined && comparePositions(position, record.request) <= 0) return
+  const { state } = machine
+  const { signature, blockHash } = newest.type === 'vote' ? newest.vote : newest.proposal
+  const digest =
+    newest.type === 'vote' ? digestOf(machine, newest.vote) : proposalDigest(machine.networkId, newest.proposal)
+  const { locked, valid } = state
+  machine.effects.unshift({
+    type: 'sign-state',
+    record: { request: { ...position, digest }, signature, blockHash, locked, valid },
+  })
+}
+
 /** Where the sign state is further than the journal, the round goes on behind what was signed, under its lock. */
 function adopt(machine: Machine, record: SignRecord): void {
   const { state, rules } = machine
@@ -123,13 +149,10 @@ function later(one: Lock | undefined, other: Lock | undefined): Lock | undefined
 
 /** Own messages count, whether or not the replay came to their place again. */
 function holdOwn(machine: Machine): void {
-  const { state, rules } = machine
+  const { state } = machine
   for (const message of machine.own.values()) {
     if (message.type === 'vote') {
-      const { vote } = message
-      const round = state.rounds.get(vote.round)
-      const held = round === undefined ? [] : votesOf(votesIn(round, vote.type), vote.voter)
-      if (!rules.isCounted(held, vote)) countVote(machine, vote)
+      countVote(machine, message.vote)
     } else if (!state.blocks.has(message.proposal.blockHash)) {
       const { blockHash, block } = message.proposal
       state.blocks.set(blockHash, { block: decodeBlock(block), verdict: undefined })

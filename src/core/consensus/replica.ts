@@ -61,6 +61,7 @@ export function createReplica(options: ReplicaOptions, ports: ReplicaPorts, rule
   return {
     step: (input) => {
       assert(isStarted !== (input.type === 'start'), 'a replica starts once, and first')
+      assert(Number.isSafeInteger(input.nowMs), 'time is whole milliseconds')
       isStarted = true
       machine.nowMs = input.nowMs
       machine.effects = []

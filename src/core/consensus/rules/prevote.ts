@@ -65,7 +65,8 @@ function checks(machine: Machine, held: HeldProposal): boolean {
     judge(machine, from, { verdict: 'ignore', code: 'PROPOSAL_INVALID_BLOCK', message })
     return false
   }
-  if (proposal.validRound !== undefined) return true
+  // A quorum found the time of a proven block right, and so did this replica when it locked.
+  if (proposal.validRound !== undefined || proposal.blockHash === machine.state.locked?.hash) return true
   const header = machine.state.blocks.get(proposal.blockHash)?.block.header
   if (header === undefined || header.round !== proposal.round) {
     const message = 'A block of another round was proposed as a new one.'

@@ -9,7 +9,9 @@ import { decodeBlock, encodeBlock } from '../../block/block.ts'
 import { keepProposal } from '../intake.ts'
 import { type Machine, signKey, signProposal, wake } from '../machine.ts'
 import type { Proposal } from '../messages.ts'
+import type { Lock } from '../replica-port.ts'
 import { proposalWith, prune } from '../round-state.ts'
+import { tallyFor } from '../vote-set.ts'
 
 /** Lines 11–21. */
 export function startRound(machine: Machine, round: number): void {
@@ -40,7 +42,7 @@ function newProposal(machine: Machine): Proposal | undefined {
   const carrier = again === undefined ? undefined : proposalWith(state, again.hash)
   if (again !== undefined && carrier !== undefined) {
     const { blockHash, block } = carrier
-    return signProposal(machine, { height, round, validRound: again.round, blockHash, block })
+    return signProposal(machine, { height, round, validRound: provenRound(machine, again), blockHash, block })
   }
   if (ports.signer === undefined) return undefined
   // Clocks differ: the parent's may have been ahead of ours.
@@ -48,4 +50,14 @@ function newProposal(machine: Machine): Proposal | undefined {
   const block = ports.ledger.propose({ round, timeMs, lastCommit: last.commit })
   const blockHash = ports.ledger.hashOf(block)
   return signProposal(machine, { height, round, validRound: undefined, blockHash, block: encodeBlock(block) })
+}
+
+/**
+ * The valid round, if its prevotes are held. After a lost journal they may not be, anywhere: a claim that nobody can check would
+ * stop every round, while those who are locked on the block prevote it without.
+ */
+function provenRound({ state, rules }: Machine, { round, hash }: Lock): number | undefined {
+  const prevotes = state.rounds.get(round)?.prevotes
+  const isProven = prevotes !== undefined && rules.isQuorum(state.head.validators, tallyFor(prevotes, hash))
+  return isProven ? round : undefined
 }
