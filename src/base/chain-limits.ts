@@ -37,6 +37,8 @@ export const CHAIN_LIMITS = {
   parametersMax: 64,
   /** Results of blocks that were checked and may become final: one per round, and rounds after a few are rare. */
   candidatesMax: 4,
+  /** Final blocks that are handed out to be stored: one input of the replica makes two final at most. */
+  appliedBlocksKept: 4,
   genesisFileBytesMax: 4 * MIB,
   genesisAccountsMax: 65_536,
   /** Heights and rounds that are believed at all; 2^48 ms of one-millisecond blocks. */

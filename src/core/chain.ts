@@ -61,6 +61,8 @@ export interface AppliedBlock {
   readonly transactions: readonly AppliedTransaction[]
   /** Of the next height. */
   readonly nextValidators: ValidatorSet
+  /** The state after it. */
+  readonly tree: StateTree
 }
 
 export interface Chain extends Ledger {
@@ -77,6 +79,8 @@ export interface Chain extends Ledger {
   place(): Place
   /** What `apply` or `applyFinalized` did last; undefined before. */
   lastApplied(): AppliedBlock | undefined
+  /** The same for the latest few heights: one input of the replica can make two blocks final. */
+  appliedAt(height: number): AppliedBlock | undefined
   /**
    * Takes over a block that others have made final: the commit is verified first, then the block, save its seed signature.
    * @throws CommitError, BlockError, and nothing has changed.
@@ -109,7 +113,8 @@ export function createChain(start: ChainStart, ports: ChainPorts = {}): Chain {
     },
     mempool: chain.mempool,
     place: () => chain.place,
-    lastApplied: () => chain.applied,
+    lastApplied: () => chain.applied.at(-1),
+    appliedAt: (height) => chain.applied.find((applied) => applied.height === height),
     head: () => chain.head,
     proposer: (round) => chain.place.proposerOf(round),
     propose: (request) => propose(chain, request),
@@ -132,7 +137,8 @@ interface OpenChain {
   header: Header
   place: Place
   head: Head
-  applied: AppliedBlock | undefined
+  /** Oldest first. */
+  readonly applied: AppliedBlock[]
 }
 
 interface Candidate {
@@ -155,7 +161,7 @@ function openChain({ networkId, header, commit, entries }: ChainStart, ports: Ch
   const parent = { height: header.height, hash, timeMs: header.timeMs }
   const place = placeOn(parent, { networkId, state, tree, power })
   return {
-    ...{ networkId, ports, power, state, header, place, applied: undefined },
+    ...{ networkId, ports, power, state, header, place, applied: [] },
     mempool: createMempool(poolHead(place, ports)),
     candidates: new Map(),
     head: headOf(place, commit),
@@ -235,11 +241,9 @@ function advance(chain: OpenChain, block: Block, commit: Commit): void {
   chain.header = block.header
   chain.place = placeOn({ height, hash, timeMs }, { networkId, state, tree, power })
   chain.head = headOf(chain.place, commit)
-  chain.applied = {
-    ...{ height, hash, block, commit, transactions },
-    stateChanges: changes,
-    nextValidators: chain.place.set,
-  }
+  const nextValidators = chain.place.set
+  chain.applied.push({ height, hash, block, commit, transactions, tree, nextValidators, stateChanges: changes })
+  if (chain.applied.length > CHAIN_LIMITS.appliedBlocksKept) chain.applied.shift()
   chain.mempool.advance(poolHead(chain.place, ports), accountsIn(changes))
 }
 

@@ -3,6 +3,7 @@
  * timers. Decides nothing itself. Spec: docs/spec/consensus.md §2.
  * @module
  */
+import { assert } from '../../base/assert.ts'
 import type { Hash, PeerId } from '../../base/brand.ts'
 import { milliseconds } from '../../base/brand.ts'
 import { NODE_LIMITS } from '../../base/chain-limits.ts'
@@ -129,7 +130,7 @@ class Driver implements ConsensusDriver {
       case 'wake':
         return this.#wake(effect)
       case 'finalize':
-        return this.#finalize()
+        return this.#finalize(effect)
       case 'judge':
         log.write('info', 'consensus.judged', { peer: effect.peer, code: effect.code, verdict: effect.verdict })
         if (effect.peer !== undefined) wire.judge(effect.peer as PeerId, effect.verdict)
@@ -162,9 +163,11 @@ class Driver implements ConsensusDriver {
     this.#timers.add(cancel)
   }
 
-  async #finalize(): Promise<void> {
+  /** Not the chain's newest: votes that came early may have made the next block final in the same step. */
+  async #finalize({ block }: Effect & { type: 'finalize' }): Promise<void> {
     const { chain, events, keeper } = this.#parts
-    const applied = chain.lastApplied()!
+    const applied = chain.appliedAt(block.header.height)
+    assert(applied !== undefined, 'what is final was applied')
     await events.save(applied)
     await keeper.finalized()
     events.onFinal(applied)

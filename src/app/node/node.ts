@@ -184,9 +184,9 @@ class Node implements FullNode {
   }
 
   #onFinal(applied: AppliedBlock): void {
-    const { chain, recent, log } = this.#parts
-    const { height, hash, commit, block } = applied
-    recent.add({ header: block.header, hash, commit, tree: chain.tree })
+    const { recent, log } = this.#parts
+    const { height, hash, commit, block, tree } = applied
+    recent.add({ header: block.header, hash, commit, tree })
     log.write('info', 'chain.final', { height, round: commit.round, transactions: block.transactions.length })
     this.access.announce()
   }
