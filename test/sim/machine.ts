@@ -4,6 +4,7 @@
  * @module
  */
 import { createNode, type FullNode } from '../../src/app/node/node.ts'
+import type { Hash } from '../../src/base/brand.ts'
 import { HouseError } from '../../src/base/error.ts'
 import type { Log } from '../../src/base/ports.ts'
 import type { FastAcceptance } from '../../src/core/ed25519.ts'
@@ -45,6 +46,8 @@ export interface Machine {
   hasSigned: boolean
   /** Height that it has announced, in any life. */
   announced: number
+  /** Height of the newest block that went to the store in this life. */
+  saved: number
   /** Lives so far. */
   starts: number
 }
@@ -54,7 +57,7 @@ export function createMachine(plan: MachinePlan, timeline: Timeline): Machine {
   return {
     plan,
     storage: createMachineStorage(timeline, { seed, latencyMsMax }),
-    ...{ process: undefined, isDamaged: false, hasSigned: false, announced: 0, starts: 0 },
+    ...{ process: undefined, isDamaged: false, hasSigned: false, announced: 0, saved: 0, starts: 0 },
   }
 }
 
@@ -74,6 +77,7 @@ export function startMachine(machine: Machine, surroundings: Surroundings): void
   if (isNewKey && machine.hasSigned) witness.object('no honest double sign', `${plan.name} lost its sign state`)
   const { disk, store } = storage.open(() => die(machine, surroundings, 'the power failed'))
   machine.process = process
+  machine.saved = 0
   machine.starts++
   trace.note(plan.name, `starts${isNewKey ? ' with a new key' : ''}`)
   const log: Log = {
@@ -87,7 +91,7 @@ export function startMachine(machine: Machine, surroundings: Surroundings): void
         machine.hasSigned = true
         witness.said(plan.name, message)
       }),
-      store: watchedStore(store, (height, hash) => witness.saved(plan.name, height, hash)),
+      store: watchedStore(store, (height, hash) => keep(machine, surroundings, { height, hash })),
       ...{ disk, clock, log, accepts: surroundings.accepts, sign: opensslSign, seedScheme: SIMULATED_SEEDS },
     },
   ).then(
@@ -112,7 +116,19 @@ function run(
   if (height > 0) witness.saved(machine.plan.name, height, hash)
   // The chain may have grown while it started.
   surroundings.onFinal(machine)
-  node.failed.then((error) => machine.process === process && fail(machine, surroundings, error))
+  void node.failed.then((error) => machine.process === process && fail(machine, surroundings, error))
+}
+
+/** A block goes to the store. */
+function keep(
+  machine: Machine,
+  { witness }: Surroundings,
+  block: { readonly height: number; readonly hash: Hash },
+): void {
+  const { name } = machine.plan
+  if (block.height === machine.saved) witness.object('nothing final is lost', `${name} stores ${block.height} twice`)
+  machine.saved = block.height
+  witness.saved(name, block.height, block.hash)
 }
 
 interface LogLine {
@@ -133,7 +149,7 @@ function fail(machine: Machine, surroundings: Surroundings, error: unknown): voi
   const { witness, trace } = surroundings
   const { name } = machine.plan
   trace.note(name, `failed: ${error instanceof HouseError ? error.code : String(error)}`)
-  witness.failed(name, error, machine.isDamaged)
+  witness.failed(name, error, machine.isDamaged || machine.plan.isTwin)
   machine.isDamaged = false
   stopMachine(machine, surroundings, RESTART_MS)
 }
@@ -153,7 +169,7 @@ export function stopMachine(machine: Machine, surroundings: Surroundings, downMs
     .then(() => process.wire.stop())
     .then(restart, (error: unknown) => {
       if (machine.process !== process) return
-      surroundings.witness.failed(machine.plan.name, error, machine.isDamaged)
+      surroundings.witness.failed(machine.plan.name, error, machine.isDamaged || machine.plan.isTwin)
       die(machine, surroundings, 'could not end')
     })
 }

@@ -7,7 +7,7 @@ import { createHash } from 'node:crypto'
 import type { NetworkChain } from '../../src/app/chain/network-chain.ts'
 import type { SeedScheme } from '../../src/app/node/node.ts'
 import type { ValidatorKeys } from '../../src/app/node/validator-keys.ts'
-import { milliseconds, type PeerId, peerId } from '../../src/base/brand.ts'
+import { type AccountId, milliseconds, type PeerId, peerId } from '../../src/base/brand.ts'
 import { blsPublicKey } from '../../src/core/bls.ts'
 import { accountOf } from '../../src/core/fields.ts'
 import { type Genesis, type GenesisValidator, networkIdOf } from '../../src/core/genesis.ts'
@@ -39,6 +39,8 @@ export interface Scenario {
   /** Owner of a machine with keys that no validator has yet; it may register. */
   readonly candidate: Person
   readonly registers: boolean
+  /** Validators that are not honest, or whose clock is wrong. */
+  readonly ill: ReadonlySet<AccountId>
   /** Consensus keys, as hex, that two machines sign with. */
   readonly twinKeys: ReadonlySet<string>
 }
@@ -49,6 +51,8 @@ const PARAMETERS: Parameters = {
   epochBlocks: 5n,
   unbondingBlocks: 8n,
   validatorsMax: 6n,
+  blockUnitsMax: 10_000n,
+  blockUnitsTarget: 500n,
   proposeMs: 400n,
   voteMs: 150n,
   roundMs: 100n,
@@ -96,6 +100,7 @@ export function scenarioOf(seed: number): Scenario {
     ...{ seed, people, machines, candidate },
     network: networkOf(genesis),
     registers: chance.pick(4) === 0,
+    ill: new Set(ill === 'none' ? [] : [validators[illIndex]!.id]),
     twinKeys: new Set(twins.map(({ keys }) => hex(keys!.consensus.publicKey))),
   }
 }
@@ -122,7 +127,7 @@ function byId<Entry extends { readonly id: string }>(entries: readonly Entry[]):
 /** Index of a validator whose stake leaves the others more than two thirds, with some room for bonds that come and go. */
 function leastThird(stakes: readonly number[], chance: Chance): number {
   const sum = stakes.reduce((all, stake) => all + stake, 0)
-  const fitting = [...stakes.keys()].filter((index) => stakes[index]! * 3.3 < sum)
+  const fitting = [...stakes.keys()].filter((index) => stakes[index]! * 3.5 < sum)
   return fitting[chance.pick(fitting.length)]!
 }
 

@@ -1,7 +1,18 @@
 /**
- * People who use the network, by seed.
+ * People who use the network, by seed: money moves, is bonded and unbonded, parameters are voted on, somebody registers, and a good
+ * part of all calls is wrong in some way.
  * @module
  */
+import type { FullNode } from '../../src/app/node/node.ts'
+import type { AccountId } from '../../src/base/brand.ts'
+import { HouseError, messageOf } from '../../src/base/error.ts'
+import { ZERO_HASH } from '../../src/core/fields.ts'
+import { PARAMETER_NAMES, type ParameterName } from '../../src/core/parameters.ts'
+import { getBond } from '../../src/core/state/bonds.ts'
+import { validators } from '../../src/core/state/validators.ts'
+import { proveValidatorKeys } from '../../src/core/validator-proofs.ts'
+import { type CallDraft, DLLM, type Person, signCall } from '../chain-accounts.ts'
+import { type Chance, createChance } from './faults.ts'
 import type { World } from './world.ts'
 
 export interface WorkloadCounts {
@@ -10,6 +21,141 @@ export interface WorkloadCounts {
   readonly refused: Map<string, number>
 }
 
-export function startWorkload(_world: World): WorkloadCounts {
-  return { taken: 0, refused: new Map() }
+const PAUSE_MS_MAX = 500
+
+/** Runs for ever. */
+export function startWorkload(world: World): WorkloadCounts {
+  const chance = createChance(world.scenario.seed * 16 + 2)
+  const counts: WorkloadCounts = { taken: 0, refused: new Map() }
+  const next = (): void => {
+    callOnce(world, chance, counts)
+    world.timeline.schedule(chance.pick(PAUSE_MS_MAX), next)
+  }
+  world.timeline.schedule(PAUSE_MS_MAX, next)
+  return counts
+}
+
+function callOnce(world: World, chance: Chance, counts: WorkloadCounts): void {
+  const { scenario, machines, witness, trace } = world
+  const nodes = machines.flatMap(({ process }) => process?.node ?? [])
+  if (nodes.length === 0) return
+  const node = oneOf(chance, nodes)
+  const sender = oneOf(chance, scenario.people)
+  const bytes = spoilt(chance, signedCall(world, chance, { node, sender }))
+  node.access.submit(bytes).then(
+    () => {
+      counts.taken++
+      trace.note('users', 'a call was taken')
+    },
+    (error: unknown) => {
+      const code = error instanceof HouseError ? error.code : 'none'
+      counts.refused.set(code, (counts.refused.get(code) ?? 0) + 1)
+      trace.note('users', `a call was refused: ${code}`)
+      if (code === 'none') witness.object('coded failures', `a call was refused with ${messageOf(error)}`)
+    },
+  )
+}
+
+interface Caller {
+  readonly node: FullNode
+  readonly sender: Person
+}
+
+function signedCall(world: World, chance: Chance, { node, sender }: Caller): Uint8Array {
+  const { networkId } = world.scenario.network
+  const next = node.chain.mempool.nextNonce(sender.id)
+  const nonce = chance.pick(12) === 0 ? next + BigInt(chance.pick(5)) : next
+  const maxFee = chance.pick(15) === 0 ? 0n : BigInt(20 + chance.pick(2_000))
+  const isForeign = chance.pick(40) === 0
+  const call = drawCall(world, chance, { node, sender })
+  return signCall(isForeign ? ZERO_HASH : networkId, sender, { ...call, nonce, maxFee, tip: BigInt(chance.pick(20)) })
+}
+
+/** Some bytes are changed, or missing. */
+function spoilt(chance: Chance, bytes: Uint8Array): Uint8Array {
+  const manner = chance.pick(24)
+  if (manner === 0) return bytes.subarray(0, chance.pick(bytes.length))
+  if (manner === 1) bytes[chance.pick(bytes.length)]! ^= 1 << chance.pick(8)
+  return bytes
+}
+
+function drawCall(world: World, chance: Chance, caller: Caller): CallDraft {
+  const roll = chance.pick(100)
+  const amount = BigInt(chance.pick(3)) * DLLM + BigInt(chance.pick(1_000))
+  if (roll < 40) return transfer(world, chance, amount)
+  if (roll < 62) return { type: 2, body: { validator: trusted(world, chance, caller), amount } }
+  if (roll < 78) return unbond(world, chance, { ...caller, amount })
+  if (roll < 81 && world.scenario.registers) return registration(world)
+  if (roll < 88) return { type: 6, body: { changes: [drawChange(chance)] } }
+  return { type: 7, body: { proposal: chance.pick(6), yes: chance.pick(5) > 0 } }
+}
+
+function transfer({ scenario }: World, chance: Chance, amount: bigint): CallDraft {
+  const sum = chance.pick(20) === 0 ? amount + 1_000_000n * DLLM : amount
+  return {
+    type: 1,
+    body: { to: oneOf(chance, scenario.people).id, amount: sum, memo: new Uint8Array(chance.pick(40)) },
+  }
+}
+
+/** Nobody bonds to a validator that is not well, so that it stays below a third of the stake. */
+function trusted({ scenario }: World, chance: Chance, { node }: Caller): AccountId {
+  const ids = [...validators(node.chain.state)].map(([id]) => id).filter((id) => !scenario.ill.has(id))
+  return oneOf(chance, ids)
+}
+
+/** Little at a time: the stakes of genesis stay about what they were. */
+function unbond(world: World, chance: Chance, { sender, amount, ...rest }: Caller & { amount: bigint }): CallDraft {
+  const validator = trusted(world, chance, { ...rest, sender })
+  const bonded = getBond(rest.node.chain.state, { validator, owner: sender.id })
+  const isAll = chance.pick(2) === 0 && bonded < 20n * DLLM
+  return { type: 3, body: { validator, amount: isAll ? bonded : amount } }
+}
+
+function registration({ scenario }: World): CallDraft {
+  const { candidate, network } = scenario
+  const subject = { networkId: network.networkId, owner: candidate.id }
+  return { type: 4, body: { name: 'late', ...proofsOf(subject.owner, subject.networkId, candidate) } }
+}
+
+const proofs = new Map<string, ReturnType<typeof proveValidatorKeys>>()
+
+/** Curves are slow. */
+function proofsOf(
+  owner: AccountId,
+  networkId: typeof ZERO_HASH,
+  { consensus, seedSecret }: Person,
+): ReturnType<typeof proveValidatorKeys> {
+  const known = proofs.get(networkId) ?? proveValidatorKeys({ networkId, owner }, consensus, seedSecret)
+  proofs.set(networkId, known)
+  return known
+}
+
+/** What may be voted on, from and to: values with which the network still does many blocks a minute and stays as honest as it was. */
+const RANGES: Readonly<Partial<Record<ParameterName, readonly [number, number]>>> = {
+  unbondingBlocks: [4, 20],
+  validatorsMax: [4, 7],
+  bondMin: [1, 3 * Number(DLLM)],
+  issuancePerBlock: [0, 5 * Number(DLLM)],
+  stakeShare: [0, 1_000],
+  baseFeeMin: [1, 20],
+  doubleSignSlash: [1, 1_000],
+  proposeMs: [200, 800],
+  voteMs: [80, 300],
+  roundMs: [30, 200],
+  commitMs: [0, 400],
+  clockSkewMs: [300, 1_000],
+  proposalDeposit: [0, 9 * Number(DLLM)],
+  proposalBlocks: [1, 9],
+  stakeWeight: [1, 1_000],
+}
+
+function drawChange(chance: Chance): { readonly name: ParameterName; readonly value: bigint } {
+  const name = oneOf(chance, PARAMETER_NAMES)
+  const [from, to] = RANGES[name] ?? [0, 0]
+  return { name, value: BigInt(from + chance.pick(to - from + 1)) }
+}
+
+function oneOf<Item>(chance: Chance, items: readonly Item[]): Item {
+  return items[chance.pick(items.length)]!
 }

@@ -111,11 +111,21 @@ interface Stretch {
 /** Lets things happen one after the other, and the processor come to rest after each. */
 async function advance(world: World, unseen: Set<Machine>, { untilMs, isDone }: Stretch): Promise<void> {
   const { timeline, witness } = world
-  while (witness.failure() === undefined && !isDone?.() && timeline.step(untilMs)) {
+  while (witness.failure() === undefined && !isDone?.() && stepped(world, untilMs)) {
     await settle()
     for (const machine of unseen) look(world, machine)
     unseen.clear()
     if (timeline.count() > EVENTS_MAX) witness.object('liveness', 'too much happens')
+  }
+}
+
+/** A task that throws is a bug: whoever schedules one catches what can go wrong. */
+function stepped({ timeline, witness }: World, untilMs: number): boolean {
+  try {
+    return timeline.step(untilMs)
+  } catch (error) {
+    witness.object('coded failures', `a task threw ${error instanceof Error ? error.stack : String(error)}`)
+    return false
   }
 }
 
