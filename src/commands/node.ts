@@ -23,6 +23,15 @@ export default class Node extends BaseCommand {
     'new-key': Flags.boolean<boolean>({
       description: 'The validator key here never signed anything, anywhere: begin its record.',
     }),
+    snapshot: Flags.boolean<boolean>({
+      description: 'Where the store is empty, begin with the state at a recent block instead of checking every block.',
+    }),
+    'trust-height': Flags.integer({
+      min: 1,
+      description: 'A block that you trust, from a source outside of the network.',
+      dependsOn: ['trust-hash'],
+    }),
+    'trust-hash': Flags.string({ description: 'Its hash.', helpValue: 'HASH', dependsOn: ['trust-height'] }),
     'keep-blocks': Flags.integer({ min: 100, description: 'Blocks to keep; all if left out.' }),
   }
 

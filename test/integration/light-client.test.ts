@@ -19,16 +19,8 @@ import { accountOf, addressOfAccount } from '../../src/core/fields.ts'
 import type { Trusted } from '../../src/core/light-client.ts'
 import { accountKey } from '../../src/core/state/accounts.ts'
 import { decodeProof, encodeProof } from '../../src/core/state/tree-proof.ts'
-import {
-  CHAIN_PROTOCOL,
-  CHAIN_PROTOCOL_OPTIONS,
-  type ChainQuestion,
-  decodeAnswer,
-  decodeQuestion,
-  encodeAnswer,
-  encodeQuestion,
-} from '../../src/net/protocols/chain.ts'
 import type { Wire } from '../../src/net/wire.ts'
+import { startRelay, type Tamper } from './chain-relay.ts'
 import { DLLM, type OneNode, startOneNode } from './one-node.ts'
 
 let one: OneNode
@@ -41,27 +33,6 @@ afterAll(() => one.stop())
 
 const system = createSystem({ level: 'silent' })
 let peers = 0
-
-type Tamper = (question: ChainQuestion, items: Uint8Array[]) => Uint8Array[]
-
-/** A peer that passes questions on to the honest node, and changes the answers. */
-async function startRelay(tamper: Tamper): Promise<Wire> {
-  const wire = one.memory.createMemoryWire({ peer: peerId(`relay-${peers++}`), listen: true })
-  const honest = { peer: one.wire.peer, addresses: one.wire.addresses() }
-  await wire.handle(CHAIN_PROTOCOL, CHAIN_PROTOCOL_OPTIONS, async (channel) => {
-    const question = await channel.receive()
-    if (question === undefined) return
-    const onward = await wire.open(honest, CHAIN_PROTOCOL, CHAIN_PROTOCOL_OPTIONS)
-    onward.send(encodeQuestion(decodeQuestion(question)))
-    const answer = decodeAnswer((await onward.receive())!)
-    if (answer.type === 'items') {
-      channel.send(encodeAnswer({ ...answer, items: tamper(decodeQuestion(question), [...answer.items]) }))
-    }
-    await channel.close()
-    await onward.close()
-  })
-  return wire
-}
 
 /** A light client that knows these peers, in their order. */
 async function startLight(wires: readonly Wire[], begin: Trusted): Promise<{ service: LightService; wire: Wire }> {
@@ -159,9 +130,9 @@ const LIES: readonly (readonly [string, Tamper, RegExp])[] = [
 
 describe('a light client with only a checkpoint', () => {
   test.each(LIES)('is told %s, believes the honest node and names the liar', async (_lie, tamper, code) => {
-    const liar = await startRelay(tamper)
+    const liar = await startRelay(one, tamper)
     // A relay too: peers are asked in the order in which they came.
-    const honest = await startRelay((_question, items) => items)
+    const honest = await startRelay(one, (_question, items) => items)
     const { service, wire } = await startLight([liar, honest], await checkpoint())
     const access = createLightAccess({
       service,
@@ -177,7 +148,7 @@ describe('a light client with only a checkpoint', () => {
   })
 
   test.each(LIES)('is told %s by everybody, and says so', async (_lie, tamper, code) => {
-    const liar = await startRelay(tamper)
+    const liar = await startRelay(one, tamper)
     const { service, wire } = await startLight([liar], await checkpoint())
     await expect(service.state(key())).rejects.toMatchObject({
       code: 'LIGHT_ALL_LIE',

@@ -4,7 +4,7 @@
 import type { ChainAccess } from '../../src/app/chain/chain-access.ts'
 import type { NetworkChain } from '../../src/app/chain/network-chain.ts'
 import { type KeySource, newNetwork } from '../../src/app/chain/new-network.ts'
-import { createNode, type FullNode } from '../../src/app/node/node.ts'
+import { createNode, type FullNode, type NodeOptions } from '../../src/app/node/node.ts'
 import { opensslAccepts } from '../../src/app/openssl-verify.ts'
 import { createSystem } from '../../src/app/system.ts'
 import type { AccountId } from '../../src/base/brand.ts'
@@ -37,7 +37,10 @@ export interface OneNode {
 }
 
 /** Blocks every 50 ms, short epochs, unless `parameters` say otherwise. 1,000 DLLM free and 100 bonded. */
-export async function startOneNode(parameters: Partial<Parameters> = {}): Promise<OneNode> {
+export async function startOneNode(
+  parameters: Partial<Parameters> = {},
+  options: Pick<NodeOptions, 'snapshotBlocks' | 'keepBlocks'> = {},
+): Promise<OneNode> {
   const { clock, log } = createSystem({ level: 'error' })
   const keys = keysOfNumbers
   const { genesis, validators } = newNetwork(
@@ -63,7 +66,7 @@ export async function startOneNode(parameters: Partial<Parameters> = {}): Promis
   const memory = createMemoryNetwork({ clock, log })
   const wire = memory.createMemoryWire({ listen: true })
   const node = await createNode(
-    { network, name: 'one-1', keys: validators[0]!.keys, isNewKey: true },
+    { network, name: 'one-1', keys: validators[0]!.keys, isNewKey: true, ...options },
     { wire, store: createMemoryStore(), disk: createSimDisk(1).open(), clock, log, accepts: opensslAccepts },
   )
   return {

@@ -142,8 +142,8 @@ class Service implements LightService {
       signal?.throwIfAborted()
       try {
         const told = await this.askPeer(peer, question, signal)
-        wasAnswered = true
         const result = await read(told, peer)
+        wasAnswered = true
         if (result !== undefined) return result
       } catch (error) {
         if (error instanceof LightServiceError) throw error

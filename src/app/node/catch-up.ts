@@ -124,7 +124,7 @@ class Loop implements CatchUp {
 
   /** The next blocks that the peer has; true when it gave some that held. */
   async #fetchBlocks(peer: PeerId): Promise<boolean> {
-    const { chain, driver } = this.#parts
+    const { chain, driver, log } = this.#parts
     const from = chain.header.height + 1
     const told = await this.#question(peer, { type: 'blocks', from, count: SYNC_LIMITS.blocksPerQuestionMax })
     for (let at = 0; at + 1 < told.items.length; at += 2) {
@@ -135,6 +135,10 @@ class Loop implements CatchUp {
       if (block.header.height !== chain.header.height + 1) continue
       const verdict = await driver.take({ type: 'finalized', from: peer, block, commit })
       if (verdict !== 'accept') return false
+    }
+    if (told.items.length === 0 && told.head.oldestHeight > from) {
+      // Only a person can help: see docs/spec/consensus.md §7.
+      log.write('warn', 'chain.too-far-behind', { peer, next: from, oldest: told.head.oldestHeight })
     }
     // A claim that nothing stands behind is forgotten, so that it does not count as being behind for ever.
     if (told.items.length === 0) this.#claimedHeight = chain.header.height

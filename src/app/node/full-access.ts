@@ -157,7 +157,13 @@ function nextBlock(watchers: Set<() => void>, signal: AbortSignal | undefined): 
 
 function watchHeads(watchers: Set<() => void>, head: () => HeadView, signal: AbortSignal): AsyncIterable<HeadView> {
   checkWatchers(watchers)
-  const tell = (): void => queue.push(head())
+  let told: Hash | undefined
+  const tell = (): void => {
+    const next = head()
+    // The first head may be one that is about to be announced.
+    if (next.hash !== told) queue.push(next)
+    told = next.hash
+  }
   const queue = createItemQueue<HeadView>({ signal, onClose: () => watchers.delete(tell) })
   watchers.add(tell)
   tell()

@@ -20,10 +20,13 @@ import { verdictOf } from '../../core/mempool-error.ts'
 import { ownerOfConsensusKey } from '../../core/state/consensus-keys.ts'
 import type { Wire } from '../../net/wire.ts'
 import { type NetworkChain, networkView } from '../chain/network-chain.ts'
+import type { Checkpoint } from '../light/checkpoint.ts'
 import type { Disk } from '../store/disk.ts'
 import type { KeyValueStore } from '../store/key-value.ts'
+import { indexOfBlock } from './block-index.ts'
 import { type CatchUp, startCatchUp } from './catch-up.ts'
 import { serveChain } from './chain-server.ts'
+import { checkAgainst, checkAge } from './checkpoint-guard.ts'
 import { type ConsensusDriver, createConsensusDriver } from './consensus-driver.ts'
 import { reportOf } from './evidence-report.ts'
 import { createFullAccess, type FullAccess } from './full-access.ts'
@@ -45,6 +48,10 @@ export interface NodeOptions {
   readonly isNewKey: boolean
   /** Blocks to keep; undefined: all. */
   readonly keepBlocks?: number | undefined
+  /** A snapshot for newcomers every so many blocks. Default NODE_LIMITS.snapshotBlocks. */
+  readonly snapshotBlocks?: number | undefined
+  /** A block that must be on the chain. */
+  readonly checkpoint?: Checkpoint | undefined
 }
 
 export interface NodePorts {
@@ -81,10 +88,12 @@ export async function createNode(options: NodeOptions, ports: NodePorts): Promis
   const { accepts } = ports
   const store = createNodeStore(ports.store)
   const start = await openStart(store, network.genesis)
+  const { height, timeMs } = start.header
+  checkAge(network.genesis, { height, timeMs }, { nowMs: ports.clock.wallMs(), checkpoint: options.checkpoint })
   const chain = createChain(start, { ...seedPorts(keys, ports.seedScheme), accepts })
   const identity = keys && { networkId: network.networkId, publicKey: keys.consensus.publicKey }
   const keeper = await openVoteKeeper(ports.disk, identity, { isNewKey: options.isNewKey })
-  const recent = createRecentStates(NODE_LIMITS.snapshotBlocks)
+  const recent = createRecentStates(options.snapshotBlocks ?? NODE_LIMITS.snapshotBlocks)
   recent.add({ header: chain.header, hash: chain.head().hash, commit: chain.head().commit, tree: chain.tree })
   const replica = createReplica(
     { networkId: network.networkId, recovered: keeper.recovered },
@@ -179,8 +188,12 @@ class Node implements FullNode {
   async #save(applied: AppliedBlock): Promise<void> {
     const { nodeStore } = this.#parts
     const { height, hash, block, commit, stateChanges, transactions, nextValidators } = applied
+    checkAgainst(this.#options.checkpoint, height, hash)
     const encoded = encodeBlock(block)
     await nodeStore.save({ height, hash, block: encoded, commit, stateChanges, transactions, nextValidators })
+    const { keepBlocks } = this.#options
+    if (keepBlocks === undefined || height <= keepBlocks) return
+    this.#oldestHeight += await nodeStore.prune(height - keepBlocks + 1, indexOfBlock)
   }
 
   #onFinal(applied: AppliedBlock): void {

@@ -3,6 +3,8 @@
  * @module
  */
 import type { Hash } from '../../base/brand.ts'
+import { NODE_LIMITS } from '../../base/chain-limits.ts'
+import type { Wire } from '../../net/wire.ts'
 import { leaveSoon, lockNode, tellStarter, untilAborted, withBootstrap } from '../background.ts'
 import type { HeadView } from '../chain/chain-access.ts'
 import { type ChainMethods, chainMethods } from '../chain/chain-methods.ts'
@@ -10,12 +12,16 @@ import { chainOf, type NetworkChain } from '../chain/network-chain.ts'
 import { loadConfig } from '../config.ts'
 import { createControlServer } from '../control/control-server.ts'
 import type { Home } from '../home.ts'
+import { type Checkpoint, checkpointFrom } from '../light/checkpoint.ts'
 import { loadNetwork } from '../networks.ts'
 import { loadNodeIdentity } from '../node-identity.ts'
 import { opensslAccepts } from '../openssl-verify.ts'
+import { createProgress } from '../progress.ts'
 import { openDisk } from '../store/disk.ts'
+import type { KeyValueStore } from '../store/key-value.ts'
 import { openLevelStore } from '../store/level-store.ts'
 import type { System } from '../system.ts'
+import { beginFromSnapshot } from './begin-from-snapshot.ts'
 import { createNode, type FullNode } from './node.ts'
 import { type NodeFolder, nodeFolder } from './node-folders.ts'
 import { blockLine, headingLines } from './node-text.ts'
@@ -28,6 +34,9 @@ export interface NodeFlags {
   readonly name: string
   readonly 'new-key': boolean
   readonly 'keep-blocks'?: number | undefined
+  readonly snapshot: boolean
+  readonly 'trust-height'?: number | undefined
+  readonly 'trust-hash'?: string | undefined
 }
 
 export interface NodeRun {
@@ -53,6 +62,9 @@ export interface NodeReady {
   readonly addresses: readonly string[]
   readonly height: number
 }
+
+/** Of one part of a snapshot, about: for a progress bar. */
+const PART_BYTES = NODE_LIMITS.snapshotPartBytes
 
 /** Runs until the signal fires. @throws what keeps it from starting, or from going on. */
 export async function runNode(run: NodeRun): Promise<NodeResult> {
@@ -108,23 +120,47 @@ async function serve(
 }
 
 async function openNode(
-  { flags, system }: NodeRun,
+  run: NodeRun,
   network: NetworkChain,
-  { folder, wire }: { readonly folder: NodeFolder; readonly wire: Parameters<typeof createNode>[1]['wire'] },
+  { folder, wire }: { readonly folder: NodeFolder; readonly wire: Wire },
 ): Promise<FullNode> {
+  const { flags, system } = run
   const keys = await loadValidatorKeys(folder.validatorKey)
   const store = await openLevelStore(folder.store)
   try {
+    if (flags.snapshot) await fillFromSnapshot(run, network, { store, wire })
     const disk = await openDisk(folder.disk)
     const { name, 'new-key': isNewKey, 'keep-blocks': keepBlocks } = flags
     return await createNode(
-      { network, name, keys, isNewKey, keepBlocks },
+      { network, name, keys, isNewKey, keepBlocks, checkpoint: checkpointOf(flags) },
       { wire, store, disk, ...system, accepts: opensslAccepts },
     )
   } catch (error) {
     await store.close()
     throw error
   }
+}
+
+function checkpointOf(flags: NodeFlags): Checkpoint | undefined {
+  return checkpointFrom(flags['trust-height'], flags['trust-hash'])
+}
+
+async function fillFromSnapshot(
+  { flags, system, signal, print }: NodeRun,
+  network: NetworkChain,
+  { store, wire }: { readonly store: KeyValueStore; readonly wire: Wire },
+): Promise<void> {
+  const checkpoint = checkpointOf(flags)
+  const progress = createProgress('snapshot', process.stderr, system)
+  const onProgress = (done: number, total: number): void => progress.update(done * PART_BYTES, total * PART_BYTES)
+  const height = await beginFromSnapshot({ network, checkpoint, store, wire, system, signal, onProgress }).finally(() =>
+    progress.end(),
+  )
+  print(
+    height === undefined
+      ? 'The store holds a chain already; no snapshot is needed.'
+      : `Begun from the state at block ${height}.`,
+  )
 }
 
 /** Answers commands until it is told to end, or the node fails. */

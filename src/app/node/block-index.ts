@@ -1,0 +1,19 @@
+/**
+ * By what the transactions of a stored block are found: for forgetting a block with everything that leads to it.
+ * @module
+ */
+import { decodeBlock } from '../../core/block/block.ts'
+import { decodeRecord } from '../../core/state/tables.ts'
+import { contractOf } from '../../core/transaction/contracts.ts'
+import { decodeTransaction } from '../../core/transaction/transaction.ts'
+import type { IndexedTransaction } from './node-store.ts'
+
+/** Of a block that was valid. */
+export function indexOfBlock(bytes: Uint8Array): IndexedTransaction[] {
+  return decodeBlock(bytes).transactions.map((encoded) => {
+    const { id, sender, type, body } = decodeTransaction(encoded)
+    const contract = contractOf(type)
+    const touched = contract?.touches(decodeRecord(body, (reader) => contract.read(reader))) ?? []
+    return { id, accounts: [...new Set([sender, ...touched])] }
+  })
+}

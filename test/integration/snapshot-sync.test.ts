@@ -1,0 +1,121 @@
+/**
+ * A newcomer begins with the state at a recent block, proved part by part, and goes on from there; it forgets nothing that it
+ * has, and no peer can give it a state that the validators did not sign.
+ * @module
+ */
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { beginFromSnapshot } from '../../src/app/node/begin-from-snapshot.ts'
+import { createNode, type FullNode } from '../../src/app/node/node.ts'
+import { opensslAccepts } from '../../src/app/openssl-verify.ts'
+import type { KeyValueStore } from '../../src/app/store/key-value.ts'
+import { createSystem } from '../../src/app/system.ts'
+import { hash, peerId } from '../../src/base/brand.ts'
+import { decodePart, encodePart } from '../../src/core/state/tree-parts.ts'
+import type { Wire } from '../../src/net/wire.ts'
+import { createSimDisk } from '../sim/disk.ts'
+import { createMemoryStore } from '../sim/store.ts'
+import { startRelay, type Tamper } from './chain-relay.ts'
+import { type OneNode, startOneNode } from './one-node.ts'
+
+let one: OneNode
+const system = createSystem({ level: 'silent' })
+let peers = 0
+
+beforeAll(async () => {
+  one = await startOneNode({}, { snapshotBlocks: 8, keepBlocks: 24 })
+  await one.reached(36)
+})
+afterAll(() => one.stop())
+
+interface Newcomer {
+  readonly wire: Wire
+  readonly store: KeyValueStore
+  fill(checkpoint?: { height: number; hash: ReturnType<typeof hash> }): Promise<number | undefined>
+  start(): Promise<FullNode>
+}
+
+async function arrive(to: readonly Wire[]): Promise<Newcomer> {
+  const wire = one.memory.createMemoryWire({ peer: peerId(`newcomer-${peers++}`), listen: true })
+  for (const other of to) await wire.connect(other.addresses()[0]!)
+  const store = createMemoryStore()
+  const { signal } = new AbortController()
+  return {
+    ...{ wire, store },
+    fill: (checkpoint) =>
+      beginFromSnapshot({ network: one.network, checkpoint, store, wire, system, signal, onProgress: () => undefined }),
+    start: () =>
+      createNode(
+        { network: one.network, name: 'newcomer', keys: undefined, isNewKey: false },
+        { wire, store, disk: createSimDisk(1).open(), ...system, accepts: opensslAccepts },
+      ),
+  }
+}
+
+describe('a snapshot', () => {
+  test('begins a node at a recent height, which then follows the chain', async () => {
+    const newcomer = await arrive([one.wire])
+    const height = await newcomer.fill()
+    expect(height).toBeGreaterThanOrEqual(24)
+    expect(height! % 8).toBe(0)
+    const node = await newcomer.start()
+    expect(node.chain.header.height).toBe(height)
+    const reached = await one.reached(height! + 12)
+    for await (const head of node.access.watch(new AbortController().signal)) if (head.height >= reached) break
+    expect((await node.access.block(reached)).hash).toBe((await one.chain.block(reached)).hash)
+    expect((await node.access.head()).supply.genesis).toBe((await one.chain.head()).supply.genesis)
+    await node.stop()
+    await newcomer.wire.stop()
+  })
+
+  test('is not asked for where the store holds a chain already', async () => {
+    const newcomer = await arrive([one.wire])
+    await newcomer.fill()
+    expect(await newcomer.fill()).toBeUndefined()
+    await newcomer.wire.stop()
+  })
+
+  test('a node that keeps few blocks gives no older ones, so that only a snapshot leads in', async () => {
+    await expect(one.chain.block(2)).rejects.toMatchObject({ code: 'CHAIN_BLOCK_UNKNOWN' })
+    expect(one.node.access.status().oldestHeight).toBeGreaterThan(10)
+  })
+
+  const LIES: readonly (readonly [string, Tamper])[] = [
+    ['a changed value', tamperPart((value) => value.map((byte, at) => (at === 0 ? byte ^ 1 : byte)))],
+    ['no entries at all', tamperPart(() => undefined)],
+    [
+      'the header of another block',
+      (question, items) =>
+        question.type === 'headers' ? [items[0]!.map((byte) => byte ^ 1), ...items.slice(1)] : items,
+    ],
+    ['a block that is not the one', (question, items) => (question.type === 'blocks' ? [items[0]!.slice(1)] : items)],
+  ]
+
+  test.each(LIES)('with %s is refused, and the store stays empty', async (_lie, tamper) => {
+    const liar = await startRelay(one, tamper)
+    const newcomer = await arrive([liar])
+    await expect(newcomer.fill()).rejects.toMatchObject({
+      code: expect.stringMatching(/^(LIGHT_ALL_LIE|SNAPSHOT_GONE|PART_|PROOF_)/),
+    })
+    for await (const entry of newcomer.store.entries()) expect(entry).toBeUndefined()
+    await Promise.all([newcomer.wire.stop(), liar.stop()])
+  })
+
+  test('of a chain without the checkpoint is refused', async () => {
+    const newcomer = await arrive([one.wire])
+    const wrong = { height: 28, hash: hash('ab'.repeat(32)) }
+    await expect(newcomer.fill(wrong)).rejects.toMatchObject({ code: 'CHECKPOINT_NOT_FOUND' })
+    await newcomer.wire.stop()
+  })
+})
+
+/** Changes the first entry of each part that has one; undefined takes all entries away. */
+function tamperPart(change: (value: Uint8Array) => Uint8Array | undefined): Tamper {
+  return (question, items) => {
+    if (question.type !== 'snapshot-part' || items[0] === undefined) return items
+    const part = decodePart(items[0])
+    const [first, ...others] = part.entries
+    if (first === undefined) return items
+    const value = change(first.value)
+    return [encodePart({ ...part, entries: value === undefined ? [] : [{ ...first, value }, ...others] })]
+  }
+}
