@@ -5,7 +5,12 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { bondCall, type ChainCall, proposeCall, transferCall, unbondCall, voteCall } from '../../src/app/chain/calls.ts'
 import type { TransactionView } from '../../src/app/chain/chain-access.ts'
-import { registration, writeValidatorFiles } from '../../src/app/chain/register-validator.ts'
+import {
+  type RegistrationPlace,
+  registeredKeys,
+  registration,
+  writeValidatorFiles,
+} from '../../src/app/chain/register-validator.ts'
 import {
   type FeeWish,
   planText,
@@ -20,7 +25,7 @@ import { loadValidatorKeys } from '../../src/app/node/validator-keys.ts'
 import { openDisk } from '../../src/app/store/disk.ts'
 import { openSignState } from '../../src/app/store/sign-state.ts'
 import type { OpenWallet } from '../../src/app/wallet.ts'
-import { accountOf, addressOfAccount } from '../../src/core/fields.ts'
+import { accountOf, addressOfAccount, ZERO_HASH } from '../../src/core/fields.ts'
 import { balanceOf, DLLM, type OneNode, startOneNode } from './one-node.ts'
 
 let one: OneNode
@@ -116,22 +121,19 @@ describe('what is sent', () => {
 describe('a validator', () => {
   const root = mkdtempSync(join(tmpdir(), 'dllm-register-'))
   afterAll(() => rmSync(root, { recursive: true }))
-  const place = () => {
+  const placeOf = (account: number): RegistrationPlace => {
     const opened = { keys: one.keys } as Pick<OpenWallet, 'keys'> as OpenWallet
-    return { chain: one.chain, owner: idOf(4), opened, choice: { network: 'local', account: 4 } } as const
+    return { chain: one.chain, owner: idOf(account), opened, choice: { network: 'local', account } }
   }
+  const nodeCalled = (name: string) => ({ name, networkId: one.network.networkId })
 
   test('is registered with keys that the node of its name finds, and once', async () => {
     const home = await openHome({ path: join(root, 'home') })
     await fund(4, '5')
-    const { call, keys } = registration('Kitchen table', place())
-    const node = { name: 'second', networkId: one.network.networkId }
-    await send(4, call, { prepare: () => writeValidatorFiles(home, node, keys) })
-    expect((await one.chain.account(idOf(4))).validator).toMatchObject({
-      name: 'Kitchen table',
-      stake: '0',
-      votes: false,
-    })
+    const { call, keys } = await registration('Kitchen table', placeOf(4))
+    await send(4, call, { prepare: () => writeValidatorFiles(home, nodeCalled('second'), keys) })
+    const { validator } = await one.chain.account(idOf(4))
+    expect(validator).toMatchObject({ name: 'Kitchen table', stake: '0', votes: false })
 
     const folder = nodeFolder(home, 'second')
     expect(await loadValidatorKeys(folder.validatorKey)).toEqual(keys)
@@ -140,14 +142,30 @@ describe('a validator', () => {
     expect((await openSignState(disk, identity)).state().last).toBeUndefined()
     await disk.close()
 
-    await expect(send(4, registration('again', place()).call)).rejects.toMatchObject({ code: 'ALREADY_A_VALIDATOR' })
-    await expect(
-      writeValidatorFiles(home, node, registration('x', { ...place(), choice: { network: 'local', account: 5 } }).keys),
-    ).rejects.toMatchObject({ code: 'VALIDATOR_KEY_EXISTS' })
+    await expect(registration('again', placeOf(4))).rejects.toMatchObject({ code: 'VALIDATOR_KEY_IN_USE' })
+    expect(await registeredKeys(placeOf(4))).toEqual(keys)
+    await expect(registeredKeys(placeOf(5))).rejects.toMatchObject({ code: 'NOT_A_VALIDATOR' })
   })
 
-  test('has a name that everybody can read', () => {
-    expect(() => registration('Küche', place())).toThrow(expect.objectContaining({ code: 'VALIDATOR_NAME_BAD' }))
+  test('has one node on a network: its key is not given to a second one', async () => {
+    const home = await openHome({ path: join(root, 'two') })
+    const { keys } = await registration('x', placeOf(5))
+    await writeValidatorFiles(home, nodeCalled('first'), keys)
+    await writeValidatorFiles(home, nodeCalled('first'), keys)
+    await expect(writeValidatorFiles(home, nodeCalled('second'), keys)).rejects.toMatchObject({
+      code: 'VALIDATOR_KEY_IN_USE',
+    })
+    expect(await loadValidatorKeys(nodeFolder(home, 'second').validatorKey)).toBeUndefined()
+    // On another network the same key signs other things.
+    await writeValidatorFiles(home, { name: 'second', networkId: ZERO_HASH }, keys)
+    const other = await registration('y', placeOf(6))
+    await expect(writeValidatorFiles(home, nodeCalled('first'), other.keys)).rejects.toMatchObject({
+      code: 'VALIDATOR_KEY_EXISTS',
+    })
+  })
+
+  test('has a name that everybody can read', async () => {
+    await expect(registration('Küche', placeOf(5))).rejects.toMatchObject({ code: 'VALIDATOR_NAME_BAD' })
   })
 })
 

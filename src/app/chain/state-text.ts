@@ -52,7 +52,7 @@ export function accountText({ address, balance, nonce, waiting = 0, height, bond
 export function bondsText({ bonds, unbondings, height }: AccountView): string {
   const lines = [...bonds.flatMap(bondLines), ...unbondings.flatMap((unbonding) => unbondingLines(unbonding, height))]
   if (lines.length > 0) return `${lines.join('\n')}\n`
-  return 'Nothing is bonded. `dllm chain validators` lists whom `dllm stake bond` can bond to.\n'
+  return 'Nothing is bonded. `dllm stake bond` bonds to one of `dllm chain validators`.\n'
 }
 
 /** Empty for an account that is no validator. */

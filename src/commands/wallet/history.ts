@@ -26,7 +26,7 @@ export default class WalletHistory extends ChainCommand {
     const chain = await this.chain(flags)
     const transactions = await chain.history(id, flags.limit, this.signal)
     this.print(historyText(transactions, { address, nowMs: this.system(flags).clock.wallMs() }))
-    if (transactions.length === 0) this.printLine(`No transactions of ${address} yet. Receive DLLM there to begin.`)
+    if (transactions.length === 0) this.printLine(`No transactions yet. Receive DLLM there to begin:\n  ${address}`)
     return { wallet, address, transactions }
   }
 }

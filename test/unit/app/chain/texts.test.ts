@@ -76,6 +76,7 @@ const everything: Record<string, string> = {
   bonds: bondsText(account),
   validators: validatorsText([validator, validator]),
   own: ownValidatorText(account),
+  nothing: bondsText({ ...account, bonds: [], unbondings: [] }) + proposalsText([], 1),
   head: headText(head, NOW),
   watched: headLine(head),
   parameters: parametersText(parameters),
