@@ -39,7 +39,7 @@ export default class StakeRegister extends ChainCommand {
       const node = { name: flags.node, networkId: chain.network.networkId }
       return { call, prepare: () => writeValidatorFiles(home, node, keys) }
     })
-    this.printLine('\nBond to it with `dllm stake bond`, and start its node, or start it again if it runs:')
+    this.printLine('\nBond to it with `dllm stake bond`. Start its node, again if it runs:')
     this.#printStart(flags)
     return { ...sent, node: flags.node }
   }
