@@ -1,14 +1,17 @@
 /**
- * Entry of an engine worker: loads one run of segments into an engine and answers requests, one at a time. This
- * thread may block as long as it computes; the process's event loop is elsewhere.
+ * Entry of an engine worker: loads one run of segments into an engine and answers requests, one at a time: batches from its
+ * mailbox, all else by message. This thread blocks while it computes and while it waits, so that a batch costs it no turn
+ * of an event loop; the process's event loop is elsewhere.
  * @module
  */
-import { parentPort, workerData } from 'node:worker_threads'
+import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads'
 import { assert, unreachable } from '../base/assert.ts'
-import type { Stage } from '../ml/engine/engine.ts'
+import { milliseconds } from '../base/brand.ts'
+import type { Stage, StepInput, StepOutput } from '../ml/engine/engine.ts'
 import { rangeOf } from '../ml/manifest.ts'
 import { createEngine } from './engines.ts'
 import { openModelStore } from './model-store.ts'
+import { createMailboxReceiver, type MailboxReceiver, type MailedBatch, type MailedOutput } from './step-mailbox.ts'
 import { createSystem } from './system.ts'
 import {
   buffersOf,
@@ -40,6 +43,28 @@ function reply(id: number, body: WorkerReply, transfer: ArrayBuffer[] = []): voi
   port.postMessage({ id, body } satisfies Numbered<WorkerReply>, transfer)
 }
 
+function timed(stage: Stage, batch: readonly StepInput[]) {
+  const startedMs = clock.now()
+  const outputs = stage.run(batch)
+  return { outputs, computeMs: milliseconds(clock.now() - startedMs) }
+}
+
+function replyOutputs(id: number, { outputs, computeMs }: ReturnType<typeof timed>): void {
+  const plain = outputs.map(toPlainOutput)
+  reply(id, { type: 'outputs', outputs: plain, computeMs }, buffersOf(outputs.filter(isWhole)))
+}
+
+function isWhole(output: StepOutput): output is MailedOutput {
+  return output.type !== 'failed'
+}
+
+function answerMail({ id, batch }: MailedBatch, stage: Stage, mailbox: MailboxReceiver): void {
+  const run = timed(stage, batch)
+  const { outputs, computeMs } = run
+  const isMailed = outputs.every(isWhole) && mailbox.reply({ id, outputs, computeMs })
+  if (!isMailed) replyOutputs(id, run)
+}
+
 function answer(id: number, request: WorkerRequest, stage: Stage): void {
   switch (request.type) {
     case 'open-cache':
@@ -49,17 +74,9 @@ function answer(id: number, request: WorkerRequest, stage: Stage): void {
       stage.closeCache(request.cache)
       reply(id, { type: 'done' })
       return
-    case 'run': {
-      const startedMs = clock.now()
-      const outputs = stage.run(request.batch).map(toPlainOutput)
-      const computeMs = clock.now() - startedMs
-      reply(
-        id,
-        { type: 'outputs', outputs, computeMs },
-        buffersOf(outputs.filter((output) => output.type !== 'failed')),
-      )
+    case 'run':
+      replyOutputs(id, timed(stage, request.batch))
       return
-    }
     case 'close':
       stage.close()
       reply(id, { type: 'done' })
@@ -70,20 +87,38 @@ function answer(id: number, request: WorkerRequest, stage: Stage): void {
   }
 }
 
-/** Runs `work`; an expected failure becomes a reply, a bug ends the worker. */
-async function guarded(id: number, work: () => void | Promise<void>): Promise<void> {
+/** An expected failure becomes a reply, a bug ends the worker. */
+function tell(id: number, error: unknown): void {
+  const plain = toPlainError(error)
+  if (plain === undefined) throw error
+  reply(id, { type: 'error', error: plain })
+}
+
+function guarded(id: number, work: () => void): void {
   try {
-    await work()
+    work()
   } catch (error) {
-    const plain = toPlainError(error)
-    if (plain === undefined) throw error
-    reply(id, { type: 'error', error: plain })
+    tell(id, error)
   }
 }
 
-await guarded(0, async () => {
-  const init = workerData as WorkerInit
-  const stage = await createStage(init)
-  port.on('message', ({ id, body }: Numbered<WorkerRequest>) => void guarded(id, () => answer(id, body, stage)))
+/** Answers until it is told to close. */
+function serve(stage: Stage, mailbox: MailboxReceiver): void {
+  for (;;) {
+    mailbox.sleep()
+    const mail = mailbox.take()
+    if (mail) guarded(mail.id, () => answerMail(mail, stage, mailbox))
+    for (let got = receiveMessageOnPort(port); got; got = receiveMessageOnPort(port)) {
+      const { id, body } = got.message as Numbered<WorkerRequest>
+      guarded(id, () => answer(id, body, stage))
+      if (body.type === 'close') return
+    }
+  }
+}
+
+const init = workerData as WorkerInit
+const stage = await createStage(init).catch((error: unknown) => tell(0, error))
+if (stage) {
   reply(0, { type: 'started', weightBytes: stage.weightBytes, engine: init.engine })
-})
+  serve(stage, createMailboxReceiver(init.mailbox))
+}

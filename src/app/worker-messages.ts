@@ -1,5 +1,6 @@
 /**
- * What the main thread and an engine worker say to each other. Plain data; large arrays are transferred, not copied.
+ * What the main thread and an engine worker say to each other, where it does not fit their mailbox (app/step-mailbox.ts).
+ * Plain data; large arrays are transferred, not copied.
  * @module
  */
 import { HouseError } from '../base/error.ts'
@@ -17,6 +18,8 @@ export interface WorkerInit {
   readonly engine: EngineName
   readonly threads: number
   readonly cacheBytesMax: number
+  /** Of createMailboxMemory. */
+  readonly mailbox: SharedArrayBuffer
 }
 
 export type WorkerRequest =

@@ -1,5 +1,5 @@
 /**
- * Blocks and transactions as views for commands and JSON. Spec: docs/spec/control.md §8.
+ * Blocks and transactions as views for commands and JSON. Spec: docs/spec/control.md §10.
  * @module
  */
 import type { AccountId } from '../../base/brand.ts'

@@ -1,7 +1,7 @@
 /**
  * What commands ask of the chain, whoever answers: a node on this machine through its control server, or a light client
  * that checks what strangers tell. Views are fit for JSON: amounts are decimal strings of grains, accounts are addresses.
- * Spec: docs/spec/control.md.
+ * Spec: docs/spec/control.md §10.
  * @module
  */
 import type { AccountId, Hash } from '../../base/brand.ts'

@@ -1,6 +1,6 @@
 /**
  * The chain's methods of the control server: what `ChainAccess` offers, by name, with parameters checked at the edge.
- * Spec: docs/spec/control.md §8.
+ * Spec: docs/spec/control.md §10.
  * @module
  */
 import type { Hash } from '../../base/brand.ts'

@@ -1,5 +1,5 @@
 /**
- * The chain as a node on this machine tells it, through its control server. Spec: docs/spec/control.md §8.
+ * The chain as a node on this machine tells it, through its control server. Spec: docs/spec/control.md §10.
  * @module
  */
 import { bytesToHex } from '@noble/hashes/utils.js'

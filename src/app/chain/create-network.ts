@@ -1,6 +1,6 @@
 /**
  * `dllm network create`: writes a new network's file and everything that its first nodes need into the data folder.
- * Spec: docs/spec/genesis.md §4.
+ * Spec: docs/spec/genesis.md §5.
  * @module
  */
 import type { PeerId } from '../../base/brand.ts'

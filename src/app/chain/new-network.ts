@@ -1,7 +1,7 @@
 /**
  * A new network: its genesis, the keys of its validators, and the file that others join by. The money goes to a wallet; each
  * validator belongs to an account of that wallet, so that its words bring everything back.
- * Spec: docs/spec/genesis.md §4.
+ * Spec: docs/spec/genesis.md §5.
  * @module
  */
 import { type AccountId, type Milliseconds, milliseconds } from '../../base/brand.ts'

@@ -1,5 +1,5 @@
 /**
- * The network create command's work: from flags to a new network, and what to do next. Spec: docs/spec/genesis.md §4.
+ * The network create command's work: from flags to a new network, and what to do next. Spec: docs/spec/genesis.md §5.
  * @module
  */
 import { grains, type PeerId, peerId } from '../../base/brand.ts'

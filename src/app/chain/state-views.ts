@@ -1,6 +1,6 @@
 /**
  * What a state says, as views for commands and JSON. Reads a whole state: a full node's. Knows no blocks.
- * Spec: docs/spec/control.md §6.
+ * Spec: docs/spec/control.md §10.
  * @module
  */
 import { bytesToHex } from '@noble/hashes/utils.js'

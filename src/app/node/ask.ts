@@ -1,6 +1,6 @@
 /**
  * Asks a peer about the chain: one channel per question, or one for many. What comes back is bytes of a stranger.
- * Spec: docs/spec/wire.md §7.
+ * Spec: docs/spec/wire.md §5.
  * @module
  */
 import type { Hash } from '../../base/brand.ts'

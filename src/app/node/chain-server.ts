@@ -1,6 +1,6 @@
 /**
  * Answers other nodes' and light clients' questions about the chain, within bounds. Gives out only what is final, except
- * for votes and waiting transactions. Spec: docs/spec/wire.md §7.
+ * for votes and waiting transactions. Spec: docs/spec/wire.md §5.
  * @module
  */
 import { bytesToHex } from '@noble/hashes/utils.js'
@@ -29,7 +29,7 @@ export interface ServedChain {
   block(height: number): Promise<StoredBlock | undefined>
   validators(setHash: Hash): Promise<ValidatorSet | undefined>
   /** Proposals and votes that the asker lacks; see `encodeConsensusMessage` in topics.ts. */
-  missing(summary: Uint8Array): readonly Uint8Array[]
+  missing(summary: Uint8Array): Promise<readonly Uint8Array[]>
   /** The newest snapshot's description (snapshot-format.ts), header and commit; undefined when there is none yet. */
   snapshot(): readonly Uint8Array[] | undefined
   snapshotPart(height: number, index: number): Uint8Array | undefined
@@ -90,7 +90,7 @@ async function itemsFor(question: ChainQuestion, chain: ServedChain): Promise<re
     case 'headers':
       return heights(chain, question, SYNC_LIMITS.headersPerQuestionMax, (stored) => headerItems(stored, chain))
     case 'consensus':
-      return within(chain.missing(question.summary))
+      return within(await chain.missing(question.summary))
     case 'snapshot':
       return chain.snapshot() ?? []
     case 'snapshot-part': {

@@ -37,6 +37,11 @@ export interface ConsensusDriver {
    * or the driver has stopped.
    */
   take(input: NewInput): Promise<Verdict>
+  /**
+   * Reads the replica between two inputs, when all that it wanted done is done: what it has signed is on the disk. undefined when too
+   * much waits, or the driver has stopped.
+   */
+  atRest<Value>(read: () => Value): Promise<Value | undefined>
   /** Inputs under way are finished; timers are gone. */
   stop(): Promise<void>
 }
@@ -56,14 +61,16 @@ export function createConsensusDriver(parts: DriverParts): ConsensusDriver {
   return new Driver(parts)
 }
 
-interface Waiting {
-  readonly input: NewInput
-  readonly settle: (verdict: Verdict) => void
+/** Waits for its turn. */
+interface Work {
+  run(): Promise<void>
+  /** Instead of `run`, when the driver stops. */
+  cancel(): void
 }
 
 class Driver implements ConsensusDriver {
   readonly #parts: DriverParts
-  readonly #queue: Waiting[] = []
+  readonly #queue: Work[] = []
   readonly #timers = new Set<() => void>()
   #pumping: Promise<void> | undefined
   #isStopped = false
@@ -73,13 +80,33 @@ class Driver implements ConsensusDriver {
   }
 
   take(input: NewInput): Promise<Verdict> {
-    if (this.#isStopped || (this.#queue.length >= NODE_LIMITS.inputsMax && input.type !== 'timer')) {
-      return Promise.resolve('ignore')
-    }
+    if (this.#isStopped || (this.#isFull() && input.type !== 'timer')) return Promise.resolve('ignore')
     return new Promise((settle) => {
-      this.#queue.push({ input, settle })
-      this.#pumping ??= this.#pump()
+      this.#enqueue({
+        run: async () => settle(await this.#step(input)),
+        cancel: () => settle('ignore'),
+      })
     })
+  }
+
+  atRest<Value>(read: () => Value): Promise<Value | undefined> {
+    if (this.#isStopped || this.#isFull()) return Promise.resolve(undefined)
+    return new Promise((resolve) => {
+      this.#enqueue({
+        // A step that failed has left things undone.
+        run: async () => resolve(this.#isStopped ? undefined : read()),
+        cancel: () => resolve(undefined),
+      })
+    })
+  }
+
+  #isFull(): boolean {
+    return this.#queue.length >= NODE_LIMITS.inputsMax
+  }
+
+  #enqueue(work: Work): void {
+    this.#queue.push(work)
+    this.#pumping ??= this.#pump()
   }
 
   async stop(): Promise<void> {
@@ -87,7 +114,7 @@ class Driver implements ConsensusDriver {
     for (const cancel of this.#timers) cancel()
     this.#timers.clear()
     await this.#pumping
-    for (const { settle } of this.#queue.splice(0)) settle('ignore')
+    for (const work of this.#queue.splice(0)) work.cancel()
   }
 
   async #pump(): Promise<void> {
@@ -96,7 +123,7 @@ class Driver implements ConsensusDriver {
     for (;;) {
       const next = this.#queue.shift()
       if (next === undefined) break
-      next.settle(await this.#step(next.input))
+      await next.run()
     }
     this.#pumping = undefined
   }

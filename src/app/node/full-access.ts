@@ -1,6 +1,6 @@
 /**
  * What a full node answers about its chain, to its control server and to whoever runs in the same process.
- * Spec: docs/spec/control.md §8.
+ * Spec: docs/spec/control.md §10.
  * @module
  */
 import type { Hash } from '../../base/brand.ts'

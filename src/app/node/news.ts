@@ -1,6 +1,6 @@
 /**
  * News of the chain: transactions go to the pool, proposals and votes to the replica, and what each deserves goes back to the
- * wire, which passes on only what was accepted. Spec: docs/spec/wire.md §7.
+ * wire, which passes on only what was accepted. Spec: docs/spec/wire.md §5.
  * @module
  */
 import type { PeerId } from '../../base/brand.ts'

@@ -1,7 +1,7 @@
 /**
  * What a node keeps: final blocks with their commits, the state after the newest, validator sets, and indexes of
  * transactions and accounts. A final block is one batch, on the disk before anybody hears of it. Knows no rule of the
- * chain. Spec: docs/spec/store.md §4.
+ * chain. Spec: docs/spec/store.md §7.
  * @module
  */
 import { bytesToHex } from '@noble/hashes/utils.js'

@@ -12,8 +12,8 @@ import type { SeedVerifier } from '../../core/block/validate.ts'
 import { blsSign } from '../../core/bls.ts'
 import { type AppliedBlock, type Chain, type ChainPorts, createChain } from '../../core/chain.ts'
 import { createReplica, type Replica } from '../../core/consensus/replica.ts'
-import type { Effect } from '../../core/consensus/replica-port.ts'
-import { decodeSummary, encodeSummary } from '../../core/consensus/summary.ts'
+import type { Effect, Message } from '../../core/consensus/replica-port.ts'
+import { type ConsensusSummary, decodeSummary, encodeSummary } from '../../core/consensus/summary.ts'
 import { type FastAcceptance, type SignedBytes, sign, verify } from '../../core/ed25519.ts'
 import { addressOfAccount } from '../../core/fields.ts'
 import { verdictOf } from '../../core/mempool-error.ts'
@@ -165,13 +165,13 @@ class Node implements FullNode {
   }
 
   async start(): Promise<void> {
-    const { wire, chain, replica, recent, nodeStore, log } = this.#parts
+    const { wire, chain, recent, nodeStore, log } = this.#parts
     this.#oldestHeight = (await nodeStore.meta(chain.networkId))?.oldestHeight ?? 1
     await this.#driver.take({ type: 'start' })
     hearNews({ wire, chain, driver: this.#driver, onTransaction: () => undefined })
     const served = servedChain({
       ...{ chain, store: nodeStore, recent },
-      missing: (summary) => replica.missingFor(decodeSummary(summary), NODE_LIMITS.missingMax),
+      missing: (summary) => this.#missingFor(decodeSummary(summary)),
       submit: (transaction) => this.#submit(transaction),
       oldestHeight: () => this.#oldestHeight,
     })
@@ -230,6 +230,12 @@ class Node implements FullNode {
     this.#submit(report).catch((error) => {
       log.write('warn', 'consensus.unreported', { reason: messageOf(error) })
     })
+  }
+
+  /** What has not reached the disk is not told: after a crash we might sign something else in its place. */
+  async #missingFor(summary: ConsensusSummary): Promise<readonly Message[]> {
+    const { replica } = this.#parts
+    return (await this.#driver.atRest(() => replica.missingFor(summary, NODE_LIMITS.missingMax))) ?? []
   }
 
   #onFatal(error: unknown): void {

@@ -1,5 +1,5 @@
 /**
- * A full node's chain as its server gives it to others. Spec: docs/spec/wire.md §7.
+ * A full node's chain as its server gives it to others. Spec: docs/spec/wire.md §5.
  * @module
  */
 import type { Hash } from '../../base/brand.ts'
@@ -24,7 +24,7 @@ export interface ServedParts {
   readonly store: NodeStore
   readonly recent: RecentStates
   /** Votes and proposals that an asker with this summary lacks. */
-  readonly missing: (summary: Uint8Array) => readonly Message[]
+  readonly missing: (summary: Uint8Array) => Promise<readonly Message[]>
   readonly submit: (transaction: Uint8Array) => Promise<Hash>
   readonly oldestHeight: () => number
 }
@@ -38,7 +38,7 @@ export function servedChain({ chain, store, recent, missing, submit, oldestHeigh
     },
     block: (height) => store.block(height),
     validators: (setHash) => store.validators(setHash),
-    missing: (summary) => missing(summary).map(encodeConsensusMessage),
+    missing: async (summary) => (await missing(summary)).map(encodeConsensusMessage),
     snapshot() {
       const found = recent.snapshot
       if (found?.commit === undefined) return undefined

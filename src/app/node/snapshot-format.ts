@@ -1,6 +1,6 @@
 /**
  * What a node tells of its snapshot: the height, and the positions of the parts in which the state is handed out.
- * Spec: docs/spec/wire.md §7.
+ * Spec: docs/spec/wire.md §5.
  * @module
  */
 

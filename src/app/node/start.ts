@@ -1,5 +1,5 @@
 /**
- * Where a node's chain begins: at genesis, or at the newest block of its store. Spec: docs/spec/store.md §4.
+ * Where a node's chain begins: at genesis, or at the newest block of its store. Spec: docs/spec/store.md §7.
  * @module
  */
 import { decodeBlock } from '../../core/block/block.ts'

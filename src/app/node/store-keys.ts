@@ -1,6 +1,6 @@
 /**
  * The keys of a node's store: one byte says what, the rest which. Numbers are big-endian, so that keys sort by them.
- * Spec: docs/spec/store.md §4.
+ * Spec: docs/spec/store.md §7.
  * @module
  */
 import { concatBytes, hexToBytes, utf8ToBytes } from '@noble/hashes/utils.js'

@@ -1,6 +1,6 @@
 /**
  * What nodes tell each other unasked: transactions, proposals, votes. Topics, their bounds, and how proposals and votes stand
- * in one list. Spec: docs/spec/wire.md §7.
+ * in one list. Spec: docs/spec/wire.md §5.
  * @module
  */
 import { concatBytes } from '@noble/hashes/utils.js'

@@ -1,10 +1,10 @@
 /**
  * What a validator keeps so that no crash makes it vote twice or against its lock: the sign state, the newest vote with
- * the lock, and the journal of the height. Decides nothing. Spec: docs/spec/store.md §6.
+ * the lock, and the journal of the height. Decides nothing. Spec: docs/spec/store.md §8.
  * @module
  */
 import type { Recovered, SignRecord } from '../../core/consensus/replica-port.ts'
-import type { SignIdentity } from '../../core/consensus/sign-guard.ts'
+import { comparePositions, type SignIdentity } from '../../core/consensus/sign-guard.ts'
 import { decodeVoteRecord, encodeVoteRecord } from '../../core/consensus/vote-record.ts'
 import type { Disk } from '../store/disk.ts'
 import { openJournal } from '../store/journal.ts'
@@ -38,10 +38,12 @@ export async function openVoteKeeper(
   const signState = await openState(disk, identity, isNewKey)
   const journal = await openJournal(disk, JOURNAL)
   const kept = await disk.read(VOTE)
+  const record = kept === undefined ? undefined : decodeVoteRecord(kept)
+  if (record !== undefined) await catchUp(signState, record)
   const { last } = signState.state()
   return {
     recovered: {
-      record: kept === undefined ? undefined : decodeVoteRecord(kept),
+      record,
       floor: last && { height: last.height, round: last.round, step: last.step },
       journal: journal.records,
     },
@@ -55,6 +57,13 @@ export async function openVoteKeeper(
     finalized: () => journal.reset(),
     close: () => disk.close(),
   }
+}
+
+/** A crash came between the two files: what is signed stands in the sign state before it is said again. */
+async function catchUp(signState: SignStateFile, { request, signature }: SignRecord): Promise<void> {
+  const { last } = signState.state()
+  if (last !== undefined && comparePositions(request, last) <= 0) return
+  await signState.sign(request, () => signature)
 }
 
 /** A key that is new to this folder gets its file; afterwards a missing file is a fault. */

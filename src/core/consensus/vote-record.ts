@@ -1,7 +1,7 @@
 /**
  * The bytes of a replica's newest vote and lock as they are kept on disk: with them a node that lost its journal votes neither
  * twice nor against its lock. With a checksum, so that a damaged file is refused, never guessed at.
- * Spec: docs/spec/store.md §6.
+ * Spec: docs/spec/store.md §8.
  * @module
  */
 import { concatBytes } from '@noble/hashes/utils.js'

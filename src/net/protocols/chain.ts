@@ -1,7 +1,7 @@
 /**
  * Messages of the chain protocol: what a node asks another about blocks, state and votes. A channel carries questions and
  * answers in turn. Blocks, commits and proofs pass through as bytes; what is believed is the app's business.
- * Spec: docs/spec/wire.md §7.
+ * Spec: docs/spec/wire.md §5.
  * @module
  */
 import { bytesToHex, hexToBytes } from '@noble/hashes/utils.js'
