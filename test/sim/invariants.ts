@@ -42,6 +42,7 @@ export interface Witness {
   saved(machine: string, height: number, hash: Hash): void
   /** A validator set was seen. */
   votes(height: number, set: ValidatorSet): void
+  setAt(height: number): ValidatorSet | undefined
   /** A proposal or vote left a machine. */
   said(machine: string, message: Message): void
   /** A process ended by itself, or would not start. `isExpected`: its storage was made to fail. */
@@ -106,6 +107,7 @@ export function createWitness(twinKeys: ReadonlySet<string>): Witness {
       top = Math.max(top, height)
     },
     votes: (height, set) => void sets.set(height, set),
+    setAt: (height) => sets.get(height),
     said: heard,
     failed(machine, error, isExpected) {
       if (!(error instanceof HouseError)) {

@@ -7,6 +7,9 @@ import { createNode, type FullNode } from '../../src/app/node/node.ts'
 import type { Hash } from '../../src/base/brand.ts'
 import { HouseError } from '../../src/base/error.ts'
 import type { Log } from '../../src/base/ports.ts'
+import type { Message } from '../../src/core/consensus/replica-port.ts'
+import { comparePositions } from '../../src/core/consensus/sign-guard.ts'
+import { decodeSignState } from '../../src/core/consensus/sign-record.ts'
 import type { FastAcceptance } from '../../src/core/ed25519.ts'
 import type { MemoryNetwork } from '../../src/net/memory-network.ts'
 import type { Wire } from '../../src/net/wire.ts'
@@ -14,7 +17,7 @@ import type { CrashKind } from './faults.ts'
 import type { Witness } from './invariants.ts'
 import { createMachineStorage, type MachineStorage } from './machine-storage.ts'
 import { opensslSign } from './openssl-sign.ts'
-import { type MachinePlan, type Scenario, SIMULATED_SEEDS } from './scenario.ts'
+import { hex, type MachinePlan, type Scenario, SIMULATED_SEEDS } from './scenario.ts'
 import { watchedStore, watchedWire } from './spy.ts'
 import { createMachineClock, type MachineClock, type Timeline } from './timeline.ts'
 import type { Trace } from './trace.ts'
@@ -87,9 +90,7 @@ export function startMachine(machine: Machine, surroundings: Surroundings): void
     { network: scenario.network, name: plan.name, keys: plan.keys, isNewKey },
     {
       wire: watchedWire(wire, (message) => {
-        if (!isCurrent()) return
-        machine.hasSigned = true
-        witness.said(plan.name, message)
+        if (isCurrent()) say(machine, surroundings, message)
       }),
       store: watchedStore(store, (height, hash) => keep(machine, surroundings, { height, hash })),
       ...{ disk, clock, log, accepts: surroundings.accepts, sign: opensslSign, seedScheme: SIMULATED_SEEDS },
@@ -117,6 +118,26 @@ function run(
   // The chain may have grown while it started.
   surroundings.onFinal(machine)
   void node.failed.then((error) => machine.process === process && fail(machine, surroundings, error))
+}
+
+/** A message leaves the machine: its own, or one that it passes on when asked. */
+function say(machine: Machine, { scenario, witness }: Surroundings, message: Message): void {
+  const { plan, storage } = machine
+  witness.said(plan.name, message)
+  const publicKey = plan.keys?.consensus.publicKey
+  const { networkId } = scenario.network
+  if (publicKey === undefined || message.type !== 'vote') return
+  const { height, round, type: step, voter } = message.vote
+  const voterKey = witness.setAt(height)?.members[voter]?.consensusKey
+  if (voterKey === undefined || hex(voterKey) !== hex(publicKey)) return
+  machine.hasSigned = true
+  // Of a twin's two files, each knows only its own half.
+  if (plan.isTwin) return
+  const file = storage.peek('sign-state')
+  const last = file && decodeSignState(file, { networkId, publicKey }).last
+  if (last !== undefined && comparePositions({ height, round, step }, last) <= 0) return
+  const what = `${plan.name} gave out its ${step} at ${height}/${round} before that was on its disk`
+  witness.object('no honest double sign', what)
 }
 
 /** A block goes to the store. */
