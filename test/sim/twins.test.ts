@@ -25,7 +25,7 @@ describe('Twins', () => {
   // Each was a fault once, of the replica or of a rule left out.
   test.each([
     ['partitions that never end by themselves', 'equal#550327196'],
-    ['a proof of lock that an equivocator hides from one voter', 'equal#371890391'],
+    ['a proof of lock that an equivocator hides from one voter', 'equal#692896591'],
     ['a valid block that its proposer must not forget', 'two#4022781'],
   ])('pass: %s', (_what, id) => {
     expect(runScenario(scenarioOf(id)).fault).toBeUndefined()
