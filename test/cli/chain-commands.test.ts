@@ -194,14 +194,15 @@ describe('with a node', () => {
   })
 
   /** util-linux's, which gives a program a terminal. */
-  const hasScript = process.platform === 'linux' && spawnSync('script', ['--version']).status === 0
+  const SCRIPT = 'script'
+  const hasScript = process.platform === 'linux' && spawnSync(SCRIPT, ['--version']).status === 0
 
   test.skipIf(!hasScript).each([
     ['n', 1, 'SEND_DECLINED'],
     ['y', 0, 'In block'],
   ])('at a terminal a person is asked, and answers %s', async (answer, code, expected) => {
     const words = [process.execPath, PROGRAM, 'wallet', 'send', '1', payout, ...PASSWORD, ...ON, '--home', dllm.home]
-    const child = spawn('script', ['-qec', words.map((word) => `'${word}'`).join(' '), '/dev/null'], {
+    const child = spawn(SCRIPT, ['-qec', words.map((word) => `'${word}'`).join(' '), '/dev/null'], {
       env: { ...plainEnvironment(), TERM: 'xterm' },
     })
     let screen = ''
