@@ -3,8 +3,8 @@
  * its own work.
  * @module
  */
-import type { Clock, Log } from '../base/ports.ts'
 import type { StageStatistics } from '../net/protocols/statistics.ts'
+import { type ChainStatus, chainStatusText, findChainStatus } from './chain/chain-status.ts'
 import { segmentText, shortPeer } from './chat/trace.ts'
 import { createClient } from './client.ts'
 import { loadConfig } from './config.ts'
@@ -16,6 +16,7 @@ import { LOCAL_NETWORK, loadNetwork, type Network } from './networks.ts'
 import { shortestPing } from './ring/offer-routes.ts'
 import { NO_STATISTICS } from './ring/stage-meter.ts'
 import type { Asked } from './status-service.ts'
+import type { System } from './system.ts'
 import { formatBytes, table } from './table.ts'
 
 export interface StageStatus {
@@ -43,6 +44,7 @@ export interface NetworkStatus {
   readonly peers: number
   readonly expectedStepMs: number
   readonly stages: readonly StageStatus[]
+  readonly chain: ChainStatus
 }
 
 export interface StatusQuery {
@@ -52,8 +54,8 @@ export interface StatusQuery {
 }
 
 /** Throws DEVNET_NOT_RUNNING or RING_NO_ROUTE when there is nothing to show. */
-export async function findStatus(query: StatusQuery, ports: { clock: Clock; log: Log }): Promise<NetworkStatus> {
-  const { home, flags } = query
+export async function findStatus(query: StatusQuery, ports: System): Promise<NetworkStatus> {
+  const { home, flags, signal } = query
   const { settings } = await loadConfig({
     home,
     env: process.env,
@@ -61,6 +63,8 @@ export async function findStatus(query: StatusQuery, ports: { clock: Clock; log:
   })
   const model = openModelStore({ home: home.path }).find(settings.model)
   const { network, group } = await withLocalPeers(home, await loadNetwork(home, settings.network), settings.model)
+  // Beside the route: either may have to look for peers.
+  const findingChain = findChainStatus({ home, network, system: ports, signal })
   const client = await createClient(network, ports)
   try {
     const asked = await client.directory.refresh(query.signal)
@@ -85,9 +89,19 @@ export async function findStatus(query: StatusQuery, ports: { clock: Clock; log:
     )
     const { name: modelName } = model.manifest
     const { expectedStepMs } = route
-    return { network: network.id, model: modelName, hash: model.hash, peers: asked.length, expectedStepMs, stages }
+    const chain = await findingChain
+    return {
+      network: network.id,
+      model: modelName,
+      hash: model.hash,
+      peers: asked.length,
+      expectedStepMs,
+      stages,
+      chain,
+    }
   } finally {
     await client.close()
+    await findingChain.catch(() => undefined)
   }
 }
 
@@ -116,7 +130,8 @@ async function checkRunning({ miners, model }: DevnetGroup): Promise<void> {
   throw new DevnetError('DEVNET_NOT_RUNNING', message, { details: { model, gone: gone.join(' ') } })
 }
 
-export function statusText(status: NetworkStatus): string {
+/** `nowMs`: Unix time. */
+export function statusText(status: NetworkStatus, nowMs: number): string {
   const rows = status.stages.map((stage) => ({
     '#': stage.stage,
     peer: shortPeer(stage.peer),
@@ -134,5 +149,5 @@ export function statusText(status: NetworkStatus): string {
     `${status.expectedStepMs.toFixed(1)} ms per token expected.\n`
   const sessions = status.stages.reduce((most, stage) => Math.max(most, stage.sessions), 0)
   const foot = `Steps, ms and bytes are of the latest session; ${sessions === 0 ? 'none is' : `${sessions} are`} open now.\n`
-  return head + table(rows) + foot
+  return head + table(rows) + foot + chainStatusText(status.chain, nowMs)
 }

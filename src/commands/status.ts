@@ -6,7 +6,7 @@ import { Flags } from '@oclif/core'
 import { BaseCommand } from '../app/base-command.ts'
 
 export default class Status extends BaseCommand {
-  static override summary = 'Show the route to a model: its stages, their milliseconds and bytes.'
+  static override summary = 'Show the route to a model, stage by stage, and the newest block of the chain.'
   static override description = 'Starts nothing. Ends with code 3 when no ring of miners covers the model.'
   static override examples = ['<%= config.bin %> status', '<%= config.bin %> status --model genesis --json']
   static override flags = {
@@ -17,8 +17,9 @@ export default class Status extends BaseCommand {
     const { flags } = await this.parse(Status)
     const { findStatus, statusText } = await import('../app/network-status.ts')
     const home = await this.home(flags)
-    const status = await findStatus({ home, flags, signal: this.signal }, this.system(flags))
-    this.print(statusText(status))
+    const system = this.system(flags)
+    const status = await findStatus({ home, flags, signal: this.signal }, system)
+    this.print(statusText(status, system.clock.wallMs()))
     return status
   }
 }

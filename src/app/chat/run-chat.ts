@@ -11,7 +11,7 @@ import { startLocalChainLater } from '../devnet/local-chain.ts'
 import type { Home } from '../home.ts'
 import { openModelStore, type StoredModel } from '../model-store.ts'
 import { loadTokenizer } from '../model-tokenizer.ts'
-import { LOCAL_NETWORK, loadNetwork } from '../networks.ts'
+import { LOCAL_NETWORK, loadNetwork, type Network } from '../networks.ts'
 import { RingError } from '../ring/ring-error.ts'
 import type { System } from '../system.ts'
 import { type GenerationFlags, generationFrom } from './chat-flags.ts'
@@ -80,7 +80,11 @@ export async function runChat(run: ChatRun): Promise<ChatResult | undefined> {
     const stop = flags.stop ?? []
     const conversation = createConversation({ ring, tokenizer, system: flags.system, stop }, system)
     const continuesText = !hasTemplate(tokenizer)
-    if (prompt !== undefined) return await answerOnce(run, { chat, conversation, prompt, continuesText })
+    if (prompt !== undefined) {
+      const result = await answerOnce(run, { chat, conversation, prompt, continuesText })
+      if (flags.trace) run.note(await chainTrace(run, network))
+      return result
+    }
     if (network.id === LOCAL_NETWORK.id) await startLocalChainLater(home)
     await runLines(run, { chat, conversation, continuesText })
     return undefined
@@ -89,6 +93,13 @@ export async function runChat(run: ChatRun): Promise<ChatResult | undefined> {
     // Afterwards, so that it does not compete with the first words for the machine.
     if (network.id === LOCAL_NETWORK.id) await startLocalChainLater(home)
   }
+}
+
+/** The newest block, from a node of ours or proved to a light client. */
+async function chainTrace({ home, system, signal }: ChatRun, network: Network): Promise<string> {
+  const { chainStatusText, findChainStatus } = await import('../chain/chain-status.ts')
+  const status = await findChainStatus({ home, network, system, signal: signal() })
+  return chainStatusText(status, system.clock.wallMs()).trimEnd()
 }
 
 /** The prompt from the command line, or from stdin unless that is a terminal; undefined: line by line. */
