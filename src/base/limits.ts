@@ -115,6 +115,8 @@ export const ENGINE_LIMITS = {
   wasmThreadsMax: 64,
   /** Heads are 64 to 256 long; kernels keep one on their stack. */
   headSizeMax: 1_024,
+  /** Between a process and its engine worker: logits of one row of the largest vocabulary in use, 256k; more is a message. */
+  mailboxBytes: MIB,
   /** Threads that have not started by then join later; steps do not wait for them. */
   helperStartMs: 5_000,
 } as const

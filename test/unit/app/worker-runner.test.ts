@@ -7,9 +7,10 @@ import type { BatchRunner } from '../../../src/app/engine-host.ts'
 import { createInlineRunner } from '../../../src/app/inline-runner.ts'
 import { openModelStore, type StoredModel } from '../../../src/app/model-store.ts'
 import { createSystem } from '../../../src/app/system.ts'
-import type { WorkerInit } from '../../../src/app/worker-messages.ts'
-import { createWorkerRunner } from '../../../src/app/worker-runner.ts'
-import type { StepInput } from '../../../src/ml/engine/engine.ts'
+import { createNodeWasmEngine } from '../../../src/app/wasm-engine.ts'
+import { createWorkerRunner, type WorkerOptions } from '../../../src/app/worker-runner.ts'
+import { ENGINE_LIMITS } from '../../../src/base/limits.ts'
+import type { Engine, StepInput } from '../../../src/ml/engine/engine.ts'
 import { createReferenceEngine } from '../../../src/ml/engine/reference.ts'
 import { rangeOf } from '../../../src/ml/manifest.ts'
 import { until } from '../../fake-clock.ts'
@@ -19,10 +20,11 @@ const { clock } = createSystem()
 const TASKS = '/proc/self/task'
 const threads = () => readdirSync(TASKS).length
 const CAPACITY = 16
+const LARGE_CAPACITY = 4_096
 
 let home: string
 let model: StoredModel
-let init: WorkerInit
+let init: WorkerOptions
 
 beforeAll(async () => {
   home = await mkdtemp(join(tmpdir(), 'dllm-worker-'))
@@ -37,17 +39,17 @@ const hidden = (cache: number, values: Float32Array, position = 0): StepInput =>
   return { cache, position, input: { type: 'hidden', values }, logits: 'none' }
 }
 
-function inlineRunner(): BatchRunner {
+function inlineRunner(engine: Engine = createReferenceEngine()): BatchRunner {
   const weights = openModelStore({ home }).openWeights(model, init.firstSegment, init.lastSegment)
   const range = rangeOf(model.manifest, init.firstSegment, init.lastSegment)
-  const stage = createReferenceEngine().createStage({
+  const stage = engine.createStage({
     config: model.manifest.config,
     range,
     weights,
     cacheBytesMax: 1 << 26,
   })
   weights.close()
-  return createInlineRunner('reference', stage, { clock })
+  return createInlineRunner(engine.name, stage, { clock })
 }
 
 describe('an engine in a worker thread', () => {
@@ -93,6 +95,28 @@ describe('an engine in a worker thread', () => {
     await expect(runner.openCache(1 << 26)).rejects.toMatchObject({ code: 'ENGINE_OUT_OF_MEMORY' })
     await runner.closeCache(await runner.openCache(CAPACITY))
   })
+})
+
+test('computes the same for batches of every size, more than one at a time, and those too large for the mailbox', async () => {
+  const runner = await createWorkerRunner({ ...init, engine: 'wasm' })
+  const inline = inlineRunner(createNodeWasmEngine({ threads: 1 }))
+  const many = Math.ceil(ENGINE_LIMITS.mailboxBytes / 4 / model.manifest.config.hiddenSize)
+  expect(many).toBeLessThan(LARGE_CAPACITY)
+  const outputs = []
+  for (const each of [runner, inline]) {
+    const caches = await Promise.all([1, 2, 3].map(() => each.openCache(LARGE_CAPACITY)))
+    const batches = [
+      caches.map((cache, index) => hidden(cache, rowsOf(index + 1))),
+      [hidden(caches[0]!, rowsOf(many, 0.01), 1)],
+      [hidden(caches[1]!, rowsOf(1, 0.3), 2)],
+    ]
+    const runs = await Promise.all(batches.map((batch) => each.run(batch)))
+    outputs.push(runs.map((run) => run.outputs))
+    for (const cache of caches) await each.closeCache(cache)
+  }
+  expect(outputs[0]).toEqual(outputs[1])
+  await inline.close()
+  await runner.close()
 })
 
 test('a bug in the worker ends the worker with a code for everybody who waits, not this process', async () => {
