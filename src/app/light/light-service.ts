@@ -196,6 +196,8 @@ class Service implements LightService {
       if (error instanceof AskError || error instanceof StalePeer || code.startsWith('WIRE_')) return
       throw error
     }
+    // Overtaken by another question of ours.
+    if (code === 'LIGHT_TOO_OLD') return
     // Nobody lies who is as old as our trust, or whose clock differs from ours.
     if (OURS.has(code)) throw error
     this.lies.push({ peer, code, message: messageOf(error) })
