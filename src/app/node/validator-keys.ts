@@ -62,6 +62,6 @@ function seedSecretOf(operatorSecret: Uint8Array): Uint8Array {
 }
 
 function badFile(path: string, what: string): ValidatorKeyError {
-  const message = `The validator key ${path} ${what}. Put back a copy of it, or derive it again from the wallet with \`dllm stake register --restore\`.`
+  const message = `The validator key ${path} ${what}. Put back a copy of it, or move it away and derive it again from the wallet with \`dllm stake register --restore\`.`
   return new ValidatorKeyError('VALIDATOR_KEY_BAD', message, { details: { path } })
 }
