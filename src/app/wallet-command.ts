@@ -10,6 +10,7 @@ import type { NetworkKind } from '../core/network-kind.ts'
 import { ROLES, type Role } from '../core/role.ts'
 import { BaseCommand, type GlobalFlags, UsageError } from './base-command.ts'
 import { loadConfig } from './config.ts'
+import type { Home } from './home.ts'
 import { openPrompter, type Prompter } from './prompt.ts'
 import { type InputSource, readBytes, readSecretLine, readSecretText, sourceOf } from './secret-input.ts'
 import type { OpenWallet, WalletListing, Wallets, WalletView } from './wallet.ts'
@@ -100,6 +101,7 @@ export abstract class WalletCommand extends BaseCommand {
   #prompter: Prompter | undefined
   /** `data` once stdin is something else than the lines of answers. */
   #stdin: 'answers' | 'data' = 'answers'
+  #home: Home | undefined
 
   /** Opens the folder and reads the settings that matter here. */
   protected async walletContext(flags: GlobalFlags): Promise<WalletContext> {
@@ -109,6 +111,7 @@ export abstract class WalletCommand extends BaseCommand {
       import('./chain/address-kind.ts'),
     ])
     const home = await this.home(flags)
+    this.#home = home
     const { settings } = await loadConfig({ home, env: process.env, flags: { network: flags.network } })
     const wallets = createWallets({ folder: home.file('wallets') }, this.system(flags))
     const network = await addressKindOf(home, settings.network)
@@ -121,10 +124,13 @@ export abstract class WalletCommand extends BaseCommand {
     return this.#prompter
   }
 
-  /** Opens a wallet with its password; a person who mistypes it is asked again. */
+  /** Opens a wallet with its password; a person who mistypes it is asked again, and nobody for the local network's. */
   protected async openWallet(wallets: Wallets, name: string, flags: PasswordFlags): Promise<OpenWallet> {
     const source = passwordSource(flags)
     if (source !== undefined) return wallets.open(name, await readSecretLine(source))
+    const { LOCAL_WALLET, localPassword } = await import('./devnet/local-wallet.ts')
+    const known = name === LOCAL_WALLET && this.#home ? await localPassword(this.#home) : undefined
+    if (known !== undefined) return wallets.open(name, known)
     return this.#repeat('KEYSTORE_WRONG_PASSWORD', async (prompter) =>
       wallets.open(name, await prompter.askHidden(`Password of wallet ${name}: `)),
     )
