@@ -4,20 +4,21 @@
  * @module
  */
 import { createNode, type FullNode } from '../../src/app/node/node.ts'
+import type { Disk } from '../../src/app/store/disk.ts'
+import type { KeyValueStore } from '../../src/app/store/key-value.ts'
 import type { Hash } from '../../src/base/brand.ts'
 import { HouseError } from '../../src/base/error.ts'
 import type { Log } from '../../src/base/ports.ts'
 import type { Message } from '../../src/core/consensus/replica-port.ts'
 import { comparePositions } from '../../src/core/consensus/sign-guard.ts'
 import { decodeSignState } from '../../src/core/consensus/sign-record.ts'
-import type { FastAcceptance } from '../../src/core/ed25519.ts'
 import type { MemoryNetwork } from '../../src/net/memory-network.ts'
 import type { Wire } from '../../src/net/wire.ts'
 import type { CrashKind } from './faults.ts'
 import type { Witness } from './invariants.ts'
 import { createMachineStorage, type MachineStorage } from './machine-storage.ts'
-import { opensslSign } from './openssl-sign.ts'
 import { hex, type MachinePlan, type Scenario, SIMULATED_SEEDS } from './scenario.ts'
+import type { Signatures } from './signatures.ts'
 import { watchedStore, watchedWire } from './spy.ts'
 import { createMachineClock, type MachineClock, type Timeline } from './timeline.ts'
 import type { Trace } from './trace.ts'
@@ -29,8 +30,15 @@ export interface Surroundings {
   readonly network: MemoryNetwork
   readonly witness: Witness
   readonly trace: Trace
-  readonly accepts: FastAcceptance
+  readonly signatures: Signatures
   readonly onFinal: (machine: Machine) => void
+  /** What a machine's storage is in truth, for worlds that something must be wrong with. */
+  readonly spoil: (storage: Storage) => Storage
+}
+
+export interface Storage {
+  readonly disk: Disk
+  readonly store: KeyValueStore
 }
 
 interface Process {
@@ -78,7 +86,8 @@ export function startMachine(machine: Machine, surroundings: Surroundings): void
   const isCurrent = (): boolean => machine.process === process
   const isNewKey = storage.peek('sign-state') === undefined
   if (isNewKey && machine.hasSigned) witness.object('no honest double sign', `${plan.name} lost its sign state`)
-  const { disk, store } = storage.open(() => die(machine, surroundings, 'the power failed'))
+  const handles = storage.open(() => die(machine, surroundings, 'the power failed'))
+  const { disk, store } = surroundings.spoil(handles)
   machine.process = process
   machine.saved = 0
   machine.starts++
@@ -93,7 +102,7 @@ export function startMachine(machine: Machine, surroundings: Surroundings): void
         if (isCurrent()) say(machine, surroundings, message)
       }),
       store: watchedStore(store, (height, hash) => keep(machine, surroundings, { height, hash })),
-      ...{ disk, clock, log, accepts: surroundings.accepts, sign: opensslSign, seedScheme: SIMULATED_SEEDS },
+      ...{ disk, clock, log, ...surroundings.signatures, seedScheme: SIMULATED_SEEDS },
     },
   ).then(
     (node) => isCurrent() && run(machine, process, { node, surroundings }),

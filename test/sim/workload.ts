@@ -21,7 +21,7 @@ export interface WorkloadCounts {
   readonly refused: Map<string, number>
 }
 
-const PAUSE_MS_MAX = 500
+const PAUSE_MS_MAX = 800
 
 /** Runs for ever. */
 export function startWorkload(world: World): WorkloadCounts {

@@ -3,14 +3,13 @@
  * After the misfortunes everything is mended, and the chain must go on. Real time and real chance play no part.
  * @module
  */
-import { opensslAccepts } from '../../src/app/openssl-verify.ts'
 import type { Log } from '../../src/base/ports.ts'
-import type { FastAcceptance } from '../../src/core/ed25519.ts'
 import { createMemoryNetwork } from '../../src/net/memory-network.ts'
 import { createWitness, type SimulationFailure } from './invariants.ts'
-import { createMachine, type Machine, type Surroundings, startMachine } from './machine.ts'
+import { createMachine, type Machine, type Storage, type Surroundings, startMachine } from './machine.ts'
 import { type Scenario, scenarioOf } from './scenario.ts'
 import { CALM, mend, schedule } from './schedule.ts'
+import { createSignatures } from './signatures.ts'
 import { createMachineClock, createTimeline, settle } from './timeline.ts'
 import { createTrace } from './trace.ts'
 import { startWorkload, type WorkloadCounts } from './workload.ts'
@@ -20,6 +19,10 @@ export interface WorldOptions {
   readonly chaosMs?: number
   /** Gets every line of the trace. */
   readonly print?: (line: string) => void
+  /** For tests of the invariants themselves: another scenario, storage that lies, misfortunes of one's own. */
+  readonly scenario?: (scenario: Scenario) => Scenario
+  readonly spoil?: (storage: Storage) => Storage
+  readonly begin?: (world: World) => void
 }
 
 export interface WorldOutcome {
@@ -50,11 +53,13 @@ const INSPECT_EVERY = 6
 /** Far beyond what a run takes: something goes round in a circle without time passing. */
 const EVENTS_MAX = 3_000_000
 
-export async function runWorld(seed: number, { chaosMs = CHAOS_MS, print }: WorldOptions = {}): Promise<WorldOutcome> {
-  const { world, unseen } = createWorld(seed, print)
+export async function runWorld(seed: number, options: WorldOptions = {}): Promise<WorldOutcome> {
+  const { chaosMs = CHAOS_MS, begin } = options
+  const { world, unseen } = createWorld(seed, options)
   const { timeline, machines, witness, trace } = world
   for (const machine of machines) timeline.schedule(machine.plan.startsAtMs, () => startMachine(machine, world))
   schedule(world, chaosMs)
+  begin?.(world)
   const workload = startWorkload(world)
   await advance(world, unseen, { untilMs: chaosMs })
   if (witness.failure() === undefined) {
@@ -76,9 +81,9 @@ export async function runWorld(seed: number, { chaosMs = CHAOS_MS, print }: Worl
 
 function createWorld(
   seed: number,
-  print: ((line: string) => void) | undefined,
+  { print, scenario: change = (scenario) => scenario, spoil = (storage) => storage }: WorldOptions,
 ): { world: World; unseen: Set<Machine> } {
-  const scenario = scenarioOf(seed)
+  const scenario = change(scenarioOf(seed))
   const timeline = createTimeline()
   const trace = createTrace(timeline.nowMs, print)
   const witness = createWitness(scenario.twinKeys)
@@ -93,12 +98,14 @@ function createWorld(
   }
   const clock = createMachineClock(timeline, { offsetMs: 0, driftPpm: 0 })
   const network = createMemoryNetwork({ clock, log }, { ...CALM, seed: BigInt(seed) })
+  const signatures = createSignatures(scenario.machines.flatMap(({ keys }) => keys?.consensus ?? []))
   /** Machines with new blocks that nobody has looked at. */
   const unseen = new Set<Machine>()
   const world: World = {
-    ...{ scenario, timeline, network, witness, trace, accepts: rememberingAccepts() },
+    ...{ scenario, timeline, network, witness, trace, signatures },
     machines: scenario.machines.map((plan) => createMachine(plan, timeline)),
     onFinal: (machine) => void unseen.add(machine),
+    spoil,
   }
   return { world, unseen }
 }
@@ -155,19 +162,4 @@ function heightOf(machine: Machine): number {
 
 function heights(machines: readonly Machine[]): string {
   return machines.map((machine) => `${machine.plan.name} ${heightOf(machine)}`).join(', ')
-}
-
-/** The nodes of one world hear the same signatures: each is checked once. */
-function rememberingAccepts(): FastAcceptance {
-  const known = new Map<string, boolean>()
-  return (signed) => {
-    const { signature, message, publicKey } = signed
-    const key = [signature, message, publicKey].map((bytes) => Buffer.from(bytes).toString('latin1')).join('/')
-    let isAccepted = known.get(key)
-    if (isAccepted === undefined) {
-      isAccepted = opensslAccepts(signed)
-      known.set(key, isAccepted)
-    }
-    return isAccepted
-  }
 }
