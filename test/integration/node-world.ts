@@ -2,6 +2,7 @@
  * Full nodes in this process, as in production save for what is around them: wires, disks and stores in memory, and seed
  * signatures that cost nothing where a test starts many nodes.
  */
+import { createPrivateKey, type KeyObject, sign } from 'node:crypto'
 import type { NetworkChain } from '../../src/app/chain/network-chain.ts'
 import { createNode, type FullNode, type NodePorts, type SeedScheme } from '../../src/app/node/node.ts'
 import type { ValidatorKeys } from '../../src/app/node/validator-keys.ts'
@@ -29,6 +30,18 @@ function quickSignature(message: Uint8Array, seedKey: Uint8Array): Uint8Array {
   const signature = new Uint8Array(SEED_SIGNATURE_BYTES)
   signature.set(taggedHash('dllm/test-seed', seedKey, message))
   return signature
+}
+
+const PKCS8_HEADER = Buffer.from('302e020100300506032b657004220420', 'hex')
+const privateKeys = new Map<string, KeyObject>()
+
+/** The same signatures as core's, from OpenSSL. */
+export function quickSign(message: Uint8Array, secretKey: Uint8Array): Uint8Array {
+  const name = Buffer.from(secretKey).toString('hex')
+  const known = privateKeys.get(name)
+  const key = known ?? createPrivateKey({ key: Buffer.concat([PKCS8_HEADER, secretKey]), format: 'der', type: 'pkcs8' })
+  privateKeys.set(name, key)
+  return new Uint8Array(sign(null, message, key))
 }
 
 export function networkOf(genesis: Genesis): NetworkChain {

@@ -3,8 +3,15 @@
  * the lock, and the journal of the height. Decides nothing. Spec: docs/spec/store.md §8.
  * @module
  */
+import { CHAIN_LIMITS } from '../../base/chain-limits.ts'
 import type { Recovered, SignRecord } from '../../core/consensus/replica-port.ts'
-import { comparePositions, type SignIdentity } from '../../core/consensus/sign-guard.ts'
+import {
+  comparePositions,
+  type SignIdentity,
+  type SignPosition,
+  type SignState,
+  SignStateError,
+} from '../../core/consensus/sign-guard.ts'
 import { decodeVoteRecord, encodeVoteRecord } from '../../core/consensus/vote-record.ts'
 import type { Disk } from '../store/disk.ts'
 import { openJournal } from '../store/journal.ts'
@@ -37,16 +44,10 @@ export async function openVoteKeeper(
   if (identity === undefined) return idleKeeper(disk)
   const signState = await openState(disk, identity, isNewKey)
   const journal = await openJournal(disk, JOURNAL)
-  const kept = await disk.read(VOTE)
-  const record = kept === undefined ? undefined : decodeVoteRecord(kept)
+  const record = await readVote(disk, signState.state())
   if (record !== undefined) await catchUp(signState, record)
-  const { last } = signState.state()
   return {
-    recovered: {
-      record,
-      floor: last && { height: last.height, round: last.round, step: last.step },
-      journal: journal.records,
-    },
+    recovered: { record, floor: floorOf(signState.state(), record), journal: journal.records },
     droppedBytes: journal.droppedBytes,
     journal: (entry, options) => journal.append(entry, options),
     async record(record) {
@@ -64,6 +65,26 @@ async function catchUp(signState: SignStateFile, { request, signature }: SignRec
   const { last } = signState.state()
   if (last !== undefined && comparePositions(request, last) <= 0) return
   await signState.sign(request, () => signature)
+}
+
+/** The newest vote, which is written before the sign state is. @throws SignStateError SIGN_STATE_DAMAGED. */
+async function readVote(disk: Disk, { last }: SignState): Promise<SignRecord | undefined> {
+  const kept = await disk.read(VOTE)
+  if (kept !== undefined) return decodeVoteRecord(kept)
+  if (last?.signed === undefined) return undefined
+  const message =
+    'The file with the newest vote of this validator is missing, so nobody knows which block it is bound to. Restore the folder from a backup taken after it last voted, or register a new consensus key.'
+  throw new SignStateError('SIGN_STATE_DAMAGED', message)
+}
+
+/**
+ * What the key signs nothing before. A position without a vote that goes with it was imported, and nobody here knows the lock:
+ * then nothing more is signed at that height.
+ */
+function floorOf({ last }: SignState, record: SignRecord | undefined): SignPosition | undefined {
+  if (last === undefined) return undefined
+  const isKnown = record !== undefined && comparePositions(record.request, last) >= 0
+  return isKnown ? last : { height: last.height, round: CHAIN_LIMITS.roundMax, step: 'precommit' }
 }
 
 /** A key that is new to this folder gets its file; afterwards a missing file is a fault. */
