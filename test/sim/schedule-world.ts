@@ -4,20 +4,17 @@
  * network, in which everybody must decide. Checked all the time: agreement, commits, and that no honest key contradicts itself.
  * @module
  */
-import { type Hash, milliseconds } from '../../src/base/brand.ts'
+import { milliseconds } from '../../src/base/brand.ts'
 import { uniformAt } from '../../src/base/prng.ts'
-import type { Block, Commit } from '../../src/core/block/block.ts'
 import { decodeEntry } from '../../src/core/consensus/journal.ts'
-import { ballotDigest } from '../../src/core/consensus/messages.ts'
-import { createReplica, type Replica } from '../../src/core/consensus/replica.ts'
-import type { Effect, Input, Message, SignRecord } from '../../src/core/consensus/replica-port.ts'
+import { createReplica } from '../../src/core/consensus/replica.ts'
+import type { Effect, Input, Message } from '../../src/core/consensus/replica-port.ts'
 import { RULES, type Rules } from '../../src/core/consensus/rules/rules.ts'
 import { decodeSummary, encodeSummary } from '../../src/core/consensus/summary.ts'
-import { isQuorum } from '../../src/core/consensus/validator-set.ts'
-import { createEventQueue, type EventQueue } from './event-queue.ts'
+import { createEventQueue } from './event-queue.ts'
+import { checkFinal, fail, noteSaid, type Schedule, type ScheduleOutcome, type World } from './schedule-checks.ts'
 import {
   createSmallLedger,
-  keyOf,
   NETWORK_ID,
   type SmallLedger,
   START_MS,
@@ -25,60 +22,6 @@ import {
   signerOf,
   verifySmall,
 } from './small-ledger.ts'
-
-export interface Schedule {
-  readonly seed: number
-  readonly stakes: readonly bigint[]
-  /** Validator that runs twice, with less than a third of the stake. */
-  readonly twinned?: number | undefined
-  /** When the network becomes calm, after the start. */
-  readonly calmMs: number
-  /** Who may lose a whole journal at a crash; all others lose what was not synced. */
-  readonly forgetful: readonly number[]
-  /** Heights that everybody must reach beyond the highest at that moment. */
-  readonly heights: number
-}
-
-export interface ScheduleOutcome {
-  readonly fault: string | undefined
-  readonly height: number
-  readonly crashes: number
-  readonly evidence: number
-  readonly lateMs: number
-}
-
-interface Node {
-  readonly validator: number
-  readonly isHonest: boolean
-  readonly mark: Uint8Array
-  readonly skewMs: number
-  replica: Replica | undefined
-  ledger: SmallLedger
-  /** On disk. */
-  readonly chain: { block: Block; commit: Commit }[]
-  journal: Uint8Array[]
-  syncedEntries: number
-  record: SignRecord | undefined
-  /** Crashes when so many effects are carried out. */
-  fuse: number
-  /** Events of an earlier life are not for this one. */
-  life: number
-}
-
-interface World {
-  readonly schedule: Schedule
-  readonly rules: Rules
-  readonly nodes: readonly Node[]
-  readonly events: EventQueue
-  readonly chance: () => number
-  readonly said: Map<string, Hash | undefined>
-  readonly decided: Hash[]
-  /** By node: its side of the present partition. */
-  sides: number[]
-  fault: string | undefined
-  crashes: number
-  evidence: number
-}
 
 const LOSS = 0.15
 const DUPLICATION = 0.1
@@ -312,43 +255,4 @@ function calm(world: World): number {
     if (node.replica === undefined) boot(world, at)
   }
   return Math.max(...world.nodes.map(({ chain }) => chain.length)) + world.schedule.heights
-}
-
-function checkFinal(
-  world: World,
-  { ledger, isHonest }: Node,
-  { block, commit }: { block: Block; commit: Commit },
-): void {
-  if (!isHonest) return
-  const { height } = block.header
-  const hash = ledger.hashOf(block)
-  const known = world.decided[height - 1]
-  if (known === undefined) world.decided[height - 1] = hash
-  else if (known !== hash) fail(world, `two blocks are final at height ${height}`)
-  const { validators } = ledger.head()
-  const message = ballotDigest(NETWORK_ID, { type: 'precommit', height, round: commit.round, blockHash: hash })
-  let stake = 0n
-  for (const [voter, member] of validators.members.entries()) {
-    const signature = commit.signatures[voter]
-    if (signature === undefined) continue
-    stake += member.stake
-    if (!verifySmall({ signature, message, publicKey: keyOf(voter) }))
-      fail(world, `a commit at ${height} has a false vote`)
-  }
-  if (!isQuorum(validators, stake)) fail(world, `a commit at height ${height} is no quorum`)
-}
-
-/** An honest key says one thing in one place, whatever happened to its machine. */
-function noteSaid(world: World, node: Node, message: Message): void {
-  if (!node.isHonest) return
-  const { height, round, blockHash } = message.type === 'vote' ? message.vote : message.proposal
-  const step = message.type === 'vote' ? message.vote.type : 'propose'
-  const key = `${node.validator}/${height}/${round}/${step}`
-  if (world.said.has(key) && world.said.get(key) !== blockHash)
-    fail(world, `validator ${node.validator} signed twice at ${key}`)
-  world.said.set(key, blockHash)
-}
-
-function fail(world: World, fault: string): void {
-  world.fault ??= fault
 }

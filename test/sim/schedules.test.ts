@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { runSchedule, type Schedule } from './schedule-world.ts'
+import type { Schedule } from './schedule-checks.ts'
+import { runSchedule } from './schedule-world.ts'
 
 type Setting = Omit<Schedule, 'seed'>
 
