@@ -8,6 +8,7 @@ import { writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { type Bench, type Measure, withBench } from './bench.ts'
 import { chainApply } from './chain-apply.ts'
+import { chainFinality } from './chain-finality.ts'
 import { decodeBandwidth } from './decode-bandwidth.ts'
 import { firstText } from './first-text.ts'
 import { helpTime } from './help-time.ts'
@@ -16,7 +17,15 @@ import { prefillDecode } from './prefill-decode.ts'
 import { type Row, tableOf } from './report.ts'
 import { ringSplit } from './ring-split.ts'
 
-const MEASURES: readonly Measure[] = [decodeBandwidth, prefillDecode, ringSplit, helpTime, firstText, chainApply]
+const MEASURES: readonly Measure[] = [
+  decodeBandwidth,
+  prefillDecode,
+  ringSplit,
+  helpTime,
+  firstText,
+  chainApply,
+  chainFinality,
+]
 
 const { values: flags } = parseArgs({
   options: {

@@ -1,0 +1,83 @@
+/**
+ * Hosts with a delay between them on one machine: network namespaces whose packets go through delay-lines.c. Real TCP of this
+ * kernel, and no other way from one host to the next. Needs Linux, root, `ip` and a C compiler.
+ * @module
+ */
+import { type ChildProcess, execFile, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { access } from 'node:fs/promises'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+
+export interface DelayedHosts {
+  /** The command line that runs `command` on host `index` (from 0). */
+  on(index: number, command: readonly string[]): readonly string[]
+  /** Its IPv4 address. */
+  address(index: number): string
+  remove(): Promise<void>
+}
+
+export interface DelayedHostsOptions {
+  readonly count: number
+  /** From one host to any other; half of what a ping takes. */
+  readonly oneWayMs: number
+  /** For the compiled program. */
+  readonly folder: string
+}
+
+const run = promisify(execFile)
+const SOURCE = join(import.meta.dirname, 'delay-lines.c')
+/** Packets that may wait at the device: a burst of a megabyte is 700. */
+const QUEUE_PACKETS = 10_000
+
+/** Why there can be no such hosts here; undefined when there can. */
+export async function delayedHostsFault(): Promise<string | undefined> {
+  if (process.platform !== 'linux' || process.getuid?.() !== 0) return 'delays need Linux and root'
+  try {
+    await access('/dev/net/tun')
+    await run('ip', ['-Version'])
+    await run('cc', ['--version'])
+    return undefined
+  } catch {
+    return 'delays need `ip`, `cc` and /dev/net/tun'
+  }
+}
+
+/** The kernel's way of sending at the speed of the line; `bbr` waits between packets where others do not. */
+export async function congestionControl(): Promise<string> {
+  const { stdout } = await run('sysctl', ['-n', 'net.ipv4.tcp_congestion_control'])
+  return stdout.trim()
+}
+
+export async function createDelayedHosts({ count, oneWayMs, folder }: DelayedHostsOptions): Promise<DelayedHosts> {
+  const program = join(folder, 'delay-lines')
+  await run('cc', ['-O2', '-o', program, SOURCE])
+  const names = Array.from({ length: count }, (_, index) => `dllm-bench-${process.pid}-${index + 1}`)
+  const address = (index: number): string => `10.77.0.${index + 1}`
+  const made: string[] = []
+  let lines: ChildProcess | undefined
+  const remove = async (): Promise<void> => {
+    lines?.kill()
+    for (const name of made.splice(0)) await run('ip', ['netns', 'del', name])
+  }
+  try {
+    for (const [index, name] of names.entries()) {
+      await run('ip', ['netns', 'add', name])
+      made.push(name)
+      const inside = (...words: string[]) => run('ip', ['-n', name, ...words])
+      await inside('link', 'set', 'lo', 'up')
+      await inside('tuntap', 'add', 'mode', 'tun', 'name', 'line')
+      await inside('addr', 'add', `${address(index)}/24`, 'dev', 'line')
+      await inside('link', 'set', 'line', 'mtu', '1500', 'txqueuelen', String(QUEUE_PACKETS), 'up')
+    }
+    lines = spawn(program, [String(oneWayMs * 1_000), ...names], { stdio: ['ignore', 'pipe', 'inherit'] })
+    await Promise.race([
+      once(lines.stdout!, 'data'),
+      once(lines, 'exit').then(() => Promise.reject(new Error('no lines'))),
+    ])
+  } catch (error) {
+    await remove()
+    throw error
+  }
+  return { address, remove, on: (index, command) => ['ip', 'netns', 'exec', names[index]!, ...command] }
+}
