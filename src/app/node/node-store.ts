@@ -118,13 +118,12 @@ export function createNodeStore(store: KeyValueStore): NodeStore {
         yield [bytesToHex(key.subarray(skipped)) as StateKey, value]
       }
     },
-    begin: (networkId, genesisHash, state, validators) =>
-      write([...stateOperations(state), ...validators.map(putValidators)], {
-        networkId,
-        height: 0,
-        hash: genesisHash,
-        oldestHeight: 1,
-      }),
+    async begin(networkId, genesisHash, state, validators) {
+      // A replacement that was cut off leaves entries behind.
+      await clear(store)
+      const operations = [...stateOperations(state), ...validators.map(putValidators)]
+      await write(operations, { networkId, height: 0, hash: genesisHash, oldestHeight: 1 })
+    },
     async save(final) {
       const { height, hash: blockHash, nextValidators } = final
       const operations = [...blockOperations(final), ...stateOperations(final.stateChanges)]

@@ -7,7 +7,8 @@ import { createNodeStore, type FinalBlock } from '../../../../src/app/node/node-
 import { accountId, hash } from '../../../../src/base/brand.ts'
 import { validatorSet } from '../../../../src/core/consensus/validator-set.ts'
 import type { StateKey } from '../../../../src/core/state/state.ts'
-import { createMemoryStore } from '../../../sim/store.ts'
+import { SimulatedCrash } from '../../../sim/faults.ts'
+import { createMemoryStore, createSimStore } from '../../../sim/store.ts'
 
 const NETWORK = hash('ab'.repeat(32))
 const ALICE = accountId('01'.repeat(20))
@@ -33,13 +34,19 @@ async function begun() {
   return store
 }
 
+async function allOf<Item>(items: AsyncIterable<Item>): Promise<Item[]> {
+  const all: Item[] = []
+  for await (const item of items) all.push(item)
+  return all
+}
+
 describe('a node store', () => {
   test('is empty before it begins, and stands at the genesis block after', async () => {
     const empty = createNodeStore(createMemoryStore())
     expect(await empty.meta(NETWORK)).toBeUndefined()
     const store = await begun()
     expect(await store.meta(NETWORK)).toEqual({ networkId: NETWORK, height: 0, hash: id(0), oldestHeight: 1 })
-    expect(await Array.fromAsync(store.state())).toEqual([['01aa', Uint8Array.of(1)]])
+    expect(await allOf(store.state())).toEqual([['01aa', Uint8Array.of(1)]])
     expect(await store.validators(set(7n).hash)).toEqual(set(7n))
   })
 
@@ -54,7 +61,7 @@ describe('a node store', () => {
     expect(await store.block(1)).toEqual({ height: 1, hash: id(1), block: saved.block, commit: saved.commit })
     expect(await store.heightOf(id(1))).toBe(1)
     expect(await store.block(2)).toBeUndefined()
-    expect(await Array.fromAsync(store.state())).toEqual([['01bb', Uint8Array.of(2)]])
+    expect(await allOf(store.state())).toEqual([['01bb', Uint8Array.of(2)]])
   })
 
   test('finds transactions by id, and those of an account newest first', async () => {
@@ -89,10 +96,26 @@ describe('a node store', () => {
     const entries = [[key('01cc'), Uint8Array.of(3)]] as const
     await store.replace({ ...finalBlock(50), networkId: NETWORK, entries, validators: [set(9n)] })
     expect(await store.meta(NETWORK)).toEqual({ networkId: NETWORK, height: 50, hash: id(50), oldestHeight: 50 })
-    expect(await Array.fromAsync(store.state())).toEqual([['01cc', Uint8Array.of(3)]])
+    expect(await allOf(store.state())).toEqual([['01cc', Uint8Array.of(3)]])
     expect(await store.block(1)).toBeUndefined()
     expect(await store.history(ALICE, 10)).toEqual([])
     expect(await store.validators(set(9n).hash)).toEqual(set(9n))
+  })
+
+  test('a snapshot that was cut off leaves nothing behind when the store begins anew', async () => {
+    const sim = createSimStore(1)
+    const store = createNodeStore(sim.open())
+    await store.begin(NETWORK, id(0), [[key('01aa'), Uint8Array.of(1)]], [set(7n)])
+    const entries = [[key('01cc'), Uint8Array.of(3)]] as const
+    // Deleting the head, deleting the rest, the entries of the state; then the last batch is lost.
+    sim.plan(4, 'crash')
+    await expect(
+      store.replace({ ...finalBlock(50), networkId: NETWORK, entries, validators: [set(9n)] }),
+    ).rejects.toThrow(SimulatedCrash)
+    const again = createNodeStore(sim.open())
+    expect(await again.meta(NETWORK)).toBeUndefined()
+    await again.begin(NETWORK, id(0), [[key('01aa'), Uint8Array.of(1)]], [set(7n)])
+    expect(await allOf(again.state())).toEqual([['01aa', Uint8Array.of(1)]])
   })
 
   test('another network’s store is refused, and left as it is', async () => {
