@@ -23,6 +23,10 @@ export default class Node extends BaseCommand {
     'new-key': Flags.boolean<boolean>({
       description: 'The validator key here never signed anything, anywhere: begin its record.',
     }),
+    repair: Flags.boolean<boolean>({
+      description:
+        'Before starting, check everything that is stored; keep what is damaged aside, and go on with the rest.',
+    }),
     snapshot: Flags.boolean<boolean>({
       description: 'Where the store is empty, begin with the state at a recent block instead of checking every block.',
     }),

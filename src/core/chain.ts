@@ -150,7 +150,7 @@ function openChain({ networkId, header, commit, entries }: ChainStart, ports: Ch
   const tree = treeOf(entries)
   const root = hashOf(treeRoot(tree))
   if (root !== header.stateRoot) {
-    const sentence = `The stored state is not the one after block ${header.height}. Remove it and let the node fetch it again.`
+    const sentence = `The stored state is not the one after block ${header.height}. Start the node with --repair: it keeps the store aside and fetches everything again.`
     throw new ChainError('CHAIN_STATE_DAMAGED', sentence, {
       details: { height: header.height, found: root, expected: header.stateRoot },
     })

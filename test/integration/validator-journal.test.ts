@@ -7,7 +7,7 @@
 import { bytesToHex } from '@noble/hashes/utils.js'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { openSignState } from '../../src/app/store/sign-state.ts'
-import { HouseError } from '../../src/base/error.ts'
+import { codeOf, HouseError } from '../../src/base/error.ts'
 import type { Block } from '../../src/core/block/block.ts'
 import { ballotDigest } from '../../src/core/consensus/messages.ts'
 import { encodeSignState } from '../../src/core/consensus/sign-record.ts'
@@ -128,10 +128,11 @@ test('without a lock it would prevote the block of the next round', async () => 
   const witness = witnessOfSelf()
   const disk = createSimDisk(1).open()
   const life = await startLife({ disk, store: createMemoryStore(), witness, isNewKey: true })
-  for (const vote of [other.vote('prevote', 0, undefined), other.vote('precommit', 0, undefined)]) {
-    await life.hears(vote)
-    for (let wait = 0; wait < 3; wait++) await life.waits()
-  }
+  await life.hears(other.vote('prevote', 0, undefined))
+  await life.waits()
+  await life.waits()
+  await life.hears(other.vote('precommit', 0, undefined))
+  await life.waits()
   await life.hears(says.later[0]![0]!)
   await life.node.stop()
   expect(witness.signed.get('prevote 1/1')).toBe(signedText('prevote', 1, second))
@@ -229,5 +230,39 @@ async function runUntilCrash(
   } catch (error) {
     if (error instanceof SimulatedCrash) return true
     throw error
+  }
+}
+
+describe.each(['disk', 'store'] as const)('a %s that fails', (where) => {
+  test('stops the node with a code before anything is said that is not kept', async () => {
+    for (let operation = 1; ; operation++) {
+      const machine = { disk: createSimDisk(operation), store: createSimStore(operation) }
+      const witness = witnessOfSelf()
+      machine[where].plan(operation, 'fail')
+      const failure = await failureOf(machine, witness)
+      if (failure === undefined) return
+      expect(codeOf(failure)).toBe('STORE_DISK_FULL')
+      const isNewKey = machine.disk.peek('sign-state') === undefined
+      const again = await startLife({ disk: machine.disk.open(), store: machine.store.open(), witness, isNewKey })
+      await tempt(again)
+      await again.node.stop()
+      expect({ operation, conflicts: witness.conflicts }).toEqual({ operation, conflicts: [] })
+    }
+  })
+})
+
+/** With what a first life ended before its end. */
+async function failureOf(
+  { disk, store }: { disk: SimDisk; store: SimStore },
+  witness: SignatureWitness,
+): Promise<unknown> {
+  try {
+    const life = await startLife({ disk: disk.open(), store: store.open(), witness, isNewKey: true })
+    await getLocked(life)
+    const failure = await Promise.race([life.node.failed, Promise.resolve()])
+    await life.node.stop()
+    return failure
+  } catch (error) {
+    return error
   }
 }

@@ -25,6 +25,7 @@ import { beginFromSnapshot } from './begin-from-snapshot.ts'
 import { createNode, type FullNode } from './node.ts'
 import { type NodeFolder, nodeFolder } from './node-folders.ts'
 import { blockLine, headingLines } from './node-text.ts'
+import { repairNode } from './repair-node.ts'
 import { loadValidatorKeys } from './validator-keys.ts'
 
 export interface NodeFlags {
@@ -33,6 +34,7 @@ export interface NodeFlags {
   readonly bootstrap?: string[] | undefined
   readonly name: string
   readonly 'new-key': boolean
+  readonly repair: boolean
   readonly 'keep-blocks'?: number | undefined
   readonly snapshot: boolean
   readonly 'trust-height'?: number | undefined
@@ -126,6 +128,7 @@ async function openNode(
 ): Promise<FullNode> {
   const { flags, system } = run
   const keys = await loadValidatorKeys(folder.validatorKey)
+  if (flags.repair) await repair(run, network, folder)
   const store = await openLevelStore(folder.store)
   try {
     if (flags.snapshot) await fillFromSnapshot(run, network, { store, wire })
@@ -139,6 +142,12 @@ async function openNode(
     await store.close()
     throw error
   }
+}
+
+async function repair({ print, emit }: NodeRun, { genesis }: NetworkChain, folder: NodeFolder): Promise<void> {
+  const done = await repairNode(folder, { genesis, accepts: opensslAccepts })
+  for (const line of done) print(line)
+  emit({ type: 'repaired', done })
 }
 
 function checkpointOf(flags: NodeFlags): Checkpoint | undefined {

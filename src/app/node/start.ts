@@ -28,6 +28,6 @@ export async function openStart(store: NodeStore, genesis: Genesis): Promise<Cha
 }
 
 function damaged(height: number): NodeStoreError {
-  const message = `The chain's store lacks its newest block, ${height}. Remove the node's chain folder; the node fetches everything again.`
+  const message = `The chain's store lacks its newest block, ${height}. Start the node with --repair: it keeps the store aside and fetches everything again.`
   return new NodeStoreError('CHAIN_STORE_DAMAGED', message, { details: { height } })
 }

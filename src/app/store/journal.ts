@@ -79,7 +79,7 @@ function createJournal(disk: Disk, name: string, opened: Opened): Journal {
 }
 
 function damaged(name: string, at: number): JournalError {
-  const message = `The journal "${name}" of this node is damaged at byte ${at}, and not by a crash: more follows. Check the disk. Then start the node with --repair: it keeps the file aside and does not vote at the height that was at hand.`
+  const message = `The journal "${name}" of this node is damaged at byte ${at}, and not by a crash: more follows. Check the disk. Then start the node with --repair: it keeps the file aside and goes on with the newest vote, which is kept elsewhere.`
   return new JournalError('JOURNAL_DAMAGED', message, { details: { name, at } })
 }
 

@@ -43,7 +43,7 @@ export async function repairStore(path: string): Promise<StoreRepair> {
     await rm(join(copy, 'lost'), { recursive: true, force: true })
     const level = await openLevel(copy)
     await level.close()
-    const damagedPath = await freePath(path)
+    const damagedPath = await freeDamagedPath(path)
     await rename(path, damagedPath)
     await rename(copy, path)
     await syncFolder(dirname(path))
@@ -55,7 +55,7 @@ export async function repairStore(path: string): Promise<StoreRepair> {
 }
 
 /** `path.damaged-1`, or the next that is free. */
-async function freePath(path: string): Promise<string> {
+export async function freeDamagedPath(path: string): Promise<string> {
   for (let number = 1; number <= STORE_LIMITS.damagedCopiesMax; number++) {
     const candidate = `${path}.damaged-${number}`
     if ((await stat(candidate).catch(() => undefined)) === undefined) return candidate
