@@ -71,15 +71,34 @@ export async function writeFileAtomic(
 ): Promise<void> {
   const folder = dirname(path)
   await createFolder(folder)
-  const temporary = join(folder, `${TEMPORARY_PREFIX}${process.pid}-${threadId}-${temporaryCounter++}`)
+  const { file, temporary } = await openTemporary(folder, options.mode ?? FILE_MODE).catch((error: unknown) => {
+    throw asHomeError(error, path)
+  })
   try {
-    const file = await open(temporary, 'wx', options.mode ?? FILE_MODE)
     await writeAndClose(file, content)
     await rename(temporary, path)
     await syncFolder(folder)
   } catch (error) {
     await rm(temporary, { force: true })
     throw asHomeError(error, path)
+  }
+}
+
+/** What processes that were killed left of `writeFileAtomic`. Nobody else may be writing in the folder. */
+export async function removeTemporaries(folder: string): Promise<void> {
+  const left = (await readdir(folder)).filter((name) => name.startsWith(TEMPORARY_PREFIX))
+  await Promise.all(left.map((name) => rm(join(folder, name), { force: true })))
+}
+
+/** In a container every life has the same pid: a name may be taken by what an earlier one left when it was killed. */
+async function openTemporary(folder: string, mode: number): Promise<{ file: FileHandle; temporary: string }> {
+  for (;;) {
+    const temporary = join(folder, `${TEMPORARY_PREFIX}${process.pid}-${threadId}-${temporaryCounter++}`)
+    try {
+      return { file: await open(temporary, 'wx', mode), temporary }
+    } catch (error) {
+      if (systemCode(error) !== 'EEXIST') throw error
+    }
   }
 }
 

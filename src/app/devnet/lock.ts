@@ -3,7 +3,7 @@
  * lock of a process that died is taken over.
  * @module
  */
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { link, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { isRunning } from './process.ts'
 
@@ -16,30 +16,57 @@ export async function tryLock(path: string, mark = ''): Promise<Lock | { readonl
   await mkdir(dirname(path), { recursive: true, mode: 0o700 })
   if (await create(path)) return lockAt(path)
   const holder = await holderOf(path)
-  if (holder === 0 || (await isRunning(holder, mark))) return { holder }
+  if (holder === 0 || (await isHeld(path, holder, mark))) return { holder }
   // Of several that find the holder dead, one removes its file; and only while it is still the dead one's.
   const takeover = `${path}.takeover`
-  if (!(await create(takeover))) return { holder: await holderOf(takeover) }
+  if (!(await create(takeover))) {
+    const other = await holderOf(takeover)
+    if (other === 0 || (await isHeld(takeover, other, mark))) return { holder: other }
+    // Killed while it took over.
+    await rm(takeover, { force: true })
+    if (!(await create(takeover))) return { holder: await holderOf(takeover) }
+  }
   try {
     if ((await holderOf(path)) === holder) await rm(path, { force: true })
   } finally {
-    await rm(takeover, { force: true })
+    await remove(takeover)
   }
   return (await create(path)) ? lockAt(path) : { holder: await holderOf(path) }
 }
 
 function lockAt(path: string): Lock {
-  return { release: () => rm(path, { force: true }) }
+  return { release: () => remove(path) }
 }
 
-/** False when it is there already. */
+/** Files that this process has made: another life may have had its pid, as in a container. */
+const own = new Set<string>()
+let attempts = 0
+
+async function isHeld(path: string, holder: number, mark: string): Promise<boolean> {
+  return holder === process.pid ? own.has(path) : isRunning(holder, mark)
+}
+
+async function remove(path: string): Promise<void> {
+  own.delete(path)
+  await rm(path, { force: true })
+}
+
+/**
+ * False when it is there already. It comes with the pid inside, as a link to a file that has it: a process killed in between
+ * leaves no lock of nobody.
+ */
 async function create(path: string): Promise<boolean> {
+  const written = `${path}.${process.pid}-${attempts++}`
+  await writeFile(written, String(process.pid), { mode: 0o600 })
   try {
-    await writeFile(path, String(process.pid), { flag: 'wx', mode: 0o600 })
+    await link(written, path)
+    own.add(path)
     return true
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'EEXIST') return false
     throw error
+  } finally {
+    await rm(written, { force: true })
   }
 }
 

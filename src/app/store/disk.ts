@@ -9,7 +9,7 @@ import { join } from 'node:path'
 import { assert } from '../../base/assert.ts'
 import { STORE_LIMITS } from '../../base/chain-limits.ts'
 import { codeOf } from '../../base/error.ts'
-import { syncFolder, writeFileAtomic } from '../home.ts'
+import { removeTemporaries, syncFolder, writeFileAtomic } from '../home.ts'
 import { createSerial } from './serial.ts'
 import { asStoreError, type StoreError, storeError } from './store-error.ts'
 
@@ -53,7 +53,10 @@ interface Appender {
 
 /** Opens `folder`, creating it 0700. Files are 0600. @throws StoreError STORE_NOT_WRITABLE, STORE_DISK_FULL, STORE_FAILED. */
 export async function openDisk(folder: string): Promise<Disk> {
-  await attempt(folder, () => mkdir(folder, { recursive: true, mode: 0o700 }))
+  await attempt(folder, async () => {
+    await mkdir(folder, { recursive: true, mode: 0o700 })
+    await removeTemporaries(folder)
+  })
   const serial = createSerial()
   const appenders = new Map<string, Appender>()
   let isClosed = false

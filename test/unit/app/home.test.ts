@@ -11,8 +11,9 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { threadId } from 'node:worker_threads'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { openHome, writeFileAtomic } from '../../../src/app/home.ts'
+import { openHome, removeTemporaries, writeFileAtomic } from '../../../src/app/home.ts'
 
 let root: string
 beforeAll(() => {
@@ -95,6 +96,17 @@ describe('writeFileAtomic', () => {
     const path = join(root, 'atomic/public')
     await writeFileAtomic(path, '', { mode: 0o644 })
     expect(permissions(path)).toBe(0o644)
+  })
+
+  test('is not in the way of what a killed process with the same pid left', async () => {
+    const folder = join(root, 'left')
+    await writeFileAtomic(join(folder, 'name'), '0')
+    const names = Array.from({ length: 200 }, (_, number) => `.tmp-${process.pid}-${threadId}-${number}`)
+    for (const name of names) writeFileSync(join(folder, name), 'left')
+    await writeFileAtomic(join(folder, 'name'), '1')
+    expect(readFileSync(join(folder, 'name'), 'utf8')).toBe('1')
+    await removeTemporaries(folder)
+    expect(readdirSync(folder)).toEqual(['name'])
   })
 
   test('keeps the old file and cleans up when the new one cannot take its place', async () => {
