@@ -9,6 +9,9 @@ import { parseArgs } from 'node:util'
 import { type Bench, type Measure, withBench } from './bench.ts'
 import { chainApply } from './chain-apply.ts'
 import { chainFinality } from './chain-finality.ts'
+import { chainScale } from './chain-scale.ts'
+import { chainSync } from './chain-sync.ts'
+import { chainThroughput } from './chain-throughput.ts'
 import { decodeBandwidth } from './decode-bandwidth.ts'
 import { firstText } from './first-text.ts'
 import { helpTime } from './help-time.ts'
@@ -25,6 +28,9 @@ const MEASURES: readonly Measure[] = [
   firstText,
   chainApply,
   chainFinality,
+  chainSync,
+  chainScale,
+  chainThroughput,
 ]
 
 const { values: flags } = parseArgs({

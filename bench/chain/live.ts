@@ -31,6 +31,8 @@ export interface Watched {
   readonly users: readonly UserSeen[]
   /** Made final while it was watched. */
   readonly blocks: number
+  /** How long it was watched. */
+  readonly ms: number
   /** Per validator. */
   readonly cpuMsPerBlock: readonly number[]
   readonly sentBytesPerBlock: readonly number[]
@@ -97,14 +99,16 @@ export async function watchLive(
     await sleep(SETTLE_MS)
     await Promise.all(nodes.map((node) => node.loopDelay()))
     const before = nodes.map((node) => node.usage())
+    const startedMs = performance.now()
     const seen = await users.run()
+    const ms = performance.now() - startedMs
     const after = nodes.map((node) => node.usage())
     const loopDelay = await Promise.all(nodes.map((node) => node.loopDelay()))
     const blocks = seen[0]!.blocks.length
     const perBlock = (of: 'cpuMs' | 'sentBytes'): number[] =>
       nodes.map((_, index) => (after[index]![of] - before[index]![of]) / blocks)
     return {
-      ...{ users: seen, blocks, loopDelay },
+      ...{ users: seen, blocks, ms, loopDelay },
       ...{ cpuMsPerBlock: perBlock('cpuMs'), sentBytesPerBlock: perBlock('sentBytes') },
       rssMiB: after.map(({ rssMiB }) => rssMiB),
     }
