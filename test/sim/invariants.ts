@@ -21,6 +21,7 @@ export type Invariant =
   | 'sound state'
   | 'bounded pool'
   | 'coded failures'
+  | 'nobody honest is banned'
   | 'liveness'
 
 /** An invariant does not hold. */

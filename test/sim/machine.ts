@@ -32,6 +32,8 @@ export interface Surroundings {
   readonly trace: Trace
   readonly signatures: Signatures
   readonly onFinal: (machine: Machine) => void
+  /** The latest that machines said, for who wants to twist it. */
+  readonly overheard: Message[]
   /** What a machine's storage is in truth, for worlds that something must be wrong with. */
   readonly spoil: (storage: Storage) => Storage
 }
@@ -72,6 +74,7 @@ export function createMachine(plan: MachinePlan, timeline: Timeline): Machine {
   }
 }
 
+const OVERHEARD_MAX = 32
 /** How long a machine is down when nobody says otherwise. */
 const RESTART_MS = 700
 
@@ -130,8 +133,10 @@ function run(
 }
 
 /** A message leaves the machine: its own, or one that it passes on when asked. */
-function say(machine: Machine, { scenario, witness }: Surroundings, message: Message): void {
+function say(machine: Machine, { scenario, witness, overheard }: Surroundings, message: Message): void {
   const { plan, storage } = machine
+  overheard.push(message)
+  if (overheard.length > OVERHEARD_MAX) overheard.shift()
   witness.said(plan.name, message)
   const publicKey = plan.keys?.consensus.publicKey
   const { networkId } = scenario.network

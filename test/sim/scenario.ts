@@ -59,7 +59,7 @@ const PARAMETERS: Parameters = {
   commitMs: 200n,
   clockSkewMs: 500n,
   proposalDeposit: 5n * DLLM,
-  proposalBlocks: 4n,
+  proposalBlocks: 6n,
 }
 
 /** Genesis stakes in DLLM. In each, some validator has less than a third of everything. */

@@ -5,6 +5,7 @@
 import type { MemoryNetworkConditions } from '../../src/net/memory-transit.ts'
 import { type Chance, createChance, FAULT_KINDS } from './faults.ts'
 import { killMachine, type Machine, startMachine, stopMachine } from './machine.ts'
+import { inviteStranger } from './stranger.ts'
 import type { World } from './world.ts'
 
 /** A local network on a good day. */
@@ -60,6 +61,7 @@ const MISFORTUNES: Readonly<Record<string, Misfortune>> = {
     world.network.hold(first.plan.peer, second.plan.peer)
     later(world, chance.pick(5_000), 'released', () => world.network.release(first.plan.peer, second.plan.peer))
   },
+  stranger: (world, chance) => inviteStranger(world, chance, 500 + chance.pick(6_000)),
   weather(world, chance) {
     const conditions = {
       delayMs: { least: 1, most: oneOf(chance, [20, 60, 200, 700]) },

@@ -8,7 +8,8 @@ import type { AccountId } from '../../src/base/brand.ts'
 import { HouseError, messageOf } from '../../src/base/error.ts'
 import { ZERO_HASH } from '../../src/core/fields.ts'
 import { PARAMETER_NAMES, type ParameterName } from '../../src/core/parameters.ts'
-import { getBond } from '../../src/core/state/bonds.ts'
+import { bonds, getBond } from '../../src/core/state/bonds.ts'
+import { proposals } from '../../src/core/state/proposals.ts'
 import { validators } from '../../src/core/state/validators.ts'
 import { proveValidatorKeys } from '../../src/core/validator-proofs.ts'
 import { type CallDraft, DLLM, type Person, signCall } from '../chain-accounts.ts'
@@ -22,26 +23,46 @@ export interface WorkloadCounts {
 }
 
 const PAUSE_MS_MAX = 800
+const STAKERS = 4
 
 /** Runs for ever. */
 export function startWorkload(world: World): WorkloadCounts {
   const chance = createChance(world.scenario.seed * 16 + 2)
   const counts: WorkloadCounts = { taken: 0, refused: new Map() }
   const next = (): void => {
-    callOnce(world, chance, counts)
+    const nodes = world.machines.flatMap(({ process }) => process?.node ?? [])
+    if (nodes.length > 0 && chance.pick(8) === 0) campaign({ world, chance, counts }, oneOf(chance, nodes))
+    else if (nodes.length > 0) callOnce({ world, chance, counts }, oneOf(chance, nodes))
     world.timeline.schedule(chance.pick(PAUSE_MS_MAX), next)
   }
   world.timeline.schedule(PAUSE_MS_MAX, next)
   return counts
 }
 
-function callOnce(world: World, chance: Chance, counts: WorkloadCounts): void {
-  const { scenario, machines, witness, trace } = world
-  const nodes = machines.flatMap(({ process }) => process?.node ?? [])
-  if (nodes.length === 0) return
-  const node = oneOf(chance, nodes)
-  const sender = oneOf(chance, scenario.people)
-  const bytes = spoilt(chance, signedCall(world, chance, { node, sender }))
+interface Crowd {
+  readonly world: World
+  readonly chance: Chance
+  readonly counts: WorkloadCounts
+}
+
+function callOnce(crowd: Crowd, node: FullNode): void {
+  const { world, chance } = crowd
+  const sender = oneOf(chance, world.scenario.people)
+  submit(crowd, node, spoilt(chance, signedCall(world, chance, { node, sender })))
+}
+
+/** Those with much stake agree on a proposal: without them none is accepted. */
+function campaign(crowd: Crowd, node: FullNode): void {
+  const { people, network } = crowd.world.scenario
+  const proposal = openProposal(crowd.chance, node)
+  for (const sender of people.slice(0, STAKERS)) {
+    const fees = { maxFee: 2_000n, tip: 9n, nonce: node.chain.mempool.nextNonce(sender.id) }
+    submit(crowd, node, signCall(network.networkId, sender, { type: 7, body: { proposal, yes: true }, ...fees }))
+  }
+}
+
+function submit({ world, counts }: Crowd, node: FullNode, bytes: Uint8Array): void {
+  const { witness, trace } = world
   node.access.submit(bytes).then(
     () => {
       counts.taken++
@@ -82,12 +103,12 @@ function spoilt(chance: Chance, bytes: Uint8Array): Uint8Array {
 function drawCall(world: World, chance: Chance, caller: Caller): CallDraft {
   const roll = chance.pick(100)
   const amount = BigInt(chance.pick(3)) * DLLM + BigInt(chance.pick(1_000))
-  if (roll < 40) return transfer(world, chance, amount)
-  if (roll < 62) return { type: 2, body: { validator: trusted(world, chance, caller), amount } }
-  if (roll < 78) return unbond(world, chance, { ...caller, amount })
-  if (roll < 81 && world.scenario.registers) return registration(world)
-  if (roll < 88) return { type: 6, body: { changes: [drawChange(chance)] } }
-  return { type: 7, body: { proposal: chance.pick(6), yes: chance.pick(5) > 0 } }
+  if (roll < 30) return transfer(world, chance, amount)
+  if (roll < 48) return { type: 2, body: { validator: trusted(world, chance, caller), amount } }
+  if (roll < 62) return unbond(world, chance, { ...caller, amount })
+  if (roll < 65 && world.scenario.registers) return registration(world)
+  if (roll < 73) return { type: 6, body: { changes: [drawChange(chance)] } }
+  return { type: 7, body: { proposal: openProposal(chance, caller.node), yes: chance.pick(8) > 0 } }
 }
 
 function transfer({ scenario }: World, chance: Chance, amount: bigint): CallDraft {
@@ -104,9 +125,17 @@ function trusted({ scenario }: World, chance: Chance, { node }: Caller): Account
   return oneOf(chance, ids)
 }
 
+/** One that can be voted on, if there is any. */
+function openProposal(chance: Chance, node: FullNode): number {
+  const numbers = [...proposals(node.chain.state)].map(([number]) => number)
+  return numbers.length === 0 ? chance.pick(6) : oneOf(chance, numbers)
+}
+
 /** Little at a time: the stakes of genesis stay about what they were. */
 function unbond(world: World, chance: Chance, { sender, amount, ...rest }: Caller & { amount: bigint }): CallDraft {
-  const validator = trusted(world, chance, { ...rest, sender })
+  const own = [...bonds(rest.node.chain.state)].filter(({ owner }) => owner === sender.id)
+  const caller = { ...rest, sender }
+  const validator = own.length > 0 ? oneOf(chance, own).validator : trusted(world, chance, caller)
   const bonded = getBond(rest.node.chain.state, { validator, owner: sender.id })
   const isAll = chance.pick(2) === 0 && bonded < 20n * DLLM
   return { type: 3, body: { validator, amount: isAll ? bonded : amount } }

@@ -94,6 +94,8 @@ function createWorld(
       if (isFailure && fields?.['code'] === undefined) {
         witness.object('coded failures', `a handler threw: ${JSON.stringify(fields)}`)
       }
+      const banned = event === 'wire.peer_banned' && scenario.machines.find(({ peer }) => peer === fields?.['peer'])
+      if (banned) witness.object('nobody honest is banned', `${banned.name} runs this program and is banned`)
     },
   }
   const clock = createMachineClock(timeline, { offsetMs: 0, driftPpm: 0 })
@@ -105,7 +107,7 @@ function createWorld(
     ...{ scenario, timeline, network, witness, trace, signatures },
     machines: scenario.machines.map((plan) => createMachine(plan, timeline)),
     onFinal: (machine) => void unseen.add(machine),
-    spoil,
+    ...{ spoil, overheard: [] },
   }
   return { world, unseen }
 }

@@ -33,8 +33,8 @@ export interface ConsensusEvents {
 
 export interface ConsensusDriver {
   /**
-   * Resolves when the input was taken and its effects were carried out: what news of it deserves. `ignore` when too much waits
-   * or the driver has stopped.
+   * Resolves when the input was taken and its effects were carried out: whether news of it goes on to others. `ignore` when it is not
+   * new or not right, when too much waits, or the driver has stopped; who is at fault was judged.
    */
   take(input: NewInput): Promise<Verdict>
   /**
@@ -132,9 +132,11 @@ class Driver implements ConsensusDriver {
     if (this.#isStopped) return 'ignore'
     const { replica, clock, events } = this.#parts
     try {
-      let verdict: Verdict = 'accept'
+      let verdict: Verdict = input.type === 'vote' || input.type === 'proposal' ? 'ignore' : 'accept'
       for (const effect of replica.step({ ...input, nowMs: milliseconds(clock.wallMs()) } as Input)) {
-        if (effect.type === 'judge') verdict = effect.verdict
+        if (effect.type === 'relay') verdict = 'accept'
+        // A vote may be what shows that an earlier proposal is bad. Blame goes with the effect, not with the verdict as well.
+        if (effect.type === 'judge' && input.type !== 'vote') verdict = 'ignore'
         await this.#carryOut(effect)
       }
       return verdict
@@ -158,6 +160,8 @@ class Driver implements ConsensusDriver {
         return this.#wake(effect)
       case 'finalize':
         return this.#finalize(effect)
+      case 'relay':
+        return
       case 'judge':
         log.write('info', 'consensus.judged', { peer: effect.peer, code: effect.code, verdict: effect.verdict })
         if (effect.peer !== undefined) wire.judge(effect.peer as PeerId, effect.verdict)

@@ -6,7 +6,7 @@
 import type { PeerId } from '../../base/brand.ts'
 import { CodecError } from '../../base/codec.ts'
 import type { Chain } from '../../core/chain.ts'
-import { decodeProposal, decodeVote } from '../../core/consensus/messages.ts'
+import { decodeProposal, decodeVote, type Proposal } from '../../core/consensus/messages.ts'
 import { verdictOf } from '../../core/mempool-error.ts'
 import type { Verdict, Wire } from '../../net/wire.ts'
 import type { ConsensusDriver } from './consensus-driver.ts'
@@ -17,10 +17,12 @@ interface Parts {
   readonly chain: Chain
   readonly driver: ConsensusDriver
   readonly onTransaction: () => void
+  /** Works ahead on what the replica will check of a proposal. @throws CodecError. */
+  readonly foresee: (proposal: Proposal) => Promise<void>
 }
 
 /** Hears news until the wire stops. */
-export function hearNews({ wire, chain, driver, onTransaction }: Parts): void {
+export function hearNews({ wire, chain, driver, onTransaction, foresee }: Parts): void {
   wire.subscribe(TOPICS.transaction, TOPIC_OPTIONS.transaction, (bytes) => {
     try {
       chain.mempool.add(bytes)
@@ -30,31 +32,29 @@ export function hearNews({ wire, chain, driver, onTransaction }: Parts): void {
     onTransaction()
     return 'accept'
   })
+  // What is over is of no use, but for precommits that the newest block's commit lacks. What is far ahead tells that we are behind.
   wire.subscribe(TOPICS.vote, TOPIC_OPTIONS.vote, (bytes, from) =>
     readable(bytes, decodeVote, (vote) =>
-      isTimely(chain, vote.height) ? driver.take({ type: 'vote', from, vote }) : 'ignore',
+      vote.height >= chain.header.height ? driver.take({ type: 'vote', from, vote }) : 'ignore',
     ),
   )
   wire.subscribe(TOPICS.proposal, TOPIC_OPTIONS.proposal, (bytes, from: PeerId) =>
-    readable(bytes, decodeProposal, (proposal) =>
-      isTimely(chain, proposal.height) ? driver.take({ type: 'proposal', from, proposal }) : 'ignore',
-    ),
+    readable(bytes, decodeProposal, async (proposal) => {
+      if (proposal.height <= chain.header.height) return 'ignore'
+      await foresee(proposal)
+      return driver.take({ type: 'proposal', from, proposal })
+    }),
   )
 }
 
-/** What is over is of no use to anybody; what is far ahead cannot be checked, but tells the replica that it is behind. */
-function isTimely(chain: Chain, height: number): boolean {
-  return height > chain.header.height
-}
-
 /** Bytes that nobody could read are the fault of who passed them on. */
-function readable<Value>(
+async function readable<Value>(
   bytes: Uint8Array,
   decode: (bytes: Uint8Array) => Value,
   judge: (value: Value) => Verdict | Promise<Verdict>,
-): Verdict | Promise<Verdict> {
+): Promise<Verdict> {
   try {
-    return judge(decode(bytes))
+    return await judge(decode(bytes))
   } catch (error) {
     if (error instanceof CodecError) return 'reject'
     throw error

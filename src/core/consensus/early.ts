@@ -6,7 +6,7 @@
  */
 import type { PeerId } from '../../base/brand.ts'
 import { CONSENSUS_LIMITS } from '../../base/chain-limits.ts'
-import { digestOf, type Early, judge, type LastHeight, type Machine } from './machine.ts'
+import { digestOf, type Early, judge, type LastHeight, type Machine, relay } from './machine.ts'
 import type { Proposal, Vote } from './messages.ts'
 import { stakeOf } from './round-state.ts'
 import type { Member } from './validator-set.ts'
@@ -35,6 +35,7 @@ function receiveLate(machine: Machine, from: PeerId | undefined, vote: Vote): vo
   }
   const signatures = commit.signatures.map((held, voter) => (voter === vote.voter ? vote.signature : held))
   machine.last = { ...machine.last, commit: { ...commit, signatures } } satisfies LastHeight
+  relay(machine)
 }
 
 /**

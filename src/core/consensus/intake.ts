@@ -10,7 +10,7 @@ import { CodecError } from '../../base/codec.ts'
 import { type Block, decodeBlock } from '../block/block.ts'
 import { keepEarlyProposal, receiveOtherVote } from './early.ts'
 import { isSameProposal, proposalsConflict, votesConflict } from './evidence.ts'
-import { digestOf, journal, judge, type Machine } from './machine.ts'
+import { digestOf, journal, judge, type Machine, relay } from './machine.ts'
 import { type Proposal, proposalDigest, type Vote } from './messages.ts'
 import type { Message } from './replica-port.ts'
 import { type HeightState, isKeptRound, makeRoomAhead, roundOf, stakeOf, votesIn } from './round-state.ts'
@@ -46,6 +46,7 @@ function receiveVote(machine: Machine, from: PeerId | undefined, vote: Vote): vo
   noteRound(state, vote.voter, vote.round)
   if (!makeRoomAhead(state, vote)) return
   journal(machine, { type: 'heard', nowMs: machine.nowMs, message: { type: 'vote', vote } })
+  relay(machine)
   countVote(machine, vote)
 }
 
@@ -97,6 +98,7 @@ function receiveProposal(machine: Machine, from: PeerId | undefined, proposal: P
     return
   }
   journal(machine, { type: 'heard', nowMs: machine.nowMs, message: { type: 'proposal', proposal } })
+  relay(machine)
   if (!state.blocks.has(blockHash)) state.blocks.set(blockHash, { block, verdict: undefined })
   keepProposal(machine, from, proposal)
 }

@@ -58,6 +58,11 @@ export function journal(machine: Machine, entry: Entry): void {
   if (!machine.isReplaying) machine.effects.push({ type: 'journal', entry: encodeEntry(entry), sync: false })
 }
 
+/** What came is right, and was not held. */
+export function relay(machine: Machine): void {
+  if (!machine.isReplaying) machine.effects.push({ type: 'relay' })
+}
+
 export function judge(
   machine: Machine,
   peer: PeerId | undefined,

@@ -95,6 +95,11 @@ export type Effect =
   /** The ledger has applied it; on disk before the next effect, then the journal may begin anew. */
   | { readonly type: 'finalize'; readonly block: Block; readonly commit: Commit }
   /**
+   * The vote or proposal that came is right and new: worth passing on. Without this it is not, be it only that a vote under the same
+   * name is held already: nobody has looked at the signature then, and who passes it on is blamed by the next.
+   */
+  | { readonly type: 'relay' }
+  /**
    * `reject`: the peer passed on what it must have found wrong. `ignore`: not to be passed on, though nobody need be at fault.
    */
   | {
