@@ -117,6 +117,9 @@ export const NODE_LIMITS = {
   /** Inputs that wait for the replica; beyond this, news is dropped and asked for again. */
   inputsMax: 4_096,
   historyMax: 1_000,
+  /** Seed signatures that a thread works on: more than a height needs. */
+  seedTasksMax: 8,
+  seedsKnownMax: 64,
   /** States that can be asked for by height. */
   recentStatesMax: 64,
   holdingsPerPage: 5_000,

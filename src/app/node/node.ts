@@ -5,14 +5,18 @@
  */
 import type { Hash } from '../../base/brand.ts'
 import { NODE_LIMITS } from '../../base/chain-limits.ts'
+import { Reader } from '../../base/codec.ts'
 import { messageOf } from '../../base/error.ts'
 import type { Clock, Log } from '../../base/ports.ts'
-import { encodeBlock } from '../../core/block/block.ts'
+import { encodeBlock, readHeader } from '../../core/block/block.ts'
+import { seedInput } from '../../core/block/seed.ts'
 import type { SeedVerifier } from '../../core/block/validate.ts'
-import { blsSign } from '../../core/bls.ts'
+import { type BlsSigned, blsSign } from '../../core/bls.ts'
 import { type AppliedBlock, type Chain, type ChainPorts, createChain } from '../../core/chain.ts'
+import type { Proposal } from '../../core/consensus/messages.ts'
 import { createReplica, type Replica } from '../../core/consensus/replica.ts'
 import type { Effect, Message } from '../../core/consensus/replica-port.ts'
+import { equalBytes } from '../../core/consensus/sign-guard.ts'
 import { type ConsensusSummary, decodeSummary, encodeSummary } from '../../core/consensus/summary.ts'
 import { type FastAcceptance, type SignedBytes, sign, verify } from '../../core/ed25519.ts'
 import { addressOfAccount } from '../../core/fields.ts'
@@ -71,6 +75,10 @@ export interface NodePorts {
 export interface SeedScheme {
   sign(message: Uint8Array, keys: ValidatorKeys): Uint8Array
   readonly verify: SeedVerifier
+  /** Begins what `sign` will be asked for, elsewhere than on this thread. */
+  foresign?(message: Uint8Array, keys: ValidatorKeys): void
+  /** The same for `verify`; resolves when it is done. */
+  foresee?(signed: BlsSigned): Promise<void>
 }
 
 export interface FullNode {
@@ -167,8 +175,13 @@ class Node implements FullNode {
   async start(): Promise<void> {
     const { wire, chain, recent, nodeStore, log } = this.#parts
     this.#oldestHeight = (await nodeStore.meta(chain.networkId))?.oldestHeight ?? 1
+    this.#foresign()
     await this.#driver.take({ type: 'start' })
-    hearNews({ wire, chain, driver: this.#driver, onTransaction: () => undefined })
+    hearNews({
+      ...{ wire, chain, driver: this.#driver },
+      onTransaction: () => undefined,
+      foresee: (proposal) => this.#foresee(proposal),
+    })
     const served = servedChain({
       ...{ chain, store: nodeStore, recent },
       missing: (summary) => this.#missingFor(decodeSummary(summary)),
@@ -202,6 +215,28 @@ class Node implements FullNode {
     recent.add({ header: block.header, hash, commit, tree })
     log.write('info', 'chain.final', { height, round: commit.round, transactions: block.transactions.length })
     this.access.announce()
+  }
+
+  /** The seed of the next height is known now; the proposal is due after a pause. */
+  #foresign(): void {
+    const { chain, seedScheme } = this.#parts
+    const { keys } = this.#options
+    const { networkId, height, seed, set } = chain.place()
+    const proposer = set.members[chain.proposer(0)]
+    if (keys === undefined || proposer === undefined || !equalBytes(proposer.consensusKey, keys.consensus.publicKey))
+      return
+    seedScheme?.foresign?.(seedInput(networkId, height, seed), keys)
+  }
+
+  /** Checks the seed signature of a proposal before the replica asks. */
+  async #foresee({ height, block }: Proposal): Promise<void> {
+    const { chain, seedScheme } = this.#parts
+    const { networkId, height: next, seed, set, proposerOf } = chain.place()
+    if (seedScheme?.foresee === undefined || height !== next) return
+    const { round, seedSignature } = readHeader(new Reader(block))
+    const publicKey = set.members[proposerOf(round)]?.seedKey
+    if (publicKey === undefined) return
+    await seedScheme.foresee({ signature: seedSignature, message: seedInput(networkId, next, seed), publicKey })
   }
 
   /** A transaction from our own user: refusals are told; what is taken goes to everybody. */

@@ -26,6 +26,7 @@ import { createNode, type FullNode } from './node.ts'
 import { type NodeFolder, nodeFolder } from './node-folders.ts'
 import { blockLine, headingLines } from './node-text.ts'
 import { repairNode } from './repair-node.ts'
+import { createSeedThread } from './seed-thread.ts'
 import { loadValidatorKeys } from './validator-keys.ts'
 
 export interface NodeFlags {
@@ -136,7 +137,7 @@ async function openNode(
     const { name, 'new-key': isNewKey, 'keep-blocks': keepBlocks } = flags
     return await createNode(
       { network, name, keys, isNewKey, keepBlocks, checkpoint: checkpointOf(flags) },
-      { wire, store, disk, ...system, accepts: opensslAccepts },
+      { wire, store, disk, ...system, accepts: opensslAccepts, seedScheme: createSeedThread() },
     )
   } catch (error) {
     await store.close()

@@ -4,8 +4,8 @@
  * @module
  */
 
-import { NODE_LIMITS } from '../../base/chain-limits.ts'
-import { Reader, Writer } from '../../base/codec.ts'
+import { NODE_LIMITS, STATE_LIMITS } from '../../base/chain-limits.ts'
+import { CodecError, Reader, Writer } from '../../base/codec.ts'
 import { readCount, writeCount } from '../../core/fields.ts'
 import type { PartPosition } from '../../core/state/tree-parts.ts'
 
@@ -15,18 +15,22 @@ export interface SnapshotDescription {
 }
 
 export function encodeSnapshot({ height, positions }: SnapshotDescription): Uint8Array {
-  const writer = writeCount(new Writer(16 + positions.length * 5), height)
-  return writer.list(positions, (inner, { depthBits, index }) => inner.u8(depthBits).u32(index)).finish()
+  const writer = writeCount(new Writer(16 + positions.length * 9), height)
+  return writer.list(positions, (inner, { depthBits, index }) => writeCount(inner.u8(depthBits), index)).finish()
 }
 
 /** @throws CodecError. */
 export function decodeSnapshot(bytes: Uint8Array): SnapshotDescription {
   const reader = new Reader(bytes)
   const height = readCount(reader)
-  const positions = reader.list(NODE_LIMITS.snapshotPartsMax, (inner) => ({
-    depthBits: inner.u8(),
-    index: inner.u32(),
-  }))
+  const positions = reader.list(NODE_LIMITS.snapshotPartsMax, readPosition)
   reader.finish()
   return { height, positions }
+}
+
+function readPosition(reader: Reader): PartPosition {
+  const depthBits = reader.u8()
+  const index = readCount(reader)
+  if (depthBits <= STATE_LIMITS.partDepthBitsMax && index < 2 ** depthBits) return { depthBits, index }
+  throw new CodecError('CODEC_BAD_VALUE', 'A snapshot names a part that no state has.')
 }

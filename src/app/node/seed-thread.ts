@@ -1,0 +1,95 @@
+/**
+ * Seed signatures ahead of time, in a thread: what the replica asks for is there when it asks. What is not there, because
+ * nobody foresaw it or too much was asked for, is computed on the spot. Spec: docs/spec/consensus.md §2.
+ * @module
+ */
+import { Worker } from 'node:worker_threads'
+import { bytesToHex } from '@noble/hashes/utils.js'
+import { NODE_LIMITS } from '../../base/chain-limits.ts'
+import { type BlsSigned, blsSign, blsVerify } from '../../core/bls.ts'
+import type { SeedScheme } from './node.ts'
+import type { ValidatorKeys } from './validator-keys.ts'
+
+export type SeedTask =
+  | { readonly id: number; readonly type: 'sign'; readonly message: Uint8Array; readonly secret: Uint8Array }
+  | { readonly id: number; readonly type: 'verify'; readonly signed: BlsSigned }
+
+export type SeedAnswer =
+  | { readonly id: number; readonly type: 'signed'; readonly signature: Uint8Array }
+  | { readonly id: number; readonly type: 'verified'; readonly isValid: boolean }
+
+/** The thread starts at once; it does not keep the process alive. */
+export function createSeedThread(): SeedScheme {
+  // Beside this file, with its ending: .ts from sources, .js from dist.
+  const entry = new URL(`./seed-worker${import.meta.url.slice(import.meta.url.lastIndexOf('.'))}`, import.meta.url)
+  const worker = new Worker(entry)
+  worker.unref()
+  return new Thread(worker)
+}
+
+type NewTask = SeedTask extends infer Each ? (Each extends SeedTask ? Omit<Each, 'id'> : never) : never
+
+class Thread implements SeedScheme {
+  readonly #worker: Worker
+  readonly #waiting = new Map<number, (answer: SeedAnswer | undefined) => void>()
+  readonly #signatures = new Map<string, Uint8Array>()
+  readonly #verdicts = new Map<string, boolean>()
+  #isLost = false
+  #tasks = 0
+
+  constructor(worker: Worker) {
+    this.#worker = worker
+    worker.on('message', (answer: SeedAnswer) => {
+      this.#waiting.get(answer.id)?.(answer)
+      this.#waiting.delete(answer.id)
+    })
+    // Without the thread everything is computed on the spot.
+    worker.on('error', () => this.#lose())
+    worker.on('exit', () => this.#lose())
+  }
+
+  readonly sign = (message: Uint8Array, { seedSecret }: ValidatorKeys): Uint8Array =>
+    this.#signatures.get(bytesToHex(message)) ?? blsSign(message, seedSecret)
+
+  readonly verify = (signed: BlsSigned): boolean => this.#verdicts.get(signedKey(signed)) ?? blsVerify(signed)
+
+  foresign(message: Uint8Array, { seedSecret }: ValidatorKeys): void {
+    void this.#ask({ type: 'sign', message, secret: seedSecret }).then((answer) => {
+      if (answer?.type === 'signed') remember(this.#signatures, bytesToHex(message), answer.signature)
+    })
+  }
+
+  async foresee(signed: BlsSigned): Promise<void> {
+    const key = signedKey(signed)
+    if (this.#verdicts.has(key)) return
+    const answer = await this.#ask({ type: 'verify', signed })
+    if (answer?.type === 'verified') remember(this.#verdicts, key, answer.isValid)
+  }
+
+  /** undefined: not answered, because too much waits or the thread is gone. */
+  #ask(task: NewTask): Promise<SeedAnswer | undefined> {
+    if (this.#isLost || this.#waiting.size >= NODE_LIMITS.seedTasksMax) return Promise.resolve(undefined)
+    const id = this.#tasks++
+    return new Promise((resolve) => {
+      this.#waiting.set(id, resolve)
+      this.#worker.postMessage({ id, ...task })
+    })
+  }
+
+  #lose(): void {
+    this.#isLost = true
+    for (const resolve of this.#waiting.values()) resolve(undefined)
+    this.#waiting.clear()
+  }
+}
+
+function signedKey({ signature, message, publicKey }: BlsSigned): string {
+  return bytesToHex(publicKey) + bytesToHex(message) + bytesToHex(signature)
+}
+
+/** The oldest makes way. */
+function remember<Value>(known: Map<string, Value>, key: string, value: Value): void {
+  known.set(key, value)
+  const [oldest] = known.keys()
+  if (known.size > NODE_LIMITS.seedsKnownMax && oldest !== undefined) known.delete(oldest)
+}

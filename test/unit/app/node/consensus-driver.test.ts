@@ -1,0 +1,98 @@
+import { describe, expect, test } from 'vitest'
+import { type ConsensusDriver, createConsensusDriver } from '../../../../src/app/node/consensus-driver.ts'
+import type { VoteKeeper } from '../../../../src/app/node/vote-keeper.ts'
+import { hash, milliseconds } from '../../../../src/base/brand.ts'
+import type { AppliedBlock, Chain } from '../../../../src/core/chain.ts'
+import type { Replica } from '../../../../src/core/consensus/replica.ts'
+import type { Effect, Input } from '../../../../src/core/consensus/replica-port.ts'
+import { createMemoryNetwork } from '../../../../src/net/memory-network.ts'
+import { createFakeClock } from '../../../fake-clock.ts'
+
+const NETWORK_ID = hash('ab'.repeat(32))
+const SIGN_STATE = { type: 'sign-state', record: undefined } as unknown as Effect
+const START: Omit<Input & { type: 'start' }, 'nowMs'> = { type: 'start' }
+const VOTE = { type: 'vote', vote: undefined } as unknown as Omit<Input & { type: 'vote' }, 'nowMs'>
+
+interface Setting {
+  readonly effects: readonly Effect[]
+  /** The vote's way to the disk. */
+  readonly record?: () => Promise<void>
+}
+
+interface Running {
+  readonly driver: ConsensusDriver
+  readonly saved: number[]
+  readonly failures: unknown[]
+}
+
+/** A driver whose replica wants the same done after every input, on a chain that has every block. */
+function run({ effects, record = async () => undefined }: Setting): Running {
+  const saved: number[] = []
+  const failures: unknown[] = []
+  const applied = (height: number): AppliedBlock => ({ height }) as AppliedBlock
+  const driver = createConsensusDriver({
+    networkId: NETWORK_ID,
+    replica: { step: () => effects } as unknown as Replica,
+    chain: { appliedAt: applied, lastApplied: () => applied(99) } as unknown as Chain,
+    keeper: { record, finalized: async () => undefined } as unknown as VoteKeeper,
+    events: {
+      save: async ({ height }) => void saved.push(height),
+      onFinal: () => undefined,
+      onBehind: () => undefined,
+      onEvidence: () => undefined,
+      onFatal: (error) => void failures.push(error),
+    },
+    wire: createMemoryNetwork().createMemoryWire({ listen: false }),
+    clock: createFakeClock(),
+    log: { write: () => undefined },
+  })
+  return { driver, saved, failures }
+}
+
+function final(height: number): Effect {
+  return {
+    type: 'finalize',
+    block: { header: { height, timeMs: milliseconds(0) } },
+    commit: undefined,
+  } as unknown as Effect
+}
+
+function judge(verdict: 'reject' | 'ignore'): Effect {
+  return { type: 'judge', peer: undefined, verdict, code: 'VOTE_STRANGER', message: '' }
+}
+
+describe('the driver', () => {
+  test('stores every block that one input makes final, each once and in their order', async () => {
+    const { driver, saved } = run({ effects: [final(14), final(15)] })
+    await driver.take(START)
+    expect(saved).toEqual([14, 15])
+  })
+
+  test('lets nobody read the replica before its votes are on the disk', async () => {
+    const done: string[] = []
+    const disk = Promise.withResolvers<void>()
+    const { driver } = run({ effects: [SIGN_STATE], record: () => disk.promise.then(() => void done.push('on disk')) })
+    const taken = driver.take(START)
+    const read = driver.atRest(() => done.push('read'))
+    disk.resolve()
+    await Promise.all([taken, read])
+    expect(done).toEqual(['on disk', 'read'])
+  })
+
+  test('lets nobody read the replica after a vote did not reach the disk', async () => {
+    const { driver, failures } = run({ effects: [SIGN_STATE], record: () => Promise.reject(new Error('full')) })
+    const taken = driver.take(START)
+    const read = driver.atRest(() => 'a vote')
+    expect([await taken, await read]).toEqual(['ignore', undefined])
+    expect(failures).toHaveLength(1)
+  })
+
+  test.each<readonly [string, readonly Effect[], string]>([
+    ['what the replica calls worth it', [{ type: 'relay' }], 'accept'],
+    ['nothing that it only passed over', [], 'ignore'],
+    ['nothing that it rejects, whose relay it has blamed itself', [judge('reject')], 'ignore'],
+    ['a right vote that shows a proposal to be bad', [{ type: 'relay' }, judge('ignore')], 'accept'],
+  ])('passes on %s', async (_what, effects, verdict) => {
+    expect(await run({ effects }).driver.take(VOTE)).toBe(verdict)
+  })
+})
