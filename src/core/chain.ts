@@ -118,7 +118,7 @@ export function createChain(start: ChainStart, ports: ChainPorts = {}): Chain {
     head: () => chain.head,
     proposer: (round) => chain.place.proposerOf(round),
     propose: (request) => propose(chain, request),
-    check: (block) => refusalOf(() => candidateOf(chain, block)),
+    check: (block, known) => refusalOf(() => candidateOf(chain, block, known)),
     apply: (block, commit) => advance(chain, block, commit),
     applyFinalized: (block, commit) => applyFinalized(chain, block, commit),
     isWhole,

@@ -30,7 +30,7 @@ export function receiveFinalized(machine: Machine, { block, commit, from }: Fina
     judge(machine, from, { verdict: 'reject', code: 'FINALIZED_INVALID_BLOCK', message })
     return
   }
-  const refusal = ports.ledger.check(block)
+  const refusal = ports.ledger.check(block, { isCommitted: true })
   if (refusal !== undefined) {
     const message = `Validators made a block final at height ${height} that this program finds invalid (${refusal.code}). Update dllm; if this is the newest version, tell its authors.`
     throw new ConsensusError('CONSENSUS_INVALID_FINAL', message, {

@@ -47,8 +47,11 @@ export interface Ledger {
     readonly timeMs: Milliseconds
     readonly lastCommit: Commit | undefined
   }): Block
-  /** Full check of a block on the head, execution included; the result is kept for `apply`. undefined: valid. */
-  check(block: Block): Refusal | undefined
+  /**
+   * Full check of a block on the head, execution included; the result is kept for `apply`. undefined: valid. `isCommitted`: a
+   * quorum has committed it, so that what those who committed it checked for everybody may be left out: see `BlockChecks`.
+   */
+  check(block: Block, known?: { readonly isCommitted: boolean }): Refusal | undefined
   /** Makes a checked block the head. `commit` holds a quorum of precommits for it. */
   apply(block: Block, commit: Commit): void
   /**

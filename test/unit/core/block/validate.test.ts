@@ -188,6 +188,13 @@ test('a block over its size is refused before anything else', () => {
   expect(codeOf(withHeader({ height: 9 }, { transactions }))).toBe('BLOCK_TOO_LARGE')
 })
 
+test('the seed signature of a block is checked unless a quorum has committed it', () => {
+  const wrong = withHeader({ seedSignature: new Uint8Array(96) })
+  expect(world.chain.check(wrong)).toMatchObject({ code: 'BLOCK_BAD_SEED_SIGNATURE' })
+  // The seed of the next block follows from the signature, and so does the state: only that is left to object to.
+  expect(world.chain.check(wrong, { isCommitted: true })).toMatchObject({ code: 'BLOCK_WRONG_STATE' })
+})
+
 test('a valid header with another body is not taken for the block that was checked', () => {
   expect(world.chain.check(good)).toBeUndefined()
   const swapped = { ...good, transactions: good.transactions.slice(1) }
