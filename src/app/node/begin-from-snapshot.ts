@@ -1,6 +1,6 @@
 /**
  * Before a node's first start: finds peers and fills its empty store from their snapshot, if it was asked to.
- * Spec: docs/spec/consensus.md §7.
+ * Spec: docs/spec/consensus.md §10.
  * @module
  */
 import { milliseconds } from '../../base/brand.ts'

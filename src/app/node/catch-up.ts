@@ -1,7 +1,7 @@
 /**
  * Catching up: asks one peer after the other what it has that we lack, votes of the height under way as well as blocks that
  * are final. What news lost, partitions kept away and restarts forgot comes back this way.
- * Spec: docs/spec/consensus.md §6.
+ * Spec: docs/spec/consensus.md §9.
  * @module
  */
 import { type Milliseconds, milliseconds, type PeerId } from '../../base/brand.ts'
@@ -137,7 +137,7 @@ class Loop implements CatchUp {
       if (verdict !== 'accept') return false
     }
     if (told.items.length === 0 && told.head.oldestHeight > from) {
-      // Only a person can help: see docs/spec/consensus.md §7.
+      // Only a person can help: see docs/spec/consensus.md §10.
       log.write('warn', 'chain.too-far-behind', { peer, next: from, oldest: told.head.oldestHeight })
     }
     // A claim that nothing stands behind is forgotten, so that it does not count as being behind for ever.

@@ -1,6 +1,6 @@
 /**
  * A full node's guard against a chain that was made up long after: a checkpoint that a person gave must be on the chain, and
- * a node that was away for longer than stake is bound needs one. Spec: docs/spec/consensus.md §7.
+ * a node that was away for longer than stake is bound needs one. Spec: docs/spec/consensus.md §10.
  * @module
  */
 import type { Hash, Milliseconds } from '../../base/brand.ts'

@@ -1,6 +1,6 @@
 /**
  * The states after the latest blocks and at the latest snapshot height. Trees share what did not change, so each costs little
- * more than its block. Spec: docs/spec/control.md §10, docs/spec/consensus.md §7.
+ * more than its block. Spec: docs/spec/control.md §10, docs/spec/consensus.md §10.
  * @module
  */
 import { bytesToHex, hexToBytes } from '@noble/hashes/utils.js'

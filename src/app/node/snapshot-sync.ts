@@ -1,7 +1,7 @@
 /**
  * Beginning from a snapshot: the state at a recent height, part by part from whoever has it, each part proved against a header
  * that the validators' stake signed. Until the last part holds, the store stays empty.
- * Spec: docs/spec/consensus.md §7.
+ * Spec: docs/spec/consensus.md §10.
  * @module
  */
 import { bytesToHex, hexToBytes } from '@noble/hashes/utils.js'
