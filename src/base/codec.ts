@@ -13,9 +13,15 @@ export class CodecError extends HouseError<
 > {}
 
 const INITIAL_CAPACITY_BYTES = 256
+/** The one NaN that is written and read, of the many that IEEE 754 has. */
+const NAN_BITS_32 = 0x7fc0_0000
+const NAN_BITS_64 = 0x7ff8_0000_0000_0000n
 
 declare const TextEncoder: new () => { encode(text: string): Uint8Array<ArrayBuffer> }
-declare const TextDecoder: new (label: string, options: { fatal: boolean }) => { decode(bytes: Uint8Array): string }
+declare const TextDecoder: new (
+  label: string,
+  options: { fatal: boolean; ignoreBOM: boolean },
+) => { decode(bytes: Uint8Array): string }
 
 /** A number that the field cannot hold is a bug of the caller: it would be written as another number. */
 function assertInteger(value: number, max: number): void {
@@ -61,12 +67,14 @@ export class Writer {
   }
 
   f32(value: number): this {
+    if (Number.isNaN(value)) return this.u32(NAN_BITS_32)
     const at = this.#reserve(4)
     this.#view.setFloat32(at, value, true)
     return this
   }
 
   f64(value: number): this {
+    if (Number.isNaN(value)) return this.u64(NAN_BITS_64)
     const at = this.#reserve(8)
     this.#view.setFloat64(at, value, true)
     return this
@@ -147,11 +155,17 @@ export class Reader {
   }
 
   f32(): number {
-    return this.#view.getFloat32(this.#take(4), true)
+    const at = this.#take(4)
+    const value = this.#view.getFloat32(at, true)
+    if (Number.isNaN(value) && this.#view.getUint32(at, true) !== NAN_BITS_32) throw otherNaN()
+    return value
   }
 
   f64(): number {
-    return this.#view.getFloat64(this.#take(8), true)
+    const at = this.#take(8)
+    const value = this.#view.getFloat64(at, true)
+    if (Number.isNaN(value) && this.#view.getBigUint64(at, true) !== NAN_BITS_64) throw otherNaN()
+    return value
   }
 
   /** A boolean is one byte, 0 or 1; anything else is refused. */
@@ -176,7 +190,8 @@ export class Reader {
   text(maxLength: number): string {
     const bytes = this.bytes(maxLength)
     try {
-      return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
+      // With its byte order mark, if it begins with one: without it the text would have a second encoding.
+      return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
     } catch (cause) {
       throw new CodecError('CODEC_BAD_TEXT', 'A text field is not valid UTF-8.', { cause })
     }
@@ -217,4 +232,8 @@ export class Reader {
     this.#position = start + count
     return start
   }
+}
+
+function otherNaN(): CodecError {
+  return new CodecError('CODEC_BAD_VALUE', 'A number that is none has another encoding than the one there is.')
 }
