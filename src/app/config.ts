@@ -5,7 +5,7 @@
  * @module
  */
 import { readFile, stat } from 'node:fs/promises'
-import { HouseError } from '../base/error.ts'
+import { HouseError, shown } from '../base/error.ts'
 import { INPUT_LIMITS } from '../base/limits.ts'
 import { type Home, writeFileAtomic } from './home.ts'
 import { SETTINGS, type SettingKey, type Settings, type SettingValue } from './settings.ts'
@@ -125,7 +125,7 @@ function fromText(key: SettingKey, text: string): unknown {
 function checked(key: SettingKey, value: unknown, from: string): SettingValue {
   const setting = SETTINGS[key]
   if (setting.accepts(value)) return value
-  const message = `The setting ${key} from ${from} must be ${setting.expected}, not ${JSON.stringify(value)}.`
+  const message = `The setting ${key} from ${from} must be ${setting.expected}, not ${shown(value)}.`
   throw new ConfigError('CONFIG_BAD_VALUE', message, { details: { key, from } })
 }
 

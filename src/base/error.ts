@@ -7,6 +7,8 @@
 /** Values that may stand in an error's details. */
 export type ErrorDetail = string | number | boolean | undefined
 
+const SHOWN_CHARACTERS_MAX = 40
+
 export interface HouseErrorOptions {
   /** Facts for logs and `--json`; never secrets. */
   readonly details?: Readonly<Record<string, ErrorDetail>>
@@ -33,6 +35,13 @@ export class HouseError<Code extends string = string> extends Error {
 /** The code of a HouseError, or undefined for anything else. */
 export function codeOf(error: unknown): string | undefined {
   return error instanceof HouseError ? error.code : undefined
+}
+
+/** A value that somebody wrote, short enough for a sentence. Lists and objects are only named: they may be deep, or pretend to be text. */
+export function shown(value: unknown): string {
+  if (typeof value === 'object' && value !== null) return Array.isArray(value) ? 'a list' : 'an object'
+  const text = JSON.stringify(value) ?? String(value)
+  return text.length > SHOWN_CHARACTERS_MAX ? `${text.slice(0, SHOWN_CHARACTERS_MAX)}…` : text
 }
 
 /** A message fit to show for any thrown value. */

@@ -3,6 +3,7 @@
  * `rope_theta`) and the new one (`rope_parameters`). Spec: docs/spec/model.md §1.
  * @module
  */
+import { shown } from '../base/error.ts'
 import { MODEL_LIMITS } from '../base/limits.ts'
 import type { ModelConfig, ModelFamily, RopeScaling } from './config.ts'
 import type { JsonFields } from './json-fields.ts'
@@ -51,7 +52,7 @@ function readScaling(rope: JsonFields): RopeScaling {
       }
     }
     default:
-      throw unsupported(`rope scaling of type ${String(type)}`, 'It takes default, linear and llama3')
+      throw unsupported(`rope scaling of type ${shown(type)}`, 'It takes default, linear and llama3')
   }
 }
 

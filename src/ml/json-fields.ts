@@ -3,6 +3,7 @@
  * Knows nothing of models; the caller makes the error.
  * @module
  */
+import { shown } from '../base/error.ts'
 
 /** Makes the error to throw from a sentence such as `hidden_size must be …`. */
 export type Fail = (problem: string) => Error
@@ -90,10 +91,4 @@ function expect<Kind extends 'string' | 'boolean'>(
 ): Kind extends 'string' ? string : boolean {
   if (typeof value !== kind) throw fail()
   return value as Kind extends 'string' ? string : boolean
-}
-
-/** A value short enough for a sentence. */
-function shown(value: unknown): string {
-  const text = JSON.stringify(value) ?? String(value)
-  return text.length > 40 ? `${text.slice(0, 40)}…` : text
 }

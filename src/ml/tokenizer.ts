@@ -5,7 +5,7 @@
  * @module
  */
 import { Tokenizer as HuggingFaceTokenizer } from '@huggingface/tokenizers'
-import { messageOf } from '../base/error.ts'
+import { messageOf, shown } from '../base/error.ts'
 import { MODEL_LIMITS } from '../base/limits.ts'
 import { type ChatMessage, type ChatRenderer, createChatRenderer, templateOf } from './chat-template.ts'
 import type { ModelConfig } from './config.ts'
@@ -79,7 +79,7 @@ type Specials = ReadonlyMap<string, { readonly text: string; readonly id: number
 
 function loadLibrary(json: JsonFields, { tokenizerJson, tokenizerConfig }: TokenizerOptions): HuggingFaceTokenizer {
   const type = json.object('model').raw('type')
-  if (type !== 'BPE') throw badJson(`its model is of type ${String(type)}; this program takes BPE`)
+  if (type !== 'BPE') throw badJson(`its model is of type ${shown(type)}; this program takes BPE`)
   // The library reads optional sections without asking whether they are there.
   const sections = { added_tokens: [], normalizer: null, pre_tokenizer: null, post_processor: null, decoder: null }
   try {
