@@ -45,7 +45,12 @@ export function parseGenesis(text: string): Genesis {
     const sentence = `A genesis file has at most ${CHAIN_LIMITS.genesisFileBytesMax} bytes. Give fewer accounts.`
     throw new GenesisError('GENESIS_TOO_LARGE', sentence)
   }
-  const file = membersOf({ value: parseJson(text), field: '' }, FILE_MEMBERS)
+  return readGenesis(parseJson(text))
+}
+
+/** As `parseGenesis`, of what stands in the JSON of another file. @throws GenesisError GENESIS_BAD_FIELD. */
+export function readGenesis(value: unknown): Genesis {
+  const file = membersOf({ value, field: '' }, FILE_MEMBERS)
   const kind = kindOf(file('kind'))
   const genesis: Genesis = {
     name: textOf(file('name')),

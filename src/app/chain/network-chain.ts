@@ -7,7 +7,7 @@ import { readFile } from 'node:fs/promises'
 import type { Hash } from '../../base/brand.ts'
 import { HouseError } from '../../base/error.ts'
 import { type Genesis, networkIdOf } from '../../core/genesis.ts'
-import { parseGenesis } from '../../core/genesis-file.ts'
+import { parseGenesis, readGenesis } from '../../core/genesis-file.ts'
 import type { Home } from '../home.ts'
 import { LOCAL_NETWORK, type Network } from '../networks.ts'
 import type { NetworkView } from './chain-access.ts'
@@ -22,9 +22,8 @@ export interface NetworkChain {
 
 /** @throws NetworkChainError NETWORK_NO_CHAIN for a network without genesis; GenesisError for a bad one. */
 export async function chainOf(home: Home, network: Network): Promise<NetworkChain> {
-  const text = await genesisText(home, network)
-  if (text === undefined) throw noChain(network.id)
-  const genesis = parseGenesis(text)
+  const genesis = await genesisOf(home, network)
+  if (genesis === undefined) throw noChain(network.id)
   return { network, genesis, networkId: networkIdOf(genesis) }
 }
 
@@ -37,13 +36,13 @@ export function networkView({ genesis, networkId }: NetworkChain): NetworkView {
   return { networkId, name: genesis.name, kind: genesis.kind }
 }
 
-async function genesisText(home: Home, network: Network): Promise<string | undefined> {
-  if (network.id !== LOCAL_NETWORK.id)
-    return network.genesis === undefined ? undefined : JSON.stringify(network.genesis)
-  return readFile(localGenesisFile(home), 'utf8').catch((error: NodeJS.ErrnoException) => {
+async function genesisOf(home: Home, network: Network): Promise<Genesis | undefined> {
+  if (network.id !== LOCAL_NETWORK.id) return network.genesis === undefined ? undefined : readGenesis(network.genesis)
+  const text = await readFile(localGenesisFile(home), 'utf8').catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return undefined
     throw error
   })
+  return text === undefined ? undefined : parseGenesis(text)
 }
 
 function noChain(id: string): NetworkChainError {
