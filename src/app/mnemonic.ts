@@ -70,7 +70,9 @@ export async function wordsToSeed(words: readonly string[], passphrase: string):
 
 /** Words of the list nearest to a mistyped one, best first; none when nothing is near. */
 export function nearestWords(mistyped: string): string[] {
-  const scored = wordList().map((word) => ({ word, distance: editDistance(mistyped, word) }))
+  // Longer ones are further away than counts, and would take long to compare.
+  const similar = wordList().filter((word) => Math.abs(word.length - mistyped.length) <= SUGGESTION_DISTANCE_MAX)
+  const scored = similar.map((word) => ({ word, distance: editDistance(mistyped, word) }))
   const within = (limit: number): string[] => {
     const near = scored.filter(({ distance }) => distance <= limit)
     near.sort((a, b) => a.distance - b.distance || sharedPrefix(mistyped, b.word) - sharedPrefix(mistyped, a.word))
