@@ -60,7 +60,9 @@ function decodeAny(bytes: Uint8Array): SignState {
     const publicKey = reader.raw(PUBLIC_KEY_BYTES).slice()
     const last = readLast(reader)
     reader.finish()
-    return { networkId, publicKey, last }
+    const state = { networkId, publicKey, last }
+    if (!equalBytes(encodeSignState(state), bytes)) throw damaged('a field that must be zero is not')
+    return state
   } catch (error) {
     if (error instanceof CodecError) throw damaged(error.message)
     throw error
