@@ -74,6 +74,7 @@ export function checkShardHead(start: Uint8Array, fileBytes: number, layout: Sha
     throw badShard(`it has ${fileBytes} bytes instead of ${layout.totalBytes}`)
   }
   const head = layout.head
+  if (start.length < head.length) throw badShard('it ends within its header')
   if (!sameBytes(start.subarray(0, MAGIC.length), head.subarray(0, MAGIC.length))) throw badShard('it is not a shard')
   const view = new DataView(start.buffer, start.byteOffset, start.byteLength)
   if (view.getUint32(8, true) !== VERSION) throw badShard(`its version is ${view.getUint32(8, true)}, not ${VERSION}`)
