@@ -47,7 +47,7 @@ export interface World extends Surroundings {
 const CHAOS_MS = 15_000
 /** Blocks that must come once everything is mended, everywhere, and how long they may take. */
 const LIVE_BLOCKS = 3
-const LIVE_MS = 60_000
+const LIVE_MS = 40_000
 /** The whole state is looked at after every so many blocks of a machine, and at the end. */
 const INSPECT_EVERY = 6
 /** Far beyond what a run takes: something goes round in a circle without time passing. */
