@@ -148,6 +148,8 @@ export const MEMPOOL_LIMITS = {
   expiryBlocks: 1_000,
   /** Transactions in a row that one proposal tries in vain before it is as full as it gets. */
   missesMax: 256,
+  /** Units of transactions whose proofs one proposal checks: a tenth of a second of pairings, as bad ones pay nothing. */
+  provingUnitsMax: 6_000,
 } as const
 
 /** What a replica keeps of one height. Everything beyond can be asked for again. */

@@ -15,6 +15,8 @@ export interface Entry extends OpenTransaction {
   readonly height: number
   /** Grains per unit for the proposer at the latest base fee; below 0: the next block cannot have it. */
   tip: bigint
+  /** Whether the proofs in its body were checked; true when it has none. */
+  isProven: boolean
 }
 
 export interface Ranks {

@@ -1,7 +1,7 @@
 /**
  * Transactions that wait for a block: bounded, best tip first, each sender's in the order of their nonces. What is held is signed
  * and its sender can pay its fee; whether its contract accepts it is known for the first of each sender only, and for all when a
- * block is made. Knows no contract and no network. Spec: docs/spec/chain.md §9.
+ * block is made. Proofs in bodies are dear: each is checked once, and a bounded number per block. Knows no contract and no network. Spec: docs/spec/chain.md §9.
  * @module
  */
 import type { AccountId, Hash } from '../base/brand.ts'
@@ -12,9 +12,11 @@ import { sortedList } from './sorted-list.ts'
 import { getAccount } from './state/accounts.ts'
 import type { ReadState } from './state/state.ts'
 import {
-  checkOnState,
+  checkProofs,
   checkSignature,
+  checkStanding,
   feeOf,
+  inspectBody,
   type OpenTransaction,
   openTransaction,
   type TransactionContext,
@@ -34,8 +36,11 @@ export interface Mempool {
   readonly size: number
   /** Of the encoded transactions. */
   readonly byteLength: number
-  /** Takes a transaction in. @throws HouseError; `verdictOf` says what its code means for who sent it. */
-  add(bytes: Uint8Array): OpenTransaction
+  /**
+   * Takes a transaction in. Only a proven one goes on to others: who passes on what has a bad proof is blamed.
+   * @throws HouseError; `verdictOf` says what its code means for who sent it.
+   */
+  add(bytes: Uint8Array): WaitingTransaction
   /** What is in the pool has a valid signature. */
   get(id: Hash): OpenTransaction | undefined
   /** The nonce that the sender's next transaction should have. */
@@ -43,7 +48,7 @@ export interface Mempool {
   /** By nonce. */
   transactionsOf(account: AccountId): readonly OpenTransaction[]
   /** In the order of coming. */
-  all(): Iterable<OpenTransaction>
+  all(): Iterable<WaitingTransaction>
   /**
    * Candidates for a block, best first. The consumer answers each with true when it went into the block; otherwise nothing
    * more of its sender comes. Do not change the pool meanwhile.
@@ -52,6 +57,8 @@ export interface Mempool {
   /** To be called after each block with the accounts that it changed. The result is how many were dropped. */
   advance(head: PoolHead, changed: Iterable<AccountId>): number
 }
+
+type WaitingTransaction = OpenTransaction & { readonly isProven: boolean }
 
 export function createMempool(head: PoolHead, limits: MempoolLimits = MEMPOOL_LIMITS): Mempool {
   const ranks = createRanks()
@@ -81,7 +88,7 @@ interface Pool {
 }
 
 /** From the cheapest check to the dearest: who costs us a signature check has a fee to lose. */
-function addTransaction(pool: Pool, bytes: Uint8Array): OpenTransaction {
+function addTransaction(pool: Pool, bytes: Uint8Array): WaitingTransaction {
   const { state, context } = pool.head
   const transaction = decodeTransaction(bytes)
   if (pool.ranks.get(transaction.id) !== undefined) {
@@ -94,10 +101,15 @@ function addTransaction(pool: Pool, bytes: Uint8Array): OpenTransaction {
   if (replaced !== undefined) checkReplacement(open, replaced)
   checkMeans(pool, open, replaced)
   const tip = tipAt(open, context.baseFee)
-  const entry: Entry = { ...open, tip, arrival: pool.arrivals++, height: context.height }
+  const isProven = isFirst || open.contract.prove === undefined
+  const entry: Entry = { ...open, tip, isProven, arrival: pool.arrivals++, height: context.height }
   const victims = victimsOf(pool, entry, replaced)
   checkSignature(transaction, context)
-  if (isFirst) checkOnState(open, state, context)
+  inspectBody(open)
+  if (isFirst) {
+    checkStanding(open, state, context)
+    checkProofs(open, context)
+  }
   if (replaced !== undefined) pool.ranks.remove(replaced)
   for (const victim of victims) pool.ranks.remove(victim)
   pool.ranks.insert(entry)
@@ -187,7 +199,8 @@ function fullError({ context }: PoolHead, cheapestTip: bigint): MempoolError {
   )
 }
 
-function* candidatesOf({ head, ranks }: Pool): Generator<OpenTransaction, void, boolean> {
+function* candidatesOf({ head, ranks, limits }: Pool): Generator<OpenTransaction, void, boolean> {
+  const room = { units: limits.provingUnitsMax }
   const firsts: Entry[] = []
   for (const sender of ranks.senders) {
     const first = ranks.at(sender, getAccount(head.state, sender).nonce)
@@ -197,7 +210,9 @@ function* candidatesOf({ head, ranks }: Pool): Generator<OpenTransaction, void, 
   const waiting = sortedList(firsts, (left, right) => compareEntries(right, left))
   for (let best = waiting.pop(); best !== undefined; best = waiting.pop()) {
     const { sender, nonce } = best.transaction
-    const wasTaken = yield best
+    const proof = prove(head, best, room)
+    if (proof === 'bad') ranks.remove(best)
+    const wasTaken = proof === 'good' && (yield best)
     const following = wasTaken ? ranks.at(sender, nonce + 1n) : undefined
     if (following !== undefined && following.tip >= 0n) waiting.add(following)
   }
@@ -208,7 +223,8 @@ function advancePool(pool: Pool, head: PoolHead, changed: Iterable<AccountId>): 
   const before = ranks.size
   if (head.context.baseFee !== pool.head.context.baseFee) ranks.reprice(head.context.baseFee)
   pool.head = head
-  for (const account of changed) revalidate(pool, account)
+  const room = { units: limits.provingUnitsMax }
+  for (const account of changed) revalidate(pool, account, room)
   for (const entry of ranks.entries) {
     // They stand in the order of coming: the first that is young enough ends the search.
     if (head.context.height - entry.height <= limits.expiryBlocks) break
@@ -218,7 +234,7 @@ function advancePool(pool: Pool, head: PoolHead, changed: Iterable<AccountId>): 
 }
 
 /** Drops what the account has sent before, cannot pay any more, or what its contract refuses now. */
-function revalidate({ head, ranks }: Pool, account: AccountId): void {
+function revalidate({ head, ranks }: Pool, account: AccountId, room: ProvingRoom): void {
   const { nonce, balance } = getAccount(head.state, account)
   let means = balance
   for (const entry of ranks.queueOf(account)) {
@@ -227,17 +243,38 @@ function revalidate({ head, ranks }: Pool, account: AccountId): void {
     if (isPast || means < 0n) ranks.remove(entry)
   }
   const first = ranks.at(account, nonce)
-  if (first !== undefined && !isApplicable(head, first)) ranks.remove(first)
+  if (first === undefined) return
+  if (!isApplicable(head, first) || prove(head, first, room) === 'bad') ranks.remove(first)
 }
 
 /** A base fee that is too high passes; anything else that the state refuses, it will refuse later too or not pay for. */
 function isApplicable({ state, context }: PoolHead, entry: Entry): boolean {
   if (entry.tip < 0n) return true
   try {
-    checkOnState(entry, state, context)
+    checkStanding(entry, state, context)
     return true
   } catch (error) {
     if (error instanceof TransactionError) return false
+    throw error
+  }
+}
+
+/** Units of transactions whose proofs may still be checked: who sends bad ones pays nothing for it. */
+interface ProvingRoom {
+  units: number
+}
+
+/** Checks the proofs of a transaction if they were not and there is room: `bad` ones are so in every state. */
+function prove({ context }: PoolHead, entry: Entry, room: ProvingRoom): 'good' | 'bad' | 'unknown' {
+  if (entry.isProven) return 'good'
+  if (room.units < entry.units) return 'unknown'
+  room.units -= entry.units
+  try {
+    checkProofs(entry, context)
+    entry.isProven = true
+    return 'good'
+  } catch (error) {
+    if (error instanceof TransactionError) return 'bad'
     throw error
   }
 }

@@ -25,12 +25,12 @@ interface Parts {
 export function hearNews({ wire, chain, driver, onTransaction, foresee }: Parts): void {
   wire.subscribe(TOPICS.transaction, TOPIC_OPTIONS.transaction, (bytes) => {
     try {
-      chain.mempool.add(bytes)
+      const { isProven } = chain.mempool.add(bytes)
+      onTransaction()
+      return isProven ? 'accept' : 'ignore'
     } catch (error) {
       return verdictOf(error)
     }
-    onTransaction()
-    return 'accept'
   })
   // What is over is of no use, but for precommits that the newest block's commit lacks. What is far ahead tells that we are behind.
   wire.subscribe(TOPICS.vote, TOPIC_OPTIONS.vote, (bytes, from) =>

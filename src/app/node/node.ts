@@ -22,7 +22,7 @@ import { type FastAcceptance, type SignedBytes, sign, verify } from '../../core/
 import { addressOfAccount } from '../../core/fields.ts'
 import { verdictOf } from '../../core/mempool-error.ts'
 import { ownerOfConsensusKey } from '../../core/state/consensus-keys.ts'
-import type { Wire } from '../../net/wire.ts'
+import type { Verdict, Wire } from '../../net/wire.ts'
 import { type NetworkChain, networkView } from '../chain/network-chain.ts'
 import type { Checkpoint } from '../light/checkpoint.ts'
 import type { Disk } from '../store/disk.ts'
@@ -242,17 +242,18 @@ class Node implements FullNode {
   /** A transaction from our own user: refusals are told; what is taken goes to everybody. */
   async #submit(transaction: Uint8Array): Promise<Hash> {
     const { chain, wire } = this.#parts
-    const { id } = chain.mempool.add(transaction).transaction
-    await wire.publish(TOPICS.transaction, transaction)
-    return id
+    const { isProven, transaction: taken } = chain.mempool.add(transaction)
+    if (isProven) await wire.publish(TOPICS.transaction, transaction)
+    return taken.id
   }
 
-  /** A transaction that waits elsewhere. */
-  #offer(transaction: Uint8Array): void {
+  /** A transaction that waits elsewhere, and what it says of who gave it. */
+  #offer(transaction: Uint8Array): Verdict {
     try {
       this.chain.mempool.add(transaction)
+      return 'accept'
     } catch (error) {
-      verdictOf(error)
+      return verdictOf(error)
     }
   }
 

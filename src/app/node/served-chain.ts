@@ -66,7 +66,8 @@ export function servedChain({ chain, store, recent, missing, submit, oldestHeigh
       await submit(transaction)
     },
     *waiting() {
-      for (const { transaction } of chain.mempool.all()) yield transactionBytes(transaction)
+      // Who gives out what has a bad proof is blamed.
+      for (const { transaction, isProven } of chain.mempool.all()) if (isProven) yield transactionBytes(transaction)
     },
   }
 }

@@ -24,9 +24,11 @@ export const bond: Contract<BondCall> = {
     writeAccount(writer, validator).u64(amount)
   },
   units: () => 15,
+  inspect({ amount }) {
+    requireAmount(amount)
+  },
   validate(call, state, { parameters }) {
     const { sender, body } = call
-    requireAmount(body.amount)
     const validator = requireValidator(state, body.validator)
     if (validator.status === 'tombstoned') {
       throw new TransactionError(

@@ -32,6 +32,8 @@ export interface OpenTransaction {
   readonly body: unknown
   /** Work of applying it. */
   readonly units: number
+  /** The proofs in the body were checked here before. */
+  readonly isProven?: boolean
 }
 
 /** What a transaction pays at a base fee, in grains. */
@@ -91,15 +93,35 @@ export function checkSignature(
 }
 
 /**
- * Nonce, fee, funds, and then what the contract says; not the signature.
+ * Nonce, fee, funds, and then what the contract says, proofs in the body included if they were not checked before; not the signature.
  * @throws TransactionError NONCE_TOO_LOW, NONCE_TOO_HIGH, FEE_BELOW_BASE, INSUFFICIENT_FUNDS, and those of contracts.
  */
 export function checkOnState(open: OpenTransaction, state: ReadState, context: TransactionContext): void {
+  checkStanding(open, state, context)
+  if (!open.isProven) checkProofs(open, context)
+}
+
+/** What the body alone shows. @throws TransactionError of its contract. */
+export function inspectBody({ contract, body }: OpenTransaction): void {
+  contract.inspect?.(body)
+}
+
+/** The proofs in the body, which no state changes. @throws TransactionError of its contract. */
+export function checkProofs(
+  { transaction: { sender }, contract, body }: OpenTransaction,
+  context: Pick<ContractContext, 'networkId' | 'accepts'>,
+): void {
+  contract.prove?.({ sender, body }, context)
+}
+
+/** `checkOnState` without proofs. @throws TransactionError. */
+export function checkStanding(open: OpenTransaction, state: ReadState, context: TransactionContext): void {
   const { nonce, balance } = getAccount(state, open.transaction.sender)
   checkNonce(open.transaction.nonce, nonce)
   const { burnt, tip } = feeOf(open, context.baseFee)
   const spendable = balance - burnt - tip
   if (spendable < 0n) throw insufficientFunds(-spendable)
+  inspectBody(open)
   open.contract.validate(callOf(open, { spendable, burntFee: burnt }), state, context)
 }
 

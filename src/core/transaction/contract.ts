@@ -79,9 +79,16 @@ export interface Contract<Body> {
   write(writer: Writer, body: Body): void
   /** Work of applying it; prices it. */
   units(body: Body): number
-  /** Returns if `apply` may run. @throws TransactionError. Changes nothing. */
+  /** What the body alone shows to be wrong, in every state. Cheap. @throws TransactionError. */
+  inspect?(body: Body): void
+  /** After `inspect`. Returns if `apply` may run, but for `prove`. @throws TransactionError. Changes nothing. */
   validate(call: Call<Body>, state: ReadState, context: ContractContext): void
-  /** Changes the state. Only after `validate` on the same state: it cannot fail. */
+  /**
+   * After `validate`: signatures in the body, the dear part of the checks. Hangs on sender, body and network alone, so that what
+   * passed once passes ever after. @throws TransactionError.
+   */
+  prove?(call: Pick<Call<Body>, 'sender' | 'body'>, context: Pick<ContractContext, 'networkId' | 'accepts'>): void
+  /** Changes the state. Only after the three above on the same state: it cannot fail. */
   apply(call: Call<Body>, state: WriteState, context: ContractContext): void
   /** The body for people and JSON; amounts as decimal strings of grains. */
   describe(body: Body): Readonly<Record<string, unknown>>

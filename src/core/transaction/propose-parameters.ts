@@ -33,14 +33,16 @@ export const proposeParameters: Contract<ProposeParameters> = {
     writeChanges(writer, changes)
   },
   units: () => 100,
-  validate(call, _state, { parameters }) {
-    const { changes } = call.body
+  inspect({ changes }) {
     if (changes.length === 0)
       throw new TransactionError('NO_CHANGES', 'The proposal changes nothing. Name a parameter.')
     const fixed = changes.find(({ name }) => !isVotable(name))
     if (fixed !== undefined) {
       throw new TransactionError('PARAMETER_FIXED', `${fixed.name} is fixed by the genesis file: no vote changes it.`)
     }
+  },
+  validate(call, _state, { parameters }) {
+    const { changes } = call.body
     const [fault] = changes.flatMap(({ name, value }) => parameterFault(name, value) ?? [])
     const together = fault ?? parametersFault(withChanges(parameters, changes))
     if (together !== undefined) throw new TransactionError('PARAMETER_OUT_OF_BOUNDS', `${together}.`)

@@ -42,9 +42,11 @@ export const registerValidator: Contract<RegisterValidator> = {
   },
   // A pairing takes as long as some hundred signatures.
   units: () => 2_000,
-  validate({ sender, body }, state, { networkId, accepts }) {
-    const fault = validatorNameFault(body.name)
+  inspect({ name }) {
+    const fault = validatorNameFault(name)
     if (fault !== undefined) throw new TransactionError('BAD_NAME', fault)
+  },
+  validate({ sender, body }, state) {
     if (getValidator(state, sender) !== undefined) {
       const sentence = 'This account is a validator already, with keys that stay. Register another account.'
       throw new TransactionError('ALREADY_A_VALIDATOR', sentence)
@@ -53,6 +55,8 @@ export const registerValidator: Contract<RegisterValidator> = {
       const sentence = 'This consensus key belongs to another validator. Make a new operator key.'
       throw new TransactionError('CONSENSUS_KEY_USED', sentence)
     }
+  },
+  prove({ sender, body }, { networkId, accepts }) {
     const subject = { networkId, owner: sender }
     if (!hasConsensusProof(subject, body, accepts)) {
       const sentence = 'The proof of the consensus key is not valid for this account and network. Make it again.'

@@ -44,8 +44,8 @@ export const reportDoubleSign: Contract<ReportDoubleSign> = {
   read: readReport,
   write: writeReport,
   units: () => 100,
+  inspect: requireConflict,
   validate({ body }, state, context) {
-    requireConflict(body)
     const { height } = body.first
     if (height > context.height) {
       throw new TransactionError(
@@ -62,6 +62,8 @@ export const reportDoubleSign: Contract<ReportDoubleSign> = {
     if (getValidator(state, validator)?.status !== 'active') {
       throw new TransactionError('ALREADY_PUNISHED', 'This validator is punished already. There is nothing to report.')
     }
+  },
+  prove({ body }, context) {
     requireSignatures(body, context)
   },
   apply({ sender, body, burntFee }, state, { height, parameters }) {
@@ -106,7 +108,10 @@ function requireOwner({ consensusKey }: ReportDoubleSign, state: ReadState): Acc
   throw new TransactionError('UNKNOWN_CONSENSUS_KEY', 'No validator registered this consensus key. Check the key.')
 }
 
-function requireSignatures(body: ReportDoubleSign, { networkId, accepts }: ContractContext): void {
+function requireSignatures(
+  body: ReportDoubleSign,
+  { networkId, accepts }: Pick<ContractContext, 'networkId' | 'accepts'>,
+): void {
   const { consensusKey: publicKey } = body
   for (const { message, signature } of digestsOf(body, networkId)) {
     if (verify({ message, signature, publicKey }, accepts)) continue

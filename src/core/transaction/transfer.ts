@@ -33,8 +33,10 @@ export const transfer: Contract<Transfer> = {
     writeAccount(writer, to).u64(amount).bytes(memo)
   },
   units: ({ memo }) => BASE_UNITS + Math.floor(memo.length / MEMO_BYTES_PER_UNIT),
+  inspect({ amount }) {
+    requireAmount(amount)
+  },
   validate(call) {
-    requireAmount(call.body.amount)
     requireFunds(call, call.body.amount)
   },
   apply({ sender, body: { to, amount } }, state) {

@@ -25,8 +25,10 @@ export const unbond: Contract<Unbond> = {
     writeAccount(writer, validator).u64(amount)
   },
   units: () => 20,
-  validate({ sender, body: { validator, amount } }, state, { parameters }) {
+  inspect({ amount }) {
     requireAmount(amount)
+  },
+  validate({ sender, body: { validator, amount } }, state, { parameters }) {
     const before = getBond(state, { validator, owner: sender })
     if (before === 0n) {
       const sentence = 'This account has no bond to this validator. `dllm stake list` shows the bonds there are.'
