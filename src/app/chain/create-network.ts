@@ -3,6 +3,7 @@
  * Spec: docs/spec/genesis.md §5.
  * @module
  */
+import { stat } from 'node:fs/promises'
 import type { PeerId } from '../../base/brand.ts'
 import { CHAIN_LIMITS } from '../../base/chain-limits.ts'
 import { HouseError } from '../../base/error.ts'
@@ -18,7 +19,9 @@ import { createSignState } from '../store/sign-state.ts'
 import type { System } from '../system.ts'
 import type { NewNetwork, NewValidator } from './new-network.ts'
 
-export class CreateNetworkError extends HouseError<'NETWORK_EXISTS' | 'NETWORK_TOO_MANY_VALIDATORS'> {}
+export class CreateNetworkError extends HouseError<
+  'NETWORK_EXISTS' | 'NETWORK_TOO_MANY_VALIDATORS' | 'NODE_FOLDER_EXISTS'
+> {}
 
 export interface CreateNetworkOptions {
   readonly name: string
@@ -42,9 +45,25 @@ export async function checkNewNetwork(home: Home, name: string, validators: numb
     const message = `There is a network "${name}" already. Choose another name, or delete ${home.file('networks', `${name}.json`)}.`
     throw new CreateNetworkError('NETWORK_EXISTS', message, { details: { name } })
   }
+  for (let number = 1; number <= Math.min(validators, CHAIN_LIMITS.validatorsMax); number++) {
+    await checkNoFolder(nodeFolder(home, validatorName(name, number)).path)
+  }
   if (validators <= CHAIN_LIMITS.validatorsMax) return
   const message = `A network begins with at most ${CHAIN_LIMITS.validatorsMax} validators, not ${validators}.`
   throw new CreateNetworkError('NETWORK_TOO_MANY_VALIDATORS', message)
+}
+
+/** The name of a new network's validator, from its number (from 1): also of its node. */
+export function validatorName(network: string, number: number): string {
+  return `${network}-${number}`
+}
+
+/** Of a node that is somebody's, or of a network whose making was cut off. */
+async function checkNoFolder(path: string): Promise<void> {
+  const found = await stat(path).catch(() => undefined)
+  if (found === undefined) return
+  const message = `The folder ${path} is there already: of another node, or of a network that was not finished. Move it away, or choose another name.`
+  throw new CreateNetworkError('NODE_FOLDER_EXISTS', message, { details: { path } })
 }
 
 /** Keys and sign states first, the network's file last: a network that can be named is whole. */

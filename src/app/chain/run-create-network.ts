@@ -17,7 +17,7 @@ import { isPeerId } from '../networks.ts'
 import { isName, isTcpAddress } from '../settings.ts'
 import type { System } from '../system.ts'
 import type { OpenWallet } from '../wallet.ts'
-import { type CreatedNetwork, checkNewNetwork, createNetwork } from './create-network.ts'
+import { type CreatedNetwork, checkNewNetwork, createNetwork, validatorName } from './create-network.ts'
 import { newNetwork } from './new-network.ts'
 
 export interface CreateNetworkFlags {
@@ -58,7 +58,7 @@ export async function runCreateNetwork(
       parameters: parametersFrom(flags.parameter ?? []),
       balance: parseDllm(flags.supply),
       bond: parseDllm(flags.bond),
-      validatorName: (number) => `${name}-${number}`,
+      validatorName: (number) => validatorName(name, number),
     },
     ({ role, account }) => opened.keys({ network: 'local', role, account }),
   )
