@@ -5,14 +5,14 @@
  * @module
  */
 import { type Milliseconds, milliseconds, type PeerId } from '../../base/brand.ts'
-import { SYNC_LIMITS } from '../../base/chain-limits.ts'
+import { NODE_LIMITS, SYNC_LIMITS } from '../../base/chain-limits.ts'
 import { CodecError, Reader } from '../../base/codec.ts'
 import { codeOf, messageOf } from '../../base/error.ts'
 import type { Clock, Log } from '../../base/ports.ts'
 import { decodeBlock, readCommit } from '../../core/block/block.ts'
 import type { Chain } from '../../core/chain.ts'
 import type { ChainQuestion } from '../../net/protocols/chain.ts'
-import type { Wire } from '../../net/wire.ts'
+import type { Verdict, Wire } from '../../net/wire.ts'
 import { askChain, type Told } from './ask.ts'
 import type { ConsensusDriver } from './consensus-driver.ts'
 import { decodeConsensusMessage } from './topics.ts'
@@ -33,8 +33,8 @@ export interface CatchUpParts {
   readonly driver: ConsensusDriver
   /** Votes and proposals held, for peers to compare. */
   readonly summary: () => Uint8Array
-  /** A peer's waiting transaction. */
-  readonly onTransaction: (bytes: Uint8Array) => void
+  /** A peer's waiting transaction; what it says of the peer. */
+  readonly onTransaction: (bytes: Uint8Array) => Verdict
   readonly clock: Clock
   readonly log: Log
 }
@@ -42,6 +42,8 @@ export interface CatchUpParts {
 /** While nothing is missing: seldom enough to cost nothing, often enough to heal a lost vote within a round. */
 const PAUSE_MS = milliseconds(700)
 const HURRY_MS = milliseconds(20)
+/** Nobody else is asked while a peer says nothing, so one that did is left alone for a while. */
+const REST_MS = milliseconds(60_000)
 /** Rounds of questions between looks at what waits elsewhere. */
 const WAITING_EVERY = 8
 
@@ -56,6 +58,8 @@ class Loop implements CatchUp {
   readonly #abort = new AbortController()
   #cancel: (() => void) | undefined
   #running: Promise<void> | undefined
+  /** Peers that did not answer, and until when others come first. */
+  readonly #resting = new Map<PeerId, Milliseconds>()
   #turn = 0
   #claimedHeight = 0
 
@@ -95,31 +99,51 @@ class Loop implements CatchUp {
 
   /** One peer's turn; true when it has more for us. */
   async #ask(): Promise<boolean> {
-    const { wire, log } = this.#parts
-    const peers = [...wire.connectedPeers()].sort()
+    const { wire, clock, log } = this.#parts
+    const peers = this.#peers()
     const peer = peers[this.#turn++ % Math.max(peers.length, 1)]
     if (peer === undefined) return false
     try {
       return await this.#askPeer(peer)
     } catch (error) {
       if (error instanceof CodecError) wire.judge(peer, 'misbehaved')
+      this.#resting.set(peer, milliseconds(clock.now() + REST_MS))
       log.write('debug', 'chain.no-answer', { peer, code: codeOf(error), reason: messageOf(error) })
       return false
     }
   }
 
+  /** Whom to ask in turn: those that answer, or everybody when nobody does. */
+  #peers(): PeerId[] {
+    const { wire, clock } = this.#parts
+    const connected = [...wire.connectedPeers()].sort()
+    for (const [peer, untilMs] of this.#resting) {
+      if (untilMs <= clock.now() || !connected.includes(peer)) this.#resting.delete(peer)
+    }
+    const awake = connected.filter((peer) => !this.#resting.has(peer))
+    return awake.length > 0 ? awake : connected
+  }
+
   async #askPeer(peer: PeerId): Promise<boolean> {
-    const { chain, driver, summary, onTransaction } = this.#parts
+    const { chain, driver, summary } = this.#parts
     const told = await this.#question(peer, { type: 'consensus', summary: summary() })
     this.#claimedHeight = Math.max(this.#claimedHeight, told.head.height)
-    const messages = told.items.map(decodeConsensusMessage)
+    const messages = told.items.slice(0, NODE_LIMITS.missingMax).map(decodeConsensusMessage)
     if (messages.length > 0) await driver.take({ type: 'catch-up', from: peer, messages })
-    if (this.#turn % WAITING_EVERY === 0) {
-      const waiting = await this.#question(peer, { type: 'waiting' })
-      for (const bytes of waiting.items) onTransaction(bytes)
-    }
+    if (this.#turn % WAITING_EVERY === 0) await this.#fetchWaiting(peer)
     if (told.head.height <= chain.header.height) return false
     return this.#fetchBlocks(peer)
+  }
+
+  /** Transactions that wait at the peer, up to the first that nobody honest lets wait. */
+  async #fetchWaiting(peer: PeerId): Promise<void> {
+    const { onTransaction, wire } = this.#parts
+    const { items } = await this.#question(peer, { type: 'waiting' })
+    for (const bytes of items) {
+      if (onTransaction(bytes) !== 'reject') continue
+      wire.judge(peer, 'reject')
+      return
+    }
   }
 
   /** The next blocks that the peer has; true when it gave some that held. */

@@ -60,6 +60,15 @@ describe('a replica refuses', () => {
     expect(bench.said()).toEqual(['prevote 0 X'])
   })
 
+  test('the rest of an answer after its first wrong message', () => {
+    const bench = startedBench()
+    const votes = [0, 2, 3].map((voter) => bench.vote('prevote', voter, 0, undefined, { by: voter === 2 ? 3 : voter }))
+    const messages = votes.map((each) => ({ type: 'vote', vote: each }) as const)
+    bench.take({ type: 'catch-up', nowMs: bench.now(), from: PEER, messages })
+    expect(bench.judged()).toEqual(['VOTE_BAD_SIGNATURE'])
+    expect(bench.replica.snapshot().prevoted).toBe(1n)
+  })
+
   test('messages of old heights without a word', () => {
     const bench = startedBench()
     const before = bench.effects.length

@@ -1,0 +1,105 @@
+import { describe, expect, test } from 'vitest'
+import { type CatchUp, startCatchUp } from '../../../../src/app/node/catch-up.ts'
+import type { ConsensusDriver } from '../../../../src/app/node/consensus-driver.ts'
+import { hash, type PeerId, peerId } from '../../../../src/base/brand.ts'
+import type { Chain } from '../../../../src/core/chain.ts'
+import { decodeQuestion, encodeAnswer } from '../../../../src/net/protocols/chain.ts'
+import type { Channel, PeerConduct, Verdict, Wire } from '../../../../src/net/wire.ts'
+import { createFakeClock, type FakeClock, until } from '../../../fake-clock.ts'
+
+const NETWORK_ID = hash('ab'.repeat(32))
+const ANSWERED_MS = 1_000
+const UNANSWERED_MS = 12_000
+
+interface Setting {
+  readonly peers: readonly string[]
+  readonly silent?: readonly string[]
+  /** What every peer lets wait. */
+  readonly waiting?: readonly Uint8Array[]
+  readonly verdict?: Verdict
+}
+
+interface Running {
+  readonly catchUp: CatchUp
+  readonly clock: FakeClock
+  /** Who was asked, in order, once per turn. */
+  readonly asked: PeerId[]
+  readonly offered: Uint8Array[]
+  readonly judged: PeerConduct[]
+}
+
+function run({ peers, silent = [], waiting = [], verdict = 'accept' }: Setting): Running {
+  const clock = createFakeClock()
+  const asked: PeerId[] = []
+  const offered: Uint8Array[] = []
+  const judged: PeerConduct[] = []
+  const open: Wire['open'] = async ({ peer }) => {
+    let answer: Uint8Array | undefined
+    const channel: Partial<Channel> = {
+      send(bytes) {
+        const { type } = decodeQuestion(bytes)
+        if (type === 'consensus') asked.push(peer)
+        const head = { networkId: NETWORK_ID, height: 0, blockHash: NETWORK_ID, oldestHeight: 1 }
+        answer = encodeAnswer({ type: 'items', head, items: type === 'waiting' ? waiting : [] })
+      },
+      receive: () => (silent.includes(peer) ? new Promise(() => undefined) : Promise.resolve(answer)),
+      close: async () => undefined,
+    }
+    return channel as Channel
+  }
+  const wire = {
+    open,
+    connectedPeers: () => peers.map(peerId),
+    judge: (_peer: PeerId, conduct: PeerConduct) => void judged.push(conduct),
+  } as unknown as Wire
+  const catchUp = startCatchUp({
+    ...{ wire, clock, log: { write: () => undefined } },
+    chain: { networkId: NETWORK_ID, header: { height: 0 } } as unknown as Chain,
+    driver: {} as ConsensusDriver,
+    summary: () => new Uint8Array(0),
+    onTransaction(bytes) {
+      offered.push(bytes)
+      return verdict
+    },
+  })
+  return { catchUp, clock, asked, offered, judged }
+}
+
+/** One turn after the other, each long enough for an answer, or for giving up on it. */
+async function turns({ clock, asked }: Running, count: number, silent: readonly string[] = []): Promise<void> {
+  for (let turn = 0; turn < count; turn++) {
+    const before = asked.length
+    clock.advance(ANSWERED_MS)
+    await until(() => asked.length > before, 'a question')
+    await new Promise((resolve) => setImmediate(resolve))
+    if (!silent.includes(asked.at(-1)!)) continue
+    clock.advance(UNANSWERED_MS)
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+}
+
+describe('catching up', () => {
+  test('leaves a peer alone for a while that did not answer, since nobody else is asked meanwhile', async () => {
+    const silent = ['b']
+    const running = run({ peers: ['a', 'b', 'c'], silent })
+    await turns(running, 9, silent)
+    expect(running.asked.filter((peer) => peer === 'b')).toHaveLength(1)
+    await running.catchUp.stop()
+  })
+
+  test('asks on when nobody answers', async () => {
+    const silent = ['a', 'b']
+    const running = run({ peers: silent, silent })
+    await turns(running, 4, silent)
+    expect(running.asked).toEqual(['a', 'b', 'a', 'b'])
+    await running.catchUp.stop()
+  })
+
+  test('looks at nothing more of a peer that lets wait what is wrong in every state', async () => {
+    const waiting = [Uint8Array.of(1), Uint8Array.of(2)]
+    const running = run({ peers: ['a'], waiting, verdict: 'reject' })
+    await turns(running, 8)
+    expect([running.offered, running.judged]).toEqual([[waiting[0]], ['reject']])
+    await running.catchUp.stop()
+  })
+})
