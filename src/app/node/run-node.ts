@@ -12,6 +12,7 @@ import { chainOf, type NetworkChain } from '../chain/network-chain.ts'
 import { loadConfig } from '../config.ts'
 import { createControlServer } from '../control/control-server.ts'
 import type { Home } from '../home.ts'
+import { rememberAccepted } from '../known-signatures.ts'
 import { type Checkpoint, checkpointFrom } from '../light/checkpoint.ts'
 import { loadNetwork } from '../networks.ts'
 import { loadNodeIdentity } from '../node-identity.ts'
@@ -137,7 +138,7 @@ async function openNode(
     const { name, 'new-key': isNewKey, 'keep-blocks': keepBlocks } = flags
     return await createNode(
       { network, name, keys, isNewKey, keepBlocks, checkpoint: checkpointOf(flags) },
-      { wire, store, disk, ...system, accepts: opensslAccepts, seedScheme: createSeedThread() },
+      { wire, store, disk, ...system, accepts: rememberAccepted(opensslAccepts), seedScheme: createSeedThread() },
     )
   } catch (error) {
     await store.close()
@@ -146,7 +147,7 @@ async function openNode(
 }
 
 async function repair({ print, emit }: NodeRun, { genesis }: NetworkChain, folder: NodeFolder): Promise<void> {
-  const done = await repairNode(folder, { genesis, accepts: opensslAccepts })
+  const done = await repairNode(folder, { genesis, accepts: rememberAccepted(opensslAccepts) })
   for (const line of done) print(line)
   emit({ type: 'repaired', done })
 }
