@@ -82,6 +82,8 @@ export const SYNC_LIMITS = {
   itemsMax: 4_096,
   blocksPerQuestionMax: 128,
   headersPerQuestionMax: 256,
+  /** A question of thirty bytes, and a block to be read and hashed for each. */
+  historyPerQuestionMax: 64,
   channelsPerPeerMax: 16,
   /** Bitmaps of a few rounds of votes. */
   summaryBytesMax: 16 * KIB,

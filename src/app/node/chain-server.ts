@@ -107,14 +107,8 @@ async function itemsFor(question: ChainQuestion, chain: ServedChain): Promise<re
     }
     case 'transaction':
       return (await chain.transaction(question.id)) ?? []
-    case 'history': {
-      const ids = await chain.history(accountId(bytesToHex(question.account)), question.count)
-      const found = await Promise.all(ids.map((id) => chain.transaction(id)))
-      return within(
-        found.flatMap((items) => items ?? []),
-        TRANSACTION_ITEMS,
-      )
-    }
+    case 'history':
+      return history(chain, question)
     case 'submit':
       await chain.submit(question.transaction)
       return []
@@ -154,8 +148,27 @@ async function heights(
   return items
 }
 
-/** As many as fit, in whole groups of `group`. */
-function within(all: Iterable<Uint8Array>, group = 1): Uint8Array[] {
+/** One after the other: each takes a whole block to be read and hashed. */
+async function history(
+  chain: ServedChain,
+  { account, count }: { readonly account: Uint8Array; readonly count: number },
+): Promise<Uint8Array[]> {
+  const items: Uint8Array[] = []
+  let bytes = 0
+  for (const id of await chain.history(
+    accountId(bytesToHex(account)),
+    Math.min(count, SYNC_LIMITS.historyPerQuestionMax),
+  )) {
+    const found = (await chain.transaction(id)) ?? []
+    bytes += bytesOf(found)
+    if (bytes > ITEM_BYTES_MAX) break
+    items.push(...found)
+  }
+  return items
+}
+
+/** As many as fit. */
+function within(all: Iterable<Uint8Array>): Uint8Array[] {
   const items: Uint8Array[] = []
   let bytes = 0
   for (const item of all) {
@@ -163,7 +176,7 @@ function within(all: Iterable<Uint8Array>, group = 1): Uint8Array[] {
     if (bytes > ITEM_BYTES_MAX || items.length === SYNC_LIMITS.itemsMax) break
     items.push(item)
   }
-  return items.slice(0, items.length - (items.length % group))
+  return items
 }
 
 function bytesOf(items: readonly Uint8Array[]): number {
@@ -171,7 +184,5 @@ function bytesOf(items: readonly Uint8Array[]): number {
 }
 
 const ITEM_HEADER_BYTES = 4
-/** Height, transaction, proof. */
-const TRANSACTION_ITEMS = 3
 /** Room for the head and the counts. */
 const ITEM_BYTES_MAX = SYNC_LIMITS.answerBytesMax - 1_024
