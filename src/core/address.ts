@@ -9,7 +9,7 @@ import { assert } from '../base/assert.ts'
 import { type Address, address } from '../base/brand.ts'
 import { HouseError } from '../base/error.ts'
 import { PUBLIC_KEY_BYTES } from './ed25519.ts'
-import { taggedHash } from './hash.ts'
+import { taggedHasher } from './hash.ts'
 import { NETWORK_KINDS, type NetworkKind } from './network-kind.ts'
 
 export class AddressError extends HouseError<
@@ -21,7 +21,7 @@ const PREFIX: Readonly<Record<NetworkKind, string>> = { mainnet: 'dllm', testnet
 export const ADDRESS_HASH_BYTES = 20
 /** Prefix of at most 5, separator, 32 characters of hash, 6 of checksum. */
 const ADDRESS_CHARACTERS_MAX = 44
-const ADDRESS_TAG = 'dllm/address'
+const hashAddress = taggedHasher('dllm/address')
 
 export interface DecodedAddress {
   readonly network: NetworkKind
@@ -31,8 +31,13 @@ export interface DecodedAddress {
 
 /** The address of a 32-byte public key on a network. */
 export function addressOf(publicKey: Uint8Array, network: NetworkKind): Address {
+  return addressOfHash(addressHashOf(publicKey), network)
+}
+
+/** The 20-byte hash inside the addresses of a 32-byte public key. */
+export function addressHashOf(publicKey: Uint8Array): Uint8Array {
   assert(publicKey.length === PUBLIC_KEY_BYTES, 'a public key has 32 bytes')
-  return addressOfHash(taggedHash(ADDRESS_TAG, publicKey).subarray(0, ADDRESS_HASH_BYTES), network)
+  return hashAddress(publicKey).subarray(0, ADDRESS_HASH_BYTES)
 }
 
 /** The address with this 20-byte hash inside. */

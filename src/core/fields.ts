@@ -15,7 +15,7 @@ import {
 } from '../base/brand.ts'
 import { CHAIN_LIMITS } from '../base/chain-limits.ts'
 import { CodecError, type Reader, type Writer } from '../base/codec.ts'
-import { ADDRESS_HASH_BYTES, addressOf, addressOfHash, decodeAddress, decodeAddressOn } from './address.ts'
+import { ADDRESS_HASH_BYTES, addressHashOf, addressOfHash, decodeAddressOn } from './address.ts'
 import type { NetworkKind } from './network-kind.ts'
 
 export const HASH_BYTES = 32
@@ -45,7 +45,7 @@ export function readAccount(reader: Reader): AccountId {
 
 /** The account of a 32-byte public key: the hash inside its address, whatever the network. */
 export function accountOf(publicKey: Uint8Array): AccountId {
-  return accountId(bytesToHex(decodeAddress(addressOf(publicKey, 'local')).hash))
+  return accountId(bytesToHex(addressHashOf(publicKey)))
 }
 
 /** The text form of an account for people. */
