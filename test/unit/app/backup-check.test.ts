@@ -13,6 +13,7 @@ function person(answer: (question: string) => string): { prompter: Prompter; sho
   const reply = async (question: string): Promise<string> => answer(question)
   const prompter: Prompter = {
     isInteractive: true,
+    ask: reply,
     askHidden: reply,
     askPrivately(text, question) {
       shown.push(text)
