@@ -214,6 +214,7 @@ class Node implements FullNode {
     const { height, hash, commit, block, tree } = applied
     recent.add({ header: block.header, hash, commit, tree })
     log.write('info', 'chain.final', { height, round: commit.round, transactions: block.transactions.length })
+    this.#foresign()
     this.access.announce()
   }
 
