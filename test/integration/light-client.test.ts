@@ -8,11 +8,13 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { networkView } from '../../src/app/chain/network-chain.ts'
 import { fetchCheckpoint } from '../../src/app/light/checkpoint.ts'
 import { createLightAccess } from '../../src/app/light/light-access.ts'
+import { provedBlock } from '../../src/app/light/light-blocks.ts'
 import { createLightService, type LightService } from '../../src/app/light/light-service.ts'
 import { genesisTrust, trustOf } from '../../src/app/light/open-light.ts'
+import { askChain } from '../../src/app/node/ask.ts'
 import { opensslAccepts } from '../../src/app/openssl-verify.ts'
 import { createSystem } from '../../src/app/system.ts'
-import { hash, peerId } from '../../src/base/brand.ts'
+import { hash, milliseconds, peerId } from '../../src/base/brand.ts'
 import { Reader, Writer } from '../../src/base/codec.ts'
 import { encodeHeader, readCommit, readHeader, writeCommit } from '../../src/core/block/block.ts'
 import { accountOf, addressOfAccount } from '../../src/core/fields.ts'
@@ -166,6 +168,47 @@ describe('a light client with only a checkpoint', () => {
     expect((await service.state(key())).header.height).toBeGreaterThanOrEqual(first.header.height + 3)
     expect(service.lies).toEqual([])
     await wire.stop()
+  })
+
+  const tomorrow = onState(([header, ...rest]) => {
+    const dated = { ...readHeader(new Reader(header!)), timeMs: milliseconds(system.clock.wallMs() + 86_400_000) }
+    return [encodeHeader(dated), ...rest]
+  })
+
+  test('is not held up by a peer whose block is of tomorrow', async () => {
+    const early = await startRelay(one, tomorrow)
+    const { service, wire } = await startLight([early, one.wire], await checkpoint())
+    expect((await service.state(key())).value).toBeDefined()
+    await Promise.all([wire.stop(), early.stop()])
+  })
+
+  test('tells of the clock when everybody is ahead of it', async () => {
+    const early = await startRelay(one, tomorrow)
+    const { service, wire } = await startLight([early], await checkpoint())
+    await expect(service.state(key())).rejects.toMatchObject({ code: 'LIGHT_FROM_FUTURE' })
+    expect(service.lies).toEqual([])
+    await Promise.all([wire.stop(), early.stop()])
+  })
+
+  test('does not take the next block for the one that it asked for', async () => {
+    const { networkId } = one.network
+    const asker = one.memory.createMemoryWire({ peer: peerId('asker'), listen: false })
+    await asker.connect(one.wire.addresses()[0]!)
+    const next = async (type: 'blocks' | 'headers'): Promise<Uint8Array[]> => {
+      const question = { type, from: 10, count: 1 } as const
+      return [
+        ...(await askChain({ peer: one.wire.peer, addresses: [] }, question, { wire: asker, ...system, networkId }))
+          .items,
+      ]
+    }
+    const shown = { blocks: await next('blocks'), headers: await next('headers') }
+    const shifted = await startRelay(one, ({ type }, items) =>
+      type === 'blocks' || type === 'headers' ? shown[type] : items,
+    )
+    const { service, wire } = await startLight([shifted], genesisTrust(one.network.genesis))
+    await expect(provedBlock(service, { networkId, height: 9 })).rejects.toMatchObject({ code: 'LIGHT_ALL_LIE' })
+    expect(service.lies).toEqual([expect.objectContaining({ code: 'LIGHT_NOT_BEFORE' })])
+    await Promise.all([wire.stop(), shifted.stop(), asker.stop()])
   })
 
   test('refuses a checkpoint that nobody has, and says whom it asked', async () => {

@@ -128,7 +128,11 @@ async function headerAt({ service, networkId, peer, signal }: Asking, height: nu
     const found = await service.askPeer(peer, { type: 'headers', from, count }, signal)
     return [...found.items]
   }
-  if (height > service.trusted.header.height) return service.follow(await ask(height, 1), peer, signal)
+  if (height > service.trusted.header.height) {
+    const header = await service.follow(await ask(height, 1), peer, signal)
+    if (header.height === height) return header
+    throw new LightProofError('LIGHT_NOT_BEFORE', `Block ${height} was asked for and ${header.height} came.`)
+  }
   let above = service.trusted.header
   if (above.height - height > LIGHT_LIMITS.ancestorsMax) throw tooFar(height, above.height)
   while (above.height > height) {

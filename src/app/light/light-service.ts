@@ -147,7 +147,8 @@ class Service implements LightService {
         if (result !== undefined) return result
       } catch (error) {
         if (error instanceof LightServiceError) throw error
-        if (error instanceof PeerRefusal) refusal ??= error
+        // Anybody can date a header ahead: whether it is our clock shows when nobody's answer holds.
+        if (error instanceof PeerRefusal || codeOf(error) === 'LIGHT_FROM_FUTURE') refusal ??= error
         else this.#note(peer, error)
       }
     }
@@ -198,7 +199,7 @@ class Service implements LightService {
     }
     // Overtaken by another question of ours.
     if (code === 'LIGHT_TOO_OLD') return
-    // Nobody lies who is as old as our trust, or whose clock differs from ours.
+    // Nobody lies who is as old as our trust.
     if (OURS.has(code)) throw error
     this.lies.push({ peer, code, message: messageOf(error) })
     wire.judge(peer, 'misbehaved')
@@ -218,8 +219,8 @@ class Service implements LightService {
 /** The peer cannot help, and is not at fault for it. */
 class StalePeer extends HouseError<'LIGHT_STALE'> {}
 
-/** The fault of our own trust or clock. */
-const OURS: ReadonlySet<string> = new Set(['LIGHT_TRUST_EXPIRED', 'LIGHT_WRONG_CHECKPOINT', 'LIGHT_FROM_FUTURE'])
+/** The fault of our own trust. */
+const OURS: ReadonlySet<string> = new Set(['LIGHT_TRUST_EXPIRED', 'LIGHT_WRONG_CHECKPOINT'])
 
 /** Header, commit, validator set. @throws CodecError. */
 export function lightBlockOf(items: readonly Uint8Array[]): LightBlock {
