@@ -17,7 +17,7 @@ import { writeChain } from './chain/written-chain.ts'
 import { rowOf } from './report.ts'
 
 const VALIDATORS = 4
-const BLOCKS = 1_000
+const BLOCKS = 600
 const BLOCKS_QUICK = 300
 const SENDERS = 1_000
 const TRANSFERS = [0, 50]

@@ -61,8 +61,8 @@ const node = await connectToNode<ChainMethods>(plan.folder)
 const transfers = signAll(plan)
 console.log('ready')
 await once(process.stdin, 'data')
-console.log(JSON.stringify(await use(node)))
-process.exit(0)
+// A pipe takes a long line in parts; the process ends with the last of them.
+process.stdout.write(`${JSON.stringify(await use(node))}\n`, () => process.exit(0))
 
 /** Signed before the measure begins. */
 function signAll({ networkId, first, senders, perSecond, seconds }: UserPlan): string[] {
