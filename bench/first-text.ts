@@ -39,10 +39,15 @@ async function secondsToText(bench: Bench, home: string): Promise<number> {
 /** A call with the data folder `home`; `ended` rejects when it fails. */
 function dllm(args: readonly string[], home: string) {
   const env = { ...process.env, DLLM_HOME: home, NODE_COMPILE_CACHE: `${home}-compiled` }
-  const child = spawn(process.execPath, [PROGRAM, ...args], { env, stdio: ['ignore', 'pipe', 'inherit'] })
+  const child = spawn(process.execPath, [PROGRAM, ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] })
   child.stdout.resume()
+  // What it tells people belongs in no table, unless it fails.
+  let told = ''
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    told += text
+  })
   const ended = once(child, 'exit').then(([code]) => {
-    if (code !== 0) throw new Error(`dllm ${args.join(' ')} ended with ${code}`)
+    if (code !== 0) throw new Error(`dllm ${args.join(' ')} ended with ${code}: ${told}`)
   })
   return { child, ended }
 }
