@@ -10,7 +10,7 @@ import { bonds } from './bonds.ts'
 import { type Infraction, putEvidence } from './evidence-record.ts'
 import { move, type Pot } from './money.ts'
 import type { WriteState } from './state.ts'
-import { unbondings } from './unbondings.ts'
+import { unbondingsFrom } from './unbondings.ts'
 import { getValidator, putValidator } from './validators.ts'
 
 const PER_MILLE = 1_000n
@@ -52,8 +52,7 @@ export function punish(state: WriteState, punishment: Punishment): bigint {
 function slashablePots(state: WriteState, validator: AccountId, since: number): { pot: Pot; amount: bigint }[] {
   const pots: { pot: Pot; amount: bigint }[] = []
   for (const { amount, ...id } of bonds(state, validator)) pots.push({ pot: { type: 'bond', ...id }, amount })
-  for (const { amount, ...id } of unbondings(state)) {
-    if (id.validator !== validator || id.begunHeight < since) continue
+  for (const { amount, ...id } of unbondingsFrom(state, { validator, since })) {
     pots.push({ pot: { type: 'unbonding', ...id }, amount })
   }
   return pots

@@ -90,18 +90,37 @@ export function overlayOn(base: ReadState): Overlay {
   return {
     get: (key) => (changed.has(key) ? changed.get(key) : base.get(key)),
     *entries(prefix) {
-      const merged = new Map<StateKey, Uint8Array | undefined>(base.entries(prefix))
-      for (const [key, value] of changed) if (key.startsWith(prefix)) merged.set(key, value)
-      for (const key of [...merged.keys()].sort()) {
-        const value = merged.get(key)
-        if (value !== undefined) yield [key, value]
-      }
+      const written = [...changed].filter(([key]) => key.startsWith(prefix)).sort(byKey)
+      yield* merged(base.entries(prefix), written)
     },
     set(key, value) {
       changed.set(key, value)
     },
-    changes: () => [...changed].sort(([a], [b]) => (a < b ? -1 : 1)),
+    changes: () => [...changed].sort(byKey),
   }
+}
+
+/** Both in the order of their keys; what is written stands for what is there. Copies nothing: tables are long, changes few. */
+function* merged(
+  there: Iterable<readonly [StateKey, Uint8Array]>,
+  written: StateChanges,
+): Iterable<readonly [StateKey, Uint8Array]> {
+  let at = 0
+  const until = function* (key: StateKey | undefined): Iterable<readonly [StateKey, Uint8Array]> {
+    for (; at < written.length && (key === undefined || written[at]![0] <= key); at++) {
+      const [name, value] = written[at]!
+      if (value !== undefined) yield [name, value]
+    }
+  }
+  for (const entry of there) {
+    yield* until(entry[0])
+    if (written[at - 1]?.[0] !== entry[0]) yield entry
+  }
+  yield* until(undefined)
+}
+
+function byKey([a]: readonly [StateKey, unknown], [b]: readonly [StateKey, unknown]): number {
+  return a < b ? -1 : 1
 }
 
 /** Index of the first key that is not below `key`. */
