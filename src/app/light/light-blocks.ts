@@ -6,7 +6,6 @@
 import { hexToBytes } from '@noble/hashes/utils.js'
 import type { AccountId, Hash, PeerId } from '../../base/brand.ts'
 import { LIGHT_LIMITS, NODE_LIMITS } from '../../base/chain-limits.ts'
-import { Reader } from '../../base/codec.ts'
 import { HouseError } from '../../base/error.ts'
 import {
   type Block,
@@ -20,6 +19,7 @@ import {
 import { readInclusionProof, transactionsRoot } from '../../core/block/transactions-root.ts'
 import { readCount } from '../../core/fields.ts'
 import { LightProofError, verifyAncestors, verifyTransaction } from '../../core/light-client-proofs.ts'
+import { decodeRecord } from '../../core/state/tables.ts'
 import { decodeTransaction, type Transaction } from '../../core/transaction/transaction.ts'
 import { type LightService, lightBlockOf } from './light-service.ts'
 
@@ -49,7 +49,7 @@ export async function provedBlock(
       if (bytes === undefined || commitBytes === undefined) return undefined
       const header = await headerAt({ service, networkId, peer, signal }, height)
       const block = decodeBlock(bytes)
-      const commit = wholeCommit(commitBytes)
+      const commit = decodeRecord(commitBytes, readCommit)
       const hash = blockHash(networkId, header)
       const ids = block.transactions.map((each) => decodeTransaction(each).id)
       const isWhole =
@@ -118,8 +118,8 @@ async function proveItems(asking: Asking, items: readonly Uint8Array[]): Promise
   if (heightBytes === undefined || bytes === undefined || proof === undefined) {
     throw new LightProofError('LIGHT_NOT_INCLUDED', 'The proof of a transaction is cut short.')
   }
-  const header = await headerAt(asking, readCount(new Reader(heightBytes)))
-  return { transaction: verifyTransaction(header, bytes, readInclusionProof(new Reader(proof))), header }
+  const header = await headerAt(asking, decodeRecord(heightBytes, readCount))
+  return { transaction: verifyTransaction(header, bytes, decodeRecord(proof, readInclusionProof)), header }
 }
 
 /** The header of a height, by following up to it or leading down from the trusted one. */
@@ -152,13 +152,6 @@ async function headerAt({ service, networkId, peer, signal }: Asking, height: nu
 const HEADER_ITEMS = 3
 /** With the largest sets, so many fit into an answer whole. */
 const HEADERS_PER_QUESTION = 64
-
-function wholeCommit(bytes: Uint8Array): Commit {
-  const reader = new Reader(bytes)
-  const commit = readCommit(reader)
-  reader.finish()
-  return commit
-}
 
 function tooFar(height: number, newest: number): LightBlockError {
   const message = `Block ${height} is ${newest - height} blocks old, further than a light client looks back. Run \`dllm node\` to have all blocks.`

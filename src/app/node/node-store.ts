@@ -247,7 +247,9 @@ function decodeMeta(bytes: Uint8Array, networkId: Hash): StoreMeta {
     const message = `The chain's store belongs to another network (${found.slice(0, 12)}…, not ${networkId.slice(0, 12)}…). Give this node another --name, or remove its chain folder.`
     throw new NodeStoreError('CHAIN_STORE_FOREIGN', message, { details: { found, networkId } })
   }
-  return { networkId, height: readCount(reader), hash: readHash(reader), oldestHeight: readCount(reader) }
+  const meta = { networkId, height: readCount(reader), hash: readHash(reader), oldestHeight: readCount(reader) }
+  reader.finish()
+  return meta
 }
 
 /** Without views of the bytes that were read. */
