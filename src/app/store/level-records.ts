@@ -29,6 +29,8 @@ const SNAPPY = 1
 const U32_BYTES = 4
 /** The index of a table of 2 MiB takes some KiB; one large value more makes it no longer. */
 const INDEX_BYTES_MAX = 64 * 1024 * 1024
+/** A copy of 64 bytes takes three. */
+const SNAPPY_GROWTH_MAX = 64 / 3
 
 /** Ran past the end, or found a number that cannot be. Never leaves this file. */
 class Malformed extends Error {}
@@ -154,7 +156,8 @@ function handlesOf(block: Uint8Array): Handle[] {
 /** Snappy's raw format: literals, and copies of what is there already. Format: google/snappy format_description.txt. */
 function unpackSnappy(cursor: Cursor): Uint8Array {
   const length = varint(cursor)
-  if (length > INDEX_BYTES_MAX) throw new Malformed('an index beyond its bound')
+  if (length > Math.min(INDEX_BYTES_MAX, SNAPPY_GROWTH_MAX * cursor.bytes.length))
+    throw new Malformed('an index beyond its bound')
   const out = new Uint8Array(length)
   let at = 0
   while (cursor.at < cursor.bytes.length) {
