@@ -1,0 +1,25 @@
+/**
+ * Every decoder of what comes from a peer, a file or a user: the table of the fuzz tests. A new decoder is one row more; the
+ * functions that need none stand in exceptions.ts. `scripts/fuzz.ts` runs the table without end.
+ * @module
+ */
+import type { Decoder } from './decoder.ts'
+import { BLOCK_ROWS } from './rows-block.ts'
+import { CONSENSUS_ROWS } from './rows-consensus.ts'
+import { CONTRACT_ROWS } from './rows-contract.ts'
+import { CONTROL_ROWS } from './rows-control.ts'
+import { FILE_ROWS } from './rows-files.ts'
+import { MODEL_ROWS } from './rows-models.ts'
+import { PEER_ROWS } from './rows-peers.ts'
+import { TEXT_ROWS } from './rows-text.ts'
+
+export const DECODERS: readonly Decoder[] = [
+  ...BLOCK_ROWS,
+  ...CONTRACT_ROWS,
+  ...CONSENSUS_ROWS,
+  ...PEER_ROWS,
+  ...MODEL_ROWS,
+  ...FILE_ROWS,
+  ...TEXT_ROWS,
+  ...CONTROL_ROWS,
+]

@@ -1,0 +1,41 @@
+/**
+ * Functions of src that read something and need no row of the fuzz table, by the reason.
+ * @module
+ */
+
+const BY_REASON: Readonly<Record<string, readonly string[]>> = {
+  'opens a file, a folder or a stream and hands what is in it to a decoder of the table': [
+    'app/control/http-checks.ts:readBody',
+    'app/control/replies.ts:readAll',
+    'app/control/replies.ts:readItems',
+    'app/devnet/devnet-state.ts:readGroups',
+    'app/doctor/read-kernel.ts:readKernel',
+    'app/chat/stdin-text.ts:readStdin',
+    'app/model-store.ts:readBounded',
+    'app/secret-input.ts:readSecretLine',
+    'app/secret-input.ts:readSecretText',
+    'app/secret-input.ts:readBytes',
+    'app/wallet-files.ts:readWalletFile',
+  ],
+  'reads one field of a message whose decoder is in the table': [
+    'core/fields.ts:readTime',
+    'core/fields.ts:readRound',
+    'core/state/tree-proof.ts:readSiblings',
+    'core/state/tree-proof.ts:readOtherLeaf',
+  ],
+  'asks peers; what they answer is decoded by decoders of the table': ['app/light/proved-state.ts:readProved'],
+  'makes a step of a message that was decoded': ['app/ring/prompt-steps.ts:decodeStep'],
+}
+
+/** `path:function` below src, each with its reason. */
+export const EXCEPTIONS: ReadonlyMap<string, string> = new Map(
+  Object.entries(BY_REASON).flatMap(([reason, names]) => names.map((name) => [name, reason] as const)),
+)
+
+/** Files that make a Reader or parse JSON, and need no row, with the reason. */
+export const FILE_EXCEPTIONS: ReadonlyMap<string, string> = new Map([
+  ['app/chain/create-network.ts', 'parses what it has just written'],
+  ['app/light/light-service.ts', 'reads headers, commits and sets by their decoders'],
+  ['app/node/catch-up.ts', 'reads commits by their decoder'],
+  ['app/node/node.ts', 'reads the header of a proposal by its decoder'],
+])
