@@ -6,13 +6,15 @@
 import { readFileSync } from 'node:fs'
 import module from 'node:module'
 
-const argv = process.argv.slice(2)
+const words = process.argv.slice(2)
+// `dllm help wallet send` is `dllm wallet send --help`.
+const argv = words[0] === 'help' && words.length > 1 ? [...words.slice(1), '--help'] : words
 process.stdout.on('error', endWithReader)
 const [major, minor] = process.versions.node.split('.').map(Number)
 if (major < 22 || (major === 22 && minor < 12)) {
   fail(
     'NODE_TOO_OLD',
-    `dllm needs Node 22.12 or newer, and this is ${process.version}. \`npx dllm\` brings its own.`,
+    `dllm needs Node 22.12 or newer, and this is ${process.version}. In a clone of the repository, \`npx dllm\` brings its own.`,
     1,
   )
 } else if (!printRootHelp()) {
@@ -51,9 +53,33 @@ async function runCommand() {
       process.exitCode = error.oclif.exit
       return
     }
-    const words = /^command (\S+) not found/.exec(error.message)?.[1]?.replaceAll(':', ' ')
-    if (words === undefined) fail('BUG', error.message, 1)
-    else fail('USAGE', `There is no command "${words}". See \`dllm --help\`.`, 2)
+    const unknown = /^command (.+?) not found\.?$/i.exec(error.message)?.[1]?.replaceAll(':', ' ')
+    if (unknown === undefined) fail('BUG', error.message, 1)
+    else fail('USAGE', unknownText(unknown), 2)
+  }
+}
+
+/** Of a command that takes no arguments, oclif takes an argument for the name of another command. */
+function unknownText(typed) {
+  const names = typed.split(' ')
+  for (let length = names.length - 1; length > 0; length--) {
+    const known = names.slice(0, length).join(' ')
+    const rest = names.slice(length).join(' ')
+    const kind = kindOf(known)
+    if (kind === 'command') return `\`dllm ${known}\` does not take "${rest}". See \`dllm ${known} --help\`.`
+    if (kind === 'topic') return `There is no command "${typed}". See \`dllm ${known} --help\`.`
+  }
+  return `There is no command "${typed}". See \`dllm --help\`.`
+}
+
+function kindOf(name) {
+  const id = name.replaceAll(' ', ':')
+  try {
+    const { commands } = JSON.parse(readFileSync(new URL('../oclif.manifest.json', import.meta.url), 'utf8'))
+    if (Object.hasOwn(commands, id)) return 'command'
+    return Object.keys(commands).some((other) => other.startsWith(`${id}:`)) ? 'topic' : undefined
+  } catch {
+    return undefined
   }
 }
 

@@ -51,7 +51,10 @@ async function buildManifest(): Promise<Manifest> {
   }
   await new RootHelp(config, config.pjson.oclif.helpOptions).showHelp([])
   const commands = Object.entries(plugin.manifest.commands).sort(([a], [b]) => (a < b ? -1 : 1))
-  const rootHelp = stripVTControlCharacters(lines.join('\n')).replace(config.userAgent, '<%= userAgent %>')
+  const [description = '', ...rest] = stripVTControlCharacters(lines.join('\n')).split('\n')
+  // oclif wraps all but its first line.
+  const wrapped = description.replace(/(.{1,80})(?: |$)/g, '$1\n').trimEnd()
+  const rootHelp = [wrapped, ...rest].join('\n').replace(config.userAgent, '<%= userAgent %>')
   // Plain JSON: what a read of the file would give.
   return JSON.parse(
     JSON.stringify({ commands: Object.fromEntries(commands), version: plugin.manifest.version, rootHelp }),

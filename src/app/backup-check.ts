@@ -13,8 +13,8 @@ const ASKED_WORDS = 3
 const ROUNDS_MAX = 3
 const COLUMNS = 4
 
-const WARNING = `Write these words on paper, in this order. Whoever has them owns the wallet; without them
-nobody can restore it. They are shown only now.`
+const WARNING = `Write these words on paper, in this order. Whoever has them owns the wallet;
+without them nobody can restore it. They are shown only now.`
 
 /**
  * Shows the words; with `verify`, asks for three of them and shows them again after a wrong answer, three times at most.

@@ -183,6 +183,7 @@ function oneLine(message: string): string {
   return message
     .replace(/\nSee more help with --help$/, '')
     .replace(/\s+/g, ' ')
+    .replace(/^The following errors? occurred: /, '')
     .replace(/^Parsing (\S+) Expected/, '$1: expected')
     .trim()
 }

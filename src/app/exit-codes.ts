@@ -50,6 +50,7 @@ const EXIT_BY_CODE: ReadonlyMap<string, ExitCode> = new Map([
   ['PARAMETER_CHANGE_BAD', EXIT.usage],
   ['VALIDATOR_NAME_BAD', EXIT.usage],
   ['NETWORK_NO_CHAIN', EXIT.noNode],
+  ['LIGHT_NO_PEER', EXIT.noNode],
   ['PARAM_UNKNOWN', EXIT.usage],
   ['PARAM_BAD', EXIT.usage],
   ['PARAM_MISSING', EXIT.usage],

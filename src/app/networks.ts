@@ -46,7 +46,7 @@ export async function loadNetwork(home: Home, name: string): Promise<Network> {
   if (!names.includes(name)) {
     const known = [LOCAL_NETWORK.id, ...names].join(', ')
     const folder = home.file('networks')
-    const message = `There is no network "${name}". Known: ${known}. Put its file into ${folder}, or choose one with \`dllm network use\`.`
+    const message = `There is no network "${name}". Known: ${known}. Name one of those, put its file into ${folder}, or make it with \`dllm network create\`.`
     throw new NetworkError('NETWORK_UNKNOWN', message, { details: { name } })
   }
   return readNetwork(home, name)

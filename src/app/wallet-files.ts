@@ -172,7 +172,7 @@ async function notFound(folder: string, name: string): Promise<WalletFileError> 
   const hint =
     names.length === 0
       ? 'There is none yet: make one with `dllm wallet new`.'
-      : `There is ${names.slice(0, 10).join(', ')}${names.length > 10 ? ' and more' : ''}.`
+      : `There is ${names.slice(0, 10).join(', ')}${names.length > 10 ? ' and more' : ''}. Name one of those, or make it with \`dllm wallet new\`.`
   return new WalletFileError('WALLET_NOT_FOUND', `There is no wallet named ${name}. ${hint}`, { details: { name } })
 }
 

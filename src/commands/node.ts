@@ -6,7 +6,7 @@ import { Flags } from '@oclif/core'
 import { BaseCommand } from '../app/base-command.ts'
 
 export default class Node extends BaseCommand {
-  static override summary = 'Run a full node: check every block, and vote where this node has a validator’s key.'
+  static override summary = 'Run a full node: check every block; with a validator’s key, vote.'
   static override description =
     'Keeps the chain in the data folder and answers the other commands. A validator’s keys come from `network create` or `stake register`. Ends with Ctrl-C.'
   static override examples = [

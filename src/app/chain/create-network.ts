@@ -10,7 +10,7 @@ import { HouseError } from '../../base/error.ts'
 import { type Genesis, networkIdOf } from '../../core/genesis.ts'
 import { formatGenesis } from '../../core/genesis-file.ts'
 import { type Home, writeFileAtomic } from '../home.ts'
-import { listNetworks } from '../networks.ts'
+import { LOCAL_NETWORK, listNetworks } from '../networks.ts'
 import { nodeFolder } from '../node/node-folders.ts'
 import { saveValidatorKeys } from '../node/validator-keys.ts'
 import { loadNodeIdentity } from '../node-identity.ts'
@@ -42,7 +42,8 @@ export interface CreatedNetwork {
 export async function checkNewNetwork(home: Home, name: string, validators: number): Promise<void> {
   const known = await listNetworks(home)
   if (known.some(({ id }) => id === name)) {
-    const message = `There is a network "${name}" already. Choose another name, or delete ${home.file('networks', `${name}.json`)}.`
+    const orDelete = name === LOCAL_NETWORK.id ? '' : `, or delete ${home.file('networks', `${name}.json`)}`
+    const message = `There is a network "${name}" already. Choose another name${orDelete}.`
     throw new CreateNetworkError('NETWORK_EXISTS', message, { details: { name } })
   }
   for (let number = 1; number <= Math.min(validators, CHAIN_LIMITS.validatorsMax); number++) {

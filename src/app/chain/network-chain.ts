@@ -7,7 +7,7 @@ import { readFile } from 'node:fs/promises'
 import type { Hash } from '../../base/brand.ts'
 import { HouseError } from '../../base/error.ts'
 import { type Genesis, networkIdOf } from '../../core/genesis.ts'
-import { parseGenesis, readGenesis } from '../../core/genesis-file.ts'
+import { GenesisError, parseGenesis, readGenesis } from '../../core/genesis-file.ts'
 import type { Home } from '../home.ts'
 import { LOCAL_NETWORK, type Network } from '../networks.ts'
 import type { NetworkView } from './chain-access.ts'
@@ -37,12 +37,23 @@ export function networkView({ genesis, networkId }: NetworkChain): NetworkView {
 }
 
 async function genesisOf(home: Home, network: Network): Promise<Genesis | undefined> {
-  if (network.id !== LOCAL_NETWORK.id) return network.genesis === undefined ? undefined : readGenesis(network.genesis)
+  if (network.id !== LOCAL_NETWORK.id) return network.genesis === undefined ? undefined : genesisIn(home, network)
   const text = await readFile(localGenesisFile(home), 'utf8').catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return undefined
     throw error
   })
   return text === undefined ? undefined : parseGenesis(text)
+}
+
+function genesisIn(home: Home, { id, genesis }: Network): Genesis {
+  try {
+    return readGenesis(genesis)
+  } catch (error) {
+    if (!(error instanceof GenesisError)) throw error
+    const path = home.file('networks', `${id}.json`)
+    const message = `${error.message} It is in ${path}: get that file again from who runs the network.`
+    throw new GenesisError(error.code, message, { details: { ...error.details, path }, cause: error })
+  }
 }
 
 function noChain(id: string): NetworkChainError {

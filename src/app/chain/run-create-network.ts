@@ -3,6 +3,7 @@
  * @module
  */
 import { grains, type PeerId, peerId } from '../../base/brand.ts'
+import type { NetworkKind } from '../../core/network-kind.ts'
 import {
   INITIAL_PARAMETERS,
   PARAMETER_NAMES,
@@ -19,6 +20,10 @@ import type { System } from '../system.ts'
 import type { OpenWallet } from '../wallet.ts'
 import { type CreatedNetwork, checkNewNetwork, createNetwork, validatorName } from './create-network.ts'
 import { newNetwork } from './new-network.ts'
+
+const PORT_MAX = 65_535
+/** Elsewhere these names stand for kinds of addresses. */
+const PUBLIC_NAMES: ReadonlySet<string> = new Set<NetworkKind>(['mainnet', 'testnet'])
 
 export interface CreateNetworkFlags {
   readonly name: string
@@ -37,6 +42,8 @@ export interface CreateNetworkFlags {
 export async function checkNetworkName(home: Home, name: string, validators: number): Promise<void> {
   if (!isName(name))
     throw new UsageError('USAGE', `A network's name has letters, digits, ".", "_" and "-", not "${name}".`)
+  if (PUBLIC_NAMES.has(name))
+    throw new UsageError('USAGE', `The name "${name}" is kept for the ${name}. Choose another.`)
   await checkNewNetwork(home, name, validators)
 }
 
@@ -46,10 +53,13 @@ export async function runCreateNetwork(
 ): Promise<{ readonly lines: readonly string[]; readonly result: CreatedNetwork & { readonly network: string } }> {
   const { home, system, opened } = ports
   const { name, validators, host, port } = flags
-  if (!isTcpAddress(`${host}/tcp/${port + validators - 1}`)) {
+  if (!isTcpAddress(`${host}/tcp/1`)) {
+    throw new UsageError('USAGE', `--host takes an address such as /ip4/192.0.2.1, not "${host}".`)
+  }
+  if (port + validators - 1 > PORT_MAX) {
     throw new UsageError(
       'USAGE',
-      `--host takes an address such as /ip4/192.0.2.1, not "${host}", with ports up to 65535.`,
+      `The nodes have ${validators} ports from --port on, which ends at ${PORT_MAX}: begin lower.`,
     )
   }
   const network = newNetwork(
@@ -72,12 +82,15 @@ function createdLines({ file, networkId, nodes }: CreatedNetwork, flags: CreateN
   const money = (text: string): string => formatDllm(grains(parseDllm(text)))
   const who = nodes.length === 1 ? '1 validator, which bonds' : `${nodes.length} validators, each of which bonds`
   return [
-    `Network ${name} (${networkId.slice(0, 12)}): ${who} ${money(bond)} DLLM; ${money(supply)} DLLM in wallet ${walletName}.`,
+    `Network ${name} (${networkId.slice(0, 12)})`,
+    `${who} ${money(bond)} DLLM; ${money(supply)} DLLM in wallet ${walletName}.`,
     '',
     nodes.length === 1 ? 'Start its node:' : 'Start its nodes, each in a terminal of its own:',
     ...nodes.map((node) => `  dllm node --network ${name} --name ${node.name}`),
     '',
-    `Others join with the file ${file}; a node on another machine also needs its folder and key in nodes/.`,
+    'Others join with this file; a node of these on another machine also needs its',
+    'folder and key in nodes/.',
+    `  ${file}`,
     `Make it the default with \`dllm network use ${name}\`.`,
   ]
 }

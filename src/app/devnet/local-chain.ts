@@ -34,6 +34,8 @@ export interface EnsuredChain {
   readonly chain: LocalChain
   /** How many processes had to be started. */
   readonly started: number
+  /** Whether another chain was thrown away for this one. */
+  readonly isReplaced: boolean
 }
 
 /**
@@ -46,16 +48,17 @@ export async function ensureLocalChain(
 ): Promise<EnsuredChain> {
   return withLock({ home, file: LOCK }, system.clock, async () => {
     let known = await readLocalChain(home)
-    if (known === undefined || (validators !== undefined && validators !== known.validators.length)) {
+    const isReplaced = known !== undefined && validators !== undefined && validators !== known.validators.length
+    if (known === undefined || isReplaced) {
       if (known !== undefined) await forget(home, known, system)
       known = await begin(home, validators ?? 1, system)
     }
     const running = await runningOf(known)
-    if (running.every(Boolean)) return { chain: known, started: 0 }
+    if (running.every(Boolean)) return { chain: known, started: 0, isReplaced }
     // All of them anew: each is told the addresses of the others.
     await endProcesses(targetsOf(known), system)
     const chain = await startValidators(home, known, system)
-    return { chain, started: chain.validators.length }
+    return { chain, started: chain.validators.length, isReplaced }
   })
 }
 

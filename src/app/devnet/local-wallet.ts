@@ -10,7 +10,7 @@ import { type Home, writeFileAtomic } from '../home.ts'
 import type { OpenWallet } from '../wallet.ts'
 
 export const LOCAL_WALLET = 'local'
-const DESCRIPTION = 'what the local network gives out; worth nothing elsewhere'
+const DESCRIPTION = 'worth nothing elsewhere'
 
 /** The password of the local network's wallet; undefined where there is no such wallet. */
 export async function localPassword(home: Home): Promise<string | undefined> {

@@ -4,11 +4,12 @@
  */
 import type { HeadView, NodeStatusView } from '../chain/chain-access.ts'
 
-export function headingLines(status: NodeStatusView): string[] {
-  const role =
-    status.validator === undefined
-      ? 'Follows the chain; it has no key that votes.'
-      : `Votes for the validator ${status.validator}.`
+/** `hasKey`: whether a validator's key is kept here, voting or not. */
+export function headingLines(status: NodeStatusView, hasKey: boolean): string[] {
+  const follows = hasKey
+    ? 'Follows the chain; votes once its validator is in the set of an epoch.'
+    : 'Follows the chain; it has no key that votes.'
+  const role = status.validator === undefined ? follows : `Votes for the validator ${status.validator}.`
   return [
     `Node ${status.nodeName} of network ${status.name} (${status.networkId.slice(0, 12)}), block ${status.height}.`,
     role,

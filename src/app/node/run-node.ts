@@ -188,7 +188,8 @@ async function control(
   await server.start()
   try {
     const status = node.access.status()
-    for (const line of headingLines(status)) print(line)
+    const hasKey = (await loadValidatorKeys(folder.validatorKey)) !== undefined
+    for (const line of headingLines(status, hasKey)) print(line)
     emit({ type: 'started', ...status })
     const ready: NodeReady = { peer: status.peer, addresses: status.addresses, height: status.height }
     tellStarter(ready)

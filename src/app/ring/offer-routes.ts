@@ -193,7 +193,7 @@ function linkTable(offers: readonly Offer[]): Map<string, number> {
 function noRoute(model: Hash, why: string): RingError {
   return new RingError(
     'RING_NO_ROUTE',
-    `No ring of miners covers this model: ${why}. Start a miner with \`dllm mine\`, or see \`dllm status\`.`,
+    `No ring of miners covers this model: ${why}. Start a miner with \`dllm mine\`; \`dllm devnet up\` starts those of the local network.`,
     { details: { model } },
   )
 }

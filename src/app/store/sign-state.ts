@@ -53,7 +53,7 @@ export async function openSignState(disk: Disk, identity: SignIdentity): Promise
   const bytes = await disk.read(FILE)
   if (bytes === undefined) {
     const message =
-      'The sign-state file of this validator is missing, so nobody knows what its key has signed. Restore it from a backup, or import the interchange file of the machine where the key was used; for a key that never signed, create it with `dllm node --new-key`.'
+      'The sign-state file of this validator is missing, so nobody knows what its key has signed. Restore it from a backup of the machine where the key was used; for a key that never signed, create it with `dllm node --new-key`.'
     throw new SignStateError('SIGN_STATE_MISSING', message)
   }
   return createFile(disk, decodeSignState(bytes, identity))

@@ -6,7 +6,7 @@ import { Flags } from '@oclif/core'
 import { BaseCommand } from '../../app/base-command.ts'
 
 export default class DevnetUp extends BaseCommand {
-  static override summary = 'Start the local network: miners that share a model, and a chain with its validators.'
+  static override summary = 'Start the local network: miners that share a model, and a chain.'
   static override description =
     'Does nothing when they run already; with another number of miners or threads, starts them anew.'
   static override examples = [
@@ -49,7 +49,8 @@ export default class DevnetUp extends BaseCommand {
     const count = `${started} miner ${started === 1 ? 'process' : 'processes'} for ${model.manifest.name}`
     this.printLine(started === 0 ? 'The local network runs already.' : `Started ${count}.`)
     this.print(groupText(group))
-    const { chain, started: validatorsStarted } = await ensureLocalChain(starting, this.system(flags))
+    const { chain, started: validatorsStarted, isReplaced } = await ensureLocalChain(starting, this.system(flags))
+    if (isReplaced) this.printLine('\nThis is a new chain: another number of validators ends the one before.')
     if (validatorsStarted > 0) this.printLine('\nThe chain of the local network; wallet "local" holds its money.')
     this.print(chainText(chain))
     return { started: started + validatorsStarted, ...group, validators: chain.validators }

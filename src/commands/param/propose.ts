@@ -27,9 +27,11 @@ export default class ParamPropose extends ChainCommand {
   async run(): Promise<object> {
     const { argv, flags } = await this.parse(ParamPropose)
     const { proposeCall } = await import('../../app/chain/calls.ts')
-    return this.send(flags, async ({ chain }) => {
+    const sent = await this.send(flags, async ({ chain }) => {
       const { values } = await chain.parameters(this.signal)
       return { call: proposeCall(argv.map(String), values.proposalDeposit) }
     })
+    this.printLine('\n`dllm param list` shows its number; the stake votes with `dllm param vote`.')
+    return sent
   }
 }
