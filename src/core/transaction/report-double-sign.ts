@@ -43,7 +43,8 @@ export const reportDoubleSign: Contract<ReportDoubleSign> = {
   name: 'report-double-sign',
   read: readReport,
   write: writeReport,
-  units: () => 100,
+  // A punishment walks through all unbondings that there are.
+  units: () => 2_000,
   inspect: requireConflict,
   validate({ body }, state, context) {
     const { height } = body.first

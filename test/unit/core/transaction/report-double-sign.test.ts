@@ -106,8 +106,8 @@ describe('a validator is punished', () => {
     expect(left).toContainEqual([11, ann.id, (3n * DLLM * 95n) / 100n])
     expect(left).toContainEqual([11, ben.id, 3n * DLLM])
     const slashed = (90n * DLLM) / 20n + (DLLM + 19n) / 20n + (3n * DLLM) / 20n
-    // 100 units at a base fee of 10 come back out of the slash; the tip of 2 per unit does not.
-    expect(getAccount(state, dan.id).balance).toBe(before.dan - 200n)
+    // 2,000 units at a base fee of 10 come back out of the slash; the tip of 2 per unit does not.
+    expect(getAccount(state, dan.id).balance).toBe(before.dan - 4_000n)
     expect(getSupply(state).burnt).toBe(before.burnt + slashed)
     expect(conservationFault(network.state, state.changes())).toBeUndefined()
   })
