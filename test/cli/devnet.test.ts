@@ -89,8 +89,11 @@ describe('genesis', () => {
 
   test('ends with `devnet down`, which leaves no process', async () => {
     const running = (await groups()).flatMap(pids)
-    expect(processesOf(dllm.home).sort()).toEqual([...running].sort())
-    expect((await dllm.run(['devnet', 'down'])).stdout).toBe(`Stopped ${running.length} miner processes.\n`)
+    const { validators } = await dllm.json<{ validators: { pid: number }[] }>(['devnet', 'status'])
+    const all = [...running, ...validators.map(({ pid }) => pid)]
+    expect(processesOf(dllm.home).sort()).toEqual(all.sort())
+    const stopped = `Stopped ${running.length} miner processes and 1 validator process.\n`
+    expect((await dllm.run(['devnet', 'down'])).stdout).toBe(stopped)
     expect(processesOf(dllm.home)).toEqual([])
     expect(await groups()).toEqual([])
     expect((await dllm.run(['devnet', 'down'])).stdout).toBe('No local network was running.\n')

@@ -53,6 +53,6 @@ export default class DevnetUp extends BaseCommand {
     if (isReplaced) this.printLine('\nThis is a new chain: another number of validators ends the one before.')
     if (validatorsStarted > 0) this.printLine('\nThe chain of the local network; wallet "local" holds its money.')
     this.print(chainText(chain))
-    return { started: started + validatorsStarted, ...group, validators: chain.validators }
+    return { started, validatorsStarted, ...group, validators: chain.validators }
   }
 }
