@@ -23,6 +23,8 @@ export interface NewNetworkOptions {
   readonly validators: number
   /** Grains that the wallet's first account holds beside the bonds. */
   readonly balance: bigint
+  /** Grains that each validator's operator account holds, from which reports of double signs are paid. Default none. */
+  readonly operatorBalance?: bigint
   /** Grains that each validator's owner bonds. */
   readonly bond: bigint
   /** Name of a validator, from its number (from 1). */
@@ -53,12 +55,20 @@ export function newNetwork(options: NewNetworkOptions, keys: KeySource): NewNetw
     const entry: GenesisValidator = { id: owner, name, bond: options.bond, ...proofs }
     return { entry, validator: { name, id: owner, keys: own } }
   })
-  const { name, kind, timeMs, parameters, balance } = options
+  const { name, kind, timeMs, parameters, balance, operatorBalance = 0n } = options
+  const operators =
+    operatorBalance === 0n
+      ? []
+      : made.map(({ validator }) => ({ id: accountOf(validator.keys.consensus.publicKey), balance: operatorBalance }))
   const genesis: Genesis = {
     ...{ name, kind, parameters },
     timeMs: milliseconds(Math.floor(timeMs)),
-    accounts: [{ id: accountOf(keys({ role: 'owner', account: 0 }).publicKey), balance }],
-    validators: made.map(({ entry }) => entry).sort((a, b) => (a.id < b.id ? -1 : 1)),
+    accounts: [{ id: accountOf(keys({ role: 'owner', account: 0 }).publicKey), balance }, ...operators].sort(byId),
+    validators: made.map(({ entry }) => entry).sort(byId),
   }
   return { genesis, validators: made.map(({ validator }) => validator) }
+}
+
+function byId(first: { readonly id: AccountId }, second: { readonly id: AccountId }): number {
+  return first.id < second.id ? -1 : 1
 }

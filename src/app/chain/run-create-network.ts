@@ -38,6 +38,9 @@ export interface CreateNetworkFlags {
   readonly allow?: string[] | undefined
 }
 
+/** Grains: pays for some ten thousand reports at the lowest base fee. */
+const OPERATOR_BALANCE = 10n * 1_000_000_000n
+
 /** Before a password is asked for. @throws UsageError, CreateNetworkError. */
 export async function checkNetworkName(home: Home, name: string, validators: number): Promise<void> {
   if (!isName(name))
@@ -68,6 +71,7 @@ export async function runCreateNetwork(
       parameters: parametersFrom(flags.parameter ?? []),
       balance: parseDllm(flags.supply),
       bond: parseDllm(flags.bond),
+      operatorBalance: OPERATOR_BALANCE,
       validatorName: (number) => validatorName(name, number),
     },
     ({ role, account }) => opened.keys({ network: 'local', role, account }),

@@ -27,6 +27,7 @@ import { endProcesses, inTime, isRunning, logWords, startAndForget, startProcess
 const GRAINS_PER_DLLM = 1_000_000_000n
 const BALANCE = grains(1_000_000n * GRAINS_PER_DLLM)
 const BOND = grains(10_000n * GRAINS_PER_DLLM)
+const OPERATOR_BALANCE = 10n * GRAINS_PER_DLLM
 const LOCK = 'chain.lock'
 const STARTER_MARK = '--only-chain'
 
@@ -119,7 +120,7 @@ async function begin(home: Home, validators: number, system: System): Promise<Lo
   const network = newNetwork(
     {
       ...{ name: LOCAL_NETWORK.id, kind: 'local', timeMs: system.clock.wallMs(), validators },
-      ...{ parameters: INITIAL_PARAMETERS, balance: BALANCE, bond: BOND },
+      ...{ parameters: INITIAL_PARAMETERS, balance: BALANCE, bond: BOND, operatorBalance: OPERATOR_BALANCE },
       validatorName: (number) => `local-validator-${number}`,
     },
     ({ role, account }) => wallet.keys({ network: 'local', role, account }),

@@ -5,18 +5,14 @@
  */
 import type { Hash } from '../../base/brand.ts'
 import { NODE_LIMITS } from '../../base/chain-limits.ts'
-import { Reader } from '../../base/codec.ts'
 import { messageOf } from '../../base/error.ts'
 import type { Clock, Log } from '../../base/ports.ts'
-import { encodeBlock, readHeader } from '../../core/block/block.ts'
-import { seedInput } from '../../core/block/seed.ts'
+import { encodeBlock } from '../../core/block/block.ts'
 import type { SeedVerifier } from '../../core/block/validate.ts'
 import { type BlsSigned, blsSign } from '../../core/bls.ts'
 import { type AppliedBlock, type Chain, type ChainPorts, createChain } from '../../core/chain.ts'
-import type { Proposal } from '../../core/consensus/messages.ts'
 import { createReplica, type Replica } from '../../core/consensus/replica.ts'
 import type { Effect, Message } from '../../core/consensus/replica-port.ts'
-import { equalBytes } from '../../core/consensus/sign-guard.ts'
 import { type ConsensusSummary, decodeSummary, encodeSummary } from '../../core/consensus/summary.ts'
 import { type FastAcceptance, type SignedBytes, sign, verify } from '../../core/ed25519.ts'
 import { addressOfAccount } from '../../core/fields.ts'
@@ -37,6 +33,7 @@ import { createFullAccess, type FullAccess } from './full-access.ts'
 import { hearNews } from './news.ts'
 import { createNodeStore, type NodeStore } from './node-store.ts'
 import { createRecentStates, type RecentStates } from './recent-states.ts'
+import { foresee, foresign } from './seed-foresight.ts'
 import { servedChain } from './served-chain.ts'
 import { openStart } from './start.ts'
 import { TOPICS } from './topics.ts'
@@ -175,12 +172,12 @@ class Node implements FullNode {
   async start(): Promise<void> {
     const { wire, chain, recent, nodeStore, log } = this.#parts
     this.#oldestHeight = (await nodeStore.meta(chain.networkId))?.oldestHeight ?? 1
-    this.#foresign()
+    foresign({ ...this.#parts, keys: this.#options.keys })
     await this.#driver.take({ type: 'start' })
     hearNews({
       ...{ wire, chain, driver: this.#driver },
       onTransaction: () => undefined,
-      foresee: (proposal) => this.#foresee(proposal),
+      foresee: (proposal) => foresee(this.#parts, proposal),
     })
     const served = servedChain({
       ...{ chain, store: nodeStore, recent },
@@ -214,30 +211,8 @@ class Node implements FullNode {
     const { height, hash, commit, block, tree } = applied
     recent.add({ header: block.header, hash, commit, tree })
     log.write('info', 'chain.final', { height, round: commit.round, transactions: block.transactions.length })
-    this.#foresign()
+    foresign({ ...this.#parts, keys: this.#options.keys })
     this.access.announce()
-  }
-
-  /** The seed of the next height is known now; the proposal is due after a pause. */
-  #foresign(): void {
-    const { chain, seedScheme } = this.#parts
-    const { keys } = this.#options
-    const { networkId, height, seed, set } = chain.place()
-    const proposer = set.members[chain.proposer(0)]
-    if (keys === undefined || proposer === undefined || !equalBytes(proposer.consensusKey, keys.consensus.publicKey))
-      return
-    seedScheme?.foresign?.(seedInput(networkId, height, seed), keys)
-  }
-
-  /** Checks the seed signature of a proposal before the replica asks. */
-  async #foresee({ height, block }: Proposal): Promise<void> {
-    const { chain, seedScheme } = this.#parts
-    const { networkId, height: next, seed, set, proposerOf } = chain.place()
-    if (seedScheme?.foresee === undefined || height !== next) return
-    const { round, seedSignature } = readHeader(new Reader(block))
-    const publicKey = set.members[proposerOf(round)]?.seedKey
-    if (publicKey === undefined) return
-    await seedScheme.foresee({ signature: seedSignature, message: seedInput(networkId, next, seed), publicKey })
   }
 
   /** A transaction from our own user: refusals are told; what is taken goes to everybody. */

@@ -1,0 +1,44 @@
+/**
+ * Seed signatures that will be asked for, begun elsewhere than on this thread: our own when we propose next, and those of
+ * proposals before the replica gets them. Spec: docs/spec/consensus.md §9.
+ * @module
+ */
+import { Reader } from '../../base/codec.ts'
+import { readHeader } from '../../core/block/block.ts'
+import { seedInput } from '../../core/block/seed.ts'
+import type { Chain } from '../../core/chain.ts'
+import { type Proposal, proposalDigest } from '../../core/consensus/messages.ts'
+import { equalBytes } from '../../core/consensus/sign-guard.ts'
+import { type FastAcceptance, verify } from '../../core/ed25519.ts'
+import type { SeedScheme } from './node.ts'
+import type { ValidatorKeys } from './validator-keys.ts'
+
+export interface Foresight {
+  readonly chain: Chain
+  readonly seedScheme?: SeedScheme | undefined
+  readonly accepts?: FastAcceptance | undefined
+}
+
+/** The seed of the next height is known now; the proposal is due after a pause. */
+export function foresign({ chain, seedScheme, keys }: Foresight & { readonly keys: ValidatorKeys | undefined }): void {
+  const { networkId, height, seed, set } = chain.place()
+  const proposer = set.members[chain.proposer(0)]
+  if (keys === undefined || proposer === undefined) return
+  if (!equalBytes(proposer.consensusKey, keys.consensus.publicKey)) return
+  seedScheme?.foresign?.(seedInput(networkId, height, seed), keys)
+}
+
+/** Checks the seed signature of a proposal before the replica asks. @throws CodecError. */
+export async function foresee({ chain, seedScheme, accepts }: Foresight, proposal: Proposal): Promise<void> {
+  const { networkId, height, seed, set, proposerOf } = chain.place()
+  const speaker = set.members[proposerOf(proposal.round)]
+  if (seedScheme?.foresee === undefined || proposal.height !== height || speaker === undefined) return
+  const { signature } = proposal
+  const signed = { signature, message: proposalDigest(networkId, proposal), publicKey: speaker.consensusKey }
+  // Strangers must not keep the thread busy.
+  if (!verify(signed, accepts)) return
+  const { round, seedSignature } = readHeader(new Reader(proposal.block))
+  const publicKey = set.members[proposerOf(round)]?.seedKey
+  if (publicKey === undefined) return
+  await seedScheme.foresee({ signature: seedSignature, message: seedInput(networkId, height, seed), publicKey })
+}
