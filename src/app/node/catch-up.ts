@@ -6,11 +6,12 @@
  */
 import { type Milliseconds, milliseconds, type PeerId } from '../../base/brand.ts'
 import { NODE_LIMITS, SYNC_LIMITS } from '../../base/chain-limits.ts'
-import { CodecError, Reader } from '../../base/codec.ts'
+import { CodecError } from '../../base/codec.ts'
 import { codeOf, messageOf } from '../../base/error.ts'
 import type { Clock, Log } from '../../base/ports.ts'
 import { decodeBlock, readCommit } from '../../core/block/block.ts'
 import type { Chain } from '../../core/chain.ts'
+import { decodeRecord } from '../../core/state/tables.ts'
 import type { ChainQuestion } from '../../net/protocols/chain.ts'
 import type { Verdict, Wire } from '../../net/wire.ts'
 import { askChain, type Told } from './ask.ts'
@@ -154,7 +155,7 @@ class Loop implements CatchUp {
     for (let at = 0; at + 1 < told.items.length; at += 2) {
       if (this.#abort.signal.aborted) return false
       const block = decodeBlock(told.items[at]!)
-      const commit = readCommit(new Reader(told.items[at + 1]!))
+      const commit = decodeRecord(told.items[at + 1]!, readCommit)
       // Votes may have made the block final here in the meantime.
       if (block.header.height !== chain.header.height + 1) continue
       const verdict = await driver.take({ type: 'finalized', from: peer, block, commit })
