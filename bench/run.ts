@@ -29,7 +29,7 @@ const MEASURES: readonly Measure[] = [
   chainApply,
   chainFinality,
   chainSync,
-  chainScale,
+  ...chainScale,
   chainThroughput,
 ]
 
