@@ -88,12 +88,24 @@ describe('dllm', () => {
     const { code, stdout } = await dllm(...args)
     expect(code).toBe(0)
     expect(stdout).toContain('$ dllm [COMMAND]')
-    expect(stdout).toMatch(/wallet +Create, back up and use keys/)
+    expect(stdout).toMatch(/wallet +Create and back up keys/)
+    expect(stdout.split('\n').filter((line) => line.length > 80)).toEqual([])
+  })
+
+  test.each([
+    ['devnet', 'There is no command "devnet stauts". See `dllm devnet --help`.', ['devnet', 'stauts']],
+    ['the command', '`dllm chain head` does not take "5". See `dllm chain head --help`.', ['chain', 'head', '5']],
+    ['everything', 'There is no command "chian head". See `dllm --help`.', ['chian', 'head']],
+    ['everything', 'There is no command "chian". See `dllm --help`.', ['help', 'chian']],
+  ])('refuses what it does not know and points to the help of %s', async (_what, message, args) => {
+    expect(await dllm(...args)).toEqual({ code: 2, stdout: '', stderr: `Error: ${message} (USAGE)\n` })
   })
 
   test('shows help of a topic and of a command', async () => {
     expect((await dllm('config', '--help')).stdout).toContain('config set')
-    expect((await dllm('config', 'set', '--help')).stdout).toContain('--default')
+    const { stdout } = await dllm('config', 'set', '--help')
+    expect(stdout).toContain('--default')
+    expect(await dllm('help', 'config', 'set')).toEqual({ code: 0, stdout, stderr: '' })
   })
 
   test('tells its version', async () => {

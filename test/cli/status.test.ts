@@ -46,7 +46,7 @@ test('shows the processes of the route, and the work of the latest session', asy
   }
   const { stdout } = await dllm.run(['status'])
   expect(stdout).toMatch(
-    /^Network local, model genesis: a ring of 2, .*\n# +PEER +PID .*\n.*1-3.*\n.*4-6.*\nSteps, ms and bytes .*\n$/,
+    /^Network local, model genesis: a ring of 2, .*\n# +PEER +PID .*\n.*1-3.*\n.*4-6.*\nSteps, ms and bytes .*\nChain +.*\n$/,
   )
   for (const { pid } of miners) expect(stdout).toContain(` ${pid} `)
 })
