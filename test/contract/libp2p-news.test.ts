@@ -13,7 +13,7 @@ import { bytesOf } from './wire-world.ts'
 
 const TOPIC = 'dllm/test-news/1'
 const NAME = `dllm/${networkTag('contract')}/test-news/1`
-const POLL = { timeout: 15_000 }
+const POLL = { timeout: 45_000 }
 
 const leftovers: (() => unknown)[] = []
 afterEach(async () => {

@@ -36,6 +36,5 @@ export const EXCEPTIONS: ReadonlyMap<string, string> = new Map(
 export const FILE_EXCEPTIONS: ReadonlyMap<string, string> = new Map([
   ['app/chain/create-network.ts', 'parses what it has just written'],
   ['app/light/light-service.ts', 'reads headers, commits and sets by their decoders'],
-  ['app/node/catch-up.ts', 'reads commits by their decoder'],
   ['app/node/seed-foresight.ts', 'reads the header of a proposal by its decoder'],
 ])
