@@ -106,12 +106,16 @@ function guarded(id: number, work: () => void): void {
 function serve(stage: Stage, mailbox: MailboxReceiver): void {
   for (;;) {
     mailbox.sleep()
-    const mail = mailbox.take()
-    if (mail) guarded(mail.id, () => answerMail(mail, stage, mailbox))
-    for (let got = receiveMessageOnPort(port); got; got = receiveMessageOnPort(port)) {
-      const { id, body } = got.message as Numbered<WorkerRequest>
-      guarded(id, () => answer(id, body, stage))
-      if (body.type === 'close') return
+    for (;;) {
+      // What was mailed before a message is in the mailbox by the time the message is here.
+      const got = receiveMessageOnPort(port)?.message as Numbered<WorkerRequest> | undefined
+      const mail = mailbox.take()
+      if (got === undefined && mail === undefined) break
+      const isMailFirst = mail !== undefined && (got === undefined || mail.id < got.id)
+      if (isMailFirst) guarded(mail.id, () => answerMail(mail, stage, mailbox))
+      if (got !== undefined) guarded(got.id, () => answer(got.id, got.body, stage))
+      if (mail !== undefined && !isMailFirst) guarded(mail.id, () => answerMail(mail, stage, mailbox))
+      if (got?.body.type === 'close') return
     }
   }
 }
