@@ -11,6 +11,7 @@ import { codeOf, messageOf } from '../../base/error.ts'
 import type { Clock, Log } from '../../base/ports.ts'
 import { decodeBlock, readCommit } from '../../core/block/block.ts'
 import type { Chain } from '../../core/chain.ts'
+import type { Proposal } from '../../core/consensus/messages.ts'
 import { decodeRecord } from '../../core/state/tables.ts'
 import type { ChainQuestion } from '../../net/protocols/chain.ts'
 import type { Verdict, Wire } from '../../net/wire.ts'
@@ -34,6 +35,8 @@ export interface CatchUpParts {
   readonly driver: ConsensusDriver
   /** Votes and proposals held, for peers to compare. */
   readonly summary: () => Uint8Array
+  /** Works ahead on what the replica will check of a proposal. @throws CodecError. */
+  readonly foresee: (proposal: Proposal) => Promise<void>
   /** A peer's waiting transaction; what it says of the peer. */
   readonly onTransaction: (bytes: Uint8Array) => Verdict
   readonly clock: Clock
@@ -126,10 +129,11 @@ class Loop implements CatchUp {
   }
 
   async #askPeer(peer: PeerId): Promise<boolean> {
-    const { chain, driver, summary } = this.#parts
+    const { chain, driver, summary, foresee } = this.#parts
     const told = await this.#question(peer, { type: 'consensus', summary: summary() })
     this.#claimedHeight = Math.max(this.#claimedHeight, told.head.height)
     const messages = told.items.slice(0, NODE_LIMITS.missingMax).map(decodeConsensusMessage)
+    for (const message of messages) if (message.type === 'proposal') await foresee(message.proposal)
     if (messages.length > 0) await driver.take({ type: 'catch-up', from: peer, messages })
     if (this.#turn % WAITING_EVERY === 0) await this.#fetchWaiting(peer)
     if (told.head.height <= chain.header.height) return false

@@ -161,6 +161,7 @@ class Node implements FullNode {
       ...{ wire, chain, driver: this.#driver, clock, log },
       summary: () => encodeSummary(replica.summary()),
       onTransaction: (bytes) => this.#offer(bytes),
+      foresee: (proposal) => foresee(parts, proposal),
     })
     this.access = createFullAccess({
       ...{ network: networkView(options.network), chain, store: nodeStore, recent },

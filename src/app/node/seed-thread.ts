@@ -34,6 +34,8 @@ class Thread implements SeedScheme {
   readonly #waiting = new Map<number, (answer: SeedAnswer | undefined) => void>()
   readonly #signatures = new Map<string, Uint8Array>()
   readonly #verdicts = new Map<string, boolean>()
+  /** Checks under way: news and an answer may bring the same proposal at once. */
+  readonly #checks = new Map<string, Promise<void>>()
   #isLost = false
   #tasks = 0
 
@@ -62,7 +64,14 @@ class Thread implements SeedScheme {
   async foresee(signed: BlsSigned): Promise<void> {
     const key = signedKey(signed)
     if (this.#verdicts.has(key)) return
+    const check = this.#checks.get(key) ?? this.#check(key, signed)
+    this.#checks.set(key, check)
+    await check
+  }
+
+  async #check(key: string, signed: BlsSigned): Promise<void> {
     const answer = await this.#ask({ type: 'verify', signed })
+    this.#checks.delete(key)
     if (answer?.type === 'verified') remember(this.#verdicts, key, answer.isValid)
   }
 

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { type CatchUp, startCatchUp } from '../../../../src/app/node/catch-up.ts'
-import type { ConsensusDriver } from '../../../../src/app/node/consensus-driver.ts'
+import type { ConsensusDriver, NewInput } from '../../../../src/app/node/consensus-driver.ts'
+import { encodeConsensusMessage } from '../../../../src/app/node/topics.ts'
 import { hash, type PeerId, peerId } from '../../../../src/base/brand.ts'
 import type { Chain } from '../../../../src/core/chain.ts'
 import { decodeQuestion, encodeAnswer } from '../../../../src/net/protocols/chain.ts'
@@ -16,6 +17,8 @@ interface Setting {
   readonly silent?: readonly string[]
   /** What every peer lets wait. */
   readonly waiting?: readonly Uint8Array[]
+  /** Proposals that every peer has for us. */
+  readonly missing?: readonly Uint8Array[]
   readonly verdict?: Verdict
 }
 
@@ -26,13 +29,16 @@ interface Running {
   readonly asked: PeerId[]
   readonly offered: Uint8Array[]
   readonly judged: PeerConduct[]
+  /** What was done with proposals, in order. */
+  readonly done: string[]
 }
 
-function run({ peers, silent = [], waiting = [], verdict = 'accept' }: Setting): Running {
+function run({ peers, silent = [], waiting = [], missing = [], verdict = 'accept' }: Setting): Running {
   const clock = createFakeClock()
   const asked: PeerId[] = []
   const offered: Uint8Array[] = []
   const judged: PeerConduct[] = []
+  const done: string[] = []
   const open: Wire['open'] = async ({ peer }) => {
     let answer: Uint8Array | undefined
     const channel: Partial<Channel> = {
@@ -40,7 +46,7 @@ function run({ peers, silent = [], waiting = [], verdict = 'accept' }: Setting):
         const { type } = decodeQuestion(bytes)
         if (type === 'consensus') asked.push(peer)
         const head = { networkId: NETWORK_ID, height: 0, blockHash: NETWORK_ID, oldestHeight: 1 }
-        answer = encodeAnswer({ type: 'items', head, items: type === 'waiting' ? waiting : [] })
+        answer = encodeAnswer({ type: 'items', head, items: type === 'waiting' ? waiting : missing })
       },
       receive: () => (silent.includes(peer) ? new Promise(() => undefined) : Promise.resolve(answer)),
       close: async () => undefined,
@@ -55,14 +61,23 @@ function run({ peers, silent = [], waiting = [], verdict = 'accept' }: Setting):
   const catchUp = startCatchUp({
     ...{ wire, clock, log: { write: () => undefined } },
     chain: { networkId: NETWORK_ID, header: { height: 0 } } as unknown as Chain,
-    driver: {} as ConsensusDriver,
+    driver: {
+      take: async (input: NewInput) => {
+        if (input.type === 'catch-up') done.push(...input.messages.map(({ type }) => `took ${type}`))
+        return 'accept'
+      },
+    } as ConsensusDriver,
+    foresee: async ({ round }) => {
+      await Promise.resolve()
+      done.push(`foresaw round ${round}`)
+    },
     summary: () => new Uint8Array(0),
     onTransaction(bytes) {
       offered.push(bytes)
       return verdict
     },
   })
-  return { catchUp, clock, asked, offered, judged }
+  return { catchUp, clock, asked, offered, judged, done }
 }
 
 /** One turn after the other, each long enough for an answer, or for giving up on it. */
@@ -100,6 +115,17 @@ describe('catching up', () => {
     const running = run({ peers: ['a'], waiting, verdict: 'reject' })
     await turns(running, 8)
     expect([running.offered, running.judged]).toEqual([[waiting[0]], ['reject']])
+    await running.catchUp.stop()
+  })
+
+  test('works ahead on a proposal before the replica is given it', async () => {
+    const proposal = {
+      ...{ height: 1, round: 3, validRound: undefined, blockHash: NETWORK_ID },
+      ...{ block: new Uint8Array(9), signature: new Uint8Array(64) },
+    }
+    const running = run({ peers: ['a'], missing: [encodeConsensusMessage({ type: 'proposal', proposal })] })
+    await turns(running, 1)
+    expect(running.done).toEqual(['foresaw round 3', 'took proposal'])
     await running.catchUp.stop()
   })
 })
