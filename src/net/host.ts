@@ -55,10 +55,6 @@ const STREAM = { maxStreamWindowSize: LARGEST_WINDOW_BYTES, maxReadBufferLength:
 const PING_STREAMS = { maxInboundStreams: 64, maxOutboundStreams: 64 }
 /** A frozen or cut-off peer is noticed after two to eight seconds; libp2p's own settings take five to fifteen. */
 const MONITOR = { pingInterval: 2_000, pingTimeout: { minTimeout: 4_000, maxTimeout: 8_000 } }
-/**
- * Of TCP sockets: the monitor's pings notice silence much sooner, and a socket that TLS reads (libp2p-tls.ts) sees none of it.
- */
-const NO_IDLE_LIMIT = { inboundSocketInactivityTimeout: 0, outboundSocketInactivityTimeout: 0 }
 /** Connections per second and remote host; a local network of many processes has one host. libp2p's 5 drops dials. */
 const INBOUND_PER_SECOND = 100
 const PENDING_INBOUND_MAX = 64
@@ -114,7 +110,7 @@ export async function createHost(options: HostOptions): Promise<Host> {
   const discovery = mdns?.mdns({ interval: MDNS_INTERVAL_MS, serviceTag: `_dllm-${tag}._udp.local` })
   const init: Libp2pOptions<HostServices> = {
     ...commonOptions(options, protocolPrefix),
-    transports: [tcp(NO_IDLE_LIMIT)],
+    transports: [tcp()],
     connectionEncrypters: noise ? [tls, noise.noise()] : [tls],
     streamMuxers: [yamux({ streamOptions: STREAM })],
     services: {

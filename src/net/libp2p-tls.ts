@@ -43,10 +43,7 @@ interface TcpConnection extends MessageStream {
 /** Says that a peer has no muxer to tell: one is negotiated afterwards. */
 const NO_MUXER = 'libp2p'
 
-/**
- * Makes encrypters out of those of @libp2p/tls, changed in place; connections other than TCP stay with the package. The TCP
- * transport must have no idle limit: it would see nothing of what TLS reads and writes.
- */
+/** Makes encrypters out of those of @libp2p/tls, changed in place; connections other than TCP stay with the package. */
 export async function loadDirectTls(): Promise<(components: TLSComponents) => ConnectionEncrypter> {
   const { tls } = await import('@libp2p/tls')
   const entry = pathToFileURL(createRequire(import.meta.url).resolve('@libp2p/tls'))
@@ -123,6 +120,9 @@ interface StartOptions {
 /** TLS 1.3 on the connection's socket; both sides show self-signed certificates, which are verified afterwards. */
 function startTls(connection: TcpConnection, { isServer, cert, key, muxers }: StartOptions): TLSSocket {
   const tcp = takeOver(connection)
+  // The connection's own watch for silence sees nothing of what TLS reads and writes.
+  const idleMs = tcp.timeout ?? 0
+  tcp.setTimeout(0)
   const ALPNProtocols = [...muxers.keys(), NO_MUXER]
   const common = {
     cert,
@@ -139,6 +139,7 @@ function startTls(connection: TcpConnection, { isServer, cert, key, muxers }: St
   const socket = isServer
     ? new TLSSocket(tcp, { ...forServer, isServer, requestCert: true, ALPNCallback })
     : connect({ ...common, socket: tcp })
+  socket.setTimeout(idleMs, () => connection.abort(new Error('The connection was silent for too long.')))
   socket.on('error', (error) => connection.abort(error))
   return socket
 }
