@@ -6,14 +6,15 @@
  */
 import type { GossipSub, GossipsubOpts } from '@libp2p/gossipsub'
 import type { Identify } from '@libp2p/identify'
-import type { PeerDiscovery, PeerInfo, PrivateKey } from '@libp2p/interface'
+import type { ConnectionEncrypter, PeerDiscovery, PeerInfo, PrivateKey } from '@libp2p/interface'
 import type { Ping } from '@libp2p/ping'
+import type { TLSComponents } from '@libp2p/tls'
 import { sha256 } from '@noble/hashes/sha2.js'
 import { bytesToHex } from '@noble/hashes/utils.js'
 import type { Libp2p, Libp2pOptions } from 'libp2p'
 import { type PeerId, peerId } from '../base/brand.ts'
 import { DEADLINES, WIRE_LIMITS } from '../base/limits.ts'
-import { loadDirectTls } from './libp2p-tls.ts'
+import { withWholeWrites } from './libp2p-tls.ts'
 import type { ProtocolId } from './wire.ts'
 
 export interface HostOptions {
@@ -86,11 +87,11 @@ export function streamLimits(channels: number): { maxInboundStreams: number; max
 export async function createHost(options: HostOptions): Promise<Host> {
   const tag = networkTag(options.networkId)
   const listens = options.listen.length > 0
-  const [{ createLibp2p }, { tcp }, tls, { yamux }, { identify }, { ping }, noise, mdns, dht, gossip] =
+  const [{ createLibp2p }, { tcp }, { tls }, { yamux }, { identify }, { ping }, noise, mdns, dht, gossip] =
     await Promise.all([
       import('libp2p'),
       import('@libp2p/tcp'),
-      loadDirectTls(),
+      import('@libp2p/tls'),
       import('@libp2p/yamux'),
       import('@libp2p/identify'),
       import('@libp2p/ping'),
@@ -108,10 +109,11 @@ export async function createHost(options: HostOptions): Promise<Host> {
     peerInfoMapper: dht.passthroughMapper,
   })
   const discovery = mdns?.mdns({ interval: MDNS_INTERVAL_MS, serviceTag: `_dllm-${tag}._udp.local` })
+  const secure = (components: TLSComponents): ConnectionEncrypter => withWholeWrites(tls()(components))
   const init: Libp2pOptions<HostServices> = {
     ...commonOptions(options, protocolPrefix),
     transports: [tcp()],
-    connectionEncrypters: noise ? [tls, noise.noise()] : [tls],
+    connectionEncrypters: noise ? [secure, noise.noise()] : [secure],
     streamMuxers: [yamux({ streamOptions: STREAM })],
     services: {
       identify: identify({ protocolPrefix }),
