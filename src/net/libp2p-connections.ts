@@ -29,7 +29,8 @@ export interface Connections {
   watch(onOpen: (peer: PeerId) => void): void
   /** Peers with an open connection. */
   peers(): readonly PeerId[]
-  to(peer: PeerId): Connection | undefined
+  /** The open ones, at most a few. */
+  to(peer: PeerId): readonly Connection[]
   /** An open connection, or a new one. WIRE_PEER_REFUSED, WIRE_PEER_UNREACHABLE, libp2p's errors. */
   reach(to: PeerAddress, signal: AbortSignal): Promise<Connection>
   /** As `reach`, of whoever answers at an address. */
@@ -64,14 +65,14 @@ export function createConnections(tag: string, ports: ConnectionsPorts): Connect
     return [...new Set(open().map(({ remotePeer }) => peerId(remotePeer.toString())))]
   }
 
-  function to(peer: PeerId): Connection | undefined {
-    return open().find(({ remotePeer }) => remotePeer.toString() === peer)
+  function to(peer: PeerId): readonly Connection[] {
+    return open().filter(({ remotePeer }) => remotePeer.toString() === peer)
   }
 
   async function reach({ peer, addresses }: PeerAddress, signal: AbortSignal): Promise<Connection> {
     const refusal = gate.refusal(peer)
     if (refusal) throw refusal
-    const connection = to(peer)
+    const [connection] = to(peer)
     if (connection) return connection
     const known = boundedAddresses([...addresses, ...book.addressesOf(peer)])
     const targets = known.flatMap((address) => parseAddress(address, peer) ?? [])

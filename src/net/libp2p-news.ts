@@ -24,7 +24,9 @@ export interface GossipNewsPorts {
   readonly log: Log
   readonly desk: NewsDesk
   judge(peer: PeerId, verdict: Verdict): void
-  connectionTo(peer: PeerId): Connection | undefined
+  readonly self: PeerId
+  /** The open ones. */
+  connectionsTo(peer: PeerId): readonly Connection[]
 }
 
 export interface GossipNews {

@@ -132,7 +132,8 @@ class Libp2pWire implements Wire {
         ...ports,
         desk,
         judge: (peer, verdict) => this.judge(peer, verdict),
-        connectionTo: (peer) => this.#connections.to(peer),
+        self: this.peer,
+        connectionsTo: (peer) => this.#connections.to(peer),
       })
     this.#dialler = createDialler(
       { self: this.peer, listens: options.listen.length > 0, bootstrap: options.bootstrap ?? [] },
@@ -241,7 +242,7 @@ class Libp2pWire implements Wire {
 
   async ping(peer: PeerId, signal?: AbortSignal): Promise<Milliseconds> {
     return await this.#reaching(peer, signal, async (limit) => {
-      const connection = this.#connections.to(peer)
+      const [connection] = this.#connections.to(peer)
       if (!connection) throw unreachable(peer)
       return milliseconds(await this.#host.services.ping.ping(connection.remotePeer, { signal: limit }))
     })

@@ -18,13 +18,17 @@ export interface RepairableRouter {
 
 export interface NewsRepairPorts {
   readonly log: Log
-  connectionTo(peer: PeerId): Connection | undefined
+  readonly self: PeerId
+  /** The open ones. */
+  connectionsTo(peer: PeerId): readonly Connection[]
 }
 
 /** Streams may be opening for so many heartbeats. */
 const GRACE_HEARTBEATS = 4
 /** Attempts wait for each other in gossipsub, and each may hang until its deadline. */
-const RETRY_HEARTBEATS = 10
+const RETRY_HEARTBEATS = 12
+/** One side comes half a round later: two that begin anew at once break what the other has just opened. */
+const SECOND_SIDE_HEARTBEATS = RETRY_HEARTBEATS / 2
 
 export interface NewsRepair {
   /** A peer that takes news. */
@@ -33,7 +37,7 @@ export interface NewsRepair {
   check(): void
 }
 
-export function createNewsRepair(router: RepairableRouter, { log, connectionTo }: NewsRepairPorts): NewsRepair {
+export function createNewsRepair(router: RepairableRouter, ports: NewsRepairPorts): NewsRepair {
   /** Connected peers that take news, and for how many heartbeats they have been without streams. */
   const broken = new Map<string, number>()
 
@@ -44,30 +48,38 @@ export function createNewsRepair(router: RepairableRouter, { log, connectionTo }
   function check(): void {
     for (const id of router.peers.keys()) met(id)
     for (const [id, heartbeats] of broken) {
-      const connection = connectionTo(peerId(id))
-      if (!connection) broken.delete(id)
-      else if (router.peers.has(id) && router.streamsOutbound.has(id)) broken.set(id, 0)
+      const connections = ports.connectionsTo(peerId(id))
+      if (connections.length === 0) broken.delete(id)
+      else if (whole(id, connections)) broken.set(id, 0)
       else {
         broken.set(id, heartbeats + 1)
-        repair(connection, heartbeats % RETRY_HEARTBEATS)
+        const turn = GRACE_HEARTBEATS + (ports.self < id ? 0 : SECOND_SIDE_HEARTBEATS)
+        repair(connections, (heartbeats % RETRY_HEARTBEATS) - turn)
       }
     }
   }
 
-  function repair(connection: Connection, heartbeats: number): void {
-    if (heartbeats === GRACE_HEARTBEATS) {
-      // The other side learns that its stream is gone; this side's router forgets the peer. Both happen before the next step.
-      for (const stream of [...connection.streams]) {
-        if (stream.direction === 'inbound' && stream.protocol.startsWith('/meshsub/')) {
-          stream.abort(new Error('news begin anew'))
-        }
-      }
-    } else if (heartbeats === GRACE_HEARTBEATS + 1) {
-      log.write('debug', 'wire.news_repaired', { peer: connection.remotePeer.toString() })
+  /** Whether news flows both ways. The router's own list of inbound streams keeps those that broke. */
+  function whole(id: string, connections: readonly Connection[]): boolean {
+    if (!router.peers.has(id) || !router.streamsOutbound.has(id)) return false
+    return connections.some((connection) => newsStreams(connection).some(({ direction }) => direction === 'inbound'))
+  }
+
+  function repair(connections: readonly Connection[], heartbeatsIntoTurn: number): void {
+    const [first] = connections
+    if (first && heartbeatsIntoTurn === 0) {
+      // Both routers forget the peer before the next step. Ours goes as well: half closed, it would count as open for ever.
+      for (const stream of connections.flatMap(newsStreams)) stream.abort(new Error('news begin anew'))
+    } else if (first && heartbeatsIntoTurn === 1) {
+      ports.log.write('debug', 'wire.news_repaired', { peer: first.remotePeer.toString() })
       // Our new stream makes the other side open one as well, and both tell what they listen to.
-      router.onPeerConnected(connection.remotePeer, connection)
+      router.onPeerConnected(first.remotePeer, first)
     }
   }
 
   return { met, check }
+}
+
+function newsStreams(connection: Connection): Connection['streams'] {
+  return connection.streams.filter(({ protocol }) => protocol.startsWith('/meshsub/'))
 }
