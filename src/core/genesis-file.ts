@@ -4,15 +4,15 @@
  * @module
  */
 import { bytesToHex, hexToBytes } from '@noble/hashes/utils.js'
-import { type AccountId, milliseconds } from '../base/brand.ts'
+import { type AccountId, type Hash, milliseconds } from '../base/brand.ts'
 import { CHAIN_LIMITS } from '../base/chain-limits.ts'
 import { HouseError, messageOf } from '../base/error.ts'
 import { BLS_SIGNATURE_BYTES } from './bls.ts'
 import { SEED_KEY_BYTES } from './consensus/validator-set.ts'
 import { PUBLIC_KEY_BYTES, SIGNATURE_BYTES } from './ed25519.ts'
 import { accountOfAddress, addressOfAccount } from './fields.ts'
-import type { Genesis, GenesisAccount, GenesisValidator } from './genesis.ts'
-import { genesisFault } from './genesis-fault.ts'
+import { type Genesis, type GenesisAccount, type GenesisValidator, networkIdOf } from './genesis.ts'
+import { type GenesisFault, genesisFault, genesisProofsFault } from './genesis-fault.ts'
 import { NETWORK_KINDS, type NetworkKind } from './network-kind.ts'
 import {
   INITIAL_PARAMETERS,
@@ -36,23 +36,26 @@ interface Place {
   readonly field: string
 }
 
+/** Whether the proofs in the genesis of this network were found valid before; they are dear to check, 50 ms per validator. */
+export type IsProven = (networkId: Hash) => boolean
+
 /**
  * Reads the text of a genesis file.
  * @throws GenesisError GENESIS_TOO_LARGE, GENESIS_NOT_JSON, and GENESIS_BAD_FIELD with the field in its details.
  */
-export function parseGenesis(text: string): Genesis {
+export function parseGenesis(text: string, isProven?: IsProven): Genesis {
   if (text.length > CHAIN_LIMITS.genesisFileBytesMax) {
     const sentence = `A genesis file has at most ${CHAIN_LIMITS.genesisFileBytesMax} bytes. Give fewer accounts.`
     throw new GenesisError('GENESIS_TOO_LARGE', sentence)
   }
-  return readGenesis(parseJson(text))
+  return readGenesis(parseJson(text), isProven)
 }
 
 /** As `parseGenesis`, of what stands in the JSON of another file. @throws GenesisError GENESIS_BAD_FIELD. */
-export function readGenesis(value: unknown): Genesis {
+export function readGenesis(value: unknown, isProven: IsProven = () => false): Genesis {
   const file = membersOf({ value, field: '' }, FILE_MEMBERS)
   const kind = kindOf(file('kind'))
-  const genesis: Genesis = {
+  const read: Genesis = {
     name: textOf(file('name')),
     kind,
     timeMs: milliseconds(wholeNumberOf(file('timeMs'))),
@@ -60,8 +63,16 @@ export function readGenesis(value: unknown): Genesis {
     accounts: listOf(file('accounts')).map((place) => accountOf(place, kind)),
     validators: listOf(file('validators')).map((place) => validatorOf(place, kind)),
   }
-  const found = genesisFault(genesis)
+  const found = genesisFault(read) ?? proofsFault(read, isProven)
   if (found !== undefined) throw badField(found.field, found.fault)
+  return sorted(read)
+}
+
+function proofsFault(read: Genesis, isProven: IsProven): GenesisFault | undefined {
+  return isProven(networkIdOf(sorted(read))) ? undefined : genesisProofsFault(read)
+}
+
+function sorted(genesis: Genesis): Genesis {
   return { ...genesis, accounts: byId(genesis.accounts), validators: byId(genesis.validators) }
 }
 

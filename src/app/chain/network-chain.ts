@@ -3,7 +3,8 @@
  * the first `devnet up`. Spec: docs/spec/home.md §3.
  * @module
  */
-import { readFile } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
+import { readFile, writeFile } from 'node:fs/promises'
 import type { Hash } from '../../base/brand.ts'
 import { HouseError } from '../../base/error.ts'
 import { type Genesis, networkIdOf } from '../../core/genesis.ts'
@@ -24,7 +25,9 @@ export interface NetworkChain {
 export async function chainOf(home: Home, network: Network): Promise<NetworkChain> {
   const genesis = await genesisOf(home, network)
   if (genesis === undefined) throw noChain(network.id)
-  return { network, genesis, networkId: networkIdOf(genesis) }
+  const networkId = networkIdOf(genesis)
+  await rememberProven(home, networkId)
+  return { network, genesis, networkId }
 }
 
 /** Where the local network's genesis is kept. */
@@ -36,18 +39,30 @@ export function networkView({ genesis, networkId }: NetworkChain): NetworkView {
   return { networkId, name: genesis.name, kind: genesis.kind }
 }
 
+function provenFile(home: Home, networkId: Hash): string {
+  return home.file('proven', networkId)
+}
+
+/** An empty file says that the proofs of a genesis were checked: every command would check them again, 50 ms per validator. */
+async function rememberProven(home: Home, networkId: Hash): Promise<void> {
+  const file = provenFile(home, networkId)
+  if (existsSync(file)) return
+  await home.folder('proven')
+  await writeFile(file, '', { mode: 0o600 })
+}
+
 async function genesisOf(home: Home, network: Network): Promise<Genesis | undefined> {
   if (network.id !== LOCAL_NETWORK.id) return network.genesis === undefined ? undefined : genesisIn(home, network)
   const text = await readFile(localGenesisFile(home), 'utf8').catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return undefined
     throw error
   })
-  return text === undefined ? undefined : parseGenesis(text)
+  return text === undefined ? undefined : parseGenesis(text, (networkId) => existsSync(provenFile(home, networkId)))
 }
 
 function genesisIn(home: Home, { id, genesis }: Network): Genesis {
   try {
-    return readGenesis(genesis)
+    return readGenesis(genesis, (networkId) => existsSync(provenFile(home, networkId)))
   } catch (error) {
     if (!(error instanceof GenesisError)) throw error
     const path = home.file('networks', `${id}.json`)
