@@ -93,7 +93,8 @@ export abstract class ChainCommand extends WalletCommand {
     const home = await this.home(flags)
     const { settings } = await loadConfig({ home, env: process.env, flags: { network: flags.network } })
     const network = await loadNetwork(home, settings.network)
-    this.#chain = await openChain({ home, network, system: this.system(flags), signal: this.signal })
+    const note = (text: string): void => this.note(text)
+    this.#chain = await openChain({ home, network, system: this.system(flags), signal: this.signal, note })
     return this.#chain
   }
 
@@ -102,6 +103,7 @@ export abstract class ChainCommand extends WalletCommand {
     const { wallets, network, name } = await this.walletContext(flags)
     const { accountOf, accountOfAddress, addressOfAccount } = await import('../core/fields.ts')
     const { role, account, index } = flags
+    await this.#untilMade(name(given ?? flags.wallet), flags)
     const wallet = await wallets.show(name(given ?? flags.wallet), network)
     const choice: KeyChoice = { network, role, account, index }
     let opening: Promise<OpenWallet> | undefined
@@ -112,6 +114,15 @@ export abstract class ChainCommand extends WalletCommand {
     const shown = account === 0 && index === 0 ? wallet.accounts.find((one) => one.role === role) : undefined
     const id = shown ? accountOfAddress(shown.address, network) : accountOf((await open()).keys(choice).publicKey)
     return { wallet: wallet.name, address: addressOfAccount(id, network), id, choice, open }
+  }
+
+  /** The wallet of the local network is made by whoever starts its chain, which a first chat does in the background. */
+  async #untilMade(wallet: string, flags: GlobalFlags): Promise<void> {
+    const { LOCAL_WALLET } = await import('./devnet/local-wallet.ts')
+    if (wallet !== LOCAL_WALLET) return
+    const { untilChainStarted } = await import('./devnet/chain-starter.ts')
+    const note = (text: string): void => this.note(text)
+    await untilChainStarted({ home: await this.home(flags), ...this.system(flags), signal: this.signal, note })
   }
 
   /** Makes a transaction of a call, asks, sends it, waits for its block, and prints what became of it. */

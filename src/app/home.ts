@@ -19,6 +19,8 @@ export const HOME_VERSION = '1'
 
 const VERSION_FILE = 'version'
 const TEMPORARY_PREFIX = '.tmp-'
+/** Pid, thread, number. */
+const TEMPORARY_NAME = /^\.tmp-([1-9]\d{0,9})-(\d{1,9})-(\d{1,15})$/
 const FOLDER_MODE = 0o700
 const FILE_MODE = 0o600
 /** A version file is one short line; anything longer is not ours. */
@@ -60,9 +62,12 @@ export async function openHome(options: { readonly path: string }): Promise<Home
 
 let temporaryCounter = 0
 
+/** Folders that this process has written in. */
+const tidied = new Set<string>()
+
 /**
  * Replaces a file in one step: temporary file beside it, fsync, rename, fsync of the folder. Creates the folder 0700.
- * `mode` is the file's permission bits, 0600 unless given.
+ * `mode` is the file's permission bits, 0600 unless given. The first time in a folder, what killed processes left of the same is removed.
  */
 export async function writeFileAtomic(
   path: string,
@@ -75,6 +80,8 @@ export async function writeFileAtomic(
     throw asHomeError(error, path)
   })
   try {
+    if (!tidied.has(folder)) await removeLeftovers(folder, temporary)
+    tidied.add(folder)
     await writeAndClose(file, content)
     await rename(temporary, path)
     await syncFolder(folder)
@@ -88,6 +95,42 @@ export async function writeFileAtomic(
 export async function removeTemporaries(folder: string): Promise<void> {
   const left = (await readdir(folder)).filter((name) => name.startsWith(TEMPORARY_PREFIX))
   await Promise.all(left.map((name) => rm(join(folder, name), { force: true })))
+}
+
+/** Longer than any write takes. */
+const LEFTOVER_AGE_MS = 60_000
+
+/**
+ * Temporary files of processes that are gone. Others may be writing in the folder, also on machines and in containers whose
+ * pids we do not see: so only what is older than `newest`, a file made just now, by more than any write takes.
+ */
+async function removeLeftovers(folder: string, newest: string): Promise<void> {
+  const names = (await readdir(folder)).filter((name) => isLeftover(name))
+  if (names.length === 0) return
+  const { mtimeMs: nowMs } = await stat(newest)
+  const remove = async (path: string): Promise<void> => {
+    if (nowMs - (await stat(path)).mtimeMs > LEFTOVER_AGE_MS) await rm(path, { force: true })
+  }
+  // What somebody else removes first, or keeps from being removed, is in nobody's way.
+  await Promise.all(names.map((name) => remove(join(folder, name)).catch(() => undefined)))
+}
+
+/** A name of ours whose process is gone; in a container, every life of which has the same pid, also ours from before. */
+function isLeftover(name: string): boolean {
+  const [, pid, thread, number] = TEMPORARY_NAME.exec(name) ?? []
+  if (pid === undefined) return false
+  if (Number(pid) !== process.pid) return !isAlive(Number(pid))
+  return Number(thread) === threadId && Number(number) >= temporaryCounter
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch (error) {
+    // It lives, and is another user's.
+    return systemCode(error) === 'EPERM'
+  }
 }
 
 /** In a container every life has the same pid: a name may be taken by what an earlier one left when it was killed. */

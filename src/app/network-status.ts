@@ -1,19 +1,23 @@
 /**
- * The state of a network as a client sees it: the route that it would take now and what each of its miners says of
- * its own work.
+ * The state of a network as a client sees it: its chain, the route that it would take now, and what each of its miners
+ * says of its own work. A network may have one without the other.
+ * Spec: docs/spec/cli.md §8.
  * @module
  */
+import { HouseError } from '../base/error.ts'
 import type { StageStatistics } from '../net/protocols/statistics.ts'
 import { type ChainStatus, chainStatusText, findChainStatus } from './chain/chain-status.ts'
+import { wrapped } from './chain/text-parts.ts'
 import { segmentText, shortPeer } from './chat/trace.ts'
-import { createClient } from './client.ts'
+import { type Client, createClient } from './client.ts'
 import { loadConfig } from './config.ts'
 import { DevnetError, type DevnetGroup, readGroup } from './devnet/devnet-state.ts'
 import { isRunning } from './devnet/process.ts'
 import type { Home } from './home.ts'
-import { openModelStore } from './model-store.ts'
+import { openModelStore, type StoredModel } from './model-store.ts'
 import { LOCAL_NETWORK, loadNetwork, type Network } from './networks.ts'
 import { shortestPing } from './ring/offer-routes.ts'
+import type { Route } from './ring/route.ts'
 import { NO_STATISTICS } from './ring/stage-meter.ts'
 import type { Asked } from './status-service.ts'
 import type { System } from './system.ts'
@@ -39,11 +43,16 @@ export interface StageStatus {
 export interface NetworkStatus {
   readonly network: string
   readonly model: string
+  /** Of the model's manifest. */
   readonly hash: string
   /** Peers that answered. */
   readonly peers: number
-  readonly expectedStepMs: number
+  /** Of a ring. */
+  readonly expectedStepMs?: number
+  /** Empty: there is no ring. */
   readonly stages: readonly StageStatus[]
+  /** Why there is no ring. */
+  readonly noRing?: { readonly code: string; readonly message: string }
   readonly chain: ChainStatus
 }
 
@@ -51,57 +60,83 @@ export interface StatusQuery {
   readonly home: Home
   readonly flags: { readonly network: string | undefined; readonly model?: string | undefined }
   readonly signal: AbortSignal
+  readonly note?: (text: string) => void
 }
 
-/** Throws DEVNET_NOT_RUNNING or RING_NO_ROUTE when there is nothing to show. */
+/** What is there. @throws why there is no ring (DEVNET_NOT_RUNNING, RING_NO_ROUTE), where there is no chain either. */
 export async function findStatus(query: StatusQuery, ports: System): Promise<NetworkStatus> {
-  const { home, flags, signal } = query
+  const { home, flags, signal, note } = query
   const { settings } = await loadConfig({
     home,
     env: process.env,
     flags: { network: flags.network, model: flags.model },
   })
   const model = openModelStore({ home: home.path }).find(settings.model)
-  const { network, group } = await withLocalPeers(home, await loadNetwork(home, settings.network), settings.model)
-  // Beside the route: either may have to look for peers.
-  const findingChain = findChainStatus({ home, network, system: ports, signal })
+  const network = await loadNetwork(home, settings.network)
+  // One after the other: a node would count the other question's connection among its peers.
+  const chain = await findChainStatus({ home, network, system: ports, signal, note })
+  const named = { network: network.id, model: model.manifest.name, hash: model.hash }
+  try {
+    return { ...named, ...(await findRing({ home, network, model, signal }, ports)), chain }
+  } catch (error) {
+    signal.throwIfAborted()
+    if (!(error instanceof HouseError) || chain.type === 'none') throw error
+    return { ...named, peers: 0, stages: [], noRing: { code: error.code, message: error.message }, chain }
+  }
+}
+
+interface RingQuery {
+  readonly home: Home
+  readonly network: Network
+  readonly model: StoredModel
+  readonly signal: AbortSignal
+}
+
+/** @throws DevnetError DEVNET_NOT_RUNNING, RingError RING_NO_ROUTE. */
+async function findRing(
+  query: RingQuery,
+  ports: System,
+): Promise<Pick<NetworkStatus, 'peers' | 'expectedStepMs' | 'stages'>> {
+  const { home, model, signal } = query
+  const { network, group } = await withLocalPeers(home, query.network, model.manifest.name)
   const client = await createClient(network, ports)
   try {
-    const asked = await client.directory.refresh(query.signal)
-    const route = await client.routes.findRoute(model.hash, query.signal)
-    const stages = await Promise.all(
-      route.stages.map(async ({ peer, firstSegment, lastSegment }, index): Promise<StageStatus> => {
-        const offer = client.book.ofModel(model.hash).find((one) => one.peer === peer)
-        const status = asked.find((one: Asked) => one.peer === peer)?.status
-        return {
-          stage: index + 1,
-          peer,
-          pid: group?.miners.find((miner) => miner.peer === peer)?.pid,
-          segments: segmentText(firstSegment, lastSegment),
-          device: offer?.device ?? '',
-          sessions: status?.sessions ?? 0,
-          offeredStepMs: (offer?.stepMicros ?? 0) / 1_000,
-          roundTripMs: await shortestPing(client.wire, peer, query.signal),
-          latest: status?.latest ?? NO_STATISTICS,
-          total: status?.total ?? NO_STATISTICS,
-        }
-      }),
+    const asked = await client.directory.refresh(signal)
+    const { stages, expectedStepMs } = await client.routes.findRoute(model.hash, signal)
+    const views = stages.map((place, index) =>
+      stageStatus({ ...place, index }, { client, model, asked, group, signal }),
     )
-    const { name: modelName } = model.manifest
-    const { expectedStepMs } = route
-    const chain = await findingChain
-    return {
-      network: network.id,
-      model: modelName,
-      hash: model.hash,
-      peers: asked.length,
-      expectedStepMs,
-      stages,
-      chain,
-    }
+    return { peers: asked.length, expectedStepMs, stages: await Promise.all(views) }
   } finally {
     await client.close()
-    await findingChain.catch(() => undefined)
+  }
+}
+
+interface StageContext {
+  readonly client: Client
+  readonly model: StoredModel
+  readonly asked: readonly Asked[]
+  readonly group: DevnetGroup | undefined
+  readonly signal: AbortSignal
+}
+
+async function stageStatus(
+  { peer, firstSegment, lastSegment, index }: Route['stages'][number] & { readonly index: number },
+  { client, model, asked, group, signal }: StageContext,
+): Promise<StageStatus> {
+  const offer = client.book.ofModel(model.hash).find((one) => one.peer === peer)
+  const status = asked.find((one) => one.peer === peer)?.status
+  return {
+    stage: index + 1,
+    peer,
+    pid: group?.miners.find((miner) => miner.peer === peer)?.pid,
+    segments: segmentText(firstSegment, lastSegment),
+    device: offer?.device ?? '',
+    sessions: status?.sessions ?? 0,
+    offeredStepMs: (offer?.stepMicros ?? 0) / 1_000,
+    roundTripMs: await shortestPing(client.wire, peer, signal),
+    latest: status?.latest ?? NO_STATISTICS,
+    total: status?.total ?? NO_STATISTICS,
   }
 }
 
@@ -132,6 +167,12 @@ async function checkRunning({ miners, model }: DevnetGroup): Promise<void> {
 
 /** `nowMs`: Unix time. */
 export function statusText(status: NetworkStatus, nowMs: number): string {
+  const chain = chainStatusText(status.chain, nowMs)
+  if (status.noRing === undefined) return `${ringText(status)}\n${chain}`
+  return `Network ${status.network}, model ${status.model}.\n${wrapped(status.noRing.message)}\n\n${chain}`
+}
+
+function ringText(status: NetworkStatus): string {
   const rows = status.stages.map((stage) => ({
     '#': stage.stage,
     peer: shortPeer(stage.peer),
@@ -146,8 +187,13 @@ export function statusText(status: NetworkStatus, nowMs: number): string {
   }))
   const head =
     `Network ${status.network}, model ${status.model}: a ring of ${status.stages.length}, ` +
-    `${status.expectedStepMs.toFixed(1)} ms per token expected.\n`
+    `${(status.expectedStepMs ?? 0).toFixed(1)} ms per token expected.\n`
   const sessions = status.stages.reduce((most, stage) => Math.max(most, stage.sessions), 0)
-  const foot = `Steps, ms and bytes are of the latest session; ${sessions === 0 ? 'none is' : `${sessions} are`} open now.\n`
-  return head + table(rows) + foot + chainStatusText(status.chain, nowMs)
+  const foot = `Steps, ms and bytes are of the latest session; ${openText(sessions)} open now.\n`
+  return head + table(rows) + foot
+}
+
+function openText(sessions: number): string {
+  if (sessions === 0) return 'none is'
+  return sessions === 1 ? 'one is' : `${sessions} are`
 }

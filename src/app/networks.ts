@@ -33,10 +33,33 @@ export const LOCAL_NETWORK: Network = { id: 'local', bootstrap: [], mdns: false,
 
 const SUFFIX = '.json'
 
-/** All networks that can be named, `local` first, then by name. @throws NetworkError for a file that is not valid. */
-export async function listNetworks(home: Home): Promise<Network[]> {
+/** A file in the folder of networks that is none that can be used. */
+export interface DamagedNetwork {
+  readonly name: string
+  readonly code: string
+  /** A sentence that names the file. */
+  readonly message: string
+}
+
+export interface KnownNetworks {
+  /** `local` first, then by name. */
+  readonly networks: readonly Network[]
+  /** By name. */
+  readonly damaged: readonly DamagedNetwork[]
+}
+
+/** All networks; one that cannot be used hides no other. @throws NetworkError NETWORK_TOO_MANY. */
+export async function listNetworks(home: Home): Promise<KnownNetworks> {
   const names = await networkNames(home)
-  return [LOCAL_NETWORK, ...(await Promise.all(names.map((name) => readNetwork(home, name))))]
+  const read = await Promise.allSettled(names.map((name) => readNetwork(home, name)))
+  const networks = [LOCAL_NETWORK]
+  const damaged: DamagedNetwork[] = []
+  for (const [index, result] of read.entries()) {
+    if (result.status === 'fulfilled') networks.push(result.value)
+    else if (!(result.reason instanceof NetworkError)) throw result.reason
+    else damaged.push({ name: names[index]!, code: result.reason.code, message: result.reason.message })
+  }
+  return { networks, damaged }
 }
 
 /** The network called `name`. @throws NetworkError NETWORK_UNKNOWN, NETWORK_BAD_FILE. */
@@ -95,7 +118,8 @@ function parseBootstrap(value: unknown, path: string): string[] {
   return value as string[]
 }
 
-async function networkNames(home: Home): Promise<string[]> {
+/** Of the networks that have a file, whatever is in it; `local` is not among them. @throws NetworkError NETWORK_TOO_MANY. */
+export async function networkNames(home: Home): Promise<string[]> {
   const entries = await readdir(home.file('networks')).catch((): string[] => [])
   const names = entries.filter((entry) => entry.endsWith(SUFFIX)).map((entry) => basename(entry, SUFFIX))
   if (names.length > INPUT_LIMITS.networksMax) {
@@ -107,14 +131,21 @@ async function networkNames(home: Home): Promise<string[]> {
 
 async function readNetwork(home: Home, name: string): Promise<Network> {
   const path = home.file('networks', name + SUFFIX)
-  if ((await stat(path)).size > INPUT_LIMITS.networkFileBytesMax) throw badFile(path, 'is too large')
+  const text = await readText(path).catch((error: unknown) => {
+    throw error instanceof NetworkError ? error : badFile(path, 'cannot be read', error)
+  })
   let parsed: unknown
   try {
-    parsed = JSON.parse(await readFile(path, 'utf8'))
+    parsed = JSON.parse(text)
   } catch (cause) {
     throw badFile(path, 'is not valid JSON', cause)
   }
   return parseNetwork(parsed, name, path)
+}
+
+async function readText(path: string): Promise<string> {
+  if ((await stat(path)).size > INPUT_LIMITS.networkFileBytesMax) throw badFile(path, 'is too large')
+  return readFile(path, 'utf8')
 }
 
 function badFile(path: string, what: string, cause?: unknown): NetworkError {

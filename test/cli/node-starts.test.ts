@@ -2,10 +2,10 @@
  * Starts that cannot go well: each ends at once with a code, a sentence that says what to do, and nothing half written; and
  * what `--repair` makes of damaged files.
  */
-import { cpSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:net'
 import { join } from 'node:path'
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
 import { openLevelStore } from '../../src/app/store/level-store.ts'
 import { createLab, kill, NETWORK, readyNode, startNode, untilStatus } from './chain-lab.ts'
 import { createDllm } from './dllm.ts'
@@ -17,7 +17,7 @@ const inNode = (...names: string[]): string => inHome('nodes', NAME, ...names)
 const saved = (): string => join(dllm.home, '..', 'saved')
 
 beforeAll(async () => {
-  await createLab(dllm, 1, ['commitMs=0'])
+  await createLab(dllm, 1, ['commitMs=10'])
   const node = startNode(dllm, NAME)
   const client = await readyNode(dllm, NAME, node)
   await untilStatus(client, ({ height }) => height >= 5)
@@ -131,6 +131,28 @@ describe('a node does not start', () => {
     expect([second.code, second.stderr]).toEqual([1, expect.stringMatching(/another --name.*\(NODE_NAME_IN_USE\)\n$/)])
   })
 })
+
+test('a node that can no longer write stops, and says why once', async () => {
+  const node = startNode(dllm, NAME)
+  await node.printed(/"type":"started"/)
+  const file = inNode('votes', 'sign-state')
+  // The node may have written it anew in between.
+  await vi.waitUntil(() => rmSync(file, { force: true }) === undefined && isMade(file), { interval: 1 })
+  const { code, stdout, stderr } = await node.ended
+  expect([code, stderr]).toEqual([1, ''])
+  expect(JSON.parse(stdout.trimEnd().split('\n').at(-1)!)).toEqual({
+    error: expect.objectContaining({ code: expect.stringMatching(/^STORE_/) }),
+  })
+})
+
+function isMade(folder: string): boolean {
+  try {
+    mkdirSync(folder)
+    return true
+  } catch {
+    return false
+  }
+}
 
 function listen(port: number): Promise<Server> {
   const server = createServer()

@@ -1,4 +1,6 @@
 /** `dllm status` as people and scripts run it. */
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
 import { createDllm } from './dllm.ts'
 
@@ -46,7 +48,26 @@ test('shows the processes of the route, and the work of the latest session', asy
   }
   const { stdout } = await dllm.run(['status'])
   expect(stdout).toMatch(
-    /^Network local, model genesis: a ring of 2, .*\n# +PEER +PID .*\n.*1-3.*\n.*4-6.*\nSteps, ms and bytes .*\nChain +.*\n$/,
+    /^Network local, model genesis: a ring of 2, .*\n# +PEER +PID .*\n.*1-3.*\n.*4-6.*\nSteps, ms and bytes .*\n\nChain +block \d+, final .*\n/,
+  )
+  expect(stdout).toMatch(
+    /\nValidators +1\nThis node +local-validator-1, 0 peers, votes for the validator\n +ldllm1\w+\n$/,
   )
   for (const { pid } of miners) expect(stdout).toContain(` ${pid} `)
 })
+
+test('shows the chain where no ring covers the model, and says why there is none', async () => {
+  const { chain } = await dllm.json<{ chain: { head: { name: string }; node: { nodeName: string } } }>(['status'])
+  expect(chain).toMatchObject({ head: { name: 'local', validators: 1 }, node: { nodeName: 'local-validator-1' } })
+  const { miners } = JSON.parse(readFileSync(join(dllm.home, 'devnet/genesis.json'), 'utf8')) as Group
+  process.kill(miners[0]!.pid, 'SIGKILL')
+  const { code, stdout } = await dllm.run(['status'])
+  expect(code).toBe(0)
+  expect(stdout).toMatch(/local-genesis-1\s+ended\..*\n(?:.*\n)*\nChain +block /)
+  for (const line of stdout.split('\n')) expect(line.length).toBeLessThanOrEqual(80)
+  expect(await dllm.json(['status'])).toMatchObject({ stages: [], noRing: { code: 'DEVNET_NOT_RUNNING' } })
+})
+
+interface Group {
+  readonly miners: readonly { readonly pid: number }[]
+}

@@ -170,6 +170,8 @@ export interface ChainAccess {
   readonly source: ChainSource
   readonly network: NetworkView
   head(signal?: AbortSignal): Promise<HeadView>
+  /** The full node that answers, when it is one of this machine's. */
+  nodeStatus?(signal?: AbortSignal): Promise<NodeStatusView>
   account(id: AccountId, signal?: AbortSignal): Promise<AccountView>
   /** By height or hash; CHAIN_BLOCK_UNKNOWN when there is none or it was pruned. */
   block(which: number | Hash, signal?: AbortSignal): Promise<BlockView>

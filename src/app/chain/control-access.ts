@@ -19,6 +19,7 @@ export function createControlAccess(client: ControlClient<ChainMethods>, network
     source: 'node',
     network,
     head: (signal) => client.call('dllm_head', {}, signal),
+    nodeStatus: (signal) => client.call('dllm_nodeStatus', {}, signal),
     account: (id, signal) => client.call('dllm_account', { address: addressOfAccount(id, kind) }, signal),
     block: (which, signal) =>
       client.call('dllm_block', typeof which === 'number' ? { height: which } : { hash: which }, signal),

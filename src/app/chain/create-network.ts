@@ -10,7 +10,7 @@ import { HouseError } from '../../base/error.ts'
 import { type Genesis, networkIdOf } from '../../core/genesis.ts'
 import { formatGenesis } from '../../core/genesis-file.ts'
 import { type Home, writeFileAtomic } from '../home.ts'
-import { LOCAL_NETWORK, listNetworks } from '../networks.ts'
+import { LOCAL_NETWORK, networkNames } from '../networks.ts'
 import { nodeFolder } from '../node/node-folders.ts'
 import { saveValidatorKeys } from '../node/validator-keys.ts'
 import { loadNodeIdentity } from '../node-identity.ts'
@@ -40,8 +40,8 @@ export interface CreatedNetwork {
 
 /** @throws CreateNetworkError NETWORK_EXISTS, before anything is written. */
 export async function checkNewNetwork(home: Home, name: string, validators: number): Promise<void> {
-  const known = await listNetworks(home)
-  if (known.some(({ id }) => id === name)) {
+  const known = [LOCAL_NETWORK.id, ...(await networkNames(home))]
+  if (known.includes(name)) {
     const orDelete = name === LOCAL_NETWORK.id ? '' : `, or delete ${home.file('networks', `${name}.json`)}`
     const message = `There is a network "${name}" already. Choose another name${orDelete}.`
     throw new CreateNetworkError('NETWORK_EXISTS', message, { details: { name } })

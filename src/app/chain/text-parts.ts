@@ -23,6 +23,11 @@ export function labelled(rows: readonly (readonly [label: string, value: string]
     .join('')
 }
 
+/** A sentence in lines of at most 80 columns, broken between words. */
+export function wrapped(text: string): string {
+  return text.replace(/(.{1,80})(?: |$)/g, '$1\n').trimEnd()
+}
+
 /** `42 s ago`; `now` for the last second and for clocks that differ. */
 export function ageText(timeMs: number, nowMs: number): string {
   const seconds = Math.floor((nowMs - timeMs) / 1_000)

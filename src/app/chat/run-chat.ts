@@ -95,11 +95,12 @@ export async function runChat(run: ChatRun): Promise<ChatResult | undefined> {
   }
 }
 
-/** The newest block, from a node of ours or proved to a light client. */
-async function chainTrace({ home, system, signal }: ChatRun, network: Network): Promise<string> {
-  const { chainStatusText, findChainStatus } = await import('../chain/chain-status.ts')
-  const status = await findChainStatus({ home, network, system, signal: signal() })
-  return chainStatusText(status, system.clock.wallMs()).trimEnd()
+/** The newest block, from a node of ours or proved to a light client. The local chain is waited for. */
+async function chainTrace({ home, system, signal, note }: ChatRun, network: Network): Promise<string> {
+  const { chainLine, findChainStatus } = await import('../chain/chain-status.ts')
+  if (network.id === LOCAL_NETWORK.id) await startLocalChainLater(home)
+  const status = await findChainStatus({ home, network, system, signal: signal(), note })
+  return chainLine(status, system.clock.wallMs())
 }
 
 /** The prompt from the command line, or from stdin unless that is a terminal; undefined: line by line. */

@@ -4,7 +4,7 @@
  * @module
  */
 import { statSync } from 'node:fs'
-import { readFile, rm } from 'node:fs/promises'
+import { rm } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { grains } from '../../base/brand.ts'
 import type { Clock } from '../../base/ports.ts'
@@ -18,6 +18,7 @@ import { LOCAL_NETWORK } from '../networks.ts'
 import { nodeFolder } from '../node/node-folders.ts'
 import type { NodeReady } from '../node/run-node.ts'
 import type { System } from '../system.ts'
+import { isStarterRunning, rememberStarter, STARTER_MARK, starterPid } from './chain-starter.ts'
 import { DevnetError } from './devnet-state.ts'
 import { type LocalChain, type LocalValidator, readLocalChain, writeLocalChain } from './local-chain-state.ts'
 import { withLock } from './local-lock.ts'
@@ -29,7 +30,6 @@ const BALANCE = grains(1_000_000n * GRAINS_PER_DLLM)
 const BOND = grains(10_000n * GRAINS_PER_DLLM)
 const OPERATOR_BALANCE = 10n * GRAINS_PER_DLLM
 const LOCK = 'chain.lock'
-const STARTER_MARK = '--only-chain'
 
 export interface EnsuredChain {
   readonly chain: LocalChain
@@ -81,19 +81,7 @@ export async function startLocalChainLater(home: Home): Promise<void> {
   await home.folder('devnet', 'logs')
   const args = ['devnet', 'up', STARTER_MARK, '--home', home.path]
   const pid = startAndForget(args, home.file('devnet', 'logs', 'chain.log'))
-  await writeFileAtomic(starterFile(home), String(pid))
-}
-
-async function isStarterRunning(home: Home): Promise<boolean> {
-  return isRunning(await starterPid(home), STARTER_MARK)
-}
-
-async function starterPid(home: Home): Promise<number> {
-  return Number(await readFile(starterFile(home), 'utf8').catch(() => '0'))
-}
-
-function starterFile(home: Home): string {
-  return home.file('devnet', 'chain', 'starter')
+  await rememberStarter(home, pid)
 }
 
 /** Ends the validators, and whoever is about to start them; the chain stays. Returns how many ran. */

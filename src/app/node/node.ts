@@ -153,7 +153,8 @@ class Node implements FullNode {
       onFinal: (applied: AppliedBlock) => this.#onFinal(applied),
       onBehind: () => this.#catchUp.hurry(),
       onEvidence: (effect: Effect & { type: 'evidence' }) => this.#report(effect),
-      onFatal: (error: unknown) => this.#onFatal(error),
+      // Told once, by whoever runs the node.
+      onFatal: (error: unknown) => this.#fail(error),
     }
     const { networkId } = options.network
     this.#driver = createConsensusDriver({ networkId, replica, chain, keeper, events, wire, clock, log })
@@ -249,11 +250,6 @@ class Node implements FullNode {
   async #missingFor(summary: ConsensusSummary): Promise<readonly Message[]> {
     const { replica } = this.#parts
     return (await this.#driver.atRest(() => replica.missingFor(summary, NODE_LIMITS.missingMax))) ?? []
-  }
-
-  #onFatal(error: unknown): void {
-    this.#parts.log.write('error', 'node.failed', { reason: messageOf(error) })
-    this.#fail(error)
   }
 
   #self(): Omit<ReturnType<FullAccess['status']>, keyof Awaited<ReturnType<FullAccess['head']>>> {

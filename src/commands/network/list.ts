@@ -8,7 +8,7 @@ import { table } from '../../app/table.ts'
 export default class NetworkList extends BaseCommand {
   static override summary = 'List the known networks.'
   static override description = 'A network is a file networks/NAME.json in the data folder; `local` is built in.'
-  static override examples = ['<%= config.bin %> network list']
+  static override examples = ['<%= config.bin %> network list', '<%= config.bin %> network list --json']
 
   async run(): Promise<object> {
     const { flags } = await this.parse(NetworkList)
@@ -16,7 +16,7 @@ export default class NetworkList extends BaseCommand {
     const { listNetworks } = await import('../../app/networks.ts')
     const home = await this.home(flags)
     const { settings } = await loadConfig({ home, env: process.env, flags: { network: flags.network } })
-    const networks = await listNetworks(home)
+    const { networks, damaged } = await listNetworks(home)
     const rows = networks.map((network) => ({
       name: network.id,
       selected: network.id === settings.network ? 'yes' : '',
@@ -25,6 +25,7 @@ export default class NetworkList extends BaseCommand {
       dht: network.dht ? 'on' : 'off',
     }))
     this.print(table(rows))
-    return { selected: settings.network, networks }
+    for (const { message } of damaged) this.note(`\n${message}`)
+    return { selected: settings.network, networks, damaged }
   }
 }

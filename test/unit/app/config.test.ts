@@ -91,9 +91,30 @@ describe('networks', () => {
     put('lab.json', { id: 'lab', bootstrap: ['/dns4/a.example/tcp/1/p2p/12D3KooW'], mdns: true })
     put('notes.txt', 'not a network')
     put('local.json', { id: 'local', mdns: true })
-    expect(await listNetworks(home)).toEqual([
-      { id: 'local', bootstrap: [], mdns: false, dht: false },
-      { id: 'lab', bootstrap: ['/dns4/a.example/tcp/1/p2p/12D3KooW'], mdns: true, dht: false },
+    expect(await listNetworks(home)).toEqual({
+      networks: [
+        { id: 'local', bootstrap: [], mdns: false, dht: false },
+        { id: 'lab', bootstrap: ['/dns4/a.example/tcp/1/p2p/12D3KooW'], mdns: true, dht: false },
+      ],
+      damaged: [],
+    })
+  })
+
+  test('are listed beside those that cannot be used, which are named with the reason', async () => {
+    put('lab.json', { id: 'lab' })
+    put('cut.json', '{"id":')
+    put('other.json', { id: 'another' })
+    mkdirSync(home.file('networks', 'folder.json'))
+    const { networks, damaged } = await listNetworks(home)
+    expect(networks.map(({ id }) => id)).toEqual(['local', 'lab'])
+    expect(damaged).toEqual([
+      { name: 'cut', code: 'NETWORK_BAD_FILE', message: expect.stringContaining('cut.json is not valid JSON.') },
+      { name: 'folder', code: 'NETWORK_BAD_FILE', message: expect.stringContaining('folder.json cannot be read.') },
+      {
+        name: 'other',
+        code: 'NETWORK_BAD_FILE',
+        message: expect.stringContaining('other.json must have the id "other"'),
+      },
     ])
   })
 

@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process'
 import {
   chmodSync,
   existsSync,
@@ -7,6 +8,7 @@ import {
   readFileSync,
   rmSync,
   statSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -107,6 +109,34 @@ describe('writeFileAtomic', () => {
     expect(readFileSync(join(folder, 'name'), 'utf8')).toBe('1')
     await removeTemporaries(folder)
     expect(readdirSync(folder)).toEqual(['name'])
+  })
+
+  test('removes what killed processes left, and nothing else', async () => {
+    const folder = join(root, 'leftovers')
+    mkdirSync(folder)
+    const { pid: gone } = spawnSync(process.execPath, ['--version'])
+    const old = Math.floor(statSync(folder).mtimeMs / 1_000) - 3_600
+    const files: Record<string, 'old' | 'new'> = {
+      [`.tmp-${gone}-0-7`]: 'old',
+      // Another machine may be writing it.
+      [`.tmp-${gone}-0-8`]: 'new',
+      // A process that runs.
+      [`.tmp-${process.ppid}-0-7`]: 'old',
+      // Of an earlier life with our pid, and one that may be ours.
+      [`.tmp-${process.pid}-${threadId}-999999`]: 'old',
+      [`.tmp-${process.pid}-${threadId}-0`]: 'old',
+      // Not ours.
+      '.tmp-mine': 'old',
+      [`.tmp-${gone}-0-7.json`]: 'old',
+      [`x.tmp-${gone}-0-7`]: 'old',
+    }
+    for (const [name, age] of Object.entries(files)) {
+      writeFileSync(join(folder, name), '')
+      if (age === 'old') utimesSync(join(folder, name), old, old)
+    }
+    await writeFileAtomic(join(folder, 'name'), '')
+    const removed = Object.keys(files).filter((name) => !existsSync(join(folder, name)))
+    expect(removed).toEqual([`.tmp-${gone}-0-7`, `.tmp-${process.pid}-${threadId}-999999`])
   })
 
   test('keeps the old file and cleans up when the new one cannot take its place', async () => {
