@@ -35,6 +35,10 @@ export const CHAIN_LIMITS = {
   validatorNameBytesMax: 32,
   validatorsMax: 256,
   parametersMax: 64,
+  /** Proposals that wait for the end of their vote: each costs a look at every change of a bond. */
+  openProposalsMax: 64,
+  /** Votes on closed proposals that one block forgets: a hundredth of the changes that a block can make. */
+  votesForgottenPerBlock: 256,
   /** Results of blocks that were checked and may become final: one per round, and rounds after a few are rare. */
   candidatesMax: 4,
   /** Final blocks that are handed out to be stored: one input of the replica makes two final at most. */
@@ -44,6 +48,21 @@ export const CHAIN_LIMITS = {
   /** Heights and rounds that are believed at all; 2^48 ms of one-millisecond blocks. */
   heightMax: 2 ** 48,
   roundMax: 2 ** 20,
+} as const
+
+/** The market (docs/spec/market.md). What a vote may change has its bounds in core/parameters.ts. */
+export const MARKET_LIMITS = {
+  /** Records of models, retired ones with open lots included: each has its price computed anew every few blocks. */
+  modelsMax: 1_024,
+  modelNameBytesMax: 64,
+  /** Of one model: each is a lot that somebody may serve alone. */
+  segmentsMax: 64,
+  /** Compute units of one row at the end of the context: with it no sum of a lease's work leaves what is computed with. */
+  rowUnitsMax: 2n ** 32n,
+  /** Records of one model: an auction looks at each of them. */
+  placementsPerModelMax: 1_024,
+  /** Days of work that a miner's power is the mean of. */
+  powerDays: 14,
 } as const
 
 /** The control server of a node, on loopback. */

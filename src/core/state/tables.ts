@@ -23,10 +23,20 @@ export const TABLE = {
   consensusKey: 11,
   evidence: 12,
   parameterVote: 13,
+  openProposals: 14,
+  ranking: 15,
+  model: 16,
+  miner: 17,
+  placement: 18,
+  lease: 19,
+  leaseDue: 20,
+  audit: 21,
+  auditDue: 22,
+  peerKey: 23,
 } as const
 
 /** Their keys are looked up and never walked, and there are many of them. */
-const LOOKED_UP: ReadonlySet<number> = new Set([TABLE.account, TABLE.consensusKey, TABLE.evidence])
+const LOOKED_UP: ReadonlySet<number> = new Set([TABLE.account, TABLE.consensusKey, TABLE.evidence, TABLE.peerKey])
 const KNOWN: ReadonlySet<number> = new Set(Object.values(TABLE))
 /** Hex digits of the table byte. */
 const TABLE_DIGITS = 2
