@@ -28,45 +28,105 @@ export type ParameterName =
   | 'proposalBlocks'
   | 'transactionBytesMax'
   | 'stakeWeight'
+  | 'treasuryShare'
+  | 'stakerShare'
+  | 'decodeWeight'
+  | 'priceMin'
+  | 'priceMax'
+  | 'priceBlocks'
+  | 'priceDivisor'
+  | 'modelDeposit'
+  | 'minerDepositMin'
+  | 'placementBlocks'
+  | 'leaseBlocksMax'
+  | 'disputeBlocks'
+  | 'receiptRows'
+  | 'collateralMultiple'
+  | 'auditShare'
+  | 'auditShareNew'
+  | 'auditors'
+  | 'auditorsMin'
+  | 'auditCommitBlocks'
+  | 'auditRevealBlocks'
+  | 'auditFee'
+  | 'auditorStake'
+  | 'workSubsidy'
+  | 'depositPerPower'
+  | 'latencyWeight'
+  | 'rateFloor'
+  | 'auctionPairs'
 
 export interface Parameter {
   readonly initial: bigint
   readonly min: bigint
   readonly max: bigint
+  /** What it is counted in, plural, for sentences. */
+  readonly unit: string
   /** For `dllm chain params`. */
   readonly meaning: string
 }
 
 const DLLM = 1_000_000_000n
 const DAY_BLOCKS = 43_200n // of two seconds
+const YEAR_BLOCKS = 365n * DAY_BLOCKS
+/** Epochs that stake stays locked after it stopped to count: drawn in one, voting in the next, and one to report what it did. */
+const UNBONDING_EPOCHS_MIN = 3n
 
-/** In the order of their encoding: only append. */
+/** In the order of their encoding: only append. The reasons for the bounds are in docs/spec/chain.md §5. */
 export const PARAMETERS: Readonly<Record<ParameterName, Parameter>> = {
-  epochBlocks: p(600n, 2n, 100_000n, 'blocks of an epoch; validators change at its end'),
+  epochBlocks: p(600n, [2n, 100_000n], 'blocks', 'length of an epoch; validators change at its end'),
   unbondingBlocks: p(
     21n * DAY_BLOCKS,
-    4n,
-    365n * DAY_BLOCKS,
-    'blocks until unbonded stake is paid out; age limit of evidence',
+    [2n * UNBONDING_EPOCHS_MIN, YEAR_BLOCKS],
+    'blocks',
+    'time until unbonded stake is paid out; age limit of evidence',
   ),
-  validatorsMax: p(100n, 1n, BigInt(CHAIN_LIMITS.validatorsMax), 'validators that vote'),
-  bondMin: p(DLLM, 1n, 1_000_000n * DLLM, 'grains of the smallest bond'),
-  bondsPerValidatorMax: p(1_024n, 1n, 16_384n, 'bonds that a validator can have'),
-  issuancePerBlock: p(2n * DLLM, 0n, 1_000n * DLLM, 'grains that a block may issue'),
-  stakeShare: p(400n, 0n, 1_000n, 'per mille of the issuance for stake; the rest is for audited work'),
-  baseFeeMin: p(1n, 1n, DLLM, 'grains per unit, at least'),
-  blockUnitsMax: p(60_000n, 10_000n, 600_000n, 'units of a block'),
-  blockUnitsTarget: p(30_000n, 500n, 600_000n, 'units at which the base fee stays'),
-  doubleSignSlash: p(50n, 1n, 1_000n, 'per mille of the stake that a double sign burns'),
-  proposeMs: p(3_000n, 50n, 60_000n, 'milliseconds to wait for a proposal'),
-  voteMs: p(1_000n, 20n, 60_000n, 'milliseconds to wait for votes'),
-  roundMs: p(500n, 10n, 60_000n, 'milliseconds added to both per round'),
-  commitMs: p(1_000n, 0n, 60_000n, 'milliseconds between a final block and the next proposal'),
-  clockSkewMs: p(2_000n, 50n, 600_000n, 'milliseconds that clocks may differ'),
-  proposalDeposit: p(100n * DLLM, 0n, 1_000_000n * DLLM, 'grains that a parameter proposal deposits'),
-  proposalBlocks: p(7n * DAY_BLOCKS, 1n, 365n * DAY_BLOCKS, 'blocks during which a proposal can be voted on'),
-  transactionBytesMax: p(4_096n, 512n, BigInt(CHAIN_LIMITS.transactionBytesMax), 'bytes of a transaction'),
-  stakeWeight: p(300n, 1n, 1_000n, 'per mille by which stake, not work, weighs who proposes'),
+  validatorsMax: p(100n, [1n, 128n], 'validators', 'how many vote'),
+  bondMin: p(DLLM, [DLLM / 1_000n, 1_000_000n * DLLM], 'grains', 'the smallest bond'),
+  bondsPerValidatorMax: p(128n, [1n, 128n], 'bonds', 'how many a validator can have'),
+  issuancePerBlock: p(2n * DLLM, [0n, 1_000n * DLLM], 'grains', 'what a block may issue'),
+  stakeShare: p(400n, [0n, 1_000n], 'per mille', 'part of the issuance for stake; the rest is for audited work'),
+  baseFeeMin: p(10_000n, [1n, DLLM], 'grains per unit', 'the lowest base fee'),
+  blockUnitsMax: p(60_000n, [10_000n, 600_000n], 'units', 'work of a block, at most'),
+  blockUnitsTarget: p(30_000n, [500n, 600_000n], 'units', 'work of a block at which the base fee stays'),
+  doubleSignSlash: p(50n, [10n, 1_000n], 'per mille', 'part of the stake that a double sign burns'),
+  proposeMs: p(3_000n, [50n, 60_000n], 'milliseconds', 'wait for a proposal'),
+  voteMs: p(1_000n, [20n, 60_000n], 'milliseconds', 'wait for votes'),
+  roundMs: p(500n, [10n, 60_000n], 'milliseconds', 'added to both waits per round'),
+  commitMs: p(1_000n, [10n, 60_000n], 'milliseconds', 'pause between a final block and the next proposal'),
+  clockSkewMs: p(2_000n, [50n, 600_000n], 'milliseconds', 'how far clocks may differ'),
+  proposalDeposit: p(100n * DLLM, [DLLM, 1_000_000n * DLLM], 'grains', 'what a parameter proposal deposits'),
+  proposalBlocks: p(7n * DAY_BLOCKS, [5n, YEAR_BLOCKS], 'blocks', 'time in which a proposal can be voted on'),
+  transactionBytesMax: p(4_096n, [512n, BigInt(CHAIN_LIMITS.transactionBytesMax)], 'bytes', 'size of a transaction'),
+  stakeWeight: p(300n, [50n, 1_000n], 'per mille', 'how far stake, not work, weighs who proposes'),
+  // The market's; the reasons for values and bounds are in docs/spec/market.md §10.
+  treasuryShare: p(100n, [0n, 500n], 'per mille', 'part of every charge that goes to the treasury'),
+  stakerShare: p(70n, [0n, 500n], 'per mille', 'part of every charge that goes to stakers'),
+  decodeWeight: p(4n, [1n, 64n], 'prompt rows', 'how many rows of a prompt one row of decoding counts as'),
+  priceMin: p(0n, [0n, 10n ** 12n], 'grains per CU', 'the lowest price of a model'),
+  priceMax: p(10n ** 9n, [0n, 10n ** 12n], 'grains per CU', 'the highest price of a model'),
+  priceBlocks: p(10n, [1n, 100_000n], 'blocks', 'time between two changes of prices'),
+  priceDivisor: p(8n, [4n, 1_000n], 'divisor', 'a change is at most this part of a price'),
+  modelDeposit: p(100n * DLLM, [0n, 1_000_000n * DLLM], 'grains', 'what registering a model deposits'),
+  minerDepositMin: p(DLLM, [DLLM / 1_000n, 1_000_000n * DLLM], 'grains', 'the smallest deposit of a miner'),
+  placementBlocks: p(300n, [2n, DAY_BLOCKS], 'blocks', 'how far ahead a placement can be promised'),
+  leaseBlocksMax: p(DAY_BLOCKS, [2n, YEAR_BLOCKS], 'blocks', 'the longest lease'),
+  disputeBlocks: p(1_800n, [2n, 7n * DAY_BLOCKS], 'blocks', 'time to claim after the end of a lease'),
+  receiptRows: p(256n, [16n, 4_096n], 'weighted rows', 'the most that one receipt covers'),
+  collateralMultiple: p(30n, [1n, 10_000n], 'receipts', 'how many times the pay of a receipt a lot locks'),
+  auditShare: p(50n, [10n, 1_000n], 'per mille', 'part of the receipts that is audited'),
+  auditShareNew: p(100n, [10n, 1_000n], 'per mille', 'part of the receipts of a new miner that is audited'),
+  auditors: p(5n, [1n, 21n], 'miners', 'size of a committee of auditors'),
+  auditorsMin: p(3n, [1n, 21n], 'miners', 'the smallest committee of auditors'),
+  auditCommitBlocks: p(100n, [2n, DAY_BLOCKS], 'blocks', 'time for auditors to commit to a digest'),
+  auditRevealBlocks: p(50n, [2n, DAY_BLOCKS], 'blocks', 'time to open and to reveal after it'),
+  auditFee: p(500n, [0n, 1_000n], 'per mille', 'part of the price that auditing is worth'),
+  auditorStake: p(DLLM / 10n, [DLLM / 10_000n, 1_000n * DLLM], 'grains', 'what a false or silent auditor loses'),
+  workSubsidy: p(90n, [0n, 500n], 'per mille', 'part of the price that audited work is worth in issuance'),
+  depositPerPower: p(1n, [1n, DLLM], 'grains', 'deposit behind each CU a day of power'),
+  latencyWeight: p(200n, [0n, 900n], 'per mille', 'part of the budget that the slowest miner must be cheaper by'),
+  rateFloor: p(20_000n << 16n, [1n, 2n ** 48n], 'CU per 65536 s', 'rate of work of a miner that was not measured'),
+  auctionPairs: p(0n, [0n, 1n], 'switch', 'whether the auction counts the latency between miners'),
 }
 
 export type Parameters = Readonly<Record<ParameterName, bigint>>
@@ -96,19 +156,29 @@ export function withChanges(parameters: Parameters, changes: readonly ParameterC
   return { ...parameters, ...Object.fromEntries(changes.map(({ name, value }) => [name, value])) }
 }
 
+/** What a value may be, such as `a whole number from 10 to 60000 (milliseconds)`. */
+export function parameterRange(name: ParameterName): string {
+  const { min, max, unit } = PARAMETERS[name]
+  return `a whole number from ${min} to ${max} (${unit})`
+}
+
 /** Why a value is not allowed, as the end of a sentence; undefined when it is. */
 export function parameterFault(name: ParameterName, value: bigint): string | undefined {
   const { min, max } = PARAMETERS[name]
-  return value >= min && value <= max ? undefined : `${name} must be from ${min} to ${max}`
+  return value >= min && value <= max ? undefined : `${name} must be ${parameterRange(name)}, not ${value}`
 }
 
-/** Why these do not go together; undefined when they do. */
+/** Why these do not go together, and what to do, as the end of a sentence; undefined when they do. */
 export function parametersFault(parameters: Parameters): string | undefined {
   for (const name of PARAMETER_NAMES) {
     const fault = parameterFault(name, parameters[name])
     if (fault !== undefined) return fault
   }
-  if (parameters.blockUnitsTarget > parameters.blockUnitsMax) return 'blockUnitsTarget must be at most blockUnitsMax'
+  const { blockUnitsTarget, blockUnitsMax, unbondingBlocks, epochBlocks } = parameters
+  if (blockUnitsTarget > blockUnitsMax) return 'blockUnitsTarget must be at most blockUnitsMax'
+  if (unbondingBlocks < UNBONDING_EPOCHS_MIN * epochBlocks) {
+    return `unbondingBlocks must be at least ${UNBONDING_EPOCHS_MIN} epochs, here ${UNBONDING_EPOCHS_MIN * epochBlocks} blocks, or stake leaves before its double signs can be punished: raise it, or choose shorter epochs`
+  }
   return undefined
 }
 
@@ -148,6 +218,6 @@ export function readChanges(reader: Reader): ParameterChange[] {
   })
 }
 
-function p(initial: bigint, min: bigint, max: bigint, meaning: string): Parameter {
-  return { initial, min, max, meaning }
+function p(initial: bigint, [min, max]: readonly [bigint, bigint], unit: string, meaning: string): Parameter {
+  return { initial, min, max, unit, meaning }
 }
