@@ -61,6 +61,14 @@ export const MARKET_LIMITS = {
   rowUnitsMax: 2n ** 32n,
   /** Records of one model: an auction looks at each of them. */
   placementsPerModelMax: 1_024,
+  /** Every lot is a miner more that must keep up, and an auction more at the opening. */
+  leaseLotsMax: 16,
+  /** Open at once: what one payer keeps from others costs it an account more. */
+  leasesPerAccountMax: 64,
+  /** Leases that one block closes, draws audits of or settles; the rest waits for the next block. */
+  dueLeasesPerBlock: 64,
+  /** A block that drew so many audits leaves further leases to the next one. */
+  auditsDrawnPerBlock: 512,
   /** Days of work that a miner's power is the mean of. */
   powerDays: 14,
 } as const

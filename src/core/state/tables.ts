@@ -33,6 +33,7 @@ export const TABLE = {
   audit: 21,
   auditDue: 22,
   peerKey: 23,
+  openLease: 24,
 } as const
 
 /** Their keys are looked up and never walked, and there are many of them. */
@@ -56,16 +57,20 @@ export function isIterated(key: StateKey): boolean {
   return !LOOKED_UP.has(tableOf(key))
 }
 
+/** The hexadecimal digits of `count` bytes that begin `offset` bytes after the table byte. */
+export function hexInKey(key: StateKey, offset: number, count: number): string {
+  const start = TABLE_DIGITS + 2 * offset
+  return key.slice(start, start + 2 * count)
+}
+
 /** The account id that begins `offset` bytes after the table byte. */
 export function accountInKey(key: StateKey, offset: number): AccountId {
-  const start = TABLE_DIGITS + 2 * offset
-  return accountId(key.slice(start, start + 2 * ADDRESS_HASH_BYTES))
+  return accountId(hexInKey(key, offset, ADDRESS_HASH_BYTES))
 }
 
 /** The number of eight bytes that begins `offset` bytes after the table byte. */
 export function numberInKey(key: StateKey, offset: number): number {
-  const start = TABLE_DIGITS + 2 * offset
-  return Number.parseInt(key.slice(start, start + 2 * NUMBER_BYTES), 16)
+  return Number.parseInt(hexInKey(key, offset, NUMBER_BYTES), 16)
 }
 
 /** The record of a key, or undefined. @throws CodecError when the store holds something else. */
