@@ -84,7 +84,7 @@ function startOf(ids: readonly AccountId[], consensus: KeyPair, seedSecret: Uint
     name: 'bench',
     kind: 'local',
     timeMs: milliseconds(1_700_000_000_000),
-    parameters: INITIAL_PARAMETERS,
+    parameters: { ...INITIAL_PARAMETERS, baseFeeMin: 1n },
     accounts: [...ids].sort().map((id) => ({ id, balance: grains(BALANCE) })),
     validators: [{ id: owner, name: 'one', bond: 100_000_000_000n, ...proofs }],
   })

@@ -36,9 +36,10 @@ export function person(number: number): Person {
 export const TEST_PARAMETERS: Parameters = {
   ...INITIAL_PARAMETERS,
   epochBlocks: 10n,
-  unbondingBlocks: 20n,
+  unbondingBlocks: 30n,
   proposalBlocks: 5n,
   proposalDeposit: 5n * DLLM,
+  baseFeeMin: 1n,
 }
 
 export function genesisValidator({ id, consensus, seedSecret }: Person, name: string, bond: bigint): GenesisValidator {

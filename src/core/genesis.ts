@@ -76,7 +76,7 @@ export function encodeGenesis(genesis: Genesis): Uint8Array {
 export function genesisState(genesis: Genesis): StateChanges {
   const { parameters } = genesis
   const state = overlayOn(createStateStore([]))
-  putSupply(state, { genesis: 0n, issued: 0n, burnt: 0n, pool: 0n, proposalsMade: 0 })
+  putSupply(state, { genesis: 0n, issued: 0n, burnt: 0n, pool: 0n, bonded: 0n, proposalsMade: 0 })
   putParameters(state, parameters)
   for (const { id, balance } of genesis.accounts) {
     move(state, { amount: balance, from: { type: 'genesis' }, to: { type: 'account', id } })

@@ -175,12 +175,18 @@ export const CONTRACT_ROWS: readonly Decoder[] = [
   recordRow({
     ...{ name: 'record-proposal', covers: 'core/state/proposals.ts:readProposal', read: readProposal },
     encode: (proposal) => recordOf((state) => putProposal(state, 1, proposal)),
-    values: fc.record({ proposer: anyAccount, deposit: anyU64, endHeight: anyCount, changes: anyChanges }),
+    values: fc.record({
+      ...{ proposer: anyAccount, deposit: anyU64, endHeight: anyCount, changes: anyChanges },
+      ...{ yes: anyU64, no: anyU64 },
+    }),
   }),
   recordRow({
     ...{ name: 'record-supply', covers: 'core/state/supply.ts:readSupply', read: readSupply },
     encode: (supply) => recordOf((state) => putSupply(state, supply)),
-    values: fc.record({ genesis: anyU64, issued: anyU64, burnt: anyU64, pool: anyU64, proposalsMade: anyCount }),
+    values: fc.record({
+      ...{ genesis: anyU64, issued: anyU64, burnt: anyU64, pool: anyU64, bonded: anyU64 },
+      proposalsMade: anyCount,
+    }),
   }),
   recordRow({
     ...{ name: 'record-validator', covers: 'core/state/validators.ts:readValidator', read: readValidator },

@@ -49,7 +49,7 @@ function genesisCalled(name: string): Genesis {
     ...{ name, kind: 'local', timeMs: milliseconds(wallMs - 1_000), accounts: [], validators },
     parameters: {
       ...INITIAL_PARAMETERS,
-      ...{ proposeMs: BigInt(WAIT_MS), voteMs: BigInt(WAIT_MS), roundMs: 10n, commitMs: 0n, clockSkewMs: 600_000n },
+      ...{ proposeMs: BigInt(WAIT_MS), voteMs: BigInt(WAIT_MS), roundMs: 10n, commitMs: 10n, clockSkewMs: 600_000n },
     },
   }
 }

@@ -53,7 +53,7 @@ export async function startOneNode(
         balance: 1_000n * DLLM,
         bond: 100n * DLLM,
       },
-      parameters: { ...INITIAL_PARAMETERS, commitMs: 50n, epochBlocks: 10n, ...parameters },
+      parameters: { ...INITIAL_PARAMETERS, commitMs: 50n, epochBlocks: 10n, baseFeeMin: 1n, ...parameters },
       validatorName: () => 'one-1',
     },
     keys,

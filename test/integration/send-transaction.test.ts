@@ -30,7 +30,7 @@ import { balanceOf, DLLM, type OneNode, startOneNode } from './one-node.ts'
 
 let one: OneNode
 beforeAll(async () => {
-  one = await startOneNode({ unbondingBlocks: 4n, proposalBlocks: 20n, proposalDeposit: 5n * DLLM, bondMin: DLLM })
+  one = await startOneNode({ unbondingBlocks: 30n, proposalBlocks: 20n, proposalDeposit: 5n * DLLM, bondMin: DLLM })
 })
 afterAll(() => one.stop())
 
@@ -61,6 +61,7 @@ async function send(
         return one.keys({ role: 'owner', account })
       },
       onSent: () => void steps.push('sent'),
+      onStalled: () => void steps.push('stalled'),
       ...changed,
     },
   )

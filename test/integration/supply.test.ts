@@ -44,8 +44,9 @@ const genesis: Genesis = {
   ...{ name: 'supply', kind: 'local', timeMs: milliseconds(1_700_000_000_000) },
   parameters: {
     ...INITIAL_PARAMETERS,
-    ...{ epochBlocks: 10n, unbondingBlocks: 20n, proposalBlocks: 5n, proposalDeposit: 5n * DLLM },
-    ...{ proposeMs: 50n, voteMs: 20n, roundMs: 10n, commitMs: 0n },
+    baseFeeMin: 1n,
+    ...{ epochBlocks: 10n, unbondingBlocks: 30n, proposalBlocks: 5n, proposalDeposit: 5n * DLLM },
+    ...{ proposeMs: 50n, voteMs: 20n, roundMs: 10n, commitMs: 10n },
   },
   accounts: byId([voter, ...people].map(({ id }) => ({ id, balance: 1_000n * DLLM }))),
   validators: byId([

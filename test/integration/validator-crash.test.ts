@@ -26,7 +26,7 @@ const VICTIM = 'lab-1'
 const OTHER = 'lab-2'
 /** About what a process takes until it votes, so that some die before. */
 const START_MS = 1_200
-const TIMEOUTS = ['proposeMs=600', 'voteMs=300', 'roundMs=50', 'commitMs=0']
+const TIMEOUTS = ['proposeMs=600', 'voteMs=300', 'roundMs=50', 'commitMs=10']
 
 const dllm = createDllm()
 let other: { readonly node: FullNode; readonly wire: Wire }

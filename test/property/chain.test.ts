@@ -16,7 +16,7 @@ import { type ChainWorld, chainWorld, crowd } from '../chain-world.ts'
 
 const BLOCKS = 300
 const people = crowd(9)
-const rich = testGenesis({ epochBlocks: 5n, unbondingBlocks: 12n, proposalBlocks: 5n, issuancePerBlock: 7n * DLLM })
+const rich = testGenesis({ epochBlocks: 5n, unbondingBlocks: 15n, proposalBlocks: 5n, issuancePerBlock: 7n * DLLM })
 const genesis = {
   ...rich,
   accounts: people.map(({ id }) => ({ id, balance: 1_000n * DLLM })).toSorted((a, b) => (a.id < b.id ? -1 : 1)),

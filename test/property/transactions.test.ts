@@ -12,7 +12,7 @@ import { PARAMETER_NAMES, type ParameterName } from '../../src/core/parameters.t
 import { getAccount } from '../../src/core/state/accounts.ts'
 import { conservationFault } from '../../src/core/state/conservation.ts'
 import { stateFaults } from '../../src/core/state/invariants.ts'
-import { move } from '../../src/core/state/money.ts'
+import { payUnbonding } from '../../src/core/state/slash.ts'
 import { createStateStore, overlayOn, type StateKey, type StateStore } from '../../src/core/state/state.ts'
 import { unbondings } from '../../src/core/state/unbondings.ts'
 import { applyTransaction, checkTransaction, type TransactionContext } from '../../src/core/transaction/check.ts'
@@ -117,9 +117,7 @@ function take(state: StateStore, context: TransactionContext, taken: Step): stri
 /** What the end of a block does with unbondings. */
 function payDue(state: StateStore, dueHeight: number): void {
   const overlay = overlayOn(state)
-  for (const { amount: due, ...id } of [...unbondings(state, dueHeight)]) {
-    move(overlay, { amount: due, from: { type: 'unbonding', ...id }, to: { type: 'account', id: id.owner } })
-  }
+  for (const unbonding of [...unbondings(state, dueHeight)]) payUnbonding(overlay, unbonding)
   expect(conservationFault(state, overlay.changes())).toBeUndefined()
   state.merge(overlay.changes())
 }

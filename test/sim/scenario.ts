@@ -49,7 +49,8 @@ export interface Scenario {
 const PARAMETERS: Parameters = {
   ...INITIAL_PARAMETERS,
   epochBlocks: 5n,
-  unbondingBlocks: 8n,
+  unbondingBlocks: 15n,
+  baseFeeMin: 1n,
   validatorsMax: 6n,
   blockUnitsMax: 10_000n,
   blockUnitsTarget: 500n,

@@ -162,21 +162,21 @@ function proofsOf(
 
 /** What may be voted on, from and to: values with which the network still does many blocks a minute and stays as honest as it was. */
 const RANGES: Readonly<Partial<Record<ParameterName, readonly [number, number]>>> = {
-  unbondingBlocks: [4, 20],
+  unbondingBlocks: [15, 30],
   validatorsMax: [4, 7],
-  bondMin: [1, 3 * Number(DLLM)],
+  bondMin: [Number(DLLM) / 1_000, 3 * Number(DLLM)],
   issuancePerBlock: [0, 5 * Number(DLLM)],
   stakeShare: [0, 1_000],
   baseFeeMin: [1, 20],
-  doubleSignSlash: [1, 1_000],
+  doubleSignSlash: [10, 1_000],
   proposeMs: [200, 800],
   voteMs: [80, 300],
   roundMs: [30, 200],
-  commitMs: [0, 400],
+  commitMs: [10, 400],
   clockSkewMs: [300, 1_000],
-  proposalDeposit: [0, 9 * Number(DLLM)],
-  proposalBlocks: [1, 9],
-  stakeWeight: [1, 1_000],
+  proposalDeposit: [Number(DLLM), 9 * Number(DLLM)],
+  proposalBlocks: [5, 9],
+  stakeWeight: [50, 1_000],
 }
 
 function drawChange(chance: Chance): { readonly name: ParameterName; readonly value: bigint } {

@@ -8,7 +8,7 @@ import { CHAIN_LIMITS } from '../../base/chain-limits.ts'
 import { HouseError } from '../../base/error.ts'
 import { accountOfAddress } from '../../core/fields.ts'
 import type { NetworkKind } from '../../core/network-kind.ts'
-import { PARAMETER_NAMES, type ParameterChange } from '../../core/parameters.ts'
+import { PARAMETER_NAMES, type ParameterChange, parameterRange } from '../../core/parameters.ts'
 import { parseGrains } from '../../core/units.ts'
 
 /** All of them mean that the command line is wrong. */
@@ -76,15 +76,19 @@ export function parseChanges(texts: readonly string[]): ParameterChange[] {
 }
 
 function parseChange(text: string): ParameterChange {
-  const [, word, digits] = /^([^=]*)=(\d{1,20})$/.exec(text) ?? []
-  if (word === undefined || digits === undefined) {
+  const [, word, typed] = /^([^=]*)=(.*)$/s.exec(text) ?? []
+  if (word === undefined || typed === undefined) {
     const message = `${quote(text)} is no change of a parameter. Write NAME=VALUE with a whole number, such as commitMs=500.`
     throw new ChainArgumentError('PARAMETER_CHANGE_BAD', message)
   }
   const name = PARAMETER_NAMES.find((known) => known === word)
-  if (name !== undefined) return { name, value: parseGrains(digits) }
-  const message = `There is no parameter ${quote(word)}. There are ${PARAMETER_NAMES.join(', ')}.`
-  throw new ChainArgumentError('PARAMETER_UNKNOWN', message)
+  if (name === undefined) {
+    const message = `There is no parameter ${quote(word)}. There are ${PARAMETER_NAMES.join(', ')}.`
+    throw new ChainArgumentError('PARAMETER_UNKNOWN', message)
+  }
+  if (/^\d{1,20}$/.test(typed)) return { name, value: parseGrains(typed) }
+  const message = `${name} takes ${parameterRange(name)}, not ${quote(typed)}.`
+  throw new ChainArgumentError('PARAMETER_CHANGE_BAD', message)
 }
 
 function quote(text: string): string {

@@ -4,13 +4,7 @@
  */
 import { grains, type PeerId, peerId } from '../../base/brand.ts'
 import type { NetworkKind } from '../../core/network-kind.ts'
-import {
-  INITIAL_PARAMETERS,
-  PARAMETER_NAMES,
-  type ParameterName,
-  type Parameters,
-  parametersFault,
-} from '../../core/parameters.ts'
+import { INITIAL_PARAMETERS, type Parameters, parametersFault, withChanges } from '../../core/parameters.ts'
 import { formatDllm, parseDllm } from '../../core/units.ts'
 import { UsageError } from '../base-command.ts'
 import type { Home } from '../home.ts'
@@ -18,6 +12,7 @@ import { isPeerId } from '../networks.ts'
 import { isName, isTcpAddress } from '../settings.ts'
 import type { System } from '../system.ts'
 import type { OpenWallet } from '../wallet.ts'
+import { parseChanges } from './arguments.ts'
 import { type CreatedNetwork, checkNewNetwork, createNetwork, validatorName } from './create-network.ts'
 import { newNetwork } from './new-network.ts'
 
@@ -38,7 +33,7 @@ export interface CreateNetworkFlags {
   readonly allow?: string[] | undefined
 }
 
-/** Grains: pays for some ten thousand reports at the lowest base fee. */
+/** Grains: pays for some five hundred reports at the lowest base fee. */
 const OPERATOR_BALANCE = 10n * 1_000_000_000n
 
 /** Before a password is asked for. @throws UsageError, CreateNetworkError. */
@@ -100,24 +95,10 @@ function createdLines({ file, networkId, nodes }: CreatedNetwork, flags: CreateN
 }
 
 function parametersFrom(texts: readonly string[]): Parameters {
-  const changes = texts.map((text) => {
-    const [, name, value] = /^(\w+)=(\d{1,20})$/.exec(text) ?? []
-    if (name === undefined || value === undefined || !isParameter(name)) {
-      throw new UsageError(
-        'USAGE',
-        `--parameter takes NAME=VALUE such as commitMs=500, not "${text}". Names: ${PARAMETER_NAMES.join(', ')}.`,
-      )
-    }
-    return [name, BigInt(value)] as const
-  })
-  const parameters: Parameters = { ...INITIAL_PARAMETERS, ...Object.fromEntries(changes) }
+  const parameters = withChanges(INITIAL_PARAMETERS, texts.length === 0 ? [] : parseChanges(texts))
   const fault = parametersFault(parameters)
-  if (fault !== undefined) throw new UsageError('USAGE', `These parameters are not allowed: ${fault}.`)
+  if (fault !== undefined) throw new UsageError('USAGE', `--parameter: ${fault}.`)
   return parameters
-}
-
-function isParameter(name: string): name is ParameterName {
-  return PARAMETER_NAMES.some((known) => known === name)
 }
 
 function peerFrom(text: string): PeerId {

@@ -72,7 +72,9 @@ export function validatorsText(validators: readonly ValidatorView[]): string {
 
 export function parametersText({ values }: ParametersView): string {
   const names = Object.keys(values) as ParameterName[]
-  return names.map((name) => `${name.padEnd(22)}${values[name]}\n  ${PARAMETERS[name].meaning}\n`).join('')
+  return names
+    .map((name) => `${name.padEnd(22)}${values[name]}\n  ${PARAMETERS[name].meaning} (${PARAMETERS[name].unit})\n`)
+    .join('')
 }
 
 /** Open proposals at a height; says what to do where there are none. */

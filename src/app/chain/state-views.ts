@@ -12,6 +12,7 @@ import { getAccount } from '../../core/state/accounts.ts'
 import { bonds } from '../../core/state/bonds.ts'
 import { getParameters } from '../../core/state/parameters-record.ts'
 import { type ParameterProposal, parameterVotes, proposals } from '../../core/state/proposals.ts'
+import { slashOf } from '../../core/state/slash.ts'
 import type { ReadState } from '../../core/state/state.ts'
 import { getSupply, type Supply } from '../../core/state/supply.ts'
 import { unbondings } from '../../core/state/unbondings.ts'
@@ -42,10 +43,10 @@ export function viewAccount({ state, kind, height, voters }: ViewedState, id: Ac
       validatorName: getValidator(state, bond.validator)?.name ?? '',
       amount: String(bond.amount),
     })),
-    unbondings: leaving.map(({ validator: from, amount, dueHeight }) => ({
-      validator: addressOfAccount(from, kind),
-      amount: String(amount),
-      dueHeight,
+    unbondings: leaving.map((unbonding) => ({
+      validator: addressOfAccount(unbonding.validator, kind),
+      amount: String(unbonding.amount - slashOf(state, unbonding)),
+      dueHeight: unbonding.dueHeight,
     })),
     ...(validator === undefined ? {} : { validator: viewValidator(id, validator, { kind, voters }) }),
   }
@@ -88,29 +89,19 @@ export function viewParameterValues(parameters: Parameters): Readonly<Record<Par
 function viewProposal(
   { state, kind }: Pick<ViewedState, 'state' | 'kind'>,
   number: number,
-  { proposer, deposit, endHeight, changes }: ParameterProposal,
+  { proposer, deposit, endHeight, yes: yesStake, no: noStake, changes }: ParameterProposal,
 ): ProposalView {
-  const bonded = bondedByOwner(state)
-  const votes = [...parameterVotes(state, number)]
-  const stakeOf = (yes: boolean): bigint =>
-    votes.filter((vote) => vote.yes === yes).reduce((sum, { voter }) => sum + (bonded.get(voter) ?? 0n), 0n)
   return {
     number,
     proposer: addressOfAccount(proposer, kind),
     deposit: String(deposit),
     endHeight,
     changes: Object.fromEntries(changes.map(({ name, value }) => [name, String(value)])),
-    votes: votes.map(({ voter, yes }) => ({ voter: addressOfAccount(voter, kind), yes })),
-    yesStake: String(stakeOf(true)),
-    noStake: String(stakeOf(false)),
-    totalStake: String([...bonded.values()].reduce((sum, amount) => sum + amount, 0n)),
+    votes: [...parameterVotes(state, number)].map(({ voter, yes }) => ({ voter: addressOfAccount(voter, kind), yes })),
+    yesStake: String(yesStake),
+    noStake: String(noStake),
+    totalStake: String(getSupply(state).bonded),
   }
-}
-
-function bondedByOwner(state: ReadState): Map<AccountId, bigint> {
-  const bonded = new Map<AccountId, bigint>()
-  for (const { owner, amount } of bonds(state)) bonded.set(owner, (bonded.get(owner) ?? 0n) + amount)
-  return bonded
 }
 
 export function viewSupply(state: ReadState): SupplyView {

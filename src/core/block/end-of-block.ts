@@ -4,11 +4,14 @@
  * @module
  */
 import { assert } from '../../base/assert.ts'
+import { CHAIN_LIMITS } from '../../base/chain-limits.ts'
 import type { ValidatorSet } from '../consensus/validator-set.ts'
 import type { Parameters } from '../parameters.ts'
 import { getBaseFee, putBaseFee } from '../state/base-fee-record.ts'
-import { issue, move } from '../state/money.ts'
+import { issue } from '../state/money.ts'
+import { forgetVotes } from '../state/proposals.ts'
 import { getSeed, putSeed } from '../state/seed-record.ts'
+import { payUnbonding } from '../state/slash.ts'
 import type { WriteState } from '../state/state.ts'
 import { unbondings } from '../state/unbondings.ts'
 import { getValidator, putValidator } from '../state/validators.ts'
@@ -42,6 +45,7 @@ export interface BlockEnd {
 /** After the transactions of every block. */
 export function endBlock(state: WriteState, { height, parameters, units, seedSignature }: BlockEnd): void {
   payUnbondings(state, height)
+  forgetVotes(state, CHAIN_LIMITS.votesForgottenPerBlock)
   // The rest of `issuancePerBlock` is for audited work and is not issued until there is some.
   issue(state, (parameters.issuancePerBlock * parameters.stakeShare) / PER_MILLE)
   putSeed(state, nextSeed(getSeed(state), seedSignature))
@@ -50,7 +54,5 @@ export function endBlock(state: WriteState, { height, parameters, units, seedSig
 }
 
 function payUnbondings(state: WriteState, height: number): void {
-  for (const { amount, ...id } of [...unbondings(state, height)]) {
-    move(state, { amount, from: { type: 'unbonding', ...id }, to: { type: 'account', id: id.owner } })
-  }
+  for (const unbonding of [...unbondings(state, height)]) payUnbonding(state, unbonding)
 }

@@ -6,15 +6,14 @@
 import { assert } from '../../base/assert.ts'
 import type { AccountId } from '../../base/brand.ts'
 import { type Parameters, parametersFault, withChanges } from '../parameters.ts'
-import { getAccount } from '../state/accounts.ts'
 import { bonds } from '../state/bonds.ts'
-import { burn, move } from '../state/money.ts'
+import { burn, move, payOut } from '../state/money.ts'
 import { putParameters } from '../state/parameters-record.ts'
-import { type ParameterProposal, parameterVotes, proposals, removeProposal } from '../state/proposals.ts'
-import type { WriteState } from '../state/state.ts'
+import { type ParameterProposal, proposals, removeProposal } from '../state/proposals.ts'
+import type { ReadState, WriteState } from '../state/state.ts'
 import { getSupply } from '../state/supply.ts'
 import { drawMembers, getValidatorSet, putValidatorSet } from '../state/validator-sets.ts'
-import { putValidator, type Validator, validators } from '../state/validators.ts'
+import { getValidator, putValidator, type Validator } from '../state/validators.ts'
 
 export interface EpochEnd {
   /** The one that ends. */
@@ -27,21 +26,38 @@ export interface EpochEnd {
 
 /** After `endBlock` of the last block of an epoch. */
 export function endEpoch(state: WriteState, { epoch, height, parameters }: EpochEnd): void {
-  payRewards(state)
+  payRewards(state, epoch)
   tallyVotes(state, height, parameters)
   drawSet(state, epoch, parameters)
 }
 
 /** The reward pool, by stake × signed blocks to validators, of these to bonds by amount. What rounding leaves stays. */
-function payRewards(state: WriteState): void {
-  const signers = [...validators(state)].filter(([, { signedBlocks }]) => signedBlocks > 0)
+function payRewards(state: WriteState, epoch: number): void {
+  const signers = signersOf(state, epoch)
   const weights = signers.map(([, validator]) => weightOf(validator))
   const sum = weights.reduce((total, weight) => total + weight, 0n)
   const { pool } = getSupply(state)
+  // By owner: whoever has bonds to many validators is paid once.
+  const amounts = new Map<AccountId, bigint>()
   for (const [at, [id, validator]] of signers.entries()) {
     putValidator(state, id, { ...validator, signedBlocks: 0 })
-    if (sum > 0n) payBonds(state, id, { reward: (pool * weights[at]!) / sum, stake: validator.stake })
+    if (sum === 0n || weights[at] === 0n) continue
+    const reward = (pool * weights[at]!) / sum
+    for (const [owner, amount] of sharesOf(state, id, { reward, stake: validator.stake })) {
+      amounts.set(owner, (amounts.get(owner) ?? 0n) + amount)
+    }
   }
+  payOut(state, amounts)
+}
+
+/** Whose signatures were counted in the epoch: members of its set and, for the last block before it, of the set before. */
+function signersOf(state: ReadState, epoch: number): (readonly [AccountId, Validator])[] {
+  const sets = [epoch - 1, epoch].map((each) => (each < 0 ? undefined : getValidatorSet(state, each)))
+  const ids = new Set(sets.flatMap((set) => set?.members ?? []).map(({ id }) => id))
+  return [...ids].sort().flatMap((id) => {
+    const validator = getValidator(state, id)
+    return validator === undefined || validator.signedBlocks === 0 ? [] : [[id, validator] as const]
+  })
 }
 
 /** Who is tombstoned gets nothing for what it signed before. */
@@ -49,42 +65,28 @@ function weightOf({ status, stake, signedBlocks }: Validator): bigint {
   return status === 'active' ? stake * BigInt(signedBlocks) : 0n
 }
 
-function payBonds(
-  state: WriteState,
+/** What each owner of a bond gets of a validator's reward. */
+function* sharesOf(
+  state: ReadState,
   validator: AccountId,
   { reward, stake }: { readonly reward: bigint; readonly stake: bigint },
-): void {
-  for (const { owner, amount: bonded } of [...bonds(state, validator)]) {
-    const amount = (reward * bonded) / stake
-    move(state, { amount, from: { type: 'pool' }, to: { type: 'account', id: owner } })
-  }
+): Iterable<readonly [AccountId, bigint]> {
+  for (const { owner, amount } of bonds(state, validator)) yield [owner, (reward * amount) / stake]
 }
 
 /** Proposals that end here, in the order of their numbers, each on what those before it changed. */
 function tallyVotes(state: WriteState, height: number, parameters: Parameters): void {
   const ended = [...proposals(state)].filter(([, { endHeight }]) => endHeight <= height)
   if (ended.length === 0) return
-  const bonded = [...validators(state)].reduce((sum, [, { stake }]) => sum + stake, 0n)
+  const { bonded } = getSupply(state)
   let changed = parameters
   for (const [number, proposal] of ended) {
-    const votes = countVotes(state, number)
-    if (votes.yes * 2n > bonded) changed = changedBy(changed, proposal)
-    settleDeposit(state, { number, proposal, isReturned: (votes.yes + votes.no) * 3n >= bonded })
+    const { yes, no } = proposal
+    if (yes * 2n > bonded) changed = changedBy(changed, proposal)
+    settleDeposit(state, { number, proposal, isReturned: (yes + no) * 3n >= bonded })
     removeProposal(state, number)
   }
   if (changed !== parameters) putParameters(state, changed)
-}
-
-/** Grains bonded by who said yes and who said no. */
-function countVotes(state: WriteState, number: number): { readonly yes: bigint; readonly no: bigint } {
-  let yes = 0n
-  let no = 0n
-  for (const vote of parameterVotes(state, number)) {
-    const { bonded } = getAccount(state, vote.voter)
-    if (vote.yes) yes += bonded
-    else no += bonded
-  }
-  return { yes, no }
 }
 
 /** A proposal that was valid alone may not go together with another that was accepted since: then it changes nothing. */

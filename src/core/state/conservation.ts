@@ -23,6 +23,8 @@ interface Sums {
   readonly stakes: Map<AccountId, bigint>
   /** By owner: its bonded sum, less its bonds. */
   readonly owners: Map<AccountId, bigint>
+  /** Grains that the supply record counts as bonded, less those in bonds. */
+  bonded: bigint
 }
 
 /**
@@ -30,12 +32,13 @@ interface Sums {
  * the changes are for.
  */
 export function conservationFault(before: ReadState, changes: StateChanges): string | undefined {
-  const sums: Sums = { held: 0n, made: 0n, stakes: new Map(), owners: new Map() }
+  const sums: Sums = { held: 0n, made: 0n, stakes: new Map(), owners: new Map(), bonded: 0n }
   for (const [key, after] of changes) {
     count(sums, key, before.get(key), -1n)
     count(sums, key, after, 1n)
   }
   if (sums.held !== sums.made) return `the block made or lost ${sums.held - sums.made} grains`
+  if (sums.bonded !== 0n) return `the sum of all bonds is off by ${sums.bonded} grains`
   return unequal('the stake of validator', sums.stakes) ?? unequal('the bonded sum of account', sums.owners)
 }
 
@@ -52,6 +55,7 @@ function count(sums: Sums, key: StateKey, bytes: Uint8Array | undefined, sign: b
     const amount = sign * decodeRecord(bytes, readAmount)
     const { validator, owner } = bondOfKey(key)
     sums.held += amount
+    sums.bonded -= amount
     addTo(sums.stakes, validator, -amount)
     addTo(sums.owners, owner, -amount)
   } else if (table === TABLE.unbonding) {
@@ -59,7 +63,8 @@ function count(sums: Sums, key: StateKey, bytes: Uint8Array | undefined, sign: b
   } else if (table === TABLE.proposal) {
     sums.held += sign * decodeRecord(bytes, readProposal).deposit
   } else if (table === TABLE.supply) {
-    const { genesis, issued, burnt, pool } = decodeRecord(bytes, readSupply)
+    const { genesis, issued, burnt, pool, bonded } = decodeRecord(bytes, readSupply)
+    sums.bonded += sign * bonded
     sums.held += sign * pool
     sums.made += sign * (genesis + issued - burnt)
   }

@@ -4,19 +4,19 @@
  * @module
  */
 import { isVotable } from '../parameters.ts'
-import { accounts } from './accounts.ts'
+import { accounts, getAccount } from './accounts.ts'
 import { type Bond, bonds } from './bonds.ts'
 import { consensusKeyOwners, ownerOfConsensusKey } from './consensus-keys.ts'
-import { infractions } from './evidence-record.ts'
+import { punishedValidators } from './evidence-record.ts'
 import { SUPPLY_MAX } from './money.ts'
 import { getParameters } from './parameters-record.ts'
-import { getProposal, parameterVoteProposals, proposals } from './proposals.ts'
+import { openProposals, parameterVotes, proposalNumbers, proposals, votedProposals } from './proposals.ts'
 import type { ReadState, StateKey } from './state.ts'
 import { getSupply } from './supply.ts'
 import { isKnownTable } from './tables.ts'
 import { unbondings } from './unbondings.ts'
 import { validatorSets } from './validator-sets.ts'
-import { getValidator, type Validator, validators } from './validators.ts'
+import { getValidator, ranking, type Validator, validators } from './validators.ts'
 
 /** Everything that is wrong, one line each; empty when the state is sound. @throws CodecError for records that cannot be read. */
 export function stateFaults(state: ReadState): string[] {
@@ -25,6 +25,7 @@ export function stateFaults(state: ReadState): string[] {
     ...supplyFaults(state),
     ...bondFaults(state),
     ...validatorFaults(state),
+    ...rankingFaults(state),
     ...setFaults(state),
     ...proposalFaults(state),
   ]
@@ -36,7 +37,7 @@ function* tableFaults(state: ReadState): Iterable<string> {
 }
 
 function* supplyFaults(state: ReadState): Iterable<string> {
-  const { genesis, issued, burnt, pool } = getSupply(state)
+  const { genesis, issued, burnt, pool, bonded } = getSupply(state)
   let held = pool
   for (const [, { balance }] of accounts(state)) held += balance
   for (const { amount } of bonds(state)) held += amount
@@ -44,6 +45,8 @@ function* supplyFaults(state: ReadState): Iterable<string> {
   for (const [, { deposit }] of proposals(state)) held += deposit
   const made = genesis + issued - burnt
   if (held !== made) yield `${held} grains are held and ${made} were made and not burnt`
+  const inBonds = sumOf([...bonds(state)])
+  if (bonded !== inBonds) yield `${bonded} grains are counted as bonded and bonds hold ${inBonds}`
   if (genesis + issued > SUPPLY_MAX) yield 'more grains were made than there can be'
 }
 
@@ -75,7 +78,7 @@ function* bondFaults(state: ReadState): Iterable<string> {
 
 /** Keys belong to one validator each, and who was punished is tombstoned. */
 function* validatorFaults(state: ReadState): Iterable<string> {
-  const punished = new Set([...infractions(state)].map(({ validator }) => validator))
+  const punished = new Set(punishedValidators(state))
   for (const [id, { consensusKey, status }] of validators(state)) {
     if (ownerOfConsensusKey(state, consensusKey) !== id) yield `the consensus key of ${id} belongs to another`
     if (punished.has(id) !== (status === 'tombstoned')) yield `validator ${id} is ${status}, against the evidence`
@@ -85,6 +88,14 @@ function* validatorFaults(state: ReadState): Iterable<string> {
   for (const owner of consensusKeyOwners(state)) {
     if (getValidator(state, owner) === undefined) yield `${owner} has a consensus key and is no validator`
   }
+}
+
+/** The ranking is that of the table. */
+function* rankingFaults(state: ReadState): Iterable<string> {
+  const able = [...validators(state)].filter(([, { status, stake }]) => status === 'active' && stake > 0n)
+  // The sort is stable and the table is in the order of ids: equal stakes stay so.
+  able.sort(([, a], [, b]) => (a.stake === b.stake ? 0 : a.stake > b.stake ? -1 : 1))
+  if ([...ranking(state)].join() !== able.map(([id]) => id).join()) yield 'the ranking is not that of the stakes'
 }
 
 function* setFaults(state: ReadState): Iterable<string> {
@@ -104,16 +115,25 @@ function* setFaults(state: ReadState): Iterable<string> {
 
 function* proposalFaults(state: ReadState): Iterable<string> {
   const { proposalsMade } = getSupply(state)
+  const open = new Set(openProposals(state))
+  for (const number of proposalNumbers(state))
+    if (!open.has(number)) yield `proposal ${number} is not among the open ones`
   const parameters = getParameters(state)
-  for (const [number, { changes, endHeight }] of proposals(state)) {
+  for (const [number, { changes, endHeight, yes, no }] of proposals(state)) {
+    const sides = { yes: 0n, no: 0n }
+    for (const vote of parameterVotes(state, number)) {
+      sides[vote.yes ? 'yes' : 'no'] += getAccount(state, vote.voter).bonded
+    }
+    if (sides.yes !== yes || sides.no !== no)
+      yield `the sides of proposal ${number} are not what its voters have bonded`
     if (number >= proposalsMade) yield `proposal ${number} has a number that was not given yet`
     if (endHeight % Number(parameters.epochBlocks) !== 0) yield `proposal ${number} does not end with an epoch`
     // Changes were valid with the parameters of their time: what votes changed since may not go with them any more.
     if (changes.some(({ name }) => !isVotable(name))) yield `proposal ${number} changes a fixed parameter`
     if (changes.length === 0) yield `proposal ${number} changes nothing`
   }
-  for (const number of parameterVoteProposals(state)) {
-    if (getProposal(state, number) === undefined) yield `there are votes on proposal ${number}, which is not open`
+  for (const number of votedProposals(state)) {
+    if (number >= proposalsMade) yield `there are votes on proposal ${number}, which was not made yet`
   }
 }
 

@@ -8,7 +8,7 @@ import { assert, unreachable } from '../../base/assert.ts'
 import type { AccountId } from '../../base/brand.ts'
 import { getAccount, putAccount } from './accounts.ts'
 import { type BondId, getBond, putBond } from './bonds.ts'
-import { getProposal, putProposal } from './proposals.ts'
+import { getProposal, putProposal, reweighVotes } from './proposals.ts'
 import type { WriteState } from './state.ts'
 import { getSupply, putSupply, type Supply } from './supply.ts'
 import { getUnbonding, putUnbonding, type UnbondingId } from './unbondings.ts'
@@ -54,6 +54,17 @@ export function issue(state: WriteState, amount: bigint): bigint {
   const made = amount < room ? amount : room
   if (made > 0n) changeSupply(state, ({ pool }) => ({ issued: issued + made, pool: pool + made }))
   return made
+}
+
+/** Pays each of these accounts out of the reward pool; the pool's record is written once, however many they are. */
+export function payOut(state: WriteState, amounts: ReadonlyMap<AccountId, bigint>): void {
+  let paid = 0n
+  for (const [id, amount] of amounts) {
+    assert(amount >= 0n, 'amounts are not negative')
+    if (amount > 0n) addToAccount(state, id, { balance: amount })
+    paid += amount
+  }
+  if (paid > 0n) changeSupply(state, ({ pool }) => ({ pool: sum(pool, -paid) }))
 }
 
 /** Burns from a pot. */
@@ -112,6 +123,8 @@ function addToBond(state: WriteState, id: BondId, change: bigint): void {
   const bonds = validator.bonds + (before === 0n ? 1 : 0) - (after === 0n ? 1 : 0)
   putValidator(state, id.validator, { ...validator, bonds, stake: sum(validator.stake, change) })
   addToAccount(state, id.owner, { bonded: change })
+  changeSupply(state, ({ bonded }) => ({ bonded: sum(bonded, change) }))
+  reweighVotes(state, id.owner, change)
 }
 
 function changeSupply(state: WriteState, change: (supply: Supply) => Partial<Supply>): void {

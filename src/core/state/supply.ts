@@ -1,6 +1,6 @@
 /**
- * The supply record: how many grains there were at the start, were issued and were burnt since, and what waits in the reward
- * pool. Amounts change only by money.ts. Spec: docs/spec/chain.md §2.
+ * The supply record: how many grains there were at the start, were issued and were burnt since, what waits in the reward
+ * pool, and what is bonded. Amounts change only by money.ts. Spec: docs/spec/chain.md §2.
  * @module
  */
 import { assert } from '../../base/assert.ts'
@@ -18,6 +18,8 @@ export interface Supply {
   readonly burnt: bigint
   /** Grains that wait for the end of the epoch. */
   readonly pool: bigint
+  /** Grains in bonds: what votes on parameters are measured by. */
+  readonly bonded: bigint
   /** Parameter proposals so far: the number of the next one. */
   readonly proposalsMade: number
 }
@@ -30,9 +32,9 @@ export function getSupply(state: ReadState): Supply {
   return supply
 }
 
-export function putSupply(state: WriteState, { genesis, issued, burnt, pool, proposalsMade }: Supply): void {
+export function putSupply(state: WriteState, { genesis, issued, burnt, pool, bonded, proposalsMade }: Supply): void {
   putRecord(state, SUPPLY_KEY, (writer) => {
-    writeCount(writer.u64(genesis).u64(issued).u64(burnt).u64(pool), proposalsMade)
+    writeCount(writer.u64(genesis).u64(issued).u64(burnt).u64(pool).u64(bonded), proposalsMade)
   })
 }
 
@@ -42,6 +44,7 @@ export function readSupply(reader: Reader): Supply {
     issued: reader.u64(),
     burnt: reader.u64(),
     pool: reader.u64(),
+    bonded: reader.u64(),
     proposalsMade: readCount(reader),
   }
 }

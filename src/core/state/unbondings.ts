@@ -6,7 +6,7 @@ import type { AccountId } from '../../base/brand.ts'
 import { ADDRESS_HASH_BYTES } from '../address.ts'
 import { readAmount } from './bonds.ts'
 import { keyNumber, type ReadState, type StateKey, stateKey, type WriteState } from './state.ts'
-import { accountInKey, decodeRecord, getRecord, numberInKey, putRecord, records, TABLE } from './tables.ts'
+import { accountInKey, getRecord, numberInKey, putRecord, records, TABLE } from './tables.ts'
 
 export interface UnbondingId {
   /** The block at whose end it is paid. */
@@ -44,18 +44,6 @@ export function putUnbonding(state: WriteState, id: UnbondingId, amount: bigint)
 export function* unbondings(state: ReadState, dueHeight?: number): Iterable<Unbonding> {
   const prefix = dueHeight === undefined ? stateKey(TABLE.unbonding) : stateKey(TABLE.unbonding, keyNumber(dueHeight))
   for (const [key, amount] of records(state, prefix, readAmount)) yield { ...unbondingOfKey(key), amount }
-}
-
-/** Those that began to leave a validator at a height or later. Reads the records of no others: there are very many. */
-export function* unbondingsFrom(
-  state: ReadState,
-  { validator, since }: { readonly validator: AccountId; readonly since: number },
-): Iterable<Unbonding> {
-  for (const [key, bytes] of state.entries(stateKey(TABLE.unbonding))) {
-    if (accountInKey(key, VALIDATOR_AT) !== validator) continue
-    const id = unbondingOfKey(key)
-    if (id.begunHeight >= since) yield { ...id, amount: decodeRecord(bytes, readAmount) }
-  }
 }
 
 export function unbondingOfKey(key: StateKey): UnbondingId {

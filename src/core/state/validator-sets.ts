@@ -2,12 +2,12 @@
  * The validator set of each epoch, and the draw of one from the validator table. Spec: docs/spec/chain.md §2, §6.
  * @module
  */
-import type { AccountId } from '../../base/brand.ts'
+import { assert } from '../../base/assert.ts'
 import { type Member, readMembers, type ValidatorSet, validatorSet, writeMembers } from '../consensus/validator-set.ts'
 import type { Parameters } from '../parameters.ts'
 import { keyNumber, type ReadState, type StateKey, stateKey, type WriteState } from './state.ts'
 import { getRecord, numberInKey, putRecord, records, TABLE } from './tables.ts'
-import { type Validator, validators } from './validators.ts'
+import { getValidator, ranking } from './validators.ts'
 
 export function validatorSetKey(epoch: number): StateKey {
   return stateKey(TABLE.validatorSet, keyNumber(epoch))
@@ -37,15 +37,13 @@ export function* validatorSets(state: ReadState): Iterable<readonly [number, rea
  * equal ones by the lower id; in the order of their ids. May be empty.
  */
 export function drawMembers(state: ReadState, parameters: Parameters): Member[] {
-  const able = [...validators(state)].filter(
-    ([, { status, stake }]) => status === 'active' && stake >= parameters.bondMin,
-  )
-  // The sort is stable and the table is in the order of ids: equal stakes stay so.
-  able.sort(([, a], [, b]) => (a.stake === b.stake ? 0 : a.stake > b.stake ? -1 : 1))
-  const members = able.slice(0, Number(parameters.validatorsMax)).map(memberOf)
+  const members: Member[] = []
+  for (const id of ranking(state)) {
+    const validator = getValidator(state, id)
+    assert(validator !== undefined, 'who is ranked is a validator')
+    const { consensusKey, seedKey, stake } = validator
+    if (stake < parameters.bondMin || BigInt(members.length) >= parameters.validatorsMax) break
+    members.push({ id, consensusKey, seedKey, stake })
+  }
   return members.sort((a, b) => (a.id < b.id ? -1 : 1))
-}
-
-function memberOf([id, { consensusKey, seedKey, stake }]: readonly [AccountId, Validator]): Member {
-  return { id, consensusKey, seedKey, stake }
 }

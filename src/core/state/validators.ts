@@ -1,5 +1,6 @@
 /**
- * The validator table: keys, stake and standing of everybody who registered. Spec: docs/spec/chain.md §2, §6.
+ * The validator table: keys, stake and standing of everybody who registered; and the ranking of those who can vote by stake, so that
+ * a draw looks at no more of them than it takes. Spec: docs/spec/chain.md §2, §6.
  * @module
  */
 import type { AccountId } from '../../base/brand.ts'
@@ -30,6 +31,9 @@ export interface Validator {
   readonly name: string
 }
 
+const STAKE_BYTES = 8
+const STAKE_MAX = 2n ** 64n - 1n
+
 export function validatorKey(id: AccountId): StateKey {
   return stateKey(TABLE.validator, id)
 }
@@ -39,6 +43,12 @@ export function getValidator(state: ReadState, id: AccountId): Validator | undef
 }
 
 export function putValidator(state: WriteState, id: AccountId, validator: Validator): void {
+  const before = rankingKey(id, getValidator(state, id))
+  const after = rankingKey(id, validator)
+  if (before !== after) {
+    if (before !== undefined) state.set(before, undefined)
+    if (after !== undefined) state.set(after, new Uint8Array(0))
+  }
   putRecord(state, validatorKey(id), (writer) => {
     writer.raw(validator.consensusKey).raw(validator.seedKey).u64(validator.stake).u32(validator.bonds)
     writer.u8(validator.status === 'active' ? 0 : 1)
@@ -51,6 +61,18 @@ export function* validators(state: ReadState): Iterable<readonly [AccountId, Val
   for (const [key, validator] of records(state, stateKey(TABLE.validator), readValidator)) {
     yield [accountInKey(key, 0), validator]
   }
+}
+
+/** Who is active and has stake: the largest first, equal ones by the lower id. */
+export function* ranking(state: ReadState): Iterable<AccountId> {
+  for (const [key] of state.entries(stateKey(TABLE.ranking))) yield accountInKey(key, STAKE_BYTES)
+}
+
+/** The key counts down, so that the largest stake comes first. */
+function rankingKey(id: AccountId, validator: Validator | undefined): StateKey | undefined {
+  if (validator === undefined || validator.status !== 'active' || validator.stake === 0n) return undefined
+  const digits = (STAKE_MAX - validator.stake).toString(16).padStart(2 * STAKE_BYTES, '0')
+  return stateKey(TABLE.ranking, digits, id)
 }
 
 export function readValidator(reader: Reader): Validator {

@@ -3,6 +3,7 @@
  * stake votes. Spec: docs/spec/transactions.md §7.
  * @module
  */
+import { CHAIN_LIMITS } from '../../base/chain-limits.ts'
 import { epochEndOf } from '../epoch.ts'
 import {
   isVotable,
@@ -14,7 +15,7 @@ import {
   writeChanges,
 } from '../parameters.ts'
 import { move } from '../state/money.ts'
-import { putProposal } from '../state/proposals.ts'
+import { openProposals, putProposal } from '../state/proposals.ts'
 import { getSupply, putSupply } from '../state/supply.ts'
 import type { Contract } from './contract.ts'
 import { TransactionError } from './contract.ts'
@@ -41,11 +42,16 @@ export const proposeParameters: Contract<ProposeParameters> = {
       throw new TransactionError('PARAMETER_FIXED', `${fixed.name} is fixed by the genesis file: no vote changes it.`)
     }
   },
-  validate(call, _state, { parameters }) {
+  validate(call, state, { parameters }) {
     const { changes } = call.body
     const [fault] = changes.flatMap(({ name, value }) => parameterFault(name, value) ?? [])
     const together = fault ?? parametersFault(withChanges(parameters, changes))
     if (together !== undefined) throw new TransactionError('PARAMETER_OUT_OF_BOUNDS', `${together}.`)
+    const open = openProposals(state).length
+    if (open >= CHAIN_LIMITS.openProposalsMax) {
+      const sentence = `${open} proposals are open, as many as there can be. Propose again when a vote has ended: \`dllm param list\` shows when.`
+      throw new TransactionError('PROPOSALS_FULL', sentence, { details: { open } })
+    }
     requireFunds(call, parameters.proposalDeposit)
   },
   apply({ sender, body: { changes } }, state, { height, parameters }) {
@@ -53,7 +59,7 @@ export const proposeParameters: Contract<ProposeParameters> = {
     const number = supply.proposalsMade
     putSupply(state, { ...supply, proposalsMade: number + 1 })
     const endHeight = epochEndOf(height + Number(parameters.proposalBlocks), parameters)
-    putProposal(state, number, { proposer: sender, deposit: 0n, endHeight, changes })
+    putProposal(state, number, { proposer: sender, deposit: 0n, endHeight, yes: 0n, no: 0n, changes })
     move(state, {
       amount: parameters.proposalDeposit,
       from: { type: 'account', id: sender },

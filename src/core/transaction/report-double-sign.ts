@@ -43,7 +43,7 @@ export const reportDoubleSign: Contract<ReportDoubleSign> = {
   name: 'report-double-sign',
   read: readReport,
   write: writeReport,
-  // A punishment walks through all unbondings that there are.
+  // A punishment walks through all bonds that a validator can have.
   units: () => 2_000,
   inspect: requireConflict,
   validate({ body }, state, context) {
@@ -69,11 +69,11 @@ export const reportDoubleSign: Contract<ReportDoubleSign> = {
   },
   apply({ sender, body, burntFee }, state, { height, parameters }) {
     const validator = requireOwner(body, state)
+    const since = stakeSince(body.first.height, parameters)
+    const slash = Number(parameters.doubleSignSlash)
     punish(state, {
-      infraction: { validator, height: body.first.height },
-      since: stakeSince(body.first.height, parameters),
-      height,
-      slash: parameters.doubleSignSlash,
+      validator,
+      evidence: { height: body.first.height, punishedHeight: height, since, slash },
       reporter: sender,
       // Not the tip: a reporter could write a large one, and share the slash with the proposer.
       refund: burntFee,

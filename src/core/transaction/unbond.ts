@@ -6,6 +6,7 @@
 import type { AccountId } from '../../base/brand.ts'
 import { readAccount, writeAccount } from '../fields.ts'
 import { getBond } from '../state/bonds.ts'
+import { getEvidence } from '../state/evidence-record.ts'
 import { move } from '../state/money.ts'
 import type { Contract } from './contract.ts'
 import { TransactionError } from './contract.ts'
@@ -28,7 +29,7 @@ export const unbond: Contract<Unbond> = {
   inspect({ amount }) {
     requireAmount(amount)
   },
-  validate({ sender, body: { validator, amount } }, state, { parameters }) {
+  validate({ sender, body: { validator, amount } }, state, { height, parameters }) {
     const before = getBond(state, { validator, owner: sender })
     if (before === 0n) {
       const sentence = 'This account has no bond to this validator. `dllm stake list` shows the bonds there are.'
@@ -37,6 +38,11 @@ export const unbond: Contract<Unbond> = {
     if (amount > before) {
       const sentence = `The bond holds ${dllm(before)}, less than ${dllm(amount)}. Unbond at most what it holds.`
       throw new TransactionError('UNBOND_TOO_MUCH', sentence)
+    }
+    // What leaves in the block of a punishment is slashed when it is paid; this bond was slashed already.
+    if (getEvidence(state, validator)?.punishedHeight === height) {
+      const sentence = 'This validator is being punished in this block. Unbond in the next one.'
+      throw new TransactionError('JUST_PUNISHED', sentence)
     }
     const rest = before - amount
     if (rest > 0n && rest < parameters.bondMin) {

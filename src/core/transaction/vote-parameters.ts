@@ -5,7 +5,7 @@
  */
 import { readCount, writeCount } from '../fields.ts'
 import { getAccount } from '../state/accounts.ts'
-import { getProposal, putParameterVote } from '../state/proposals.ts'
+import { castVote, getProposal } from '../state/proposals.ts'
 import type { Contract } from './contract.ts'
 import { TransactionError } from './contract.ts'
 
@@ -38,7 +38,7 @@ export const voteParameters: Contract<VoteParameters> = {
     }
   },
   apply({ sender, body: { proposal, yes } }, state) {
-    putParameterVote(state, proposal, { voter: sender, yes })
+    castVote(state, proposal, { voter: sender, yes })
   },
   describe: ({ proposal, yes }) => ({ proposal, yes }),
   touches: () => [],

@@ -1,20 +1,29 @@
 /** What the ends of blocks and epochs do: unbondings, issuance, rewards, votes on parameters, the next set. */
 import { beforeEach, describe, expect, test } from 'vitest'
+import { accountId } from '../../../../src/base/brand.ts'
+import { CHAIN_LIMITS } from '../../../../src/base/chain-limits.ts'
 import { endBlock } from '../../../../src/core/block/end-of-block.ts'
 import { endEpoch } from '../../../../src/core/block/end-of-epoch.ts'
 import type { Genesis } from '../../../../src/core/genesis.ts'
 import { genesisState } from '../../../../src/core/genesis.ts'
 import type { ParameterChange } from '../../../../src/core/parameters.ts'
-import { getAccount } from '../../../../src/core/state/accounts.ts'
+import { accountKey, getAccount } from '../../../../src/core/state/accounts.ts'
 import { stateFaults } from '../../../../src/core/state/invariants.ts'
 import { issue, move } from '../../../../src/core/state/money.ts'
 import { getParameters } from '../../../../src/core/state/parameters-record.ts'
-import { getProposal, putParameterVote, putProposal } from '../../../../src/core/state/proposals.ts'
+import {
+  castVote,
+  getParameterVote,
+  getProposal,
+  parameterVotes,
+  putProposal,
+} from '../../../../src/core/state/proposals.ts'
 import { createStateStore, type Overlay, overlayOn } from '../../../../src/core/state/state.ts'
-import { getSupply, putSupply } from '../../../../src/core/state/supply.ts'
+import { getSupply, putSupply, SUPPLY_KEY } from '../../../../src/core/state/supply.ts'
 import { getValidatorSet } from '../../../../src/core/state/validator-sets.ts'
 import { getValidator, putValidator, type Validator } from '../../../../src/core/state/validators.ts'
 import { DLLM, type Person, person, testGenesis } from '../../../chain-accounts.ts'
+import { countedState } from '../../../counted-state.ts'
 
 /** 1 and 2 validate with 100 DLLM each and have 1,000 more, like 3 and 4. */
 const genesis: Genesis = testGenesis()
@@ -108,14 +117,78 @@ describe('rewards', () => {
   })
 })
 
+describe('the end of an epoch costs', () => {
+  test('one record of the pool, however many are paid, and one of each owner', () => {
+    bond(cleo, ann, 50n * DLLM)
+    bond(cleo, ben, 50n * DLLM)
+    for (const who of [ann, ben]) change(who, { signedBlocks: 4 })
+    issue(state, 600n)
+    const counted = countedState(state)
+    endEpoch(counted, { epoch: 0, height: 10, parameters })
+    expect(counted.writesOf(SUPPLY_KEY)).toBe(1)
+    expect(counted.writesOf(accountKey(cleo.id))).toBe(1)
+    expect(balance(cleo)).toBe(900n * DLLM + 200n)
+    sound()
+  })
+
+  const cost = (prepare: () => void): number => {
+    state = overlayOn(createStateStore(genesisState(genesis)))
+    prepare()
+    const counted = countedState(state)
+    endEpoch(counted, { epoch: 0, height: 10, parameters })
+    return counted.touched
+  }
+
+  test('nothing for who registered and has no stake', () => {
+    const register = (number: number): void => {
+      const validator = { ...getValidator(state, ann.id)!, stake: 0n, bonds: 0, signedBlocks: 0 }
+      putValidator(state, accountId(number.toString(16).padStart(40, '0')), validator)
+    }
+    const many = cost(() => {
+      for (let number = 0; number < 200; number++) register(number)
+    })
+    expect(many).toBe(cost(() => {}))
+  })
+
+  test('the same for a proposal, however many voted on it', () => {
+    const vote = (voters: number) => (): void => {
+      const changes = [{ name: 'baseFeeMin' as const, value: 7n }]
+      putProposal(state, 0, { proposer: cleo.id, deposit: 0n, endHeight: 10, yes: 0n, no: 0n, changes })
+      for (let number = 0; number < voters; number++) {
+        castVote(state, 0, { voter: accountId(number.toString(16).padStart(40, '0')), yes: true })
+      }
+    }
+    expect(cost(vote(200))).toBe(cost(vote(1)))
+    expect(getProposal(state, 0)).toBeUndefined()
+  })
+})
+
+test('a block forgets votes on closed proposals in a bounded number', () => {
+  const voters = CHAIN_LIMITS.votesForgottenPerBlock + 3
+  const nobody = (number: number) => accountId(number.toString(16).padStart(40, '0'))
+  const draft = { proposer: cleo.id, deposit: 0n, endHeight: 10, yes: 0n, no: 0n }
+  for (const number of [0, 1]) putProposal(state, number, { ...draft, changes: [{ name: 'voteMs', value: 99n }] })
+  for (let number = 0; number < voters; number++) castVote(state, 0, { voter: nobody(number), yes: true })
+  castVote(state, 1, { voter: ann.id, yes: true })
+  putProposal(state, 1, { ...getProposal(state, 1)!, endHeight: 20 })
+  end()
+  const endOne = (height: number): void =>
+    endBlock(state, { height, parameters, units: 0, seedSignature: new Uint8Array(96) })
+  endOne(11)
+  expect([...parameterVotes(state, 0)]).toHaveLength(3)
+  endOne(12)
+  expect([...parameterVotes(state, 0)]).toHaveLength(0)
+  expect(getParameterVote(state, 1, ann.id)).toBe(true)
+})
+
 describe('a vote on parameters', () => {
   const propose = (changes: readonly ParameterChange[], number = 0): void => {
-    putProposal(state, number, { proposer: cleo.id, deposit: 0n, endHeight: 10, changes })
+    putProposal(state, number, { proposer: cleo.id, deposit: 0n, endHeight: 10, yes: 0n, no: 0n, changes })
     const from = { type: 'account', id: cleo.id } as const
     move(state, { amount: 5n * DLLM, from, to: { type: 'deposit', proposal: number } })
     putSupply(state, { ...getSupply(state), proposalsMade: number + 1 })
   }
-  const vote = (who: Person, yes: boolean, number = 0): void => putParameterVote(state, number, { voter: who.id, yes })
+  const vote = (who: Person, yes: boolean, number = 0): void => castVote(state, number, { voter: who.id, yes })
   const fees: ParameterChange[] = [{ name: 'baseFeeMin', value: 7n }]
 
   test.each([

@@ -11,9 +11,10 @@ import { putEvidence } from '../../../../src/core/state/evidence-record.ts'
 import { stateFaults } from '../../../../src/core/state/invariants.ts'
 import { burn, issue, move, SUPPLY_MAX } from '../../../../src/core/state/money.ts'
 import {
+  castVote,
   getParameterVote,
+  parameterVoteKey,
   parameterVotes,
-  putParameterVote,
   putProposal,
 } from '../../../../src/core/state/proposals.ts'
 import { getSeed, putSeed } from '../../../../src/core/state/seed-record.ts'
@@ -25,7 +26,7 @@ import {
   type WriteState,
 } from '../../../../src/core/state/state.ts'
 import { getSupply, putSupply } from '../../../../src/core/state/supply.ts'
-import { isIterated } from '../../../../src/core/state/tables.ts'
+import { isIterated, TABLE } from '../../../../src/core/state/tables.ts'
 import { putUnbonding, unbondings } from '../../../../src/core/state/unbondings.ts'
 import { drawMembers, putValidatorSet } from '../../../../src/core/state/validator-sets.ts'
 import { getValidator, putValidator, type Validator } from '../../../../src/core/state/validators.ts'
@@ -37,6 +38,18 @@ const base = createStateStore(genesisState(testGenesis()))
 const fresh = () => overlayOn(base)
 const whole = (state: ReturnType<typeof fresh>) =>
   createStateStore([...base.entries('' as StateKey), ...state.changes()])
+
+const proposal = {
+  ...{ proposer: ann, deposit: 0n, endHeight: 10, yes: 0n, no: 0n },
+  changes: [{ name: 'voteMs' as const, value: 100n }],
+}
+const uncounted = (state: WriteState): void => {
+  putSupply(state, { ...getSupply(state), proposalsMade: 1 })
+  putProposal(state, 0, proposal)
+  state.set(parameterVoteKey(0, ann), Uint8Array.of(1))
+}
+const rankOfAnn = (state: WriteState): StateKey =>
+  [...state.entries(stateKey(TABLE.ranking))].map(([key]) => key).find((key) => key.endsWith(ann))!
 
 const ids = fc
   .uint8Array({ minLength: 20, maxLength: 20 })
@@ -89,9 +102,10 @@ describe('records are read as they were written', () => {
     const state = fresh()
     putSeed(state, hash('ab'.repeat(32)))
     expect(getSeed(state)).toBe('ab'.repeat(32))
-    putParameterVote(state, 3, { voter: ben, yes: false })
-    putParameterVote(state, 3, { voter: ann, yes: true })
-    putParameterVote(state, 30, { voter: ann, yes: true })
+    for (const number of [3, 30]) putProposal(state, number, proposal)
+    castVote(state, 3, { voter: ben, yes: false })
+    castVote(state, 3, { voter: ann, yes: true })
+    castVote(state, 30, { voter: ann, yes: true })
     expect([...parameterVotes(state, 3)]).toHaveLength(2)
     expect([getParameterVote(state, 3, ben), getParameterVote(state, 4, ben)]).toEqual([false, undefined])
   })
@@ -185,7 +199,7 @@ describe('a broken state is seen', () => {
     ],
     ['a wrong number of bonds', change(ann, { bonds: 2 }), /counts 2 bonds/, false],
     ['a tombstone without evidence', change(ann, { status: 'tombstoned' }), /against the evidence/, false],
-    ['evidence without a tombstone', (state) => putEvidence(state, { validator: ann, height: 1 }, 2), /against/, false],
+    ['evidence without a tombstone', (state) => putEvidence(state, ann, evidence), /against/, false],
     [
       'a key that changed its owner',
       (state) => putConsensusKey(state, person(1).consensus.publicKey, ben),
@@ -195,7 +209,10 @@ describe('a broken state is seen', () => {
     ['a key of nobody', (state) => putConsensusKey(state, new Uint8Array(32), cleo), /no validator/, false],
     ['an empty set', (state) => putValidatorSet(state, 5, []), /is empty/, false],
     ['a stranger in a set', (state) => putValidatorSet(state, 5, [stranger]), /stranger/, false],
-    ['votes on nothing', (state) => putParameterVote(state, 1, { voter: ann, yes: true }), /not open/, false],
+    ['votes on nothing', (state) => state.set(parameterVoteKey(1, ann), Uint8Array.of(1)), /not made yet/, false],
+    ['a vote that is not counted', uncounted, /sides of proposal 0/, false],
+    ['a validator out of its rank', (state) => state.set(rankOfAnn(state), undefined), /ranking/, false],
+    ['a wrong sum of bonds', (state) => putSupply(state, { ...getSupply(state), bonded: 1n }), /sum|bonded/, true],
     ['a proposal of no number', (state) => putProposal(state, 8, proposal), /not given yet/, false],
     ['an unknown table', (state) => state.set(stateKey(99, ''), Uint8Array.of(1)), /no table/, false],
   ])('%s', (_case, damage, fault, isInSums) => {
@@ -204,6 +221,6 @@ describe('a broken state is seen', () => {
     expect(stateFaults(whole(state)).join('\n')).toMatch(fault)
     expect(conservationFault(base, state.changes()) !== undefined).toBe(isInSums)
   })
+  const evidence = { height: 1, punishedHeight: 2, since: 1, slash: 50 }
   const stranger = { id: cleo, consensusKey: new Uint8Array(32), seedKey: new Uint8Array(48), stake: 1n }
-  const proposal = { proposer: ann, deposit: 0n, endHeight: 10, changes: [{ name: 'voteMs' as const, value: 100n }] }
 })

@@ -1,5 +1,6 @@
 /** The contracts one by one: what each changes when accepted, and by which code each refusal is known. */
 import { beforeAll, describe, expect, test } from 'vitest'
+import { CHAIN_LIMITS } from '../../../../src/base/chain-limits.ts'
 import type { ParameterName } from '../../../../src/core/parameters.ts'
 import { getAccount, putAccount } from '../../../../src/core/state/accounts.ts'
 import { getBond } from '../../../../src/core/state/bonds.ts'
@@ -7,8 +8,15 @@ import { ownerOfConsensusKey } from '../../../../src/core/state/consensus-keys.t
 import { conservationFault } from '../../../../src/core/state/conservation.ts'
 import { stateFaults } from '../../../../src/core/state/invariants.ts'
 import { move } from '../../../../src/core/state/money.ts'
-import { getParameterVote, getProposal, removeProposal } from '../../../../src/core/state/proposals.ts'
+import {
+  forgetVotes,
+  getParameterVote,
+  getProposal,
+  putProposal,
+  removeProposal,
+} from '../../../../src/core/state/proposals.ts'
 import { createStateStore, type Overlay, overlayOn, type WriteState } from '../../../../src/core/state/state.ts'
+import { getSupply, putSupply } from '../../../../src/core/state/supply.ts'
 import { unbondings } from '../../../../src/core/state/unbondings.ts'
 import { getValidator, putValidator } from '../../../../src/core/state/validators.ts'
 import { applyTransaction, checkTransaction, type TransactionContext } from '../../../../src/core/transaction/check.ts'
@@ -124,10 +132,10 @@ describe('unbond', () => {
     expect(getAccount(state, ann.id).bonded).toBe(0n)
     const common = { owner: ann.id, validator: ann.id }
     expect([...unbondings(state)]).toEqual([
-      { ...common, dueHeight: 25, begunHeight: 5, amount: 50n * DLLM },
-      { ...common, dueHeight: 26, begunHeight: 6, amount: 50n * DLLM },
+      { ...common, dueHeight: 35, begunHeight: 5, amount: 50n * DLLM },
+      { ...common, dueHeight: 36, begunHeight: 6, amount: 50n * DLLM },
     ])
-    expect([...unbondings(state, 26)]).toHaveLength(1)
+    expect([...unbondings(state, 36)]).toHaveLength(1)
   })
 
   test.each([
@@ -206,7 +214,7 @@ describe('propose-parameters and vote-parameters', () => {
     run(change('validatorsMax', 7n))
     run(change('validatorsMax', 8n))
     expect(getProposal(state, 0)).toEqual({
-      ...{ proposer: cleo.id, deposit: 5n * DLLM, endHeight: 10 },
+      ...{ proposer: cleo.id, deposit: 5n * DLLM, endHeight: 10, yes: 0n, no: 0n },
       changes: [{ name: 'validatorsMax', value: 7n }],
     })
     expect(getProposal(state, 1)?.deposit).toBe(5n * DLLM)
@@ -217,6 +225,7 @@ describe('propose-parameters and vote-parameters', () => {
     ['to change the length of epochs', change('epochBlocks', 20n), 'PARAMETER_FIXED'],
     ['beyond a bound', change('validatorsMax', 0n), 'PARAMETER_OUT_OF_BOUNDS'],
     ['that does not go with the rest', change('blockUnitsTarget', 70_000n), 'PARAMETER_OUT_OF_BOUNDS'],
+    ['that lets stake leave before it can be punished', change('unbondingBlocks', 29n), 'PARAMETER_OUT_OF_BOUNDS'],
     ['without the deposit', { ...change('validatorsMax', 7n), by: person(5) }, 'INSUFFICIENT_FUNDS'],
   ])('a proposal %s is refused', (_case, step, code) => {
     state = overlayOn(network.state)
@@ -235,13 +244,41 @@ describe('propose-parameters and vote-parameters', () => {
     refuses({ type: 7, body: { proposal: 0, yes: true }, by: ben, at: { height: 11 } }, 'VOTE_ENDED')
   })
 
-  test('a proposal is removed with its votes, when its deposit is out', () => {
+  test('a vote counts with what its voter has bonded, as that changes', () => {
+    state = overlayOn(network.state)
+    run(change('validatorsMax', 7n))
+    run({ type: 7, body: { proposal: 0, yes: true }, by: ann })
+    run({ type: 7, body: { proposal: 0, yes: false }, by: ben })
+    expect(getProposal(state, 0)).toMatchObject({ yes: 100n * DLLM, no: 100n * DLLM })
+    run({ ...bond(ben, 20n * DLLM), by: ann })
+    run({ ...unbond(ben, 70n * DLLM), by: ben })
+    expect(getProposal(state, 0)).toMatchObject({ yes: 120n * DLLM, no: 30n * DLLM })
+    run({ type: 7, body: { proposal: 0, yes: true }, by: ben })
+    expect(getProposal(state, 0)).toMatchObject({ yes: 150n * DLLM, no: 0n })
+  })
+
+  test('no more proposals are open than a change of a bond can look at', () => {
+    state = overlayOn(network.state)
+    for (let number = 0; number < CHAIN_LIMITS.openProposalsMax; number++) {
+      const draft = { proposer: dan.id, deposit: 0n, endHeight: 10, yes: 0n, no: 0n }
+      putProposal(state, number, { ...draft, changes: [{ name: 'validatorsMax', value: 7n }] })
+    }
+    putSupply(state, { ...getSupply(state), proposalsMade: CHAIN_LIMITS.openProposalsMax })
+    refuses(change('validatorsMax', 7n), 'PROPOSALS_FULL')
+    removeProposal(state, 3)
+    run(change('validatorsMax', 7n))
+    refuses(change('validatorsMax', 7n), 'PROPOSALS_FULL')
+  })
+
+  test('a proposal is removed when its deposit is out, and its votes are forgotten piece by piece', () => {
     state = overlayOn(network.state)
     run(change('validatorsMax', 7n))
     run({ type: 7, body: { proposal: 0, yes: true }, by: ann })
     expect(() => removeProposal(state, 0)).toThrow('without money')
     move(state, { amount: 5n * DLLM, from: { type: 'deposit', proposal: 0 }, to: { type: 'burnt' } })
     removeProposal(state, 0)
+    expect(getProposal(state, 0)).toBeUndefined()
+    forgetVotes(state, 1)
     expect(getParameterVote(state, 0, ann.id)).toBeUndefined()
     expect(stateFaults(createStateStore([...network.state.entries('' as never), ...state.changes()]))).toEqual([])
   })

@@ -13,9 +13,10 @@ import { getBond } from '../../../../src/core/state/bonds.ts'
 import { conservationFault } from '../../../../src/core/state/conservation.ts'
 import { getEvidence } from '../../../../src/core/state/evidence-record.ts'
 import { stateFaults } from '../../../../src/core/state/invariants.ts'
+import { payUnbonding, punish, slashOf } from '../../../../src/core/state/slash.ts'
 import { createStateStore, type Overlay, overlayOn } from '../../../../src/core/state/state.ts'
 import { getSupply } from '../../../../src/core/state/supply.ts'
-import { unbondings } from '../../../../src/core/state/unbondings.ts'
+import { putUnbonding, unbondings } from '../../../../src/core/state/unbondings.ts'
 import { drawMembers } from '../../../../src/core/state/validator-sets.ts'
 import { getValidator } from '../../../../src/core/state/validators.ts'
 import { applyTransaction, checkTransaction, type TransactionContext } from '../../../../src/core/transaction/check.ts'
@@ -29,6 +30,7 @@ import {
   testGenesis,
   testNetwork,
 } from '../../../chain-accounts.ts'
+import { countedState } from '../../../counted-state.ts'
 
 const [ann, ben, cleo, dan] = [1, 2, 3, 4].map(person) as [Person, Person, Person, Person]
 const one = hash('11'.repeat(32))
@@ -80,7 +82,7 @@ describe('a validator is punished', () => {
   ])('%s', (_case, evidence) => {
     run(5, evidence())
     expect(getValidator(state, ann.id)).toMatchObject({ status: 'tombstoned', stake: 95n * DLLM })
-    expect(getEvidence(state, { validator: ann.id, height: 8 })).toBe(10)
+    expect(getEvidence(state, ann.id)).toEqual({ height: 8, punishedHeight: 10, since: 1, slash: 50 })
     expect(drawMembers(state, network.context.parameters).map(({ id }) => id)).toEqual([ben.id])
     expect(conservationFault(network.state, state.changes())).toBeUndefined()
     expect(stateFaults(createStateStore([...network.state.entries('' as never), ...state.changes()]))).toEqual([])
@@ -101,15 +103,43 @@ describe('a validator is punished', () => {
     run(5, votes({ height: 25 }, { height: 25, blockHash: two }), { at: { height: 28 } })
     expect(getBond(state, { validator: ann.id, owner: ann.id })).toBe((90n * DLLM * 95n) / 100n)
     expect(getBond(state, { validator: ann.id, owner: cleo.id })).toBe(DLLM + 19n - (DLLM + 19n) / 20n)
-    const left = [...unbondings(state)].map(({ begunHeight, validator, amount }) => [begunHeight, validator, amount])
-    expect(left).toContainEqual([10, ann.id, 7n * DLLM])
-    expect(left).toContainEqual([11, ann.id, (3n * DLLM * 95n) / 100n])
-    expect(left).toContainEqual([11, ben.id, 3n * DLLM])
-    const slashed = (90n * DLLM) / 20n + (DLLM + 19n) / 20n + (3n * DLLM) / 20n
+    const left = [...unbondings(state)].map((each) => [each.begunHeight, each.validator, slashOf(state, each)])
+    expect(left).toContainEqual([10, ann.id, 0n])
+    expect(left).toContainEqual([11, ann.id, (3n * DLLM) / 20n])
+    expect(left).toContainEqual([11, ben.id, 0n])
+    const slashed = (90n * DLLM) / 20n + (DLLM + 19n) / 20n
     // 2,000 units at a base fee of 10 come back out of the slash; the tip of 2 per unit does not.
     expect(getAccount(state, dan.id).balance).toBe(before.dan - 4_000n)
     expect(getSupply(state).burnt).toBe(before.burnt + slashed)
+    const paid = getAccount(state, ann.id).balance
+    for (const unbonding of [...unbondings(state)]) payUnbonding(state, unbonding)
+    expect(getAccount(state, ann.id).balance).toBe(paid + 7n * DLLM + (3n * DLLM * 95n) / 100n)
+    expect(getSupply(state).burnt).toBe(before.burnt + slashed + (3n * DLLM) / 20n)
     expect(conservationFault(network.state, state.changes())).toBeUndefined()
+  })
+
+  test('at a cost that does not hang on how many unbondings there are', () => {
+    const costOf = (unbonded: number): number => {
+      const target = overlayOn(network.state)
+      for (let number = 0; number < unbonded; number++) {
+        const id = { dueHeight: 40 + number, owner: ann.id, validator: number % 2 === 0 ? ann.id : ben.id }
+        putUnbonding(target, { ...id, begunHeight: 10 }, 1n)
+      }
+      const counted = countedState(target)
+      const evidence = { height: 8, punishedHeight: 10, since: 1, slash: 50 }
+      punish(counted, { validator: ann.id, evidence, reporter: dan.id, refund: 1n })
+      return counted.touched
+    }
+    expect(costOf(500)).toBe(costOf(0))
+  })
+
+  test('and what leaves in the block of the punishment waits for the next, or it would be slashed twice', () => {
+    run(5, votes({}, { blockHash: two }))
+    const leave = (height: number): void =>
+      run(3, { validator: ann.id, amount: 95n * DLLM }, { by: ann, at: { height } })
+    expect(() => leave(10)).toThrow(expect.objectContaining({ code: 'JUST_PUNISHED' }))
+    leave(11)
+    expect([...unbondings(state)].map((each) => slashOf(state, each))).toEqual([0n])
   })
 
   test('down to nothing when a vote made the slash whole', () => {
@@ -153,8 +183,8 @@ describe('evidence is refused', () => {
   })
 
   test('when the stake behind it is free again, and not a block before', () => {
-    refuses(votes({}, { blockHash: two }), 'EVIDENCE_TOO_OLD', { height: 29 })
-    run(5, votes({}, { blockHash: two }), { at: { height: 28 } })
+    refuses(votes({}, { blockHash: two }), 'EVIDENCE_TOO_OLD', { height: 39 })
+    run(5, votes({}, { blockHash: two }), { at: { height: 38 } })
   })
 })
 
