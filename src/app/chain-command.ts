@@ -138,17 +138,28 @@ export abstract class ChainCommand extends WalletCommand {
     const { call, prepare } = await makeCall({ chain, holder })
     const keys = async (): Promise<KeyPair> => (await holder.open()).keys(holder.choice)
     const { clock } = this.system(flags)
-    const sent = await sendTransaction(
+    let id = ''
+    const look = (): string => `dllm chain tx ${id}${flags.network === undefined ? '' : ` --network ${flags.network}`}`
+    const { stalledText } = await import('./chain/wait-for-block.ts')
+    const sending = sendTransaction(
       { call, sender: holder.id, fees },
       {
         ...{ chain, clock, signal: this.signal, keys, prepare, waits: flags.wait },
         confirm: (plan) => this.#confirmSending(plan, chain, flags),
-        onSent: ({ id }) => {
+        onSent: (sent) => {
+          id = sent.id
           this.printLine(`Transaction  ${id}`)
-          this.note(flags.wait ? 'Sent. Waiting for its block…' : `Sent. \`dllm chain tx\` shows what becomes of it.`)
+          this.note(flags.wait ? 'Sent. Waiting for its block…' : `Sent. \`${look()}\` shows what becomes of it.`)
         },
+        onStalled: (head) =>
+          this.note(stalledText({ head, nowMs: clock.wallMs(), title: call.lines[0] ?? '', look: look() })),
       },
     )
+    const sent = await sending.catch((error: unknown) => {
+      if (id !== '' && this.signal.aborted)
+        this.note(`It was sent all the same; \`${look()}\` shows what becomes of it.`)
+      throw error
+    })
     if (sent.height !== undefined) this.printLine(`In block     ${sent.height}`)
     if (sent.fee !== undefined) this.printLine(`Fee          ${money(sent.fee)}`)
     return sent

@@ -5,7 +5,6 @@
  * @module
  */
 import type { AccountId } from '../../base/brand.ts'
-import { NODE_LIMITS } from '../../base/chain-limits.ts'
 import { Writer } from '../../base/codec.ts'
 import { HouseError } from '../../base/error.ts'
 import type { Clock } from '../../base/ports.ts'
@@ -14,12 +13,12 @@ import { addressOfAccount } from '../../core/fields.ts'
 import { dllm, insufficientFunds } from '../../core/transaction/refusals.ts'
 import { decodeTransaction, signTransaction } from '../../core/transaction/transaction.ts'
 import { parseGrains } from '../../core/units.ts'
-import { withDeadline } from '../../net/deadline.ts'
 import { viewTransaction } from './block-views.ts'
 import type { ChainCall } from './calls.ts'
-import type { AccountView, ChainAccess, TransactionView } from './chain-access.ts'
+import type { AccountView, ChainAccess, HeadView, TransactionView } from './chain-access.ts'
+import { waitForBlock } from './wait-for-block.ts'
 
-export class SendError extends HouseError<'SEND_DECLINED' | 'CHAIN_STILL_WAITING'> {}
+export class SendError extends HouseError<'SEND_DECLINED'> {}
 
 /** What the sender wants beside the call; what is left out follows from the chain. */
 export interface FeeWish {
@@ -58,6 +57,8 @@ export interface SendSteps {
   /** What must be on disk before anybody knows of the transaction. */
   readonly prepare?: (() => Promise<void>) | undefined
   readonly onSent: (transaction: TransactionView) => void
+  /** Told once while it waits, when no block becomes final; `head`: the newest one that did. */
+  readonly onStalled: (head: HeadView) => void
   /** Whether to wait for the block. */
   readonly waits: boolean
 }
@@ -67,12 +68,12 @@ const TIP_DEFAULT = 1n
 /** The base fee may double before the transaction has to wait: six full blocks in a row. */
 const BASE_FEE_ROOM = 2n
 
-/** @throws InsufficientFunds of core before anything is asked; SendError; whatever the node refuses it with. */
+/** @throws InsufficientFunds of core before anything is asked; SendError; WaitError; whatever the node refuses it with. */
 export async function sendTransaction(
   wish: { readonly call: ChainCall; readonly sender: AccountId; readonly fees: FeeWish },
   steps: SendSteps,
 ): Promise<TransactionView> {
-  const { chain, signal, clock } = steps
+  const { chain, signal } = steps
   const plan = await planTransaction(chain, wish, signal)
   await steps.confirm(plan)
   const keys = await steps.keys()
@@ -81,9 +82,7 @@ export async function sendTransaction(
   const id = await chain.submit(bytes, signal)
   const waiting = viewTransaction(decodeTransaction(bytes), chain.network.kind)
   steps.onSent(waiting)
-  if (!steps.waits) return waiting
-  const late = (): SendError => stillWaiting(id)
-  return withDeadline({ clock, limitMs: NODE_LIMITS.waitMs, late, signal }, (either) => chain.waitFor(id, either))
+  return steps.waits ? waitForBlock(id, steps) : waiting
 }
 
 /** Nonce and fee from the chain as it is now. @throws TransactionError INSUFFICIENT_FUNDS. */
@@ -141,10 +140,4 @@ function signPlan({ call, nonce, maxFee, tip }: TransactionPlan, { network }: Ch
   call.contract.write(writer, call.body)
   const { type } = call.contract
   return signTransaction(network.networkId, { type, nonce, maxFee, tip, body: writer.finish() }, keys)
-}
-
-function stillWaiting(id: string): SendError {
-  const seconds = NODE_LIMITS.waitMs / 1_000
-  const message = `The transaction was sent and is in no block after ${seconds} s. It still waits: look with \`dllm chain tx ${id}\`, or send it again with --nonce and a higher --tip and --max-fee.`
-  return new SendError('CHAIN_STILL_WAITING', message, { details: { id } })
 }

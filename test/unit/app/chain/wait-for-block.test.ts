@@ -1,0 +1,86 @@
+/** Waiting for a transaction's block on a chain that goes on, stands still, or takes up again. */
+import { expect, test } from 'vitest'
+import type { ChainAccess, HeadView, TransactionView } from '../../../../src/app/chain/chain-access.ts'
+import { stalledText, waitForBlock } from '../../../../src/app/chain/wait-for-block.ts'
+import { hash } from '../../../../src/base/brand.ts'
+import { createFakeClock } from '../../../fake-clock.ts'
+
+const ID = hash('ab'.repeat(32))
+const LAST_BLOCK_MS = Date.UTC(2026, 10, 21, 9, 4, 33)
+
+interface World {
+  /** Block numbers that are told, one per look; the last one stays. */
+  readonly heights: readonly number[]
+  /** The look at which the transaction is in a block; never if left out. */
+  readonly finalAtLook?: number
+  readonly commitMs?: string
+}
+
+async function wait({ heights, finalAtLook, commitMs = '1000' }: World): Promise<{ told: number[]; end: unknown }> {
+  const told: number[] = []
+  const settled = Promise.withResolvers<TransactionView>()
+  let looks = 0
+  const chain = {
+    parameters: async () => ({ values: { commitMs }, proposals: [] }),
+    head: async () => {
+      const height = heights[Math.min(looks++, heights.length - 1)]!
+      if (looks === finalAtLook) settled.resolve({ id: ID, height } as TransactionView)
+      return { height, timeMs: LAST_BLOCK_MS } as HeadView
+    },
+    waitFor: () => settled.promise,
+  } as unknown as ChainAccess
+  const clock = createFakeClock()
+  const { signal } = new AbortController()
+  let isOver = false
+  const waiting = waitForBlock(ID, { chain, clock, signal, onStalled: ({ height }) => told.push(height) })
+  const ending = waiting.catch((error: unknown) => error).finally(() => (isOver = true))
+  while (!isOver) {
+    clock.advance(1_000)
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+  const end = await ending
+  return { told, end }
+}
+
+test('says nothing while blocks become final', async () => {
+  const { told, end } = await wait({ heights: [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12], finalAtLook: 12 })
+  expect(end).toMatchObject({ id: ID, height: 12 })
+  expect(told).toEqual([])
+})
+
+test('says once that none does, and goes on waiting', async () => {
+  const { told, end } = await wait({ heights: [6, 7] })
+  expect(told).toEqual([7])
+  expect(end).toMatchObject({ code: 'CHAIN_STILL_WAITING' })
+  expect((end as Error).message).toMatch(/no block has become final since 2026-11-21 09:04:33 UTC.*`dllm chain tx /)
+})
+
+test('says nothing of a pause', async () => {
+  const { told, end } = await wait({ heights: [7], finalAtLook: 4 })
+  expect(end).toMatchObject({ id: ID })
+  expect(told).toEqual([])
+})
+
+test('a chain that takes its time between blocks does not stand still', async () => {
+  const { told, end } = await wait({ heights: [1, 1, 1, 1, 1, 1, 2], finalAtLook: 8, commitMs: '20000' })
+  expect(end).toMatchObject({ id: ID })
+  expect(told).toEqual([])
+})
+
+test('a transaction that blocks pass by is told to be sent again with a higher fee', async () => {
+  const { told, end } = await wait({ heights: Array.from({ length: 200 }, (_, height) => height) })
+  expect(told).toEqual([])
+  expect((end as Error).message).toMatch(/higher --tip/)
+})
+
+test('the person who waits learns since when, what waits, and how to look later', () => {
+  const head = { height: 1_204, timeMs: LAST_BLOCK_MS } as HeadView
+  const look = `dllm chain tx ${ID}`
+  const text = stalledText({ head, nowMs: LAST_BLOCK_MS + 32_000, title: 'Send 12.5 DLLM', look })
+  for (const line of text.split('\n')) expect(line.length).toBeLessThanOrEqual(80)
+  expect(text.replace(/\s+/g, ' ')).toBe(
+    'No block has become final since 2026-11-21 09:04:33 UTC (block 1204, 32 s ago): too few of the validators vote, ' +
+      'or they cannot be reached. What was sent (Send 12.5 DLLM) waits for them. It is safe to press Ctrl-C: that ends ' +
+      `only this waiting. To look later: ${look}`,
+  )
+})
