@@ -2,13 +2,16 @@
 /**
  * The program as built: `dist/` and the manifest. Compiled code is cached between runs, and `dllm --help` is printed from
  * the manifest before oclif loads. Errors that a command cannot catch, because none was found, end here.
+ * Advice names commands as the person types them: `npx dllm …` for who came by npx.
  */
 import { readFileSync } from 'node:fs'
 import module from 'node:module'
+import { fileURLToPath } from 'node:url'
 
 const words = process.argv.slice(2)
 // `dllm help wallet send` is `dllm wallet send --help`.
 const argv = words[0] === 'help' && words.length > 1 ? [...words.slice(1), '--help'] : words
+const bin = nameTyped()
 process.stdout.on('error', endWithReader)
 const [major, minor] = process.versions.node.split('.').map(Number)
 if (major < 22 || (major === 22 && minor < 12)) {
@@ -19,6 +22,12 @@ if (major < 22 || (major === 22 && minor < 12)) {
   )
 } else if (!printRootHelp()) {
   await runCommand()
+}
+
+/** npx says whose script it runs; processes that this one starts inherit that, and only their logs show it. */
+function nameTyped() {
+  const { npm_lifecycle_event: event, npm_lifecycle_script: script = '' } = process.env
+  return event === 'npx' && /^['"]?dllm\b/.test(script) ? 'npx dllm' : 'dllm'
 }
 
 /** A reader that leaves early, as `head` does, has what it wanted; ending lets miners stop too. */
@@ -33,7 +42,8 @@ function printRootHelp() {
   try {
     const { rootHelp, version } = JSON.parse(readFileSync(new URL('../oclif.manifest.json', import.meta.url), 'utf8'))
     const userAgent = `dllm/${version} ${process.platform}-${process.arch} node-${process.version}`
-    process.stdout.write(`${rootHelp.replace('<%= userAgent %>', userAgent)}\n`)
+    const text = rootHelp.replace('<%= userAgent %>', userAgent).replace('$ dllm', `$ ${bin}`)
+    process.stdout.write(`${text}\n`)
     return true
   } catch {
     return false
@@ -46,7 +56,7 @@ async function runCommand() {
   // There is nothing to transpile: bin/dev.js runs the sources.
   settings.enableAutoTranspile = false
   try {
-    await run(argv, import.meta.url)
+    await run(argv, await loadOptions())
     await flush()
   } catch (error) {
     if (error instanceof Errors.ExitError) {
@@ -59,6 +69,14 @@ async function runCommand() {
   }
 }
 
+/** oclif takes the name of the program from package.json. */
+async function loadOptions() {
+  if (bin === 'dllm') return import.meta.url
+  const pjson = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'))
+  pjson.oclif.bin = bin
+  return { root: fileURLToPath(new URL('..', import.meta.url)), pjson }
+}
+
 /** Of a command that takes no arguments, oclif takes an argument for the name of another command. */
 function unknownText(typed) {
   const names = typed.split(' ')
@@ -66,10 +84,10 @@ function unknownText(typed) {
     const known = names.slice(0, length).join(' ')
     const rest = names.slice(length).join(' ')
     const kind = kindOf(known)
-    if (kind === 'command') return `\`dllm ${known}\` does not take "${rest}". See \`dllm ${known} --help\`.`
-    if (kind === 'topic') return `There is no command "${typed}". See \`dllm ${known} --help\`.`
+    if (kind === 'command') return `\`${bin} ${known}\` does not take "${rest}". See \`${bin} ${known} --help\`.`
+    if (kind === 'topic') return `There is no command "${typed}". See \`${bin} ${known} --help\`.`
   }
-  return `There is no command "${typed}". See \`dllm --help\`.`
+  return `There is no command "${typed}". See \`${bin} --help\`.`
 }
 
 function kindOf(name) {

@@ -82,9 +82,20 @@ export abstract class BaseCommand extends Command {
     return openHome({ path: flags.home ?? defaultHomePath() })
   }
 
-  /** Text for people, as is; nothing under --json. */
+  /** Text for people; nothing under --json. */
   protected print(text: string): void {
+    this.write(this.asTyped(text))
+  }
+
+  /** Text that is not ours, as is; nothing under --json. */
+  protected write(text: string): void {
     if (!this.jsonEnabled()) process.stdout.write(text)
+  }
+
+  /** Commands that a text names, as the person types them: `npx dllm …` for who came by npx. */
+  protected asTyped(text: string): string {
+    const { bin } = this.config
+    return bin === 'dllm' ? text : text.replace(/(`|^ +)dllm (?=[a-z])/gm, `$1${bin} `)
   }
 
   /** A line for people; nothing under --json. */
@@ -94,7 +105,7 @@ export abstract class BaseCommand extends Command {
 
   /** A remark for people on stderr that is not part of the result; nothing under --json. */
   protected note(text: string): void {
-    if (!this.jsonEnabled()) process.stderr.write(`${text}\n`)
+    if (!this.jsonEnabled()) process.stderr.write(this.asTyped(`${text}\n`))
   }
 
   /** One NDJSON line for programs; nothing without --json. The command's result becomes the last line. */
@@ -125,7 +136,7 @@ export abstract class BaseCommand extends Command {
       this.logJson({ error: { code, message, ...(details === undefined ? {} : { details }) } })
       return
     }
-    process.stderr.write(`Error: ${failure.message} (${failure.code})\n`)
+    process.stderr.write(this.asTyped(`Error: ${failure.message} (${failure.code})\n`))
     if (failure.code === 'USAGE') process.stderr.write(`See \`${this.#name()} --help\`.\n`)
     if (failure.stack !== undefined) process.stderr.write(`${failure.stack}\n`)
   }

@@ -51,7 +51,7 @@ export default class Chat extends BaseCommand {
       system: this.system(flags),
       signal: () => this.signal,
       isJson: this.jsonEnabled(),
-      print: (text) => this.print(text),
+      print: (text) => this.write(text),
       note: (text) => this.note(text),
       emit: (value) => this.emit(value),
     })

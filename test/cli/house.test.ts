@@ -21,8 +21,12 @@ interface Run {
 
 /** `dllm …` in a home of this file. */
 function dllm(...args: string[]): Promise<Run> {
+  return runWith({}, args)
+}
+
+function runWith(more: Record<string, string>, args: readonly string[]): Promise<Run> {
   return new Promise((resolve) => {
-    const env = { ...process.env, DLLM_HOME: join(root, 'home') }
+    const env = { ...process.env, DLLM_HOME: join(root, 'home'), ...more }
     execFile(process.execPath, [program, ...args], { env }, (error, stdout, stderr) => {
       resolve({ code: typeof error?.code === 'number' ? error.code : error ? -1 : 0, stdout, stderr })
     })
@@ -99,6 +103,19 @@ describe('dllm', () => {
     ['everything', 'There is no command "chian". See `dllm --help`.', ['help', 'chian']],
   ])('refuses what it does not know and points to the help of %s', async (_what, message, args) => {
     expect(await dllm(...args)).toEqual({ code: 2, stdout: '', stderr: `Error: ${message} (USAGE)\n` })
+  })
+
+  test.each([
+    ['an error', ['chain', 'head'], /with `npx dllm devnet up`/],
+    ['the end of a wrong command line', ['network', 'use'], /\nSee `npx dllm network use --help`\.\n$/],
+    ['an unknown command', ['chian'], /See `npx dllm --help`/],
+    ['all commands', [], /\$ npx dllm \[COMMAND\]/],
+    ['the help of a command', ['wallet', 'send', '--help'], /\$ npx dllm wallet send 12\.5/],
+  ])('names commands as who came by npx types them, in %s', async (_where, args, pattern) => {
+    const { stdout, stderr } = await runWith({ npm_lifecycle_event: 'npx', npm_lifecycle_script: "'dllm'" }, args)
+    expect(stdout + stderr).toMatch(pattern)
+    const other = await runWith({ npm_lifecycle_event: 'npx', npm_lifecycle_script: 'vitest run' }, args)
+    expect(other.stdout + other.stderr).not.toContain('npx dllm')
   })
 
   test('shows help of a topic and of a command', async () => {

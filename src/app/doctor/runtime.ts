@@ -41,7 +41,7 @@ export function checkNode(version: string = process.versions.node): Finding {
   const summary = `Node ${version} on ${process.platform}-${process.arch}.`
   const values = { version, platform: process.platform, architecture: process.arch }
   if (isEnough) return ok('node', summary, values)
-  const advice = `Install Node ${NODE_MAJOR_MIN}.${NODE_MINOR_MIN} or newer, or run \`npx dllm\`, which brings its own.`
+  const advice = `Install Node ${NODE_MAJOR_MIN}.${NODE_MINOR_MIN} or newer, and run this again with it.`
   return fail('node', summary, advice, values)
 }
 
