@@ -7,7 +7,12 @@ import { HouseError } from '../base/error.ts'
 import { type TransactionCode, TransactionError } from './transaction/contract.ts'
 
 export class MempoolError extends HouseError<
-  'MEMPOOL_KNOWN' | 'MEMPOOL_NONCE_TOO_FAR' | 'MEMPOOL_REPLACEMENT_TOO_CHEAP' | 'MEMPOOL_UNPAYABLE' | 'MEMPOOL_FULL'
+  | 'MEMPOOL_KNOWN'
+  | 'MEMPOOL_NONCE_TOO_FAR'
+  | 'MEMPOOL_REPLACEMENT_TOO_CHEAP'
+  | 'MEMPOOL_UNPAYABLE'
+  | 'MEMPOOL_FULL'
+  | 'MEMPOOL_BAD_PROOF'
 > {}
 
 /** accept: pass it on. ignore: do not, but nobody did wrong. reject: who sent it did not check it. */
@@ -27,6 +32,9 @@ const WRONG_EVERYWHERE: ReadonlySet<TransactionCode> = new Set<TransactionCode>(
   'BAD_EVIDENCE_SIGNATURE',
   'NO_CHANGES',
   'PARAMETER_FIXED',
+  'BAD_CONTEXT',
+  'BAD_SEGMENTS',
+  'BAD_PEER_PROOF',
 ])
 
 /** The verdict on a transaction that `add` refused. Other errors are bugs and are thrown on. */

@@ -7,6 +7,9 @@
 import type { AccountId } from '../../base/brand.ts'
 import { readAccount } from './accounts.ts'
 import { bondOfKey, readAmount } from './bonds.ts'
+import { readLease } from './leases.ts'
+import { readMiner } from './miners.ts'
+import { readModel } from './models.ts'
 import { readProposal } from './proposals.ts'
 import type { ReadState, StateChanges, StateKey } from './state.ts'
 import { readSupply } from './supply.ts'
@@ -62,6 +65,12 @@ function count(sums: Sums, key: StateKey, bytes: Uint8Array | undefined, sign: b
     sums.held += sign * decodeRecord(bytes, readAmount)
   } else if (table === TABLE.proposal) {
     sums.held += sign * decodeRecord(bytes, readProposal).deposit
+  } else if (table === TABLE.model) {
+    sums.held += sign * decodeRecord(bytes, readModel).deposit
+  } else if (table === TABLE.miner) {
+    sums.held += sign * decodeRecord(bytes, readMiner).deposit
+  } else if (table === TABLE.lease) {
+    sums.held += sign * decodeRecord(bytes, readLease).escrow
   } else if (table === TABLE.supply) {
     const { genesis, issued, burnt, pool, bonded } = decodeRecord(bytes, readSupply)
     sums.bonded += sign * bonded

@@ -8,6 +8,7 @@ import { accounts, getAccount } from './accounts.ts'
 import { type Bond, bonds } from './bonds.ts'
 import { consensusKeyOwners, ownerOfConsensusKey } from './consensus-keys.ts'
 import { punishedValidators } from './evidence-record.ts'
+import { marketFaults, marketGrains } from './market-invariants.ts'
 import { SUPPLY_MAX } from './money.ts'
 import { getParameters } from './parameters-record.ts'
 import { openProposals, parameterVotes, proposalNumbers, proposals, votedProposals } from './proposals.ts'
@@ -28,6 +29,7 @@ export function stateFaults(state: ReadState): string[] {
     ...rankingFaults(state),
     ...setFaults(state),
     ...proposalFaults(state),
+    ...marketFaults(state),
   ]
 }
 
@@ -38,7 +40,7 @@ function* tableFaults(state: ReadState): Iterable<string> {
 
 function* supplyFaults(state: ReadState): Iterable<string> {
   const { genesis, issued, burnt, pool, bonded } = getSupply(state)
-  let held = pool
+  let held = pool + marketGrains(state)
   for (const [, { balance }] of accounts(state)) held += balance
   for (const { amount } of bonds(state)) held += amount
   for (const { amount } of unbondings(state)) held += amount

@@ -5,21 +5,27 @@
  * @module
  */
 import { assert, unreachable } from '../../base/assert.ts'
-import type { AccountId } from '../../base/brand.ts'
+import type { AccountId, Hash } from '../../base/brand.ts'
 import { getAccount, putAccount } from './accounts.ts'
 import { type BondId, getBond, putBond } from './bonds.ts'
+import { getLease, putLease } from './leases.ts'
+import { getMiner, putMiner } from './miners.ts'
+import { getModel, putModel } from './models.ts'
 import { getProposal, putProposal, reweighVotes } from './proposals.ts'
 import type { WriteState } from './state.ts'
 import { getSupply, putSupply, type Supply } from './supply.ts'
 import { getUnbonding, putUnbonding, type UnbondingId } from './unbondings.ts'
 import { getValidator, putValidator } from './validators.ts'
 
-/** A place that holds grains. Bonds need their validator's record, deposits their proposal's. */
+/** A place that holds grains. Bonds need their validator's record, and what belongs to a record needs that record. */
 export type Pot =
   | { readonly type: 'account'; readonly id: AccountId }
   | ({ readonly type: 'bond' } & BondId)
   | ({ readonly type: 'unbonding' } & UnbondingId)
   | { readonly type: 'deposit'; readonly proposal: number }
+  | { readonly type: 'model'; readonly model: Hash }
+  | { readonly type: 'collateral'; readonly operator: AccountId }
+  | { readonly type: 'escrow'; readonly lease: Hash }
   | { readonly type: 'pool' }
 
 /** Where grains come from at the start: only `genesisState` takes from it. */
@@ -94,6 +100,15 @@ function add(state: WriteState, pot: Pot, change: bigint): void {
     case 'deposit':
       addToDeposit(state, pot.proposal, change)
       break
+    case 'model':
+      addToModel(state, pot.model, change)
+      break
+    case 'collateral':
+      addToCollateral(state, pot.operator, change)
+      break
+    case 'escrow':
+      addToEscrow(state, pot.lease, change)
+      break
     case 'pool':
       changeSupply(state, ({ pool }) => ({ pool: sum(pool, change) }))
       break
@@ -112,6 +127,24 @@ function addToDeposit(state: WriteState, number: number, change: bigint): void {
   const proposal = getProposal(state, number)
   assert(proposal !== undefined, 'a deposit belongs to a proposal')
   putProposal(state, number, { ...proposal, deposit: sum(proposal.deposit, change) })
+}
+
+function addToModel(state: WriteState, model: Hash, change: bigint): void {
+  const record = getModel(state, model)
+  assert(record !== undefined, 'a deposit belongs to a model')
+  putModel(state, model, { ...record, deposit: sum(record.deposit, change) })
+}
+
+function addToCollateral(state: WriteState, operator: AccountId, change: bigint): void {
+  const miner = getMiner(state, operator)
+  assert(miner !== undefined, 'a deposit belongs to a miner')
+  putMiner(state, operator, { ...miner, deposit: sum(miner.deposit, change) })
+}
+
+function addToEscrow(state: WriteState, id: Hash, change: bigint): void {
+  const lease = getLease(state, id)
+  assert(lease !== undefined, 'an escrow belongs to a lease')
+  putLease(state, id, { ...lease, escrow: sum(lease.escrow, change) })
 }
 
 function addToBond(state: WriteState, id: BondId, change: bigint): void {

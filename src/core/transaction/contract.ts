@@ -48,6 +48,44 @@ export type TransactionCode =
   | 'NO_SUCH_PROPOSAL'
   | 'VOTE_ENDED'
   | 'NOTHING_BONDED'
+  | 'BAD_CONTEXT'
+  | 'BAD_SEGMENTS'
+  | 'MODEL_EXISTS'
+  | 'MODELS_FULL'
+  | 'PRICE_OUT_OF_BOUNDS'
+  | 'NO_SUCH_MODEL'
+  | 'MODEL_RETIRED'
+  | 'NOT_THE_PUBLISHER'
+  | 'MINER_SLASHED_OUT'
+  | 'PEER_KEY_USED'
+  | 'PEER_KEY_CHANGED'
+  | 'DEPOSIT_TOO_SMALL'
+  | 'BAD_PEER_PROOF'
+  | 'NO_SUCH_MINER'
+  | 'DEPOSIT_LOCKED'
+  | 'NO_SUCH_PLACEMENT'
+  | 'STALE_INCARNATION'
+  | 'BAD_RUN'
+  | 'ALREADY_PAST'
+  | 'TOO_LONG_AHEAD'
+  | 'BID_ABOVE_PRICE_MAX'
+  | 'PLACEMENTS_FULL'
+  | 'NO_SUCH_MODEL'
+  | 'MODEL_RETIRED'
+  | 'TOO_LONG_AHEAD'
+  | 'EXPIRY_PASSED'
+  | 'BAD_CUTS'
+  | 'PRICE_ABOVE_MAX'
+  | 'NO_MINER'
+  | 'LEASES_FULL'
+  | 'NO_SUCH_LEASE'
+  | 'NOT_THE_PAYER'
+  | 'LEASE_CLOSED'
+  | 'NOT_A_LOT_OF_YOURS'
+  | 'VOUCHER_OF_ANOTHER_LEASE'
+  | 'BAD_VOUCHER_SIGNATURE'
+  | 'VOUCHER_ABOVE_CAP'
+  | 'TOO_MANY_RECEIPTS'
 
 /** Why a transaction is refused; the sentence says what the sender can do. */
 export class TransactionError extends HouseError<TransactionCode> {}
@@ -65,6 +103,8 @@ export interface ContractContext {
 /** A call: whose, and what the sender can still spend when the fee is set aside. */
 export interface Call<Body> {
   readonly sender: AccountId
+  /** Of the transaction. */
+  readonly nonce: bigint
   readonly body: Body
   /** Grains. */
   readonly spendable: bigint

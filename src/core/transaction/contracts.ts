@@ -4,12 +4,17 @@
  */
 import { bond } from './bond.ts'
 import type { Contract } from './contract.ts'
+import { place } from './place.ts'
 import { proposeParameters } from './propose-parameters.ts'
+import { registerMiner } from './register-miner.ts'
+import { registerModel } from './register-model.ts'
 import { registerValidator } from './register-validator.ts'
 import { reportDoubleSign } from './report-double-sign.ts'
+import { retireModel } from './retire-model.ts'
 import { transfer } from './transfer.ts'
 import { unbond } from './unbond.ts'
 import { voteParameters } from './vote-parameters.ts'
+import { withdrawDeposit } from './withdraw-deposit.ts'
 
 /** In the order of their numbers. */
 export const CONTRACTS: readonly Contract<unknown>[] = [
@@ -20,6 +25,11 @@ export const CONTRACTS: readonly Contract<unknown>[] = [
   reportDoubleSign,
   proposeParameters,
   voteParameters,
+  registerModel,
+  retireModel,
+  registerMiner,
+  withdrawDeposit,
+  place,
 ]
 
 const byType = new Map(CONTRACTS.map((contract) => [contract.type, contract]))

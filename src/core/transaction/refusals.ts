@@ -2,7 +2,9 @@
  * Refusals that several contracts share, and amounts in their sentences. Spec: docs/spec/transactions.md.
  * @module
  */
-import { type AccountId, grains } from '../../base/brand.ts'
+import { type AccountId, grains, type Hash } from '../../base/brand.ts'
+import { getMiner, type MinerRecord } from '../state/miners.ts'
+import { getModel, type ModelRecord } from '../state/models.ts'
 import type { ReadState } from '../state/state.ts'
 import { getValidator, type Validator } from '../state/validators.ts'
 import { formatDllm } from '../units.ts'
@@ -38,4 +40,22 @@ export function requireValidator(state: ReadState, id: AccountId): Validator {
     'Nobody registered a validator under this account. `dllm chain validators` lists those there are.',
     { details: { validator: id } },
   )
+}
+
+/** @throws TransactionError NO_SUCH_MODEL, MODEL_RETIRED. */
+export function requireModel(state: ReadState, model: Hash): ModelRecord {
+  const record = getModel(state, model)
+  if (record === undefined) {
+    const sentence = 'Nobody registered this model on this network. Register it, or choose another.'
+    throw new TransactionError('NO_SUCH_MODEL', sentence, { details: { model } })
+  }
+  if (record.status === 'active') return record
+  throw new TransactionError('MODEL_RETIRED', 'This model is retired. Choose another.', { details: { model } })
+}
+
+/** @throws TransactionError NO_SUCH_MINER. */
+export function requireMiner(state: ReadState, operator: AccountId): MinerRecord {
+  const miner = getMiner(state, operator)
+  if (miner !== undefined) return miner
+  throw new TransactionError('NO_SUCH_MINER', 'This account is no miner. Register it first.', { details: { operator } })
 }

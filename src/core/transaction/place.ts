@@ -1,0 +1,107 @@
+/**
+ * Place: a miner says which segments of a model it serves, how often at once, for how much and until when; renews that, or ends it.
+ * Spec: docs/spec/transactions.md §13.
+ * @module
+ */
+import type { Hash } from '../../base/brand.ts'
+import { MARKET_LIMITS } from '../../base/chain-limits.ts'
+import { readCount, readHash, writeCount, writeHash } from '../fields.ts'
+import type { MinerRecord } from '../state/miners.ts'
+import { getPlacement, type PlacementRecord, putPlacement } from '../state/placements.ts'
+import { hasRoomForPlacement, makeRoomForPlacement } from '../state/registry.ts'
+import type { Contract, ContractContext } from './contract.ts'
+import { TransactionError } from './contract.ts'
+import { dllm, requireMiner, requireModel } from './refusals.ts'
+
+/** Without slots: ends the placement. */
+export interface Place extends Omit<PlacementRecord, 'used'> {
+  /** Hash of the manifest. */
+  readonly model: Hash
+}
+
+export const place: Contract<Place> = {
+  type: 12,
+  name: 'place',
+  read: (reader) => ({
+    model: readHash(reader),
+    first: reader.u16(),
+    end: reader.u16(),
+    slots: reader.u16(),
+    bid: reader.u64(),
+    until: readCount(reader),
+    incarnation: reader.u64(),
+  }),
+  write(writer, { model, first, end, slots, bid, until, incarnation }) {
+    writeHash(writer, model).u16(first).u16(end).u16(slots).u64(bid)
+    writeCount(writer, until).u64(incarnation)
+  },
+  units: () => 60,
+  validate({ sender, body }, state, context) {
+    const miner = requireMiner(state, sender)
+    const before = getPlacement(state, { model: body.model, operator: sender })
+    if (before === undefined && body.slots === 0) {
+      const sentence = 'There is no placement of this account to end. Give at least one slot to make one.'
+      throw new TransactionError('NO_SUCH_PLACEMENT', sentence)
+    }
+    if (before !== undefined && body.incarnation < before.incarnation) {
+      const sentence = `A later start of this miner, ${before.incarnation}, placed itself already. Stop the other program.`
+      throw new TransactionError('STALE_INCARNATION', sentence)
+    }
+    if (body.slots === 0) return
+    checkMiner(miner, context)
+    checkRun(body, requireModel(state, body.model).segments.length)
+    checkTerms(body, context)
+    if (before === undefined && !hasRoomForPlacement(state, body.model, context.height)) {
+      const sentence = `${MARKET_LIMITS.placementsPerModelMax} miners serve this model already. Serve another, or try again later.`
+      throw new TransactionError('PLACEMENTS_FULL', sentence)
+    }
+  },
+  apply({ sender, body: { model, ...terms } }, state, { height }) {
+    const id = { model, operator: sender }
+    const before = getPlacement(state, id)
+    if (before === undefined) makeRoomForPlacement(state, model, height)
+    // What is ended keeps its run and its bid: lots of it may be open.
+    if (terms.slots > 0) putPlacement(state, id, { ...terms, used: before?.used ?? 0 })
+    else if (before !== undefined) putPlacement(state, id, { ...before, slots: 0, incarnation: terms.incarnation })
+  },
+  describe: ({ model, first, end, slots, bid, until, incarnation }) => ({
+    ...{ model, first, end, slots, until },
+    ...{ bid: String(bid), incarnation: String(incarnation) },
+  }),
+  touches: () => [],
+}
+
+function checkMiner({ status, deposit }: MinerRecord, { parameters: { minerDepositMin } }: ContractContext): void {
+  if (status === 'slashed-out') {
+    const sentence = 'This account was slashed out and mines no more. Register another account with another peer.'
+    throw new TransactionError('MINER_SLASHED_OUT', sentence)
+  }
+  if (deposit < minerDepositMin) {
+    const sentence = `The deposit is ${dllm(deposit)}, less than the ${dllm(minerDepositMin)} that a miner has at least. Deposit more.`
+    throw new TransactionError('DEPOSIT_TOO_SMALL', sentence)
+  }
+}
+
+function checkRun({ first, end }: Place, segments: number): void {
+  if (first < end && end <= segments) return
+  const sentence = `A run of this model begins at a segment from 0 to ${segments - 1} and ends after it, at ${segments} at most.`
+  throw new TransactionError('BAD_RUN', sentence)
+}
+
+function checkTerms(
+  { bid, until }: Place,
+  { height, parameters: { placementBlocks, priceMax } }: ContractContext,
+): void {
+  if (until < height) {
+    throw new TransactionError('ALREADY_PAST', `The placement would have ended at height ${until}. This is ${height}.`)
+  }
+  const last = BigInt(height) + placementBlocks
+  if (BigInt(until) > last) {
+    const sentence = `A placement is for ${placementBlocks} blocks at most, here until height ${last}. Renew it in time.`
+    throw new TransactionError('TOO_LONG_AHEAD', sentence)
+  }
+  if (bid > priceMax) {
+    const sentence = `A bid is at most ${priceMax} grains per compute unit, the highest price that there can be.`
+    throw new TransactionError('BID_ABOVE_PRICE_MAX', sentence)
+  }
+}
