@@ -55,7 +55,10 @@ export function nextPrice(price: bigint, use: Utilisation | undefined, parameter
 }
 
 /** What of a charge does not go to miners; each part rounded down. */
-export function splitCharge(charge: bigint, parameters: Parameters): { treasury: Grains; stakers: Grains } {
+export function splitCharge(
+  charge: bigint,
+  parameters: Pick<Parameters, 'treasuryShare' | 'stakerShare'>,
+): { treasury: Grains; stakers: Grains } {
   return {
     treasury: grains((charge * parameters.treasuryShare) / PER_MILLE),
     stakers: grains((charge * parameters.stakerShare) / PER_MILLE),

@@ -152,10 +152,10 @@ export function applyTransaction(open: OpenTransaction, state: WriteState, conte
 }
 
 function callOf(
-  { transaction: { sender }, body }: OpenTransaction,
+  { transaction: { sender, nonce }, body }: OpenTransaction,
   amounts: Pick<Call<unknown>, 'spendable' | 'burntFee'>,
 ): Call<unknown> {
-  return { sender, body, ...amounts }
+  return { sender, nonce, body, ...amounts }
 }
 
 function readBody(contract: Contract<unknown>, bytes: Uint8Array): unknown {

@@ -73,7 +73,7 @@ export type TransactionCode =
   | 'NO_SUCH_MODEL'
   | 'MODEL_RETIRED'
   | 'TOO_LONG_AHEAD'
-  | 'EXPIRY_PASSED'
+  | 'ALREADY_PAST'
   | 'BAD_CUTS'
   | 'PRICE_ABOVE_MAX'
   | 'NO_MINER'
