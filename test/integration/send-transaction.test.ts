@@ -109,7 +109,7 @@ describe('what is sent', () => {
     const { values } = await one.chain.parameters()
     const { view } = await send(0, proposeCall(['voteMs=900'], values.proposalDeposit))
     await send(0, voteCall({ proposal: '0', yes: true }))
-    const [proposal] = (await one.chain.parameters()).proposals
+    const [proposal] = (await one.chain.parameters()).proposals!
     expect(proposal).toMatchObject({ number: 0, proposer: addressOf(0), changes: { voteMs: '900' }, noStake: '0' })
     expect(proposal!.votes).toEqual([{ voter: addressOf(0), yes: true }])
     expect(view.body).toEqual({ changes: [{ name: 'voteMs', value: '900' }] })

@@ -132,7 +132,8 @@ export interface ProposalView {
 
 export interface ParametersView {
   readonly values: Readonly<Record<keyof Parameters, string>>
-  readonly proposals: readonly ProposalView[]
+  /** The open ones; absent where nobody can prove that they are all. */
+  readonly proposals?: readonly ProposalView[]
 }
 
 /** Everything that holds grains, at one of the recent heights: who sums it up gets `supply.total`. */

@@ -36,7 +36,8 @@ export function headLine({ height, timeMs, baseFee, hash }: HeadView): string {
 }
 
 /** What it has; bonds as one sum. */
-export function accountText({ address, balance, nonce, waiting = 0, height, bonds, unbondings }: AccountView): string {
+export function accountText(account: AccountView): string {
+  const { address, balance, nonce, waiting = 0, height, bonds, unbondings, source } = account
   const waits = waiting > 0 ? `, and ${count(waiting, 'transaction')} waiting` : ''
   return labelled([
     ['Address', address],
@@ -45,13 +46,19 @@ export function accountText({ address, balance, nonce, waiting = 0, height, bond
     ...(unbondings.length > 0 ? [['Unbonding', money(sum(unbondings))] as const] : []),
     ['Sent', `${count(Number(nonce), 'transaction')}${waits}`],
     ['At block', String(height)],
+    ...(source === 'light' ? [['Known from', LIGHT_ACCOUNT] as const] : []),
   ])
 }
 
+/** Whoever lists unbondings may leave some out, and no header proves it. */
+const LIGHT_ACCOUNT = 'a light client: without what is unbonding, and without\nbonds to validators that do not vote now'
+
 /** Bonds and unbondings one by one; says what to do where there are none. */
-export function bondsText({ bonds, unbondings, height }: AccountView): string {
+export function bondsText({ bonds, unbondings, height, source }: AccountView): string {
   const lines = [...bonds.flatMap(bondLines), ...unbondings.flatMap((unbonding) => unbondingLines(unbonding, height))]
-  if (lines.length > 0) return `${lines.join('\n')}\n`
+  const known = source === 'light' ? `Known from ${LIGHT_ACCOUNT}.\n` : ''
+  if (lines.length > 0) return `${lines.join('\n')}\n${known}`
+  if (source === 'light') return `No bonds were found. ${known}`
   return 'Nothing is bonded. `dllm stake bond` bonds to one of `dllm chain validators`.\n'
 }
 
@@ -77,8 +84,11 @@ export function parametersText({ values }: ParametersView): string {
     .join('')
 }
 
-/** Open proposals at a height; says what to do where there are none. */
-export function proposalsText(proposals: readonly ProposalView[], height: number): string {
+/** Open proposals at a height; says what to do where there are none, and where nobody can know them all. */
+export function proposalsText(proposals: readonly ProposalView[] | undefined, height: number): string {
+  if (proposals === undefined) {
+    return 'A light client cannot know that it was told of every proposal.\n`dllm node` runs a full node, which does.\n'
+  }
   if (proposals.length === 0) return 'No proposal is open. `dllm param propose NAME=VALUE` makes one.\n'
   return proposals.map((proposal) => proposalText(proposal, height)).join('')
 }

@@ -53,7 +53,7 @@ export function createLightAccess(parts: LightAccessParts): ChainAccess {
     validators: (signal) => viewValidators(parts, signal),
     async parameters(signal) {
       const { result } = await readProved(service, getParameters, signal)
-      return { values: viewParameterValues(result), proposals: [] }
+      return { values: viewParameterValues(result) }
     },
     block: (which, signal) => viewBlockAt(parts, which, signal),
     async transaction(id, signal) {

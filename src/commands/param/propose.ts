@@ -31,7 +31,9 @@ export default class ParamPropose extends ChainCommand {
       const { values } = await chain.parameters(this.signal)
       return { call: proposeCall(argv.map(String), values.proposalDeposit) }
     })
-    this.printLine('\n`dllm param list` shows its number; the stake votes with `dllm param vote`.')
+    this.printLine(
+      '\n`dllm param list` shows its number, while the vote is open; the stake votes with\n`dllm param vote`.',
+    )
     return sent
   }
 }

@@ -16,7 +16,7 @@ export default class StakeList extends ChainCommand {
     const chain = await this.chain(flags)
     const view = await chain.account(id, this.signal)
     this.print(bondsText(view) + ownValidatorText(view))
-    const { height, bonds, unbondings, validator } = view
-    return { wallet, address, height, bonds, unbondings, ...(validator === undefined ? {} : { validator }) }
+    const { source, height, bonds, unbondings, validator } = view
+    return { wallet, address, source, height, bonds, unbondings, ...(validator === undefined ? {} : { validator }) }
   }
 }

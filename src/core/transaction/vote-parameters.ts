@@ -26,7 +26,7 @@ export const voteParameters: Contract<VoteParameters> = {
   validate({ sender, body }, state, { height }) {
     const proposal = getProposal(state, body.proposal)
     if (proposal === undefined) {
-      const sentence = 'No proposal with this number is open. `dllm chain params` lists the open ones.'
+      const sentence = 'No proposal with this number is open. `dllm param list` shows the open ones.'
       throw new TransactionError('NO_SUCH_PROPOSAL', sentence, { details: { proposal: body.proposal } })
     }
     if (height > proposal.endHeight) {

@@ -80,7 +80,8 @@ const everything: Record<string, string> = {
   head: headText(head, NOW),
   watched: headLine(head),
   parameters: parametersText(parameters),
-  proposals: proposalsText(parameters.proposals, 1_204),
+  proposals: proposalsText(parameters.proposals, 1_204) + proposalsText(undefined, 1),
+  light: accountText({ ...account, source: 'light' }) + bondsText({ ...account, source: 'light' }),
   transaction: transactionText(memo('m'.repeat(128)), view),
   block: blockText(block, view),
   history: historyText([transaction, memo('\u0000'.repeat(128))], { address: bert, nowMs: NOW }),
@@ -155,6 +156,16 @@ describe('a memo', () => {
 test('empty lists say what to do next', () => {
   expect(proposalsText([], 1)).toContain('`dllm param propose NAME=VALUE`')
   expect(bondsText({ ...account, bonds: [], unbondings: [] })).toContain('`dllm chain validators`')
+})
+
+test('what a light client cannot know is said, and not taken for nothing', () => {
+  const light: AccountView = { ...account, source: 'light', unbondings: [] }
+  for (const text of [accountText(light), bondsText(light), bondsText({ ...light, bonds: [] })]) {
+    expect(text.replace(/\s+/g, ' ')).toMatch(/nown from a light client: without what is unbonding/)
+    expect(text).not.toContain('Nothing is bonded')
+  }
+  expect(proposalsText(undefined, 1)).toContain('`dllm node`')
+  expect(proposalsText(undefined, 1)).not.toContain('No proposal is open')
 })
 
 test.each([
