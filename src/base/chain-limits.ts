@@ -179,6 +179,10 @@ export const MEMPOOL_LIMITS = {
   missesMax: 256,
   /** Units of transactions whose proofs one proposal checks: a tenth of a second of pairings, as bad ones pay nothing. */
   provingUnitsMax: 6_000,
+  /** Senders of false proofs that are remembered: each had to be able to pay for a registration. */
+  badProofsMax: 1_024,
+  /** Until such a sender's proofs are looked at again: some three minutes of two-second blocks. */
+  badProofBlocks: 100,
 } as const
 
 /** What a replica keeps of one height. Everything beyond can be asked for again. */

@@ -6,13 +6,13 @@
  */
 import type { AccountId, Hash } from '../base/brand.ts'
 import { MEMPOOL_LIMITS } from '../base/chain-limits.ts'
+import { type BadProofs, createBadProofs } from './bad-proofs.ts'
 import { MempoolError } from './mempool-error.ts'
 import { compareEntries, createRanks, type Entry, type Ranks, tipAt } from './mempool-ranks.ts'
 import { sortedList } from './sorted-list.ts'
 import { getAccount } from './state/accounts.ts'
 import type { ReadState } from './state/state.ts'
 import {
-  checkProofs,
   checkSignature,
   checkStanding,
   feeOf,
@@ -62,7 +62,7 @@ type WaitingTransaction = OpenTransaction & { readonly isProven: boolean }
 
 export function createMempool(head: PoolHead, limits: MempoolLimits = MEMPOOL_LIMITS): Mempool {
   const ranks = createRanks()
-  const pool: Pool = { head, limits, ranks, arrivals: 0 }
+  const pool: Pool = { head, limits, ranks, arrivals: 0, badProofs: createBadProofs() }
   return {
     get size() {
       return ranks.size
@@ -85,6 +85,7 @@ interface Pool {
   arrivals: number
   readonly limits: MempoolLimits
   readonly ranks: Ranks
+  readonly badProofs: BadProofs
 }
 
 /** From the cheapest check to the dearest: who costs us a signature check has a fee to lose. */
@@ -95,6 +96,7 @@ function addTransaction(pool: Pool, bytes: Uint8Array): WaitingTransaction {
     throw new MempoolError('MEMPOOL_KNOWN', 'The transaction waits already.')
   }
   const open = openTransaction(transaction, context)
+  pool.badProofs.check(open, context.height)
   const isFirst = checkNonce(pool, open)
   feeOf(open, context.baseFee)
   const replaced = pool.ranks.at(transaction.sender, transaction.nonce)
@@ -108,7 +110,7 @@ function addTransaction(pool: Pool, bytes: Uint8Array): WaitingTransaction {
   inspectBody(open)
   if (isFirst) {
     checkStanding(open, state, context)
-    checkProofs(open, context)
+    pool.badProofs.prove(open, context)
   }
   if (replaced !== undefined) pool.ranks.remove(replaced)
   for (const victim of victims) pool.ranks.remove(victim)
@@ -172,8 +174,8 @@ function costOf({ transaction, units }: OpenTransaction): bigint {
 function victimsOf({ head, limits, ranks }: Pool, entry: Entry, replaced: Entry | undefined): Set<Entry> {
   const victims = new Set<Entry>()
   let count = ranks.size + (replaced === undefined ? 1 : 0) - limits.transactionsMax
-  let bytes = ranks.byteLength + entry.transaction.byteLength - limits.bytesMax
-  bytes -= replaced?.transaction.byteLength ?? 0
+  const grown = entry.transaction.byteLength - (replaced?.transaction.byteLength ?? 0)
+  let bytes = ranks.byteLength + grown - limits.bytesMax
   if (count <= 0 && bytes <= 0) return victims
   for (const cheapest of ranks.cheapest()) {
     const { sender } = cheapest.transaction
@@ -199,7 +201,8 @@ function fullError({ context }: PoolHead, cheapestTip: bigint): MempoolError {
   )
 }
 
-function* candidatesOf({ head, ranks, limits }: Pool): Generator<OpenTransaction, void, boolean> {
+function* candidatesOf(pool: Pool): Generator<OpenTransaction, void, boolean> {
+  const { head, ranks, limits } = pool
   const room = { units: limits.provingUnitsMax }
   const firsts: Entry[] = []
   for (const sender of ranks.senders) {
@@ -210,7 +213,7 @@ function* candidatesOf({ head, ranks, limits }: Pool): Generator<OpenTransaction
   const waiting = sortedList(firsts, (left, right) => compareEntries(right, left))
   for (let best = waiting.pop(); best !== undefined; best = waiting.pop()) {
     const { sender, nonce } = best.transaction
-    const proof = prove(head, best, room)
+    const proof = prove(pool, best, room)
     if (proof === 'bad') ranks.remove(best)
     const wasTaken = proof === 'good' && (yield best)
     const following = wasTaken ? ranks.at(sender, nonce + 1n) : undefined
@@ -234,8 +237,9 @@ function advancePool(pool: Pool, head: PoolHead, changed: Iterable<AccountId>): 
 }
 
 /** Drops what the account has sent before, cannot pay any more, or what its contract refuses now. */
-function revalidate({ head, ranks }: Pool, account: AccountId, room: ProvingRoom): void {
-  const { nonce, balance } = getAccount(head.state, account)
+function revalidate(pool: Pool, account: AccountId, room: ProvingRoom): void {
+  const { ranks } = pool
+  const { nonce, balance } = getAccount(pool.head.state, account)
   let means = balance
   for (const entry of ranks.queueOf(account)) {
     const isPast = entry.transaction.nonce < nonce
@@ -244,7 +248,7 @@ function revalidate({ head, ranks }: Pool, account: AccountId, room: ProvingRoom
   }
   const first = ranks.at(account, nonce)
   if (first === undefined) return
-  if (!isApplicable(head, first) || prove(head, first, room) === 'bad') ranks.remove(first)
+  if (!isApplicable(pool.head, first) || prove(pool, first, room) === 'bad') ranks.remove(first)
 }
 
 /** A base fee that is too high passes; anything else that the state refuses, it will refuse later too or not pay for. */
@@ -260,23 +264,15 @@ function isApplicable({ state, context }: PoolHead, entry: Entry): boolean {
 }
 
 /** Units of transactions whose proofs may still be checked: who sends bad ones pays nothing for it. */
-interface ProvingRoom {
-  units: number
-}
+type ProvingRoom = { units: number }
 
 /** Checks the proofs of a transaction if they were not and there is room: `bad` ones are so in every state. */
-function prove({ context }: PoolHead, entry: Entry, room: ProvingRoom): 'good' | 'bad' | 'unknown' {
+function prove({ head, badProofs }: Pool, entry: Entry, room: ProvingRoom): 'good' | 'bad' | 'unknown' {
   if (entry.isProven) return 'good'
   if (room.units < entry.units) return 'unknown'
   room.units -= entry.units
-  try {
-    checkProofs(entry, context)
-    entry.isProven = true
-    return 'good'
-  } catch (error) {
-    if (error instanceof TransactionError) return 'bad'
-    throw error
-  }
+  entry.isProven = badProofs.holds(entry, head.context)
+  return entry.isProven ? 'good' : 'bad'
 }
 
 function nextNonce({ head, ranks }: Pool, account: AccountId): bigint {

@@ -1,10 +1,14 @@
 /** Proofs in bodies, the dear part of a check: each is looked at once, a bounded number per block, and nobody is blamed for another's. */
 import { beforeEach, describe, expect, test } from 'vitest'
 import { MEMPOOL_LIMITS } from '../../../src/base/chain-limits.ts'
+import { codeOf } from '../../../src/base/error.ts'
+import { createBadProofs } from '../../../src/core/bad-proofs.ts'
 import { createMempool, type Mempool, type MempoolLimits, type PoolHead } from '../../../src/core/mempool.ts'
 import { verdictOf } from '../../../src/core/mempool-error.ts'
 import { getAccount, putAccount } from '../../../src/core/state/accounts.ts'
 import { overlayOn, type WriteState } from '../../../src/core/state/state.ts'
+import type { OpenTransaction } from '../../../src/core/transaction/check.ts'
+import { TransactionError } from '../../../src/core/transaction/contract.ts'
 import { registerValidator } from '../../../src/core/transaction/register-validator.ts'
 import { transfer } from '../../../src/core/transaction/transfer.ts'
 import { proveValidatorKeys } from '../../../src/core/validator-proofs.ts'
@@ -37,9 +41,17 @@ const pool = (limits: Partial<MempoolLimits> = {}): Mempool => createMempool(hea
 const pay = (sender: Person, nonce = 0n, amount = DLLM): Uint8Array =>
   signCall(networkId, sender, { type: transfer.type, body: { to: cleo.id, amount, memo: new Uint8Array(0) }, nonce })
 /** `owner`: whom the proofs are for; another one's are worth nothing. */
-const register = (sender: Person, nonce: bigint, owner = sender): Uint8Array => {
+const register = (sender: Person, nonce: bigint, owner = sender, maxFee = 100n): Uint8Array => {
   const keys = proveValidatorKeys({ networkId, owner: owner.id }, sender.consensus, sender.seedSecret)
-  return signCall(networkId, sender, { type: registerValidator.type, body: { ...keys, name: 'one' }, nonce })
+  return signCall(networkId, sender, { type: registerValidator.type, body: { ...keys, name: 'one' }, nonce, maxFee })
+}
+const codeAndVerdict = (act: () => unknown): unknown[] => {
+  try {
+    act()
+    return []
+  } catch (error) {
+    return [codeOf(error), verdictOf(error)]
+  }
 }
 const pass = (mempool: Mempool, ...whose: readonly Person[]): void => {
   for (const { id } of whose) putAccount(state, id, { ...getAccount(state, id), nonce: 1n })
@@ -81,6 +93,51 @@ describe('a proof', () => {
     mempool.add(register(cleo, 1n, dan))
     expect(given(mempool)).toEqual([0n])
     expect(mempool.size).toBe(1)
+  })
+
+  test('that is bad is looked at once: the transaction is refused unseen when it comes again, and who brings it is blamed', () => {
+    const mempool = pool()
+    mempool.add(pay(cleo))
+    mempool.add(register(cleo, 1n, dan))
+    given(mempool)
+    expect(looks).toBe(1)
+    for (let times = 0; times < 3; times++) {
+      expect(codeAndVerdict(() => mempool.add(register(cleo, 1n, dan)))).toEqual(['BAD_CONSENSUS_PROOF', 'reject'])
+    }
+    expect(looks).toBe(1)
+  })
+
+  test('of who sent a false one waits, so that other transactions with other false ones cost nothing', () => {
+    const mempool = pool()
+    expect(codeAndVerdict(() => mempool.add(register(cleo, 0n, dan)))).toEqual(['BAD_CONSENSUS_PROOF', 'reject'])
+    for (const maxFee of [101n, 102n, 103n]) {
+      const other = (): unknown => mempool.add(register(cleo, 0n, dan, maxFee))
+      expect(codeAndVerdict(other)).toEqual(['MEMPOOL_BAD_PROOF', 'ignore'])
+    }
+    expect(looks).toBe(1)
+    const { state: latest, context } = head()
+    mempool.advance(
+      { state: latest, context: { ...context, height: context.height + MEMPOOL_LIMITS.badProofBlocks } },
+      [],
+    )
+    expect(mempool.add(register(cleo, 0n, cleo, 200n)).isProven).toBe(true)
+  })
+
+  test('that is bad is remembered of a bounded number of senders', () => {
+    const badProofs = createBadProofs()
+    const found = new TransactionError('BAD_SEED_PROOF', 'no')
+    const prove = (): never => {
+      throw found
+    }
+    const from = (number: number) =>
+      ({
+        contract: { ...registerValidator, prove },
+        transaction: { sender: String(number), id: String(number) },
+      }) as unknown as OpenTransaction
+    for (let number = 0; number <= MEMPOOL_LIMITS.badProofsMax; number++)
+      expect(() => badProofs.prove(from(number), { ...network.context, height: 1 })).toThrow(found)
+    expect(() => badProofs.check(from(0), 2)).not.toThrow()
+    expect(() => badProofs.check(from(1), 2)).toThrow(found)
   })
 
   test.each<[string, (mempool: Mempool) => void]>([
