@@ -6,6 +6,7 @@
 
 import { CHAIN_LIMITS } from '../base/chain-limits.ts'
 import { CodecError, type Reader, type Writer } from '../base/codec.ts'
+import { incentiveFault } from './market/incentive.ts'
 
 export type ParameterName =
   | 'epochBlocks'
@@ -72,6 +73,9 @@ const YEAR_BLOCKS = 365n * DAY_BLOCKS
 /** Epochs that stake stays locked after it stopped to count: drawn in one, voting in the next, and one to report what it did. */
 const UNBONDING_EPOCHS_MIN = 3n
 
+/** ‰ of a charge that may go elsewhere than to miners. */
+const SHARES_MAX = 500n
+
 /** In the order of their encoding: only append. The reasons for the bounds are in docs/spec/chain.md §5. */
 export const PARAMETERS: Readonly<Record<ParameterName, Parameter>> = {
   epochBlocks: p(600n, [2n, 100_000n], 'blocks', 'length of an epoch; validators change at its end'),
@@ -120,9 +124,9 @@ export const PARAMETERS: Readonly<Record<ParameterName, Parameter>> = {
   auditorsMin: p(3n, [1n, 21n], 'miners', 'the smallest committee of auditors'),
   auditCommitBlocks: p(100n, [2n, DAY_BLOCKS], 'blocks', 'time for auditors to commit to a digest'),
   auditRevealBlocks: p(50n, [2n, DAY_BLOCKS], 'blocks', 'time to open and to reveal after it'),
-  auditFee: p(500n, [0n, 1_000n], 'per mille', 'part of the price that auditing is worth'),
+  auditFee: p(300n, [0n, 1_000n], 'per mille', 'part of the price that an audit is worth in issuance'),
   auditorStake: p(DLLM / 10n, [DLLM / 10_000n, 1_000n * DLLM], 'grains', 'what a false or silent auditor loses'),
-  workSubsidy: p(90n, [0n, 500n], 'per mille', 'part of the price that audited work is worth in issuance'),
+  workSubsidy: p(60n, [0n, 500n], 'per mille', 'part of the price that audited work is worth in issuance'),
   depositPerPower: p(1n, [1n, DLLM], 'grains', 'deposit behind each CU a day of power'),
   latencyWeight: p(200n, [0n, 900n], 'per mille', 'part of the budget that the slowest miner must be cheaper by'),
   rateFloor: p(20_000n << 16n, [1n, 2n ** 48n], 'CU per 65536 s', 'rate of work of a miner that was not measured'),
@@ -179,6 +183,22 @@ export function parametersFault(parameters: Parameters): string | undefined {
   if (unbondingBlocks < UNBONDING_EPOCHS_MIN * epochBlocks) {
     return `unbondingBlocks must be at least ${UNBONDING_EPOCHS_MIN} epochs, here ${UNBONDING_EPOCHS_MIN * epochBlocks} blocks, or stake leaves before its double signs can be punished: raise it, or choose shorter epochs`
   }
+  return marketFault(parameters) ?? incentiveFault(parameters)
+}
+
+/** Which of the market's parameters contradict each other. Spec: docs/spec/market.md §10. */
+function marketFault(parameters: Parameters): string | undefined {
+  const { priceMin, priceMax, treasuryShare, stakerShare, decodeWeight, receiptRows } = parameters
+  const { auditors, auditorsMin, auditShare, auditShareNew, auditorStake, minerDepositMin } = parameters
+  if (priceMin > priceMax) return 'priceMin must be at most priceMax'
+  if (treasuryShare + stakerShare > SHARES_MAX) {
+    return `treasuryShare and stakerShare must be at most ${SHARES_MAX} together: the greater part of a charge is for miners`
+  }
+  if (receiptRows < decodeWeight) return 'receiptRows must be at least decodeWeight, or no receipt holds a row'
+  if (auditorsMin > auditors) return 'auditorsMin must be at most auditors'
+  if (auditShareNew < auditShare) return 'auditShareNew must be at least auditShare'
+  if (auditorStake > minerDepositMin)
+    return 'auditorStake must be at most minerDepositMin, or an auditor cannot lose it'
   return undefined
 }
 

@@ -27,3 +27,60 @@ export function taskOf({ price, segments, context }: TaskOf, parameters: Paramet
   const rate = (price * minersShare(parameters) + 999n) / 1_000n
   return rate * unitsOf(segments, counters, parameters.decodeWeight) * parameters.collateralMultiple
 }
+
+/** Parts of a thousand of the cheated receipts that a recomputation tells from honest ones. */
+const DETECTION = 990n
+const THOUSAND = 1_000n
+const MILLION = 1_000_000n
+/** ‰ of the treasury's part of a charge that issuance for the same work may reach. */
+const SUBSIDY_SHARE = 900n
+
+/**
+ * Why cheating or trading with oneself would pay, and what to do, as the end of a sentence; undefined when neither does. `auditShareNew`
+ * is at least `auditShare`.
+ */
+export function incentiveFault(parameters: Parameters): string | undefined {
+  return cheatingFault(parameters) ?? selfDealingFault(parameters)
+}
+
+/** The probability that a committee finds a false receipt out, as a fraction. */
+export interface Caught {
+  readonly numerator: bigint
+  readonly denominator: bigint
+}
+
+/**
+ * For a first committee of `auditors` and a second of three times as many, in which a third on average is with the cheater: all of the
+ * first are honest, or it is split (one of the cheater's is enough) and ⅔ of the second are honest. A first committee of the cheater's
+ * alone passes.
+ */
+export function caughtBy(auditors: bigint): Caught {
+  const second = 3n * auditors
+  let honest = 0n
+  let choices = 1n // second choose k
+  for (let k = 0n; k <= second; k++) {
+    if (k >= 2n * auditors) honest += choices * 2n ** k
+    choices = (choices * (second - k)) / (k + 1n)
+  }
+  const split = 3n ** auditors - 2n ** auditors - 1n
+  return { numerator: 2n ** auditors * 3n ** second + split * honest, denominator: 3n ** (auditors + second) }
+}
+
+/** `π(R + S) > R` with `S = collateralMultiple · R` and `π = p · δ · caught`, for every size that a committee can have. */
+function cheatingFault(parameters: Parameters): string | undefined {
+  const { auditShare, auditors, auditorsMin, collateralMultiple } = parameters
+  const atStake = auditShare * DETECTION * (1n + collateralMultiple)
+  for (let size = auditorsMin; size <= auditors; size++) {
+    const { numerator, denominator } = caughtBy(size)
+    if (atStake * numerator > MILLION * denominator) continue
+    return `auditShare and collateralMultiple are too small together: with ${size} auditors a miner that cheats would not lose on average; raise one of them`
+  }
+  return undefined
+}
+
+/** Work value for a charge to oneself: the subsidy of the miner, and what auditors of it share. */
+function selfDealingFault(parameters: Parameters): string | undefined {
+  const { workSubsidy, auditFee, auditShareNew, treasuryShare } = parameters
+  if (THOUSAND * workSubsidy + auditFee * auditShareNew <= SUBSIDY_SHARE * treasuryShare) return undefined
+  return 'workSubsidy, with auditFee times auditShareNew, is above nine tenths of treasuryShare, and who paid itself would gain: lower it'
+}

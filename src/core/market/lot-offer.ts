@@ -42,3 +42,19 @@ export interface AssignedLot {
 export type Assignment =
   | { readonly ok: true; readonly lots: readonly AssignedLot[] }
   | { readonly ok: false; readonly lot: number }
+
+/** An admissible candidate of a lot: its score is at most the reserve. All in grains for the nominal work. */
+export interface Scored {
+  readonly candidate: Candidate
+  /** What its slowness costs the payer; hangs on no bid. */
+  readonly slowness: bigint
+  /** `bid · units + slowness` */
+  readonly score: bigint
+  /** The budget of the lot. */
+  readonly reserve: bigint
+}
+
+export interface Winner extends Scored {
+  /** What it gets for the nominal work: the highest bid with which it would have won, times the units. */
+  readonly pay: bigint
+}
