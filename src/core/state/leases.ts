@@ -51,8 +51,8 @@ export interface LotRecord {
   readonly task: bigint
   /** Of the placement at the time. */
   readonly incarnation: bigint
-  /** How many are under the root. */
-  readonly receipts: number
+  /** Weighted rows that its receipts cover, from the first of the lease on: it is paid for these, and audited in these. */
+  readonly rows: number
   /** Over its receipts; zeros while it is not claimed. */
   readonly root: Hash
   readonly state: LotState
@@ -172,7 +172,7 @@ function writeLot(writer: Writer, lot: LotRecord): void {
   writeAccount(writer, lot.operator).u8(lot.standby === undefined ? 0 : 1)
   if (lot.standby !== undefined) writeAccount(writer, lot.standby)
   writer.u16(lot.end).u64(lot.work.linear).u64(lot.work.attention)
-  writer.u64(lot.rate).u64(lot.task).u64(lot.incarnation).u32(lot.receipts)
+  writer.u64(lot.rate).u64(lot.task).u64(lot.incarnation).u32(lot.rows)
   writeHash(writer, lot.root).u8(LOT_STATES.indexOf(lot.state))
 }
 
@@ -185,7 +185,7 @@ function readLot(reader: Reader): LotRecord {
     rate: reader.u64(),
     task: reader.u64(),
     incarnation: reader.u64(),
-    receipts: reader.u32(),
+    rows: reader.u32(),
     root: readHash(reader),
     state: readOneOf(reader, LOT_STATES),
   }
