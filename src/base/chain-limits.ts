@@ -71,6 +71,18 @@ export const MARKET_LIMITS = {
   auditsDrawnPerBlock: 512,
   /** Days of work that a miner's power is the mean of. */
   powerDays: 14,
+  /** Weighted rows of a lot that are paid and audited: with more, the audits of a lot were too few for what it earns. */
+  leaseRowsMax: 2 ** 25,
+  /** Receipts of a lot: its tree has at most that many leaves, a row of decoding in each. */
+  receiptsMax: 2 ** 20,
+  /** Levels above the leaves of a tree of `receiptsMax`. */
+  receiptSiblingsMax: 20,
+  /** Audits of one lot. */
+  auditsPerLotMax: 8,
+  /** Seats of the committee that decides what a first one did not agree on. */
+  auditSeatsMax: 64,
+  /** First committees, a redrawn one included, and all seats by different miners. */
+  auditorsPerAuditMax: 128,
 } as const
 
 /** The control server of a node, on loopback. */

@@ -34,6 +34,7 @@ export const TABLE = {
   auditDue: 22,
   peerKey: 23,
   openLease: 24,
+  power: 25,
 } as const
 
 /** Their keys are looked up and never walked, and there are many of them. */
