@@ -1,11 +1,12 @@
 /**
  * What happens in every block beside its transactions: who signed is counted before them; unbondings are paid, grains are
- * issued, the seed and the price move on after them. Spec: docs/spec/chain.md §4.
+ * issued, the seed, the market and the price move on after them. Spec: docs/spec/chain.md §4.
  * @module
  */
 import { assert } from '../../base/assert.ts'
 import { CHAIN_LIMITS } from '../../base/chain-limits.ts'
 import type { ValidatorSet } from '../consensus/validator-set.ts'
+import { endMarketBlock } from '../market/end-of-block.ts'
 import type { Parameters } from '../parameters.ts'
 import { getBaseFee, putBaseFee } from '../state/base-fee-record.ts'
 import { issue } from '../state/money.ts'
@@ -48,7 +49,9 @@ export function endBlock(state: WriteState, { height, parameters, units, seedSig
   forgetVotes(state, CHAIN_LIMITS.votesForgottenPerBlock)
   // The rest of `issuancePerBlock` is for audited work and is not issued until there is some.
   issue(state, (parameters.issuancePerBlock * parameters.stakeShare) / PER_MILLE)
-  putSeed(state, nextSeed(getSeed(state), seedSignature))
+  const seed = nextSeed(getSeed(state), seedSignature)
+  putSeed(state, seed)
+  endMarketBlock(state, { height, parameters, seed })
   const { blockUnitsTarget: target, baseFeeMin: floor } = parameters
   putBaseFee(state, nextBaseFee({ baseFee: getBaseFee(state), units, target, floor }))
 }

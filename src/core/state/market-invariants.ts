@@ -1,15 +1,17 @@
 /**
- * What must hold of the tables of models, miners and placements in every state; part of invariants.ts.
+ * What must hold of the tables of models, miners and placements in every state; part of invariants.ts. Leases are in
+ * lease-invariants.ts.
  * Spec: docs/spec/market.md §2.
  * @module
  */
 import { bytesToHex } from '@noble/hashes/utils.js'
 import { MARKET_LIMITS } from '../../base/chain-limits.ts'
 import { modelFault } from '../market/model-fault.ts'
+import { leaseFaults } from './lease-invariants.ts'
 import { leases } from './leases.ts'
 import { getMiner, miners, operatorOfPeerKey, peerKeys } from './miners.ts'
 import { getModel, models } from './models.ts'
-import { getPlacement, placementIds, placementsOf } from './placements.ts'
+import { getPlacement, placementIds } from './placements.ts'
 import type { ReadState } from './state.ts'
 
 /** Grains that the market holds: deposits of models and miners, and what leases set aside. */
@@ -26,6 +28,7 @@ export function* marketFaults(state: ReadState): Iterable<string> {
   yield* modelFaults(state)
   yield* minerFaults(state)
   yield* placementFaults(state)
+  yield* leaseFaults(state)
 }
 
 function* modelFaults(state: ReadState): Iterable<string> {
@@ -48,8 +51,6 @@ function* minerFaults(state: ReadState): Iterable<string> {
     if (openLots === 0 && locked > 0n) yield `miner ${operator} has grains locked and no open lots`
     if (status === 'draining' && deposit > 0n) yield `miner ${operator} is draining and has a deposit`
     if (status === 'draining' && openLots === 0) yield `miner ${operator} is draining and has no open lots`
-    const used = [...placementsOf(state, operator)].reduce((sum, [, placement]) => sum + placement.used, 0)
-    if (used !== openLots) yield `miner ${operator} counts ${openLots} open lots, and its placements ${used}`
   }
   for (const [digits, operator] of peerKeys(state)) {
     const miner = getMiner(state, operator)

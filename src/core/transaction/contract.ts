@@ -85,7 +85,7 @@ export type TransactionCode =
   | 'VOUCHER_OF_ANOTHER_LEASE'
   | 'BAD_VOUCHER_SIGNATURE'
   | 'VOUCHER_ABOVE_CAP'
-  | 'TOO_MANY_RECEIPTS'
+  | 'TOO_MANY_ROWS'
 
 /** Why a transaction is refused; the sentence says what the sender can do. */
 export class TransactionError extends HouseError<TransactionCode> {}

@@ -3,7 +3,10 @@
  * @module
  */
 import { bond } from './bond.ts'
+import { claimLease } from './claim-lease.ts'
+import { closeLease } from './close-lease.ts'
 import type { Contract } from './contract.ts'
+import { openLease } from './open-lease.ts'
 import { place } from './place.ts'
 import { proposeParameters } from './propose-parameters.ts'
 import { registerMiner } from './register-miner.ts'
@@ -30,6 +33,9 @@ export const CONTRACTS: readonly Contract<unknown>[] = [
   registerMiner,
   withdrawDeposit,
   place,
+  openLease,
+  closeLease,
+  claimLease,
 ]
 
 const byType = new Map(CONTRACTS.map((contract) => [contract.type, contract]))

@@ -3,6 +3,7 @@
  * @module
  */
 import { type AccountId, grains, type Hash } from '../../base/brand.ts'
+import { getLease, type LeaseRecord } from '../state/leases.ts'
 import { getMiner, type MinerRecord } from '../state/miners.ts'
 import { getModel, type ModelRecord } from '../state/models.ts'
 import type { ReadState } from '../state/state.ts'
@@ -58,4 +59,12 @@ export function requireMiner(state: ReadState, operator: AccountId): MinerRecord
   const miner = getMiner(state, operator)
   if (miner !== undefined) return miner
   throw new TransactionError('NO_SUCH_MINER', 'This account is no miner. Register it first.', { details: { operator } })
+}
+
+/** @throws TransactionError NO_SUCH_LEASE. */
+export function requireLease(state: ReadState, id: Hash): LeaseRecord {
+  const lease = getLease(state, id)
+  if (lease !== undefined) return lease
+  const sentence = 'There is no such lease: it was settled, or never opened. Check its id.'
+  throw new TransactionError('NO_SUCH_LEASE', sentence, { details: { lease: id } })
 }

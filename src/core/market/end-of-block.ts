@@ -1,0 +1,80 @@
+/**
+ * What the market does at the end of every block: leases that expired close, leases that are due have audits drawn or are settled,
+ * prices take a step. Bounded: what is too much for one block waits for the next. Spec: docs/spec/market.md §3, §5.
+ * @module
+ */
+import { assert } from '../../base/assert.ts'
+import type { Hash } from '../../base/brand.ts'
+import { MARKET_LIMITS } from '../../base/chain-limits.ts'
+import type { Parameters } from '../parameters.ts'
+import { leaseDues } from '../state/lease-dues.ts'
+import { getLease } from '../state/leases.ts'
+import { getMiner } from '../state/miners.ts'
+import { getModel, modelHashes, putModel } from '../state/models.ts'
+import { isLive, type PlacementRecord, placements } from '../state/placements.ts'
+import type { ReadState, WriteState } from '../state/state.ts'
+import { nextPrice, utilisation } from './price.ts'
+import { closeLease, type Settlement, settleLease } from './settle.ts'
+
+export interface MarketBlockEnd {
+  /** Of the block that ends. */
+  readonly height: number
+  /** In force in this block. */
+  readonly parameters: Parameters
+  /** Of the next block: what it draws, nobody knew when the last claims were made. */
+  readonly seed: Hash
+}
+
+/** Returns what was settled, in the order of it. */
+export function endMarketBlock(state: WriteState, end: MarketBlockEnd): readonly Settlement[] {
+  const settled = endDueLeases(state, end)
+  stepPrices(state, end)
+  return settled
+}
+
+/** Those that wait longest come first. */
+function endDueLeases(state: WriteState, { height, parameters }: MarketBlockEnd): Settlement[] {
+  const settled: Settlement[] = []
+  for (const id of dueLeases(state, height)) {
+    const lease = getLease(state, id)
+    assert(lease !== undefined, 'what is due is there')
+    if (lease.status === 'open') closeLease(state, id, height + Number(parameters.disputeBlocks))
+    else settled.push(settleLease(state, id))
+  }
+  return settled
+}
+
+function dueLeases(state: ReadState, height: number): Hash[] {
+  const due: Hash[] = []
+  for (const { height: dueHeight, lease } of leaseDues(state)) {
+    if (dueHeight > height || due.length === MARKET_LIMITS.dueLeasesPerBlock) break
+    due.push(lease)
+  }
+  return due
+}
+
+/** Each model at blocks of its own, so that no block has to look at all placements. */
+function stepPrices(state: WriteState, { height, parameters }: MarketBlockEnd): void {
+  const interval = Number(parameters.priceBlocks)
+  for (const model of [...modelHashes(state)]) {
+    if ((height + phaseOf(model)) % interval === 0) stepPrice(state, model, { height, parameters })
+  }
+}
+
+function phaseOf(model: Hash): number {
+  return Number.parseInt(model.slice(0, 8), 16)
+}
+
+function stepPrice(state: WriteState, model: Hash, at: Pick<MarketBlockEnd, 'height' | 'parameters'>): void {
+  const record = getModel(state, model)
+  if (record?.status !== 'active') return
+  const use = utilisation(livePlacements(state, model, at.height), record.segments.length)
+  const price = nextPrice(record.price, use, at.parameters)
+  if (price !== record.price) putModel(state, model, { ...record, price })
+}
+
+function* livePlacements(state: ReadState, model: Hash, height: number): Iterable<PlacementRecord> {
+  for (const [operator, placement] of placements(state, model)) {
+    if (isLive(placement, getMiner(state, operator), height)) yield placement
+  }
+}

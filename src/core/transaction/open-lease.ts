@@ -1,0 +1,141 @@
+/**
+ * Open-lease: a payer sets grains aside for a ring, and the auction names its miners. Spec: docs/spec/transactions.md §14.
+ * @module
+ */
+import { bytesToHex } from '@noble/hashes/utils.js'
+import type { AccountId, Hash } from '../../base/brand.ts'
+import { MARKET_LIMITS } from '../../base/chain-limits.ts'
+import type { Reader } from '../../base/codec.ts'
+import { PUBLIC_KEY_BYTES } from '../ed25519.ts'
+import { readCount, readHash, writeCount, writeHash } from '../fields.ts'
+import { openLease as keepLease, type LeasePlan, type LeaseRequest, planLease, termsOf } from '../market/open.ts'
+import { leaseIdOf, openLeases } from '../state/leases.ts'
+import type { ModelRecord } from '../state/models.ts'
+import type { ReadState } from '../state/state.ts'
+import type { Call, Contract, ContractContext } from './contract.ts'
+import { TransactionError } from './contract.ts'
+import { requireFunds, requireModel } from './refusals.ts'
+
+export interface OpenLease {
+  /** Hash of the manifest. */
+  readonly model: Hash
+  /** Ed25519, 32 bytes: will sign the vouchers. */
+  readonly voucherKey: Uint8Array
+  /** Segments at which lots begin, rising, after 0. */
+  readonly cuts: readonly number[]
+  /** Rows that miners are ranked by. */
+  readonly rows: number
+  /** Grains that it may cost, at most: set aside. */
+  readonly cap: bigint
+  /** Grains per compute unit: refused when the price is above. */
+  readonly priceMax: bigint
+  /** The last block in which it is open. */
+  readonly expiryHeight: number
+}
+
+export const openLease: Contract<OpenLease> = {
+  type: 13,
+  name: 'open-lease',
+  read: readCall,
+  write(writer, { model, voucherKey, cuts, rows, cap, priceMax, expiryHeight }) {
+    writeHash(writer, model)
+      .raw(voucherKey)
+      .list(cuts, (inner, cut) => inner.u16(cut))
+    writeCount(writer.u32(rows).u64(cap).u64(priceMax), expiryHeight)
+  },
+  units: () => 300,
+  inspect({ cuts, rows }) {
+    if (rows === 0) {
+      throw new TransactionError('ZERO_AMOUNT', 'The lease is for no rows. Say how many there will be, about.')
+    }
+    if (cuts.every((cut, index) => cut > (cuts[index - 1] ?? 0))) return
+    throw new TransactionError('BAD_CUTS', 'Lots begin at rising segments, the first of them not at 0. Sort the cuts.')
+  },
+  validate(call, state, context) {
+    const { body } = call
+    const record = requireModel(state, body.model)
+    requireFitting(body, record)
+    requireHeight(body, context)
+    requireFunds(call, body.cap)
+    requireRoom(call, state)
+    // Last, because it looks at all placements of the model.
+    const plan = planOf(call, { state, record }, context)
+    if (!plan.ok) throw noMiner(plan.lot)
+  },
+  apply(call, state, context) {
+    const { sender: payer, nonce, body } = call
+    const { model, voucherKey, cap, expiryHeight } = body
+    const record = requireModel(state, model)
+    const plan = planOf(call, { state, record }, context)
+    if (!plan.ok) throw noMiner(plan.lot)
+    keepLease(state, leaseIdOf(context.networkId, payer, nonce), {
+      ...{ payer, model, voucherKey, cap, expiryHeight, openedHeight: context.height },
+      ...{ terms: termsOf(record.price, context.parameters), lots: plan.lots },
+    })
+  },
+  describe: ({ model, voucherKey, cuts, rows, cap, priceMax, expiryHeight }) => ({
+    ...{ model, voucherKey: bytesToHex(voucherKey), cuts, rows },
+    ...{ cap: String(cap), priceMax: String(priceMax), expiryHeight },
+  }),
+  touches: () => [],
+}
+
+function readCall(reader: Reader): OpenLease {
+  return {
+    model: readHash(reader),
+    voucherKey: reader.raw(PUBLIC_KEY_BYTES),
+    cuts: reader.list(MARKET_LIMITS.leaseLotsMax - 1, (inner) => inner.u16()),
+    rows: reader.u32(),
+    cap: reader.u64(),
+    priceMax: reader.u64(),
+    expiryHeight: readCount(reader),
+  }
+}
+
+function planOf(
+  { sender, nonce, body }: Pick<Call<OpenLease>, 'sender' | 'nonce' | 'body'>,
+  { state, record }: { readonly state: ReadState; readonly record: ModelRecord },
+  context: ContractContext,
+): LeasePlan {
+  const leaseId = leaseIdOf(context.networkId, sender, nonce)
+  const request: LeaseRequest = { leaseId, model: body.model, cuts: body.cuts, rows: body.rows }
+  return planLease(state, { request, record }, context)
+}
+
+function requireFitting({ cuts, cap, priceMax }: OpenLease, { segments, price }: ModelRecord): void {
+  if ((cuts.at(-1) ?? 0) >= segments.length) {
+    const sentence = `The model has ${segments.length} segments: the last lot must begin before segment ${segments.length}. Choose other cuts.`
+    throw new TransactionError('BAD_CUTS', sentence, { details: { segments: segments.length } })
+  }
+  if (cap === 0n && price > 0n) {
+    throw new TransactionError('ZERO_AMOUNT', 'The lease may cost nothing and work has a price. Set something aside.')
+  }
+  if (price <= priceMax) return
+  const sentence = `A compute unit costs ${price} grains now, more than the ${priceMax} that you would pay. Offer that much, or wait.`
+  throw new TransactionError('PRICE_ABOVE_MAX', sentence, { details: { price: String(price) } })
+}
+
+function requireHeight({ expiryHeight }: OpenLease, { height, parameters }: ContractContext): void {
+  if (expiryHeight <= height) {
+    const sentence = `The lease would end at block ${expiryHeight}, and this is block ${height}. Choose a later end.`
+    throw new TransactionError('ALREADY_PAST', sentence)
+  }
+  const last = height + Number(parameters.leaseBlocksMax)
+  if (expiryHeight <= last) return
+  const sentence = `A lease lasts ${parameters.leaseBlocksMax} blocks at most: now until block ${last}. Choose an earlier end.`
+  throw new TransactionError('TOO_LONG_AHEAD', sentence, { details: { last } })
+}
+
+function requireRoom({ sender }: { readonly sender: AccountId }, state: ReadState): void {
+  const { leasesPerAccountMax } = MARKET_LIMITS
+  let open = 0
+  for (const _ of openLeases(state, sender)) open++
+  if (open < leasesPerAccountMax) return
+  const sentence = `The account has ${open} open leases, as many as it can have. Close one that is not needed.`
+  throw new TransactionError('LEASES_FULL', sentence, { details: { open } })
+}
+
+function noMiner(lot: number): TransactionError {
+  const sentence = `Nobody who has a free slot and enough of a deposit serves lot ${lot} for the price of now. Choose other cuts, or try again in a few blocks.`
+  return new TransactionError('NO_MINER', sentence, { details: { lot } })
+}
