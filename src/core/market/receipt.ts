@@ -129,11 +129,6 @@ export function findingOf(window: Pick<Receipt, 'before' | 'after' | 'inDigest'>
 /** What an auditor finds that got no data, or data that is not what was signed. */
 export const UNAVAILABLE: Hash = ZERO_HASH
 
-/** Weighted rows of some work: a row of a prompt counts as 1, one of a decode step as `decodeWeight`. */
-export function weightedRows(counters: Counters, decodeWeight: bigint): bigint {
-  return counters.promptRows + decodeWeight * counters.decodeRows
-}
-
 function encoded(receipt: Receipt): Uint8Array {
   return writeReceipt(new Writer(RECEIPT_BYTES), receipt).finish()
 }
