@@ -1,14 +1,17 @@
 /**
- * What happens at the end of the last block of an epoch: rewards are paid, votes on parameters are tallied, and the validator
+ * What happens at the end of the last block of an epoch: rewards and audited work are paid, votes on parameters are tallied, and the validator
  * set of the epoch after the next is drawn. Spec: docs/spec/chain.md §5, §6.
  * @module
  */
 import { assert } from '../../base/assert.ts'
 import type { AccountId } from '../../base/brand.ts'
+import { powersAt } from '../market/power.ts'
+import { issueForWork } from '../market/work-issuance.ts'
 import { type Parameters, parametersFault, withChanges } from '../parameters.ts'
 import { bonds } from '../state/bonds.ts'
 import { burn, move, payOut } from '../state/money.ts'
 import { putParameters } from '../state/parameters-record.ts'
+import { putPowers } from '../state/powers.ts'
 import { type ParameterProposal, proposals, removeProposal } from '../state/proposals.ts'
 import type { ReadState, WriteState } from '../state/state.ts'
 import { getSupply } from '../state/supply.ts'
@@ -27,8 +30,9 @@ export interface EpochEnd {
 /** After `endBlock` of the last block of an epoch. */
 export function endEpoch(state: WriteState, { epoch, height, parameters }: EpochEnd): void {
   payRewards(state, epoch)
+  issueForWork(state, parameters)
   tallyVotes(state, height, parameters)
-  drawSet(state, epoch, parameters)
+  drawSet(state, { epoch, height, parameters })
 }
 
 /** The reward pool, by stake × signed blocks to validators, of these to bonds by amount. What rounding leaves stays. */
@@ -106,11 +110,16 @@ function settleDeposit(
   else burn(state, from, amount)
 }
 
-/** The set of epoch + 2. When nobody qualifies that of epoch + 1 stays. The last commit of the epoch needs the set of the epoch. */
-function drawSet(state: WriteState, epoch: number, parameters: Parameters): void {
+/** The set of epoch + 2 and its power. When nobody qualifies that of epoch + 1 stays. The last commit of the epoch needs the set of the epoch. */
+function drawSet(state: WriteState, { epoch, height, parameters }: EpochEnd): void {
   const drawn = drawMembers(state, parameters)
   const following = getValidatorSet(state, epoch + 1)
   assert(following !== undefined, 'the set of the next epoch was drawn an epoch ago')
-  putValidatorSet(state, epoch + 2, drawn.length > 0 ? drawn : following.members)
-  if (epoch > 0) putValidatorSet(state, epoch - 1, undefined)
+  const members = drawn.length > 0 ? drawn : following.members
+  const ids = members.map(({ id }) => id)
+  putValidatorSet(state, epoch + 2, members)
+  putPowers(state, epoch + 2, powersAt(state, ids, { height, parameters }))
+  if (epoch === 0) return
+  putValidatorSet(state, epoch - 1, undefined)
+  putPowers(state, epoch - 1, undefined)
 }

@@ -7,6 +7,7 @@ import { assert } from '../../base/assert.ts'
 import type { Hash, Milliseconds } from '../../base/brand.ts'
 import type { ValidatorSet } from '../consensus/validator-set.ts'
 import { epochOf } from '../epoch.ts'
+import { powerOf } from '../market/power.ts'
 import type { Parameters } from '../parameters.ts'
 import { getBaseFee } from '../state/base-fee-record.ts'
 import { getParameters } from '../state/parameters-record.ts'
@@ -44,12 +45,17 @@ export interface Place {
   proposerOf(round: number): number
 }
 
-/** `parent` is the genesis block or any other; `state` and `tree` are those after it. */
+/** `parent` is the genesis block or any other; `state` and `tree` are those after it, and `power` that of the state when left out. */
 export function placeOn(
   parent: Parent,
-  after: { readonly networkId: Hash; readonly state: ReadState; readonly tree: StateTree; readonly power: PowerSource },
+  after: {
+    readonly networkId: Hash
+    readonly state: ReadState
+    readonly tree: StateTree
+    readonly power?: PowerSource | undefined
+  },
 ): Place {
-  const { networkId, state, tree, power } = after
+  const { networkId, state, tree, power = powerOf(after.state) } = after
   const height = parent.height + 1
   const parameters = getParameters(state)
   const setAt = (at: number): ValidatorSet => {

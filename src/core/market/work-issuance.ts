@@ -23,7 +23,7 @@ export function issueForWork(state: WriteState, parameters: Parameters): bigint 
   const total = earners.reduce((sum, [, { workValue }]) => sum + workValue, 0n)
   if (total === 0n) return 0n
   const budget = workBudget(parameters)
-  const issued = issue(state, total < budget ? total : budget)
+  const issued = issue(state, total > budget ? budget : total)
   payOut(state, sharesOf(earners, { issued, total }))
   for (const [operator, miner] of earners) putMiner(state, operator, { ...miner, workValue: 0n })
   return issued
