@@ -86,6 +86,15 @@ export type TransactionCode =
   | 'BAD_VOUCHER_SIGNATURE'
   | 'VOUCHER_ABOVE_CAP'
   | 'TOO_MANY_ROWS'
+  | 'NO_SUCH_AUDIT'
+  | 'NOT_AN_AUDITOR'
+  | 'WRONG_PHASE'
+  | 'ALREADY_COMMITTED'
+  | 'NO_COMMITMENT'
+  | 'ALREADY_REVEALED'
+  | 'ALREADY_OPENED'
+  | 'BAD_OPENING'
+  | 'BAD_REVEAL'
 
 /** Why a transaction is refused; the sentence says what the sender can do. */
 export class TransactionError extends HouseError<TransactionCode> {}

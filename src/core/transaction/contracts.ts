@@ -5,8 +5,10 @@
 import { bond } from './bond.ts'
 import { claimLease } from './claim-lease.ts'
 import { closeLease } from './close-lease.ts'
+import { commitVerdict } from './commit-verdict.ts'
 import type { Contract } from './contract.ts'
 import { openLease } from './open-lease.ts'
+import { openReceipt } from './open-receipt.ts'
 import { place } from './place.ts'
 import { proposeParameters } from './propose-parameters.ts'
 import { registerMiner } from './register-miner.ts'
@@ -14,6 +16,7 @@ import { registerModel } from './register-model.ts'
 import { registerValidator } from './register-validator.ts'
 import { reportDoubleSign } from './report-double-sign.ts'
 import { retireModel } from './retire-model.ts'
+import { revealVerdict } from './reveal-verdict.ts'
 import { transfer } from './transfer.ts'
 import { unbond } from './unbond.ts'
 import { voteParameters } from './vote-parameters.ts'
@@ -36,6 +39,9 @@ export const CONTRACTS: readonly Contract<unknown>[] = [
   openLease,
   closeLease,
   claimLease,
+  commitVerdict,
+  openReceipt,
+  revealVerdict,
 ]
 
 const byType = new Map(CONTRACTS.map((contract) => [contract.type, contract]))

@@ -3,6 +3,7 @@
  * @module
  */
 import { type AccountId, grains, type Hash } from '../../base/brand.ts'
+import { type AuditId, type Auditor, type AuditRecord, getAudit } from '../state/audits.ts'
 import { getLease, type LeaseRecord } from '../state/leases.ts'
 import { getMiner, type MinerRecord } from '../state/miners.ts'
 import { getModel, type ModelRecord } from '../state/models.ts'
@@ -67,4 +68,25 @@ export function requireLease(state: ReadState, id: Hash): LeaseRecord {
   if (lease !== undefined) return lease
   const sentence = 'There is no such lease: it was settled, or never opened. Check its id.'
   throw new TransactionError('NO_SUCH_LEASE', sentence, { details: { lease: id } })
+}
+
+/** @throws TransactionError NO_SUCH_AUDIT. */
+export function requireAudit(state: ReadState, id: AuditId): AuditRecord {
+  const audit = getAudit(state, id)
+  if (audit !== undefined) return audit
+  throw new TransactionError('NO_SUCH_AUDIT', 'There is no such audit: it has ended, or was never opened.')
+}
+
+/** @throws TransactionError NOT_AN_AUDITOR. */
+export function requireAuditor({ auditors }: AuditRecord, sender: AccountId): Auditor {
+  const auditor = auditors.find(({ operator }) => operator === sender)
+  if (auditor !== undefined) return auditor
+  throw new TransactionError('NOT_AN_AUDITOR', 'This account was not drawn for this audit.')
+}
+
+/** @throws TransactionError WRONG_PHASE unless auditors reveal and the miner opens at this height. */
+export function requireRevealing({ commitHeight }: AuditRecord, height: number): void {
+  if (height > commitHeight) return
+  const sentence = `Auditors commit until block ${commitHeight}, and nothing is shown before. Send it again after that.`
+  throw new TransactionError('WRONG_PHASE', sentence, { details: { after: commitHeight } })
 }
