@@ -87,6 +87,7 @@ function startOf(ids: readonly AccountId[], consensus: KeyPair, seedSecret: Uint
     parameters: { ...INITIAL_PARAMETERS, baseFeeMin: 1n },
     accounts: [...ids].sort().map((id) => ({ id, balance: grains(BALANCE) })),
     validators: [{ id: owner, name: 'one', bond: 100_000_000_000n, ...proofs }],
+    models: [],
   })
 }
 

@@ -58,6 +58,7 @@ export function testGenesis(parameters: Partial<Parameters> = {}): Genesis {
     parameters: { ...TEST_PARAMETERS, ...parameters },
     accounts: byId(people.map(({ id }) => ({ id, balance: 1_000n * DLLM }))),
     validators: byId(people.slice(0, 2).map((one, index) => genesisValidator(one, `one-${index}`, 100n * DLLM))),
+    models: [],
   }
 }
 

@@ -88,6 +88,7 @@ export async function createBenchNetwork(
       ...{ name: NETWORK, kind: 'local', timeMs: system.clock.wallMs(), validators },
       ...{ balance: 0n, bond: BOND, validatorName: (number) => nodeName(number - 1) },
       parameters: { ...INITIAL_PARAMETERS, baseFeeMin: 1n, ...parameters },
+      models: [],
     },
     ({ role, account }) => validatorKeys(role === 'owner' ? role : 'operator', account),
   )

@@ -4,10 +4,11 @@
  */
 import { bytesToHex } from '@noble/hashes/utils.js'
 import type { AccountId } from '../base/brand.ts'
-import { CHAIN_LIMITS } from '../base/chain-limits.ts'
+import { CHAIN_LIMITS, MARKET_LIMITS } from '../base/chain-limits.ts'
 import { ZERO_HASH } from './fields.ts'
-import type { Genesis, GenesisAccount, GenesisValidator } from './genesis.ts'
-import { parametersFault } from './parameters.ts'
+import type { Genesis, GenesisAccount, GenesisModel, GenesisValidator } from './genesis.ts'
+import { modelFault } from './market/model-fault.ts'
+import { type Parameters, parametersFault } from './parameters.ts'
 import { SUPPLY_MAX } from './state/money.ts'
 import { validatorNameFault } from './transaction/register-validator.ts'
 import { hasConsensusProof, hasSeedProof } from './validator-proofs.ts'
@@ -61,6 +62,7 @@ function* faults(genesis: Genesis): Iterable<GenesisFault> {
   }
   yield* accountFaults(accounts)
   yield* validatorFaults(validators, parameters.bondMin)
+  yield* modelFaults(genesis.models, parameters)
   const amounts = [...accounts.map(({ balance }) => balance), ...validators.map(({ bond }) => bond)]
   if (amounts.reduce((sum, amount) => sum + amount, 0n) > SUPPLY_MAX) {
     yield { field: 'accounts', fault: 'and bonds together are more grains than there can be' }
@@ -87,6 +89,22 @@ function* validatorFaults(validators: readonly GenesisValidator[], bondMin: bigi
     }
     if (validator.bond < bondMin || validator.bond > SUPPLY_MAX) {
       yield { field: `${at}.bond`, fault: `must be at least bondMin, ${bondMin} grains, and fit in 64 bits` }
+    }
+  }
+}
+
+function* modelFaults(models: readonly GenesisModel[], { priceMin, priceMax }: Parameters): Iterable<GenesisFault> {
+  if (models.length > MARKET_LIMITS.modelsMax) {
+    yield { field: 'models', fault: `may be ${MARKET_LIMITS.modelsMax} at most` }
+  }
+  const hashes = models.map(({ model }) => model)
+  yield* repeats('models', 'manifest', hashes)
+  for (const [index, model] of models.entries()) {
+    const at = `models[${index}]`
+    const found = modelFault(model)
+    if (found !== undefined) yield { field: `${at}.${found.field}`, fault: found.fault }
+    if (model.price < priceMin || model.price > priceMax) {
+      yield { field: `${at}.price`, fault: `must be from priceMin to priceMax, ${priceMin} to ${priceMax} grains` }
     }
   }
 }

@@ -10,8 +10,8 @@ import { HouseError, messageOf } from '../base/error.ts'
 import { BLS_SIGNATURE_BYTES } from './bls.ts'
 import { SEED_KEY_BYTES } from './consensus/validator-set.ts'
 import { PUBLIC_KEY_BYTES, SIGNATURE_BYTES } from './ed25519.ts'
-import { accountOfAddress, addressOfAccount } from './fields.ts'
-import { type Genesis, type GenesisAccount, type GenesisValidator, networkIdOf } from './genesis.ts'
+import { accountOfAddress, addressOfAccount, HASH_BYTES, hashOf } from './fields.ts'
+import { type Genesis, type GenesisAccount, type GenesisModel, type GenesisValidator, networkIdOf } from './genesis.ts'
 import { type GenesisFault, genesisFault, genesisProofsFault } from './genesis-fault.ts'
 import { NETWORK_KINDS, type NetworkKind } from './network-kind.ts'
 import {
@@ -25,9 +25,12 @@ import { parseGrains } from './units.ts'
 
 export class GenesisError extends HouseError<'GENESIS_TOO_LARGE' | 'GENESIS_NOT_JSON' | 'GENESIS_BAD_FIELD'> {}
 
-const FILE_MEMBERS = ['name', 'kind', 'timeMs', 'parameters', 'accounts', 'validators']
+const FILE_MEMBERS = ['name', 'kind', 'timeMs', 'parameters', 'accounts', 'validators', 'models']
 const PROOF_MEMBERS = ['consensusKey', 'seedKey', 'consensusProof', 'seedProof']
 const VALIDATOR_MEMBERS = ['address', 'name', ...PROOF_MEMBERS, 'bond']
+const MODEL_MEMBERS = ['manifest', 'name', 'context', 'price', 'segments']
+
+const CONTEXT_MAX = 2 ** 32 - 1
 
 /** A value of the file and where it stands. */
 interface Place {
@@ -62,6 +65,7 @@ export function readGenesis(value: unknown, isProven: IsProven = () => false): G
     parameters: parametersOf(file('parameters')),
     accounts: listOf(file('accounts')).map((place) => accountOf(place, kind)),
     validators: listOf(file('validators')).map((place) => validatorOf(place, kind)),
+    models: file('models').value === undefined ? [] : listOf(file('models')).map(modelOf),
   }
   const found = genesisFault(read) ?? proofsFault(read, isProven)
   if (found !== undefined) throw badField(found.field, found.fault)
@@ -73,7 +77,12 @@ function proofsFault(read: Genesis, isProven: IsProven): GenesisFault | undefine
 }
 
 function sorted(genesis: Genesis): Genesis {
-  return { ...genesis, accounts: byId(genesis.accounts), validators: byId(genesis.validators) }
+  return {
+    ...genesis,
+    accounts: byId(genesis.accounts, ({ id }) => id),
+    validators: byId(genesis.validators, ({ id }) => id),
+    models: byId(genesis.models, ({ model }) => model),
+  }
 }
 
 /**
@@ -100,6 +109,10 @@ export function formatGenesis(genesis: Genesis): string {
       seedProof: bytesToHex(validator.seedProof),
       bond: String(validator.bond),
     })),
+    models: genesis.models.map(({ model, name: title, context, price, segments }) => ({
+      ...{ manifest: model, name: title, context, price: String(price) },
+      segments: segments.map(({ linear, attention }) => ({ linear: String(linear), attention: String(attention) })),
+    })),
   }
   return `${JSON.stringify(file, null, 2)}\n`
 }
@@ -120,6 +133,27 @@ function validatorOf(place: Place, kind: NetworkKind): GenesisValidator {
     seedProof: bytesOf(member('seedProof'), BLS_SIGNATURE_BYTES),
     bond: grainsOf(member('bond')),
   }
+}
+
+function modelOf(place: Place): GenesisModel {
+  const member = membersOf(place, MODEL_MEMBERS)
+  return {
+    model: hashOf(bytesOf(member('manifest'), HASH_BYTES)),
+    name: textOf(member('name')),
+    context: contextOf(member('context')),
+    price: grainsOf(member('price')),
+    segments: listOf(member('segments')).map((segment) => {
+      const work = membersOf(segment, ['linear', 'attention'])
+      return { linear: grainsOf(work('linear')), attention: grainsOf(work('attention')) }
+    }),
+  }
+}
+
+/** What the field of the encoding holds. */
+function contextOf(place: Place): number {
+  const value = wholeNumberOf(place)
+  if (value > CONTEXT_MAX) throw badField(place.field, `must be at most ${CONTEXT_MAX}`)
+  return value
 }
 
 function parametersOf(place: Place): Parameters {
@@ -203,6 +237,6 @@ function badField(field: string, fault: string, cause?: unknown): GenesisError {
   return new GenesisError('GENESIS_BAD_FIELD', `${what} ${fault}.`, { details: { field }, cause })
 }
 
-function byId<Entry extends { readonly id: AccountId }>(entries: readonly Entry[]): Entry[] {
-  return entries.toSorted((a, b) => (a.id < b.id ? -1 : 1))
+function byId<Entry>(entries: readonly Entry[], idOf: (entry: Entry) => string): Entry[] {
+  return entries.toSorted((a, b) => (idOf(a) < idOf(b) ? -1 : 1))
 }

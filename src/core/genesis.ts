@@ -8,12 +8,15 @@ import { hexToBytes } from '@noble/hashes/utils.js'
 import { assert } from '../base/assert.ts'
 import type { AccountId, Hash, Milliseconds } from '../base/brand.ts'
 import { Writer } from '../base/codec.ts'
-import { hashOf, writeAccount, writeCount } from './fields.ts'
+import { hashOf, writeAccount, writeCount, writeHash } from './fields.ts'
 import { taggedHash } from './hash.ts'
+import type { ModelClaim } from './market/model-fault.ts'
 import { NETWORK_KINDS, type NetworkKind } from './network-kind.ts'
 import { type Parameters, writeParameters } from './parameters.ts'
+import { TREASURY } from './state/accounts.ts'
 import { putBaseFee } from './state/base-fee-record.ts'
 import { putConsensusKey } from './state/consensus-keys.ts'
+import { putModel, writeSegments } from './state/models.ts'
 import { move } from './state/money.ts'
 import { putParameters } from './state/parameters-record.ts'
 import { putSeed } from './state/seed-record.ts'
@@ -37,6 +40,14 @@ export interface GenesisValidator extends ValidatorKeys, ValidatorProofs {
   readonly bond: bigint
 }
 
+/** A model that can be leased from the start. Nobody published it: nobody can retire it, and there is no deposit. */
+export interface GenesisModel extends ModelClaim {
+  /** Hash of its manifest. */
+  readonly model: Hash
+  /** Grains per compute unit, at first. */
+  readonly price: bigint
+}
+
 /** Valid as a whole: `genesisFault` finds nothing. */
 export interface Genesis {
   readonly name: string
@@ -48,6 +59,8 @@ export interface Genesis {
   readonly accounts: readonly GenesisAccount[]
   /** In the order of their ids. */
   readonly validators: readonly GenesisValidator[]
+  /** In the order of their hashes. */
+  readonly models: readonly GenesisModel[]
 }
 
 const GENESIS_VERSION = 1
@@ -59,8 +72,9 @@ export function networkIdOf(genesis: Genesis): Hash {
 
 /** The canonical bytes. Parameters stand in full: another program's initial values make another network. */
 export function encodeGenesis(genesis: Genesis): Uint8Array {
-  assertOrdered(genesis.accounts)
-  assertOrdered(genesis.validators)
+  assertOrdered(genesis.accounts.map(({ id }) => id))
+  assertOrdered(genesis.validators.map(({ id }) => id))
+  assertOrdered(genesis.models.map(({ model }) => model))
   const writer = new Writer(4_096)
   writer.u16(GENESIS_VERSION).text(genesis.name).u8(NETWORK_KINDS.indexOf(genesis.kind))
   writeParameters(writeCount(writer, genesis.timeMs), genesis.parameters)
@@ -68,6 +82,9 @@ export function encodeGenesis(genesis: Genesis): Uint8Array {
   writer.list(genesis.validators, (inner, validator) => {
     writeAccount(inner, validator.id).text(validator.name).raw(validator.consensusKey).raw(validator.seedKey)
     inner.raw(validator.consensusProof).raw(validator.seedProof).u64(validator.bond)
+  })
+  writer.list(genesis.models, (inner, { model, name, context, price, segments }) => {
+    writeSegments(writeHash(inner, model).text(name).u32(context).u64(price), segments)
   })
   return writer.finish()
 }
@@ -82,6 +99,9 @@ export function genesisState(genesis: Genesis): StateChanges {
     move(state, { amount: balance, from: { type: 'genesis' }, to: { type: 'account', id } })
   }
   for (const validator of genesis.validators) register(state, validator)
+  for (const { model, ...claim } of genesis.models) {
+    putModel(state, model, { publisher: TREASURY, deposit: 0n, status: 'active', ...claim })
+  }
   const members = drawMembers(state, parameters)
   for (const epoch of [0, 1]) putValidatorSet(state, epoch, members)
   putSeed(state, hashOf(taggedHash('dllm/genesis-seed', hexToBytes(networkIdOf(genesis)))))
@@ -99,9 +119,9 @@ function register(state: WriteState, { id, name, consensusKey, seedKey, bond }: 
   move(state, { amount: bond, from: { type: 'genesis' }, to: { type: 'bond', validator: id, owner: id } })
 }
 
-function assertOrdered(entries: readonly { readonly id: AccountId }[]): void {
-  for (const [index, { id }] of entries.entries()) {
-    const before = entries[index - 1]
-    assert(before === undefined || before.id < id, 'a genesis is in the order of ids')
+function assertOrdered(ids: readonly string[]): void {
+  for (const [index, id] of ids.entries()) {
+    const before = ids[index - 1]
+    assert(before === undefined || before < id, 'a genesis is in the order of ids')
   }
 }

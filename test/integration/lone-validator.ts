@@ -46,7 +46,7 @@ const wallMs = createFakeClock().wallMs()
 
 function genesisCalled(name: string): Genesis {
   return {
-    ...{ name, kind: 'local', timeMs: milliseconds(wallMs - 1_000), accounts: [], validators },
+    ...{ name, kind: 'local', timeMs: milliseconds(wallMs - 1_000), accounts: [], validators, models: [] },
     parameters: {
       ...INITIAL_PARAMETERS,
       ...{ proposeMs: BigInt(WAIT_MS), voteMs: BigInt(WAIT_MS), roundMs: 10n, commitMs: 10n, clockSkewMs: 600_000n },

@@ -28,6 +28,7 @@ const genesis: Genesis = {
   parameters: { ...INITIAL_PARAMETERS, commitMs: 10n, epochBlocks: 10n },
   accounts: [{ id: owner.id, balance: 1_000n * DLLM }],
   validators: [genesisValidator(owner, 'owner', 100n * DLLM)],
+  models: [],
 }
 const { networkId } = networkOf(genesis)
 

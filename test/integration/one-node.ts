@@ -54,6 +54,7 @@ export async function startOneNode(
         bond: 100n * DLLM,
       },
       parameters: { ...INITIAL_PARAMETERS, commitMs: 50n, epochBlocks: 10n, baseFeeMin: 1n, ...parameters },
+      models: [],
       validatorName: () => 'one-1',
     },
     keys,

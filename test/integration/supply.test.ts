@@ -53,6 +53,7 @@ const genesis: Genesis = {
     genesisValidator(voter, 'voter', 1_000_000n * DLLM),
     genesisValidator(absent, 'absent', 100n * DLLM),
   ]),
+  models: [],
 }
 
 test(`at each of ${BLOCKS} heights everything held is genesis + issued − burnt`, { timeout: 180_000 }, async () => {

@@ -118,6 +118,7 @@ function genesisOf(stakes: readonly number[], people: readonly Person[]): Genesi
     timeMs: milliseconds(EPOCH_MS - MINUTE_MS),
     accounts: byId(ids.map((id) => ({ id, balance: 200n * DLLM }))),
     validators: byId(stakes.map((stake, index) => validatorOf(people[index]!, `v${index + 1}`, BigInt(stake) * DLLM))),
+    models: [],
   }
 }
 

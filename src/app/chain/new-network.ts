@@ -7,7 +7,7 @@
 import { type AccountId, type Milliseconds, milliseconds } from '../../base/brand.ts'
 import type { KeyPair } from '../../core/ed25519.ts'
 import { accountOf, ZERO_HASH } from '../../core/fields.ts'
-import type { Genesis, GenesisValidator } from '../../core/genesis.ts'
+import type { Genesis, GenesisModel, GenesisValidator } from '../../core/genesis.ts'
 import type { NetworkKind } from '../../core/network-kind.ts'
 import type { Parameters } from '../../core/parameters.ts'
 import type { Role } from '../../core/role.ts'
@@ -19,6 +19,8 @@ export interface NewNetworkOptions {
   readonly kind: NetworkKind
   readonly timeMs: Milliseconds
   readonly parameters: Parameters
+  /** What can be leased from the start, in any order. */
+  readonly models: readonly GenesisModel[]
   /** How many validators; at least one. */
   readonly validators: number
   /** Grains that the wallet's first account holds beside the bonds. */
@@ -55,7 +57,7 @@ export function newNetwork(options: NewNetworkOptions, keys: KeySource): NewNetw
     const entry: GenesisValidator = { id: owner, name, bond: options.bond, ...proofs }
     return { entry, validator: { name, id: owner, keys: own } }
   })
-  const { name, kind, timeMs, parameters, balance, operatorBalance = 0n } = options
+  const { name, kind, timeMs, parameters, models, balance, operatorBalance = 0n } = options
   const operators =
     operatorBalance === 0n
       ? []
@@ -65,6 +67,7 @@ export function newNetwork(options: NewNetworkOptions, keys: KeySource): NewNetw
     timeMs: milliseconds(Math.floor(timeMs)),
     accounts: [{ id: accountOf(keys({ role: 'owner', account: 0 }).publicKey), balance }, ...operators].sort(byId),
     validators: made.map(({ entry }) => entry).sort(byId),
+    models: models.toSorted((first, second) => (first.model < second.model ? -1 : 1)),
   }
   return { genesis, validators: made.map(({ validator }) => validator) }
 }

@@ -14,6 +14,7 @@ import type { System } from '../system.ts'
 import type { OpenWallet } from '../wallet.ts'
 import { parseChanges } from './arguments.ts'
 import { type CreatedNetwork, checkNewNetwork, createNetwork, validatorName } from './create-network.ts'
+import { networkModels } from './network-models.ts'
 import { newNetwork } from './new-network.ts'
 
 const PORT_MAX = 65_535
@@ -29,6 +30,8 @@ export interface CreateNetworkFlags {
   readonly host: string
   readonly port: number
   readonly parameter?: string[] | undefined
+  /** Names of stored models; undefined: those that come with the program. */
+  readonly model?: string[] | undefined
   readonly closed: boolean
   readonly allow?: string[] | undefined
 }
@@ -48,7 +51,10 @@ export async function checkNetworkName(home: Home, name: string, validators: num
 export async function runCreateNetwork(
   flags: CreateNetworkFlags,
   ports: { readonly home: Home; readonly system: System; readonly opened: OpenWallet },
-): Promise<{ readonly lines: readonly string[]; readonly result: CreatedNetwork & { readonly network: string } }> {
+): Promise<{
+  readonly lines: readonly string[]
+  readonly result: CreatedNetwork & { readonly network: string; readonly models: readonly string[] }
+}> {
   const { home, system, opened } = ports
   const { name, validators, host, port } = flags
   if (!isTcpAddress(`${host}/tcp/1`)) {
@@ -60,10 +66,11 @@ export async function runCreateNetwork(
       `The nodes have ${validators} ports from --port on, which ends at ${PORT_MAX}: begin lower.`,
     )
   }
+  const parameters = parametersFrom(flags.parameter ?? [])
   const network = newNetwork(
     {
-      ...{ name, kind: 'local', timeMs: system.clock.wallMs(), validators },
-      parameters: parametersFrom(flags.parameter ?? []),
+      ...{ name, kind: 'local', timeMs: system.clock.wallMs(), validators, parameters },
+      models: networkModels(home, flags.model, parameters.priceMin),
       balance: parseDllm(flags.supply),
       bond: parseDllm(flags.bond),
       operatorBalance: OPERATOR_BALANCE,
@@ -73,16 +80,22 @@ export async function runCreateNetwork(
   )
   const allow = flags.closed ? (flags.allow ?? []).map(peerFrom) : undefined
   const created = await createNetwork({ name, host, port, allow }, network, { home, system })
-  return { lines: createdLines(created, flags), result: { network: name, ...created } }
+  const models = network.genesis.models.map((model) => model.name)
+  return { lines: createdLines(created, models, flags), result: { network: name, ...created, models } }
 }
 
-function createdLines({ file, networkId, nodes }: CreatedNetwork, flags: CreateNetworkFlags): string[] {
+function createdLines(
+  { file, networkId, nodes }: CreatedNetwork,
+  models: readonly string[],
+  flags: CreateNetworkFlags,
+): string[] {
   const { name, supply, bond, walletName } = flags
   const money = (text: string): string => formatDllm(grains(parseDllm(text)))
   const who = nodes.length === 1 ? '1 validator, which bonds' : `${nodes.length} validators, each of which bonds`
   return [
     `Network ${name} (${networkId.slice(0, 12)})`,
     `${who} ${money(bond)} DLLM; ${money(supply)} DLLM in wallet ${walletName}.`,
+    models.length === 0 ? 'It begins without a model.' : `It begins with ${models.join(', ')}.`,
     '',
     nodes.length === 1 ? 'Start its node:' : 'Start its nodes, each in a terminal of its own:',
     ...nodes.map((node) => `  dllm node --network ${name} --name ${node.name}`),

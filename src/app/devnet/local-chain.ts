@@ -12,6 +12,7 @@ import { formatGenesis } from '../../core/genesis-file.ts'
 import { INITIAL_PARAMETERS } from '../../core/parameters.ts'
 import { writeValidator } from '../chain/create-network.ts'
 import { localGenesisFile } from '../chain/network-chain.ts'
+import { networkModels } from '../chain/network-models.ts'
 import { newNetwork } from '../chain/new-network.ts'
 import { type Home, writeFileAtomic } from '../home.ts'
 import { LOCAL_NETWORK } from '../networks.ts'
@@ -108,6 +109,7 @@ async function begin(home: Home, validators: number, system: System): Promise<Lo
   const network = newNetwork(
     {
       ...{ name: LOCAL_NETWORK.id, kind: 'local', timeMs: system.clock.wallMs(), validators },
+      models: networkModels(home, undefined, INITIAL_PARAMETERS.priceMin),
       ...{ parameters: INITIAL_PARAMETERS, balance: BALANCE, bond: BOND, operatorBalance: OPERATOR_BALANCE },
       validatorName: (number) => `local-validator-${number}`,
     },

@@ -38,6 +38,11 @@ export default class NetworkCreate extends WalletCommand {
       description: 'A first value; see `chain params`.',
       helpValue: 'NAME=VALUE',
     }),
+    model: Flags.string({
+      multiple: true,
+      description: 'A stored model that the network begins with; the one that comes with dllm if left out.',
+      helpValue: 'NAME',
+    }),
     closed: Flags.boolean<boolean>({ description: 'Only the nodes made here, and those of --allow, may connect.' }),
     allow: Flags.string({ multiple: true, description: 'A further peer that may connect.', helpValue: 'PEER' }),
     ...passwordFlags,
