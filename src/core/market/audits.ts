@@ -28,7 +28,7 @@ import { UNAVAILABLE } from './receipt.ts'
 import { type Settlement, settleLease } from './settle.ts'
 import { type TallyOutcome, tally } from './tally.ts'
 
-/** The end of a block. */
+/** The end of a block. `seed`: of the next one. */
 export interface AuditContext {
   readonly height: number
   readonly parameters: Parameters

@@ -13,8 +13,9 @@ import { getMiner } from '../state/miners.ts'
 import { getModel, modelHashes, putModel } from '../state/models.ts'
 import { isLive, type PlacementRecord, placements } from '../state/placements.ts'
 import type { ReadState, WriteState } from '../state/state.ts'
+import { drawAudits, endAudits } from './audits.ts'
 import { nextPrice, utilisation } from './price.ts'
-import { closeLease, type Settlement, settleLease } from './settle.ts'
+import { awaitAudits, closeLease, type Settlement, settleLease } from './settle.ts'
 
 export interface MarketBlockEnd {
   /** Of the block that ends. */
@@ -27,18 +28,27 @@ export interface MarketBlockEnd {
 
 /** Returns what was settled, in the order of it. */
 export function endMarketBlock(state: WriteState, end: MarketBlockEnd): readonly Settlement[] {
-  const settled = endDueLeases(state, end)
+  const settled = [...endDueLeases(state, end), ...endAudits(state, end).settled]
   stepPrices(state, end)
   return settled
 }
 
 /** Those that wait longest come first. */
-function endDueLeases(state: WriteState, { height, parameters }: MarketBlockEnd): Settlement[] {
+function endDueLeases(state: WriteState, end: MarketBlockEnd): Settlement[] {
+  const { height, parameters } = end
   const settled: Settlement[] = []
+  let drawn = 0
   for (const id of dueLeases(state, height)) {
+    if (drawn >= MARKET_LIMITS.auditsDrawnPerBlock) break
     const lease = getLease(state, id)
     assert(lease !== undefined, 'what is due is there')
-    if (lease.status === 'open') closeLease(state, id, height + Number(parameters.disputeBlocks))
+    if (lease.status === 'open') {
+      closeLease(state, id, height + Number(parameters.disputeBlocks))
+      continue
+    }
+    const audits = drawAudits(state, id, end)
+    drawn += audits
+    if (audits > 0) awaitAudits(state, id, audits)
     else settled.push(settleLease(state, id))
   }
   return settled
