@@ -12,6 +12,7 @@ import { EXIT, type ExitCode, exitCodeOf } from './exit-codes.ts'
 import type { Home } from './home.ts'
 import { defaultHomePath, openHome } from './home.ts'
 import { createSystem, logLevelFrom, type System } from './system.ts'
+import { usageSentence } from './usage-text.ts'
 
 /** The user pressed Ctrl-C, or the process was asked to end. */
 export class InterruptError extends HouseError<'INTERRUPTED'> {}
@@ -165,7 +166,7 @@ export abstract class BaseCommand extends Command {
       return { code, message, exitCode: exitCodeOf(code), ...(Object.keys(details).length > 0 ? { details } : {}) }
     }
     if (!(error instanceof Error)) return { code: 'BUG', message: String(error), exitCode: EXIT.failure }
-    if ('oclif' in error) return { code: 'USAGE', message: oneLine(error.message), exitCode: EXIT.usage }
+    if ('oclif' in error) return { code: 'USAGE', message: usageSentence(error.message), exitCode: EXIT.usage }
     return {
       code: 'BUG',
       message: `This is a bug in dllm: ${error.message}`,
@@ -187,14 +188,4 @@ function isAbort(error: unknown): boolean {
 /** oclif's own way to end with a code: `this.exit(code)`. */
 function isExit(error: unknown): boolean {
   return error instanceof Error && 'code' in error && error.code === 'EEXIT'
-}
-
-/** oclif lists what is missing on lines of their own and appends a hint that we print ourselves. */
-function oneLine(message: string): string {
-  return message
-    .replace(/\nSee more help with --help$/, '')
-    .replace(/\s+/g, ' ')
-    .replace(/^The following errors? occurred: /, '')
-    .replace(/^Parsing (\S+) Expected/, '$1: expected')
-    .trim()
 }

@@ -29,6 +29,13 @@ export async function readLocalChain(home: Home): Promise<LocalChain | undefined
   throw new DevnetError('DEVNET_BAD_STATE', message, { details: { path } })
 }
 
+/** Where the validators of the local chain listen, without that of one name; none before its first start. */
+export async function localAddresses(home: Home, without?: string): Promise<string[]> {
+  const chain = await readLocalChain(home)
+  const others = (chain?.validators ?? []).filter(({ name }) => name !== without)
+  return others.flatMap(({ addresses }) => addresses.slice(0, 1))
+}
+
 export async function writeLocalChain(home: Home, chain: LocalChain): Promise<void> {
   await writeFileAtomic(stateFile(home), `${JSON.stringify(chain, undefined, 2)}\n`)
 }

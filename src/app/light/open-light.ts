@@ -14,7 +14,7 @@ import { decodeTrusted, encodeTrusted } from '../../core/light-client-proofs.ts'
 import type { Wire } from '../../net/wire.ts'
 import type { ChainAccess } from '../chain/chain-access.ts'
 import { type NetworkChain, networkView } from '../chain/network-chain.ts'
-import { readLocalChain } from '../devnet/local-chain-state.ts'
+import { localAddresses } from '../devnet/local-chain-state.ts'
 import { type Home, writeFileAtomic } from '../home.ts'
 import { LOCAL_NETWORK } from '../networks.ts'
 import { opensslAccepts } from '../openssl-verify.ts'
@@ -34,7 +34,8 @@ export interface LightToOpen {
 /** The access to the chain; undefined when nobody can be reached. */
 export async function openLight(chain: NetworkChain, toOpen: LightToOpen): Promise<ChainAccess | undefined> {
   const { home, system, signal } = toOpen
-  const addresses = [...chain.network.bootstrap, ...(await localAddresses(home, chain))]
+  const isLocal = chain.network.id === LOCAL_NETWORK.id
+  const addresses = [...chain.network.bootstrap, ...(isLocal ? await localAddresses(home) : [])]
   if (addresses.length === 0) return undefined
   const { createLibp2pWire } = await import('../../net/libp2p-wire.ts')
   const { id: networkId, mdns, dht, allow } = chain.network
@@ -106,12 +107,6 @@ async function readTrusted(file: string, networkId: NetworkChain['networkId']): 
     if (error instanceof CodecError) return undefined
     throw error
   }
-}
-
-async function localAddresses(home: Home, { network }: NetworkChain): Promise<string[]> {
-  if (network.id !== LOCAL_NETWORK.id) return []
-  const chain = await readLocalChain(home)
-  return (chain?.validators ?? []).flatMap(({ addresses }) => addresses.slice(0, 1))
 }
 
 /** Whether at least one answers. All are tried, so that a lie of one can be seen by another. */

@@ -11,10 +11,11 @@ import { type ChainMethods, chainMethods } from '../chain/chain-methods.ts'
 import { chainOf, type NetworkChain } from '../chain/network-chain.ts'
 import { loadConfig } from '../config.ts'
 import { createControlServer } from '../control/control-server.ts'
+import { localAddresses } from '../devnet/local-chain-state.ts'
 import type { Home } from '../home.ts'
 import { rememberAccepted } from '../known-signatures.ts'
 import { type Checkpoint, checkpointFrom } from '../light/checkpoint.ts'
-import { loadNetwork } from '../networks.ts'
+import { LOCAL_NETWORK, loadNetwork } from '../networks.ts'
 import { loadNodeIdentity } from '../node-identity.ts'
 import { opensslAccepts } from '../openssl-verify.ts'
 import { createProgress } from '../progress.ts'
@@ -78,7 +79,9 @@ export async function runNode(run: NodeRun): Promise<NodeResult> {
     env: process.env,
     flags: { network: flags.network, listen: flags.listen },
   })
-  const network = withBootstrap(await loadNetwork(home, settings.network), flags.bootstrap ?? [])
+  const isLocal = settings.network === LOCAL_NETWORK.id
+  const known = isLocal ? await localAddresses(home, flags.name) : []
+  const network = withBootstrap(await loadNetwork(home, settings.network), [...known, ...(flags.bootstrap ?? [])])
   const chain = await chainOf(home, network)
   const lock = await lockNode(home, flags.name)
   try {
