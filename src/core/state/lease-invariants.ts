@@ -7,6 +7,7 @@ import type { Hash } from '../../base/brand.ts'
 import { MARKET_LIMITS } from '../../base/chain-limits.ts'
 import { ZERO_HASH } from '../fields.ts'
 import { chargeOf } from '../market/charge.ts'
+import { stakesInAudits } from './audit-invariants.ts'
 import { leaseDues } from './lease-dues.ts'
 import { getLease, type LeaseRecord, type LotRecord, leases, openLeases } from './leases.ts'
 import { getMiner, miners } from './miners.ts'
@@ -70,18 +71,23 @@ function* openFaults(state: ReadState): Iterable<string> {
   if ([...openLeases(state)].length !== open.length) yield 'there is an open lease of nobody'
 }
 
-/** What is locked of a deposit is the sum of the tasks of its lots. */
+/** What is locked of a deposit is the sum of the tasks of its lots and of its stakes in audits. */
 function* lockFaults(state: ReadState): Iterable<string> {
   const lots = [...leases(state)].flatMap(([, lease]) => lease.lots)
   const byOperator = Map.groupBy(lots, ({ operator }) => operator)
   for (const operator of byOperator.keys()) {
     if (getMiner(state, operator) === undefined) yield `${operator} has lots and is no miner`
   }
+  const stakes = stakesInAudits(state)
   for (const [operator, { locked, openLots }] of miners(state)) {
     const own = byOperator.get(operator) ?? []
+    const stake = stakes.get(operator) ?? 0n
+    stakes.delete(operator)
     if (own.length !== openLots) yield `miner ${operator} counts ${openLots} lots and has ${own.length}`
-    if (sumOf(own) !== locked) yield `miner ${operator} has ${locked} grains locked and lots of ${sumOf(own)}`
+    const expected = sumOf(own) + stake
+    if (expected !== locked) yield `miner ${operator} has ${locked} grains locked, and lots and audits of ${expected}`
   }
+  for (const operator of stakes.keys()) yield `${operator} has a stake in an audit and is no miner`
 }
 
 /** What is used of a placement are the lots of it in open leases. */

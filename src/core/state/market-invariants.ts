@@ -1,12 +1,13 @@
 /**
- * What must hold of the tables of models, miners and placements in every state; part of invariants.ts. Leases are in
- * lease-invariants.ts.
+ * What must hold of the tables of models, miners and placements in every state; part of invariants.ts. Leases and audits
+ * are in lease-invariants.ts and audit-invariants.ts.
  * Spec: docs/spec/market.md §2.
  * @module
  */
 import { bytesToHex } from '@noble/hashes/utils.js'
 import { MARKET_LIMITS } from '../../base/chain-limits.ts'
 import { modelFault } from '../market/model-fault.ts'
+import { auditFaults } from './audit-invariants.ts'
 import { leaseFaults } from './lease-invariants.ts'
 import { leases } from './leases.ts'
 import { getMiner, miners, operatorOfPeerKey, peerKeys } from './miners.ts'
@@ -29,6 +30,7 @@ export function* marketFaults(state: ReadState): Iterable<string> {
   yield* minerFaults(state)
   yield* placementFaults(state)
   yield* leaseFaults(state)
+  yield* auditFaults(state)
 }
 
 function* modelFaults(state: ReadState): Iterable<string> {
@@ -48,7 +50,6 @@ function* minerFaults(state: ReadState): Iterable<string> {
     const { peerKey, deposit, locked, openLots, status } = miner
     if (operatorOfPeerKey(state, peerKey) !== operator) yield `the peer key of miner ${operator} belongs to another`
     if (locked > deposit) yield `miner ${operator} has ${locked} grains locked of ${deposit}`
-    if (openLots === 0 && locked > 0n) yield `miner ${operator} has grains locked and no open lots`
     if (status === 'draining' && deposit > 0n) yield `miner ${operator} is draining and has a deposit`
     if (status === 'draining' && openLots === 0) yield `miner ${operator} is draining and has no open lots`
   }
