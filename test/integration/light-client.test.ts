@@ -8,19 +8,21 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { networkView } from '../../src/app/chain/network-chain.ts'
 import { fetchCheckpoint } from '../../src/app/light/checkpoint.ts'
 import { createLightAccess } from '../../src/app/light/light-access.ts'
-import { provedBlock } from '../../src/app/light/light-blocks.ts'
+import { provedBlock, provedTransaction } from '../../src/app/light/light-blocks.ts'
 import { createLightService, type LightService } from '../../src/app/light/light-service.ts'
 import { genesisTrust, trustOf } from '../../src/app/light/open-light.ts'
 import { askChain } from '../../src/app/node/ask.ts'
 import { opensslAccepts } from '../../src/app/openssl-verify.ts'
 import { createSystem } from '../../src/app/system.ts'
-import { hash, milliseconds, peerId } from '../../src/base/brand.ts'
+import { type Hash, hash, milliseconds, peerId } from '../../src/base/brand.ts'
 import { Reader, Writer } from '../../src/base/codec.ts'
 import { encodeHeader, readCommit, readHeader, writeCommit } from '../../src/core/block/block.ts'
-import { accountOf, addressOfAccount } from '../../src/core/fields.ts'
+import { accountOf, addressOfAccount, writeCount } from '../../src/core/fields.ts'
 import type { Trusted } from '../../src/core/light-client.ts'
 import { accountKey } from '../../src/core/state/accounts.ts'
 import { decodeProof, encodeProof } from '../../src/core/state/tree-proof.ts'
+import { signTransaction } from '../../src/core/transaction/transaction.ts'
+import { transfer } from '../../src/core/transaction/transfer.ts'
 import type { Wire } from '../../src/net/wire.ts'
 import { startRelay, type Tamper } from './chain-relay.ts'
 import { DLLM, type OneNode, startOneNode } from './one-node.ts'
@@ -37,26 +39,42 @@ const system = createSystem({ level: 'silent' })
 let peers = 0
 
 /** A light client that knows these peers, in their order. */
-async function startLight(wires: readonly Wire[], begin: Trusted): Promise<{ service: LightService; wire: Wire }> {
+async function startLight(
+  wires: readonly Wire[],
+  begin: Trusted,
+  options: { readonly ancestorsMax?: number } = {},
+): Promise<{ service: LightService; wire: Wire }> {
   const wire = one.memory.createMemoryWire({ peer: peerId(`light-${peers++}`), listen: false })
   for (const other of wires) await wire.connect(other.addresses()[0]!)
   const { networkId, genesis } = one.network
   const service = createLightService(
-    { networkId, begin, ...trustOf(genesis) },
+    { networkId, begin, ...trustOf(genesis), ...options },
     { wire, clock: system.clock, log: system.log, accepts: opensslAccepts, keep: async () => undefined },
   )
   return { service, wire }
 }
 
-/** Block 5, as a person would have noted it down. */
-async function checkpoint(): Promise<Trusted> {
+/** A block, as a person would have noted it down. */
+async function checkpoint(height = 5): Promise<Trusted> {
   const wire = one.memory.createMemoryWire({ peer: peerId(`noter-${peers++}`), listen: false })
   await wire.connect(one.wire.addresses()[0]!)
-  const { hash: noted } = await one.chain.block(5)
+  const { hash: noted } = await one.chain.block(height)
   const ports = { wire, ...system, networkId: one.network.networkId }
-  const trusted = await fetchCheckpoint({ height: 5, hash: noted }, ports)
+  const trusted = await fetchCheckpoint({ height, hash: noted }, ports)
   await wire.stop()
   return trusted
+}
+
+/** The id of a transfer of the owner's that is in a block. */
+async function transferInBlock(): Promise<Hash> {
+  const keys = one.keys({ role: 'owner', account: 0 })
+  const body = new Writer()
+  transfer.write(body, { to: owner(), amount: 1n, memo: new Uint8Array(0) })
+  const { nonce } = await one.chain.account(owner())
+  const draft = { type: transfer.type, nonce: BigInt(nonce), maxFee: 1_000n, tip: 1n, body: body.finish() }
+  const id = await one.chain.submit(signTransaction(one.network.networkId, draft, keys))
+  await one.chain.waitFor(id)
+  return id
 }
 
 const owner = () => accountOf(one.keys({ role: 'owner', account: 0 }).publicKey)
@@ -236,6 +254,32 @@ describe('a light client with only a checkpoint', () => {
     expect(await access.history(owner(), 10)).toEqual([])
     await expect(access.block(1_000_000)).rejects.toMatchObject({ code: 'CHAIN_BLOCK_UNKNOWN' })
     await wire.stop()
+  })
+
+  test('asks the next peer when one names a block too old to look at, and knows the liar by the proof of the other', async () => {
+    const id = await transferInBlock()
+    const { height } = await one.chain.transaction(id)
+    await one.reached(height! + 2)
+    const begin = await checkpoint(height! + 2)
+    const long = writeCount(new Writer(), 1).finish()
+    const liar = await startRelay(one, ({ type }, items) =>
+      type === 'transaction' ? [long, ...items.slice(1)] : items,
+    )
+    const ask = async (peers: readonly Wire[]) => {
+      const { service, wire } = await startLight(peers, begin, { ancestorsMax: 2 })
+      const found = await provedTransaction(service, { networkId: one.network.networkId, id }).catch((error) => error)
+      await wire.stop()
+      return { found, lies: service.lies }
+    }
+    const alone = await ask([liar])
+    expect(alone.found).toMatchObject({ code: 'LIGHT_NEEDS_NODE' })
+    expect(alone.lies).toEqual([])
+    // A relay too: peers are asked in the order in which they came.
+    const honest = await startRelay(one, (_question, items) => items)
+    const both = await ask([liar, honest])
+    expect(both.found).toMatchObject({ header: { height } })
+    expect(both.lies).toEqual([expect.objectContaining({ peer: liar.peer, code: 'LIGHT_NOT_INCLUDED' })])
+    await Promise.all([liar.stop(), honest.stop()])
   })
 
   test('asks nobody in vain for ever', async () => {

@@ -5,7 +5,7 @@
  */
 import { hexToBytes } from '@noble/hashes/utils.js'
 import type { AccountId, Hash, PeerId } from '../../base/brand.ts'
-import { LIGHT_LIMITS, NODE_LIMITS } from '../../base/chain-limits.ts'
+import { NODE_LIMITS } from '../../base/chain-limits.ts'
 import { HouseError } from '../../base/error.ts'
 import {
   type Block,
@@ -64,22 +64,35 @@ export async function provedBlock(
   )
 }
 
-/** undefined: nobody has it in a block. */
+/**
+ * undefined: nobody has it in a block. A transaction is in one block at most: who named one that is too old to look at has lied when
+ * another proves it in a newer one. @throws LightBlockError when everybody who has it names a block that is too old.
+ */
 export async function provedTransaction(
   service: LightService,
   { networkId, id }: { readonly networkId: Hash; readonly id: Hash },
   signal?: AbortSignal,
 ): Promise<ProvedTransaction | undefined> {
-  return service.ask(
+  const tooOld: { readonly peer: PeerId; readonly error: LightBlockError }[] = []
+  const found = await service.ask(
     { type: 'transaction', id },
     async ({ items }, peer) => {
       if (items.length === 0) return undefined
-      const proved = await proveItems({ service, networkId, peer, signal }, items)
+      const proved = await proveItems({ service, networkId, peer, signal }, items).catch((error: unknown) => {
+        if (error instanceof LightBlockError) tooOld.push({ peer, error })
+        throw error
+      })
       if (proved.transaction.id === id) return proved
       throw new LightProofError('LIGHT_NOT_INCLUDED', 'Another transaction came than was asked for.')
     },
     signal,
   )
+  if (found === undefined) return undefined
+  for (const { peer, error } of tooOld) {
+    const message = `${error.message} But the transaction is in block ${found.header.height}.`
+    service.accuse({ peer, code: 'LIGHT_NOT_INCLUDED', message })
+  }
+  return found
 }
 
 /** Newest first. That none is left out is the peer's word. */
@@ -134,7 +147,7 @@ async function headerAt({ service, networkId, peer, signal }: Asking, height: nu
     throw new LightProofError('LIGHT_NOT_BEFORE', `Block ${height} was asked for and ${header.height} came.`)
   }
   let above = service.trusted.header
-  if (above.height - height > LIGHT_LIMITS.ancestorsMax) throw tooFar(height, above.height)
+  if (above.height - height > service.ancestorsMax) throw tooFar(height, above.height)
   while (above.height > height) {
     const count = Math.min(above.height - height, HEADERS_PER_QUESTION)
     const items = await ask(above.height - count, count)

@@ -47,6 +47,8 @@ export interface LightServiceOptions {
   readonly begin: Trusted
   readonly trustingPeriodMs: Milliseconds
   readonly clockSkewMs: Milliseconds
+  /** Headers that lead from the trusted one down to an older block; LIGHT_LIMITS.ancestorsMax when left out. */
+  readonly ancestorsMax?: number | undefined
 }
 
 export interface LightServicePorts {
@@ -66,6 +68,8 @@ export interface Proved {
 
 export interface LightService {
   readonly trusted: Trusted
+  /** How far below the trusted header blocks are looked at. */
+  readonly ancestorsMax: number
   /** Peers that lied so far. */
   readonly lies: readonly Lie[]
   /** The newest value that a peer can prove. */
@@ -83,6 +87,8 @@ export interface LightService {
   ): Promise<Result | undefined>
   /** One question to one peer, inside of `ask`. */
   askPeer(peer: PeerId, question: ChainQuestion, signal?: AbortSignal): Promise<Told>
+  /** Remembers a lie that only another's proof showed. */
+  accuse(lie: Lie): void
   /** Trusts the block of these items (header, commit, set) of a peer; the headers in between come from the same peer. */
   follow(items: readonly Uint8Array[], peer: PeerId, signal?: AbortSignal): Promise<Header>
 }
@@ -91,19 +97,20 @@ export function createLightService(options: LightServiceOptions, ports: LightSer
   const { networkId, begin, trustingPeriodMs, clockSkewMs } = options
   const { accepts } = ports
   const client = createLightClient(begin, { networkId, trustingPeriodMs, clockSkewMs, accepts })
-  const service = new Service(client, networkId, ports)
-  return service
+  return new Service(client, options, ports)
 }
 
 class Service implements LightService {
   readonly lies: Lie[] = []
+  readonly ancestorsMax: number
   readonly #client: LightClient
   readonly #networkId: Hash
   readonly #ports: LightServicePorts
 
-  constructor(client: LightClient, networkId: Hash, ports: LightServicePorts) {
+  constructor(client: LightClient, options: LightServiceOptions, ports: LightServicePorts) {
     this.#client = client
-    this.#networkId = networkId
+    this.#networkId = options.networkId
+    this.ancestorsMax = options.ancestorsMax ?? LIGHT_LIMITS.ancestorsMax
     this.#ports = ports
   }
 
@@ -147,8 +154,7 @@ class Service implements LightService {
         if (result !== undefined) return result
       } catch (error) {
         if (error instanceof LightServiceError) throw error
-        // Anybody can date a header ahead: whether it is our clock shows when nobody's answer holds.
-        if (error instanceof PeerRefusal || codeOf(error) === 'LIGHT_FROM_FUTURE') refusal ??= error
+        if (error instanceof PeerRefusal || PERHAPS_OURS.has(codeOf(error) ?? '')) refusal ??= error
         else this.#note(peer, error)
       }
     }
@@ -188,7 +194,7 @@ class Service implements LightService {
 
   /** What cannot be an honest mistake is a lie; anything else is a peer that cannot help now. */
   #note(peer: PeerId, error: unknown): void {
-    const { wire, log } = this.#ports
+    const { log } = this.#ports
     const code = codeOf(error)
     if (code === undefined) throw error
     const isLie = error instanceof LightError || error instanceof ProofError || error instanceof CodecError
@@ -201,8 +207,12 @@ class Service implements LightService {
     if (code === 'LIGHT_TOO_OLD') return
     // Nobody lies who is as old as our trust.
     if (OURS.has(code)) throw error
-    this.lies.push({ peer, code, message: messageOf(error) })
-    wire.judge(peer, 'misbehaved')
+    this.accuse({ peer, code, message: messageOf(error) })
+  }
+
+  accuse(lie: Lie): void {
+    this.lies.push(lie)
+    this.#ports.wire.judge(lie.peer, 'misbehaved')
   }
 
   #nobody(): LightServiceError {
@@ -221,6 +231,12 @@ class StalePeer extends HouseError<'LIGHT_STALE'> {}
 
 /** The fault of our own trust. */
 const OURS: ReadonlySet<string> = new Set(['LIGHT_TRUST_EXPIRED', 'LIGHT_WRONG_CHECKPOINT'])
+
+/**
+ * Anybody can date a header ahead, or say that something is older than we can look: whether it is our clock, or really that old, shows when
+ * nobody's answer holds.
+ */
+const PERHAPS_OURS: ReadonlySet<string> = new Set(['LIGHT_FROM_FUTURE', 'LIGHT_NEEDS_NODE'])
 
 /** Header, commit, validator set. @throws CodecError. */
 export function lightBlockOf(items: readonly Uint8Array[]): LightBlock {
