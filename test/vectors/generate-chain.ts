@@ -9,6 +9,7 @@ import { Writer } from '../../src/base/codec.ts'
 import { ballotDigest, proposalDigest } from '../../src/core/consensus/messages.ts'
 import { sign } from '../../src/core/ed25519.ts'
 import { taggedHash } from '../../src/core/hash.ts'
+import { provePeerKey } from '../../src/core/peer-key-proof.ts'
 import { contractOf } from '../../src/core/transaction/contracts.ts'
 import { decodeTransaction, signTransaction } from '../../src/core/transaction/transaction.ts'
 import { proveValidatorKeys } from '../../src/core/validator-proofs.ts'
@@ -32,6 +33,11 @@ export function transactionVectors() {
     return { ...claim, signature: sign(proposalDigest(networkId, claim), ann.consensus.secretKey) }
   }
   const consensusKey = ann.consensus.publicKey
+  const segments = [
+    { linear: 1_000_000n, attention: 384n },
+    { linear: 2n ** 40n, attention: 0n },
+  ]
+  const peer = provePeerKey({ networkId, operator: ann.id }, ann.consensus)
 
   const calls: readonly [name: string, type: number, body: unknown][] = [
     ['transfer', 1, { to, amount: 1_500_000_000n, memo: new Uint8Array(0) }],
@@ -56,6 +62,11 @@ export function transactionVectors() {
       },
     ],
     ['vote-parameters', 7, { proposal: 3, yes: true }],
+    ['register-model', 8, { model: one, name: 'example-1', context: 512, price: 7n, segments }],
+    ['retire-model', 9, { model: one }],
+    ['register-miner', 10, { payout: to, device: 'gpu', deposit: 5_000_000_000n, ...peer }],
+    ['withdraw-deposit', 11, { amount: 2n ** 64n - 1n }],
+    ['place', 12, { ...{ model: one, first: 1, end: 3, slots: 4 }, bid: 5n, until: 70_300, incarnation: 2n ** 40n }],
   ]
 
   const cases = calls.map(([name, type, body], index) => {
