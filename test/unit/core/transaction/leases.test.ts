@@ -1,0 +1,325 @@
+/** Contracts 13 to 15: what each changes when accepted, and by which code each refusal is known. */
+import { beforeEach, describe, expect, test } from 'vitest'
+import { hash } from '../../../../src/base/brand.ts'
+import { MARKET_LIMITS } from '../../../../src/base/chain-limits.ts'
+import { sign } from '../../../../src/core/ed25519.ts'
+import { voucherDigest } from '../../../../src/core/market/voucher.ts'
+import { getAccount } from '../../../../src/core/state/accounts.ts'
+import { stateFaults } from '../../../../src/core/state/invariants.ts'
+import { getLease, type LeaseRecord, openLeases } from '../../../../src/core/state/leases.ts'
+import { getMiner, putMiner } from '../../../../src/core/state/miners.ts'
+import { getModel, putModel } from '../../../../src/core/state/models.ts'
+import { getPlacement } from '../../../../src/core/state/placements.ts'
+import type { StateKey } from '../../../../src/core/state/state.ts'
+import type { ClaimLease } from '../../../../src/core/transaction/claim-lease.ts'
+import type { OpenLease } from '../../../../src/core/transaction/open-lease.ts'
+import { DLLM, type Person, person } from '../../../chain-accounts.ts'
+import {
+  call,
+  change,
+  claimBody,
+  endBlocks,
+  type LeaseWorld,
+  leaseWorld,
+  MINERS,
+  MODEL,
+  open,
+  openBody,
+  PRICE,
+  SEGMENTS,
+  serve,
+  VOUCHER_KEYS,
+  voucherOf,
+} from '../../../lease-world.ts'
+
+const [ann, ben] = [1, 2].map(person) as [Person, Person]
+const [first, second, third] = MINERS as [Person, Person, Person]
+const NOBODY = hash('ee'.repeat(32))
+let world: LeaseWorld
+
+beforeEach(() => {
+  world = leaseWorld()
+  serve(world, [
+    { miner: first.id, placement: { end: 3, incarnation: 7n } },
+    { miner: second.id, placement: { first: 3 } },
+  ])
+})
+
+const entries = () => [...world.state.entries('' as StateKey)]
+const sound = () => expect(stateFaults(world.state)).toEqual([])
+
+function refuses(by: Person, type: number, body: unknown, code: string): void {
+  const before = entries()
+  expect(() => call(world, by, { type, body })).toThrow(expect.objectContaining({ code }))
+  expect(entries()).toEqual(before)
+}
+
+describe('open-lease', () => {
+  test('names a miner for each lot, locks its task and a slot, and sets the cap aside', () => {
+    const id = open(world, ann, { cuts: [3], cap: 5n * DLLM })
+    const lease = getLease(world.state, id)!
+    expect(lease).toMatchObject({ payer: ann.id, model: MODEL, cap: 5n * DLLM, escrow: 5n * DLLM, status: 'open' })
+    expect(lease).toMatchObject({ openedHeight: 5, expiryHeight: 25, dueHeight: 25, seq: 0n, openAudits: 0 })
+    expect(lease.terms).toEqual({
+      price: PRICE,
+      decodeWeight: 4n,
+      treasuryShare: 100n,
+      stakerShare: 70n,
+      receiptRows: 256n,
+    })
+    expect(lease.lots.map(({ operator, end, state }) => [operator, end, state])).toEqual([
+      [first.id, 3, 'unclaimed'],
+      [second.id, SEGMENTS, 'unclaimed'],
+    ])
+    const [one] = lease.lots as [LeaseRecord['lots'][0]]
+    expect(one).toMatchObject({ work: { linear: 6_000_000n, attention: 300n }, incarnation: 7n, rows: 0 })
+    expect(one.rate).toBeGreaterThanOrEqual(1n)
+    expect(one.task).toBeGreaterThan(0n)
+    expect(getMiner(world.state, first.id)).toMatchObject({ locked: one.task, openLots: 1, deposit: DLLM })
+    expect(getPlacement(world.state, { model: MODEL, operator: first.id })).toMatchObject({ used: 1, slots: 2 })
+    expect(getAccount(world.state, ann.id).balance).toBe(995n * DLLM - 300n * 10n)
+    expect([...openLeases(world.state, ann.id)]).toEqual([id])
+    sound()
+  })
+
+  test('keeps its terms when prices and parameters change', () => {
+    const id = open(world, ann, { cuts: [3] })
+    const { terms } = getLease(world.state, id)!
+    change(world.state, (state) => putModel(state, MODEL, { ...getModel(state, MODEL)!, price: 99n }))
+    const parameters = { ...world.context.parameters, decodeWeight: 9n, treasuryShare: 300n, receiptRows: 16n }
+    world.context = { ...world.context, parameters }
+    const voucher = voucherOf(world, id, { decodeRows: 8n })
+    call(world, first, { type: 15, body: claimBody(id, { voucher, rows: 32 }) })
+    expect(getLease(world.state, id)!.terms).toEqual(terms)
+    // 8 rows of 6 million, four times: 192 units, at the price of the opening.
+    call(world, ann, { type: 14, body: { lease: id } })
+    const [settled] = endBlocks(world, 5)
+    expect(settled).toMatchObject({ charge: 192n * PRICE, treasury: 192n, stakers: 134n })
+  })
+
+  test.each<[string, Partial<OpenLease>, string]>([
+    ['for no rows', { rows: 0 }, 'ZERO_AMOUNT'],
+    ['with an empty lot', { cuts: [3, 3] }, 'BAD_CUTS'],
+    ['with cuts that fall', { cuts: [3, 2] }, 'BAD_CUTS'],
+    ['with a lot before the first', { cuts: [0] }, 'BAD_CUTS'],
+    ['with a lot after the last segment', { cuts: [3, SEGMENTS] }, 'BAD_CUTS'],
+    ['of no model', { model: NOBODY }, 'NO_SUCH_MODEL'],
+    ['that may cost nothing', { cuts: [3], cap: 0n }, 'ZERO_AMOUNT'],
+    ['below the price', { cuts: [3], priceMax: PRICE - 1n }, 'PRICE_ABOVE_MAX'],
+    ['that ends in its block', { cuts: [3], expiryHeight: 5 }, 'ALREADY_PAST'],
+    ['that lasts too long', { cuts: [3], expiryHeight: 46 }, 'TOO_LONG_AHEAD'],
+    ['of more than there is', { cuts: [3], cap: 1_000n * DLLM }, 'INSUFFICIENT_FUNDS'],
+    ['of a lot that nobody serves', { cuts: [2] }, 'NO_MINER'],
+  ])('%s is refused', (_case, terms, code) => {
+    refuses(ann, 13, openBody(world, terms), code)
+  })
+
+  test('of the longest time, with no cap at a price of 0, is accepted', () => {
+    change(world.state, (state) => {
+      putModel(state, MODEL, { ...getModel(state, MODEL)!, price: 0n })
+    })
+    serve(world, [{ miner: third.id, placement: { bid: 0n } }])
+    const id = open(world, ann, { cap: 0n, priceMax: 0n, expiryHeight: 45 })
+    expect(getLease(world.state, id)).toMatchObject({ escrow: 0n, lots: [{ operator: third.id, rate: 0n, task: 0n }] })
+    sound()
+  })
+
+  test('of a retired model is refused', () => {
+    change(world.state, (state) => putModel(state, MODEL, { ...getModel(state, MODEL)!, status: 'retired' }))
+    refuses(ann, 13, openBody(world, { cuts: [3] }), 'MODEL_RETIRED')
+  })
+
+  test.each([
+    ['has no free slot', { placement: { slots: 1, used: 1 } }],
+    ['has ended its placement', { placement: { until: 4 } }],
+    ['has too small a deposit', { deposit: 100_000n }],
+    ['bids more than the miners can get', { placement: { bid: 9n } }],
+  ])('does not name who %s', (_case, served) => {
+    world = leaseWorld()
+    serve(world, [{ miner: first.id, ...served }])
+    refuses(ann, 13, openBody(world), 'NO_MINER')
+  })
+
+  test('does not name who was slashed out', () => {
+    change(world.state, (state) => {
+      putMiner(state, second.id, { ...getMiner(state, second.id)!, status: 'slashed-out' })
+    })
+    refuses(ann, 13, openBody(world, { cuts: [3] }), 'NO_MINER')
+  })
+
+  test('takes the last slot, which a closed lease gives back at once', () => {
+    const ids = [open(world, ann, { cuts: [3] }), open(world, ben, { cuts: [3] })]
+    refuses(ann, 13, openBody(world, { cuts: [3] }), 'NO_MINER')
+    call(world, ann, { type: 14, body: { lease: ids[0] } })
+    open(world, ann, { cuts: [3] })
+    sound()
+  })
+
+  test('is refused to who has as many as there may be', () => {
+    world = leaseWorld()
+    serve(world, [{ miner: first.id, placement: { slots: 1_000 } }])
+    for (let count = 0; count < MARKET_LIMITS.leasesPerAccountMax; count++) open(world, ann, { cap: 1_000n })
+    refuses(ann, 13, openBody(world), 'LEASES_FULL')
+    const [id] = openLeases(world.state, ann.id)
+    call(world, ann, { type: 14, body: { lease: id } })
+    open(world, ann)
+    open(world, ben)
+    sound()
+  })
+
+  test('can have sixteen lots and not one more', () => {
+    const cuts = Array.from({ length: MARKET_LIMITS.leaseLotsMax }, (_, at) => at + 1)
+    refuses(ann, 13, openBody(world, { cuts }), 'BAD_BODY')
+    refuses(ann, 13, openBody(world, { cuts: cuts.slice(1) }), 'BAD_CUTS')
+  })
+})
+
+describe('close-lease', () => {
+  test('frees slots at once, tasks and escrow when it is settled', () => {
+    const id = open(world, ann, { cuts: [3] })
+    const { task } = getLease(world.state, id)!.lots[0]!
+    call(world, ann, { type: 14, body: { lease: id } })
+    expect(getLease(world.state, id)).toMatchObject({ status: 'closing', dueHeight: 9, escrow: DLLM })
+    expect(getPlacement(world.state, { model: MODEL, operator: first.id })?.used).toBe(0)
+    expect(getMiner(world.state, first.id)).toMatchObject({ locked: task, openLots: 1 })
+    expect([...openLeases(world.state)]).toEqual([])
+    sound()
+    expect(endBlocks(world, 4)).toEqual([])
+    expect(endBlocks(world)).toMatchObject([{ lease: id, charge: 0n, refund: DLLM }])
+    expect(getLease(world.state, id)).toBeUndefined()
+    expect(getMiner(world.state, first.id)).toMatchObject({ locked: 0n, openLots: 0 })
+    expect(getAccount(world.state, ann.id).balance).toBe(1_000n * DLLM - 320n * 10n)
+    sound()
+  })
+
+  test('is refused for no lease, to others than its payer, and twice', () => {
+    const lease = open(world, ann, { cuts: [3] })
+    refuses(ann, 14, { lease: NOBODY }, 'NO_SUCH_LEASE')
+    refuses(ben, 14, { lease }, 'NOT_THE_PAYER')
+    refuses(first, 14, { lease }, 'NOT_THE_PAYER')
+    call(world, ann, { type: 14, body: { lease } })
+    refuses(ann, 14, { lease }, 'LEASE_CLOSED')
+  })
+})
+
+describe('claim-lease', () => {
+  const claim = (by: Person, body: ClaimLease) => call(world, by, { type: 15, body })
+
+  test('keeps the voucher and the root of the lot', () => {
+    const id = open(world, ann, { cuts: [3] })
+    const voucher = voucherOf(world, id, { seq: 4n, promptRows: 10n, promptPositions: 45n, transcript: NOBODY })
+    claim(second, claimBody(id, { voucher, lot: 1, rows: 10 }))
+    const { lots, ...lease } = getLease(world.state, id)!
+    expect(lease).toMatchObject({ seq: 4n, counters: voucher.counters, transcript: NOBODY })
+    expect(lots.map(({ state, rows }) => [state, rows])).toEqual([
+      ['unclaimed', 0],
+      ['claimed', 10],
+    ])
+    sound()
+  })
+
+  test('without a voucher claims with that of another', () => {
+    const id = open(world, ann, { cuts: [3] })
+    refuses(first, 15, claimBody(id, { rows: 10 }), 'TOO_MANY_ROWS')
+    claim(second, claimBody(id, { voucher: voucherOf(world, id, { promptRows: 10n }), lot: 1 }))
+    claim(first, claimBody(id, { rows: 10 }))
+    expect(getLease(world.state, id)!.lots[0]).toMatchObject({ state: 'claimed', rows: 10 })
+  })
+
+  test('counts the greater work: neither an old voucher nor one with a high number lowers anything', () => {
+    const id = open(world, ann, { cuts: [3] })
+    claim(first, claimBody(id, { voucher: voucherOf(world, id, { seq: 5n, decodeRows: 100n }), rows: 400 }))
+    const before = getLease(world.state, id)
+    claim(first, claimBody(id, { voucher: voucherOf(world, id, { seq: 4n, decodeRows: 90n }), rows: 300 }))
+    claim(first, claimBody(id, { voucher: voucherOf(world, id, { seq: 900n, decodeRows: 1n }), rows: 4 }))
+    expect(getLease(world.state, id)).toEqual(before)
+  })
+
+  test('counts an equal claim with the greater root, and one with more rows always', () => {
+    const id = open(world, ann, { cuts: [3] })
+    const voucher = voucherOf(world, id, { promptRows: 10n })
+    const [low, high] = [hash('01'.repeat(32)), hash('02'.repeat(32))]
+    const rootAfter = (rows: number, root: typeof low) => {
+      claim(first, claimBody(id, { voucher, rows, root }))
+      return getLease(world.state, id)!.lots[0]!.root
+    }
+    expect([rootAfter(4, high), rootAfter(4, low), rootAfter(5, low), rootAfter(4, high)]).toEqual([
+      high,
+      high,
+      low,
+      low,
+    ])
+  })
+
+  test.each<[string, (id: typeof MODEL) => ClaimLease, string]>([
+    ['of no lease', () => claimBody(NOBODY, {}), 'NO_SUCH_LEASE'],
+    ['of the lot of another', (id) => claimBody(id, { lot: 1 }), 'NOT_A_LOT_OF_YOURS'],
+    ['of a lot that there is not', (id) => claimBody(id, { lot: 2 }), 'NOT_A_LOT_OF_YOURS'],
+    ['of rows that nobody pays', (id) => claimBody(id, { rows: 1 }), 'TOO_MANY_ROWS'],
+    [
+      'of more rows than the voucher pays',
+      (id) => claimBody(id, { voucher: voucherOf(world, id, { promptRows: 3n, decodeRows: 2n }), rows: 12 }),
+      'TOO_MANY_ROWS',
+    ],
+    [
+      'with the voucher of another lease',
+      (id) => claimBody(id, { voucher: voucherOf(world, NOBODY, {}) }),
+      'VOUCHER_OF_ANOTHER_LEASE',
+    ],
+    [
+      'with a voucher above the cap',
+      (id) => claimBody(id, { voucher: voucherOf(world, id, { promptRows: DLLM }) }),
+      'VOUCHER_ABOVE_CAP',
+    ],
+    [
+      'with a changed voucher',
+      (id) => claimBody(id, { voucher: { ...voucherOf(world, id, { promptRows: 1n }), seq: 2n } }),
+      'BAD_VOUCHER_SIGNATURE',
+    ],
+  ])('%s is refused', (_case, bodyOf, code) => {
+    const id = open(world, ann, { cuts: [3] })
+    refuses(first, 15, bodyOf(id), code)
+  })
+
+  test('with a voucher that another key signed is refused', () => {
+    const id = open(world, ann, { cuts: [3] })
+    const { owner } = ben
+    const voucher = voucherOf(world, id, { promptRows: 1n })
+    const signature = sign(voucherDigest(world.networkId, voucher), owner.secretKey)
+    const forged = { ...voucher, signature }
+    const shown = { key: owner.publicKey, voucher: forged }
+    refuses(first, 15, claimBody(id, { shown }), 'BAD_VOUCHER_SIGNATURE')
+    refuses(
+      first,
+      15,
+      claimBody(id, { shown: { key: VOUCHER_KEYS.publicKey, voucher: forged } }),
+      'BAD_VOUCHER_SIGNATURE',
+    )
+  })
+
+  test('up to the cap is accepted', () => {
+    const charge = 12n * PRICE * 100n
+    const id = open(world, ann, { cuts: [3], cap: charge })
+    refuses(first, 15, claimBody(id, { voucher: voucherOf(world, id, { promptRows: 101n }) }), 'VOUCHER_ABOVE_CAP')
+    claim(first, claimBody(id, { voucher: voucherOf(world, id, { promptRows: 100n }), rows: 100 }))
+    sound()
+  })
+
+  test('ends before the block whose seed draws the audits', () => {
+    const id = open(world, ann, { cuts: [3] })
+    call(world, ann, { type: 14, body: { lease: id } })
+    endBlocks(world, 3)
+    claim(first, claimBody(id, {}))
+    endBlocks(world)
+    refuses(first, 15, claimBody(id, {}), 'LEASE_CLOSED')
+    expect(endBlocks(world)).toHaveLength(1)
+  })
+
+  test('is possible after the expiry, while it is disputed', () => {
+    const id = open(world, ann, { cuts: [3], expiryHeight: 6 })
+    endBlocks(world, 2)
+    expect(getLease(world.state, id)?.status).toBe('closing')
+    claim(first, claimBody(id, {}))
+    sound()
+  })
+})
