@@ -9,6 +9,7 @@ import { CONSENSUS_ROWS } from './rows-consensus.ts'
 import { CONTRACT_ROWS } from './rows-contract.ts'
 import { CONTROL_ROWS } from './rows-control.ts'
 import { FILE_ROWS } from './rows-files.ts'
+import { MARKET_ROWS } from './rows-market.ts'
 import { MODEL_ROWS } from './rows-models.ts'
 import { PEER_ROWS } from './rows-peers.ts'
 import { TEXT_ROWS } from './rows-text.ts'
@@ -16,6 +17,7 @@ import { TEXT_ROWS } from './rows-text.ts'
 export const DECODERS: readonly Decoder[] = [
   ...BLOCK_ROWS,
   ...CONTRACT_ROWS,
+  ...MARKET_ROWS,
   ...CONSENSUS_ROWS,
   ...PEER_ROWS,
   ...MODEL_ROWS,

@@ -13,6 +13,7 @@ import {
   writeCount,
   writeHash,
 } from '../../src/core/fields.ts'
+import { readCounters, writeCounters } from '../../src/core/market/counters.ts'
 import {
   INITIAL_PARAMETERS,
   PARAMETER_NAMES,
@@ -33,7 +34,7 @@ import { putSupply, readSupply } from '../../src/core/state/supply.ts'
 import { decodeRecord } from '../../src/core/state/tables.ts'
 import { putValidator, readValidator, type ValidatorStatus } from '../../src/core/state/validators.ts'
 import { contractOf } from '../../src/core/transaction/contracts.ts'
-import { person } from '../chain-accounts.ts'
+import { DLLM, person } from '../chain-accounts.ts'
 import { type Decoder, decoder } from './decoder.ts'
 import {
   anyAccount,
@@ -63,7 +64,23 @@ const anyChanges: fc.Arbitrary<ParameterChange[]> = fc
 const anyParameters: fc.Arbitrary<Parameters> = fc
   .tuple(...PARAMETER_NAMES.map((name) => fc.bigInt({ min: PARAMETERS[name].min, max: PARAMETERS[name].max })))
   .map((values) => Object.fromEntries(PARAMETER_NAMES.map((name, index) => [name, values[index]])) as Parameters)
+  .map(agreeing)
   .filter((parameters) => parametersFault(parameters) === undefined)
+
+/** Without this too few of the random ones would go together. */
+function agreeing(parameters: Parameters): Parameters {
+  const treasuryShare = parameters.treasuryShare / 2n
+  return {
+    ...parameters,
+    ...{
+      treasuryShare,
+      stakerShare: parameters.stakerShare / 2n,
+      priceMin: parameters.priceMin % (parameters.priceMax + 1n),
+    },
+    ...{ auditorsMin: 1n + (parameters.auditorsMin % parameters.auditors), auditShareNew: 1_000n },
+    ...{ auditorStake: DLLM / 10_000n, workSubsidy: treasuryShare / 2n, auditFee: treasuryShare / 4n },
+  }
+}
 
 const anyBallot = fc.record({
   type: fc.constantFrom('prevote' as const, 'precommit' as const),
@@ -96,9 +113,9 @@ const BODIES: Readonly<Record<number, fc.Arbitrary<unknown>>> = {
 const SAMPLES_PER_ROW = 6
 const SAMPLE_SEED = 1
 
-function contractRow(type: number): Decoder {
+/** `values`: bodies of the contract. */
+export function contractRow(type: number, values: fc.Arbitrary<unknown>): Decoder {
   const contract = contractOf(type)!
-  const values = BODIES[type]!
   const encode = (body: unknown): Uint8Array => written((writer) => contract.write(writer, body))
   return decoder({
     name: `body-${contract.name}`,
@@ -127,7 +144,7 @@ interface RecordParts<Value> {
   readonly values: fc.Arbitrary<Value>
 }
 
-function recordRow<Value>({ name: title, covers, read, encode, values }: RecordParts<Value>): Decoder {
+export function recordRow<Value>({ name: title, covers, read, encode, values }: RecordParts<Value>): Decoder {
   return decoder({
     name: title,
     covers: [covers],
@@ -141,7 +158,7 @@ function recordRow<Value>({ name: title, covers, read, encode, values }: RecordP
 }
 
 /** What a function that writes one record into a state writes. */
-function recordOf(put: (state: WriteState) => void): Uint8Array {
+export function recordOf(put: (state: WriteState) => void): Uint8Array {
   let found = new Uint8Array(0)
   const state = {
     get: () => undefined,
@@ -161,7 +178,7 @@ const writing = <Value>(write: (writer: Writer, value: Value) => unknown): ((val
 const WHO = person(1).id
 
 export const CONTRACT_ROWS: readonly Decoder[] = [
-  ...Object.keys(BODIES).map((type) => contractRow(Number(type))),
+  ...Object.entries(BODIES).map(([type, values]) => contractRow(Number(type), values)),
   recordRow({
     ...{ name: 'record-account', covers: 'core/state/accounts.ts:readAccount', read: readAccount },
     encode: (account) => recordOf((state) => putAccount(state, WHO, account)),
@@ -205,6 +222,11 @@ export const CONTRACT_ROWS: readonly Decoder[] = [
   recordRow({
     ...{ name: 'record-changes', covers: 'core/parameters.ts:readChanges', read: readChanges, values: anyChanges },
     encode: writing(writeChanges),
+  }),
+  recordRow({
+    ...{ name: 'record-counters', covers: 'core/market/counters.ts:readCounters', read: readCounters },
+    encode: writing(writeCounters),
+    values: fc.record({ promptRows: anyU64, promptPositions: anyU64, decodeRows: anyU64, decodePositions: anyU64 }),
   }),
   recordRow({
     ...{ name: 'record-owner', covers: 'core/fields.ts:readAccount', read: readAccountId, values: anyAccount },
