@@ -4,6 +4,7 @@
  * @module
  */
 import type { Parameters } from '../parameters.ts'
+import { oddsOfCatching } from './audit-odds.ts'
 import { ZERO_COUNTERS } from './counters.ts'
 import { minersShare } from './price.ts'
 import { type SegmentWork, unitsOf } from './work.ts'
@@ -43,35 +44,12 @@ export function incentiveFault(parameters: Parameters): string | undefined {
   return cheatingFault(parameters) ?? selfDealingFault(parameters)
 }
 
-/** The probability that a committee finds a false receipt out, as a fraction. */
-export interface Caught {
-  readonly numerator: bigint
-  readonly denominator: bigint
-}
-
-/**
- * For a first committee of `auditors` and a second of three times as many, in which a third on average is with the cheater: all of the
- * first are honest, or it is split (one of the cheater's is enough) and ⅔ of the second are honest. A first committee of the cheater's
- * alone passes.
- */
-export function caughtBy(auditors: bigint): Caught {
-  const second = 3n * auditors
-  let honest = 0n
-  let choices = 1n // second choose k
-  for (let k = 0n; k <= second; k++) {
-    if (k >= 2n * auditors) honest += choices * 2n ** k
-    choices = (choices * (second - k)) / (k + 1n)
-  }
-  const split = 3n ** auditors - 2n ** auditors - 1n
-  return { numerator: 2n ** auditors * 3n ** second + split * honest, denominator: 3n ** (auditors + second) }
-}
-
 /** `π(R + S) > R` with `S = collateralMultiple · R` and `π = p · δ · caught`, for every size that a committee can have. */
 function cheatingFault(parameters: Parameters): string | undefined {
   const { auditShare, auditors, auditorsMin, collateralMultiple } = parameters
   const atStake = auditShare * DETECTION * (1n + collateralMultiple)
   for (let size = auditorsMin; size <= auditors; size++) {
-    const { numerator, denominator } = caughtBy(size)
+    const { numerator, denominator } = oddsOfCatching({ auditors: size, auditorsMin })
     if (atStake * numerator > MILLION * denominator) continue
     return `auditShare and collateralMultiple are too small together: with ${size} auditors a miner that cheats would not lose on average; raise one of them`
   }
