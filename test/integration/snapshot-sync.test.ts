@@ -4,13 +4,18 @@
  * @module
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { createLightService } from '../../src/app/light/light-service.ts'
+import { genesisTrust, trustOf } from '../../src/app/light/open-light.ts'
 import { beginFromSnapshot } from '../../src/app/node/begin-from-snapshot.ts'
 import { createNode, type FullNode } from '../../src/app/node/node.ts'
+import { createNodeStore } from '../../src/app/node/node-store.ts'
+import { decodeSnapshot, encodeSnapshot } from '../../src/app/node/snapshot-format.ts'
+import { syncSnapshot } from '../../src/app/node/snapshot-sync.ts'
 import { opensslAccepts } from '../../src/app/openssl-verify.ts'
 import type { KeyValueStore } from '../../src/app/store/key-value.ts'
 import { createSystem } from '../../src/app/system.ts'
 import { hash, peerId } from '../../src/base/brand.ts'
-import { decodePart, encodePart } from '../../src/core/state/tree-parts.ts'
+import { decodePart, encodePart, type PartPosition } from '../../src/core/state/tree-parts.ts'
 import type { Wire } from '../../src/net/wire.ts'
 import { createSimDisk } from '../sim/disk.ts'
 import { createMemoryStore } from '../sim/store.ts'
@@ -94,6 +99,47 @@ describe('a snapshot', () => {
     for await (const entry of newcomer.store.entries()) expect(entry).toBeUndefined()
     await Promise.all([newcomer.wire.stop(), liar.stop()])
   })
+
+  const DESCRIPTIONS: readonly (readonly [string, readonly PartPosition[]])[] = [
+    [
+      'that cuts the state into parts that nobody has',
+      [
+        { depthBits: 1, index: 0 },
+        { depthBits: 1, index: 1 },
+      ],
+    ],
+    [
+      'whose parts overlap',
+      [
+        { depthBits: 0, index: 0 },
+        { depthBits: 1, index: 1 },
+      ],
+    ],
+    ['without parts', []],
+    ['that names a part too many, which its teller does not have', [{ depthBits: 3, index: 1 }]],
+  ]
+  test.each(DESCRIPTIONS)(
+    'described by a liar %s comes from the next, and no honest node is blamed',
+    async (_lie, positions) => {
+      const liar = await startRelay(one, ({ type }, items) =>
+        type === 'snapshot' && items[0] !== undefined
+          ? [encodeSnapshot({ ...decodeSnapshot(items[0]), positions })]
+          : items,
+      )
+      const honest = await startRelay(one, (_question, items) => items)
+      const { wire } = await arrive([liar, honest])
+      const { networkId, genesis } = one.network
+      const service = createLightService(
+        { networkId, begin: genesisTrust(genesis), ...trustOf(genesis) },
+        { wire, ...system, accepts: opensslAccepts, keep: async () => undefined },
+      )
+      const store = createNodeStore(createMemoryStore())
+      const { signal } = new AbortController()
+      expect(await syncSnapshot({ networkId, service, store, onProgress: () => undefined, signal })).toBeGreaterThan(0)
+      expect(service.lies.map(({ peer }) => peer)).toEqual([liar.peer])
+      await Promise.all([wire.stop(), liar.stop(), honest.stop()])
+    },
+  )
 
   test('of a chain without the checkpoint is refused', async () => {
     const newcomer = await arrive([one.wire])
