@@ -212,7 +212,8 @@ export const CONSENSUS_LIMITS = {
   proposalsAheadMax: 4,
   /** Messages for the next height that come while this one ends. */
   nextHeightVotesPerVoterMax: 4,
-  nextHeightProposalsMax: 2,
+  /** One of each member. The true one is among them unless so many members are faulty at once; then a summary brings it. */
+  nextHeightProposalsMax: 4,
   summaryRoundsMax: 16,
   summaryProposalsPerRoundMax: 4,
   /** Proposals in one answer to a summary; each has a block. */

@@ -1,13 +1,15 @@
 /**
  * Messages of other heights: late precommits of the block before, early votes for the height after, and the news that the others
- * are ahead. Bounded per voter; strangers and old messages are answered by nothing.
+ * are ahead. Bounded per member, which each message is proven to be of; strangers and old messages are answered by nothing.
  * Spec: docs/spec/consensus.md §4.
  * @module
  */
-import type { PeerId } from '../../base/brand.ts'
+import type { AccountId, PeerId } from '../../base/brand.ts'
 import { CONSENSUS_LIMITS } from '../../base/chain-limits.ts'
+import { CodecError, Reader } from '../../base/codec.ts'
+import { readHeader } from '../block/block.ts'
 import { digestOf, type Early, judge, type LastHeight, type Machine, relay } from './machine.ts'
-import type { Proposal, Vote } from './messages.ts'
+import { type Proposal, proposalDigest, type Vote } from './messages.ts'
 import { stakeOf } from './round-state.ts'
 import type { Member } from './validator-set.ts'
 import { hasHonest } from './validator-set.ts'
@@ -55,13 +57,31 @@ function receiveEarly(machine: Machine, from: PeerId | undefined, vote: Vote): v
   tellBehind(machine)
 }
 
-/** At most a few, unverified: their proposer is not known before our height ends. */
+/**
+ * At most a few, one of each member: who proposes is not known before our height ends, but it signed and its block names it. So no stranger
+ * takes a place, however many peers it has, and a member takes its own. A block proposed again names another member and is passed
+ * over: it comes with a summary.
+ */
 export function keepEarlyProposal(machine: Machine, from: PeerId | undefined, proposal: Proposal): void {
-  const { early, state } = machine
-  if (proposal.height !== state.height + 1 || early.proposals.length >= CONSENSUS_LIMITS.nextHeightProposalsMax) return
-  // One peer must not take every place.
-  if (early.proposals.some((held) => held.from === from)) return
+  const { early, state, ports } = machine
+  if (proposal.height !== state.height + 1) return
+  const proposer = proposerIn(proposal)
+  const member = state.head.validators.members.find(({ id }) => id === proposer)
+  if (member === undefined || early.proposals.some((held) => proposerIn(held.proposal) === proposer)) return
+  if (early.proposals.length >= CONSENSUS_LIMITS.nextHeightProposalsMax) return
+  const message = proposalDigest(machine.networkId, proposal)
+  if (!ports.verify({ signature: proposal.signature, message, publicKey: member.consensusKey })) return
   early.proposals.push({ from, proposal })
+}
+
+/** Whom the block names; undefined when it cannot be read. */
+function proposerIn({ block }: Proposal): AccountId | undefined {
+  try {
+    return readHeader(new Reader(block)).proposer
+  } catch (error) {
+    if (error instanceof CodecError) return undefined
+    throw error
+  }
 }
 
 /** What came early, once its height has begun; forgets it. */

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { peerId } from '../../../../src/base/brand.ts'
 import { decodeBlock } from '../../../../src/core/block/block.ts'
 import type { Proposal, Vote } from '../../../../src/core/consensus/messages.ts'
 import { type Bench, PEER, startedBench } from '../../../sim/replica-bench.ts'
@@ -120,12 +121,14 @@ describe('memory', () => {
 
 describe('other heights', () => {
   /** Member 1 finalizes X at height 1 with the precommits of 0 and 2. */
-  function finalized(): Bench {
-    const bench = startedBench()
+  function finalized(members = 4): Bench {
+    const bench = startedBench({ stakes: Array.from({ length: members }, () => 1n) })
     const x = bench.block('X', 0)
     bench.propose(x, 0)
-    bench.votes('prevote', [0, 2], 0, x)
-    bench.votes('precommit', [0, 2], 0, x)
+    // Member 1 is the replica itself, and with the last one there would be more than a quorum.
+    const others = Array.from({ length: members - 1 }, (_, member) => member).filter((member) => member !== 1)
+    bench.votes('prevote', others, 0, x)
+    bench.votes('precommit', others, 0, x)
     expect(bench.final()).toEqual(['X'])
     return bench
   }
@@ -162,6 +165,46 @@ describe('other heights', () => {
     bench.votes('prevote', [0, 2], 0, x)
     bench.votes('precommit', [0, 2], 0, x)
     expect(bench.replica.snapshot()).toMatchObject({ height: 2, prevoted: 3n })
+  })
+
+  describe('the proposal of the next height waits for it', () => {
+    const honestOf = (other: Bench) => other.proposal(other.block('Y', 0), 0, { height: 2 })
+    const floods: readonly (readonly [string, (other: Bench, number: number) => Proposal])[] = [
+      [
+        'of strangers that name its proposer',
+        (other, number) => ({ ...honestOf(other), round: number + 1, signature: new Uint8Array(64).fill(9) }),
+      ],
+      ['of strangers whose blocks nobody can read', (other) => ({ ...honestOf(other), block: Uint8Array.of(1, 2) })],
+      [
+        'of one faulty member',
+        (other, number) => other.proposal(other.block('Z', 3, { timeMs: other.now() + number }), 3, { height: 2 }),
+      ],
+    ]
+    test.each(floods)('after a flood %s', (_what, flood) => {
+      const other = finalized()
+      const bench = startedBench()
+      const tell = (told: Proposal, from = PEER): void =>
+        void bench.take({ type: 'proposal', nowMs: bench.now(), from, proposal: told })
+      for (let number = 0; number < 20; number++) tell(flood(other, number), peerId(`peer-${number}`))
+      // The peer that brings the true one had been given one of the others first.
+      tell(flood(other, 20), PEER)
+      const honest = honestOf(other)
+      tell(honest)
+      bench.take({ type: 'finalized', nowMs: bench.now(), from: PEER, ...other.ledger.chain[0]! })
+      expect(bench.replica.snapshot()).toMatchObject({ height: 2, proposal: honest.blockHash })
+    })
+
+    test('as one of a few, however many members say something', () => {
+      const other = finalized(8)
+      const bench = startedBench({ stakes: Array.from({ length: 8 }, () => 1n) })
+      for (let round = 7; round >= 0; round--) {
+        const told = other.proposal(other.block('Z', round), round, { height: 2 })
+        bench.take({ type: 'proposal', nowMs: bench.now(), from: PEER, proposal: told })
+      }
+      bench.take({ type: 'finalized', nowMs: bench.now(), from: PEER, ...other.ledger.chain[0]! })
+      const held = bench.replica.summary().rounds.flatMap(({ round, proposals }) => proposals.map(() => round))
+      expect(held.toSorted()).toEqual([4, 5, 6, 7])
+    })
   })
 
   test('more than a third of the stake ahead is told once per height', () => {
