@@ -7,8 +7,11 @@ import { stripVTControlCharacters } from 'node:util'
 
 export function usageSentence(parserMessage: string): string {
   const message = stripVTControlCharacters(parserMessage).replace(/\nSee more help with --help$/, '')
-  const [, listed, note = ''] = /^Missing \d+ required args?:\n([\s\S]*?)(\n\nNote: [\s\S]*)?$/.exec(message) ?? []
-  const sentence = listed === undefined ? reworded(message) : `Missing: ${missing(listed)}.${note}`
+  const [, listed, flags] =
+    /^Missing \d+ required args?:\n([\s\S]*?)(?:\n\nNote: (.*) allows? multiple values\.[\s\S]*)?$/.exec(message) ?? []
+  // A flag that may be given again takes what follows it.
+  const place = flags === undefined ? '' : ` Arguments come before ${flags}.`
+  const sentence = listed === undefined ? reworded(message) : `Missing: ${missing(listed)}.${place}`
   return oneLine(sentence).replace(/([^.])$/, '$1.')
 }
 

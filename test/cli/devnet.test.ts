@@ -1,5 +1,5 @@
 /** The local network as real processes: any split gives the same text, what is killed comes back, nothing is left. */
-import { existsSync, readFileSync, truncateSync } from 'node:fs'
+import { existsSync, readFileSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { createDllm, processesOf } from './dllm.ts'
@@ -107,6 +107,19 @@ test('what a killed starter had begun is known, and ends', async () => {
   expect(begun).toHaveLength(3)
   expect((await dllm.run(['devnet', 'down'])).code).toBe(0)
   expect(processesOf(dllm.home)).toEqual([])
+})
+
+test('a chain that this program cannot read is told, and makes way for a new one', async () => {
+  await up('--miners', '1')
+  await dllm.run(['devnet', 'down'])
+  const file = join(dllm.home, 'devnet/chain/genesis.json')
+  writeFileSync(file, readFileSync(file, 'utf8').replace('"kind"', '"sort"'))
+  const head = await dllm.run(['chain', 'head'])
+  expect([head.code, head.stderr]).toEqual([1, expect.stringMatching(/another version.*`dllm devnet up`.*\(GENESIS_/)])
+  const again = await dllm.run(['devnet', 'up', '--miners', '1', '--threads', '1'])
+  expect([again.code, again.stdout]).toEqual([0, expect.stringContaining('\nThis is a new chain.')])
+  expect(await dllm.run(['chain', 'head'])).toMatchObject({ code: 0 })
+  expect(await dllm.run(['devnet', 'down'])).toMatchObject({ code: 0 })
 })
 
 test('a model that is not there starts nothing', async () => {

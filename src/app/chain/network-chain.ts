@@ -57,7 +57,18 @@ async function genesisOf(home: Home, network: Network): Promise<Genesis | undefi
     if (error.code === 'ENOENT') return undefined
     throw error
   })
-  return text === undefined ? undefined : parseGenesis(text, (networkId) => existsSync(provenFile(home, networkId)))
+  return text === undefined ? undefined : localGenesis(home, text)
+}
+
+/** Its coins are worth nothing, so who updates the program gets a new chain rather than a way to keep the old one. */
+function localGenesis(home: Home, text: string): Genesis {
+  try {
+    return parseGenesis(text, (networkId) => existsSync(provenFile(home, networkId)))
+  } catch (error) {
+    if (!(error instanceof GenesisError)) throw error
+    const message = `The chain of the local network is of another version of this program, or damaged: ${error.message} \`dllm devnet up\` begins a new one.`
+    throw new GenesisError(error.code, message, { details: error.details, cause: error })
+  }
 }
 
 function genesisIn(home: Home, { id, genesis }: Network): Genesis {

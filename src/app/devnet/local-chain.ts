@@ -8,10 +8,10 @@ import { rm } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { grains } from '../../base/brand.ts'
 import type { Clock } from '../../base/ports.ts'
-import { formatGenesis } from '../../core/genesis-file.ts'
+import { formatGenesis, GenesisError } from '../../core/genesis-file.ts'
 import { INITIAL_PARAMETERS } from '../../core/parameters.ts'
 import { writeValidator } from '../chain/create-network.ts'
-import { localGenesisFile } from '../chain/network-chain.ts'
+import { chainOf, localGenesisFile, NetworkChainError } from '../chain/network-chain.ts'
 import { networkModels } from '../chain/network-models.ts'
 import { newNetwork } from '../chain/new-network.ts'
 import { type Home, writeFileAtomic } from '../home.ts'
@@ -40,20 +40,27 @@ export interface EnsuredChain {
   readonly isReplaced: boolean
 }
 
+export interface ChainWish {
+  readonly home: Home
+  /** Undefined: as many as there are, one at first. */
+  readonly validators: number | undefined
+  /** A chain that this program cannot read makes way for a new one. */
+  readonly replacesUnreadable: boolean
+}
+
 /**
- * The running chain. Another number of validators makes a new chain; undefined: as many as there are, one at first.
- * @throws DevnetError DEVNET_VALIDATOR_FAILED, DEVNET_LOCKED.
+ * The running chain. Another number of validators makes a new chain.
+ * @throws DevnetError DEVNET_VALIDATOR_FAILED, DEVNET_LOCKED; GenesisError where the chain cannot be read and stays.
  */
-export async function ensureLocalChain(
-  { home, validators }: { readonly home: Home; readonly validators: number | undefined },
-  system: System,
-): Promise<EnsuredChain> {
+export async function ensureLocalChain(wish: ChainWish, system: System): Promise<EnsuredChain> {
+  const { home, validators } = wish
   return withLock({ home, file: LOCK }, system.clock, async () => {
     let known = await readLocalChain(home)
-    const isReplaced = known !== undefined && validators !== undefined && validators !== known.validators.length
+    const isOther = validators !== undefined && validators !== known?.validators.length
+    const isReplaced = known !== undefined && (isOther || !(await isReadable(wish)))
     if (known === undefined || isReplaced) {
       if (known !== undefined) await forget(home, known, system)
-      known = await begin(home, validators ?? 1, system)
+      known = await begin(home, validators ?? known?.validators.length ?? 1, system)
     }
     const running = await runningOf(known)
     if (running.every(Boolean)) return { chain: known, started: 0, isReplaced }
@@ -62,6 +69,16 @@ export async function ensureLocalChain(
     const chain = await startValidators(home, known, system)
     return { chain, started: chain.validators.length, isReplaced }
   })
+}
+
+async function isReadable({ home, replacesUnreadable }: ChainWish): Promise<boolean> {
+  try {
+    await chainOf(home, LOCAL_NETWORK)
+    return true
+  } catch (error) {
+    if (replacesUnreadable && (error instanceof GenesisError || error instanceof NetworkChainError)) return false
+    throw error
+  }
 }
 
 /** The validators and whether they run; undefined: no chain yet. */

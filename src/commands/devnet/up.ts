@@ -29,8 +29,10 @@ export default class DevnetUp extends BaseCommand {
   async run(): Promise<object> {
     const { flags } = await this.parse(DevnetUp)
     const { ensureLocalChain } = await import('../../app/devnet/local-chain.ts')
-    const starting = { home: await this.home(flags), validators: flags.validators }
-    if (flags['only-chain']) return ensureLocalChain(starting, this.system(flags))
+    const isOnlyChain = flags['only-chain']
+    // Nobody looks at what is started in the background.
+    const starting = { home: await this.home(flags), validators: flags.validators, replacesUnreadable: !isOnlyChain }
+    if (isOnlyChain) return ensureLocalChain(starting, this.system(flags))
     const [{ availableParallelism }, { loadConfig }, { ensureGroup }, { openModelStore }, { chainText, groupText }] =
       await Promise.all([
         import('node:os'),
@@ -50,7 +52,10 @@ export default class DevnetUp extends BaseCommand {
     this.printLine(started === 0 ? 'The local network runs already.' : `Started ${count}.`)
     this.print(groupText(group))
     const { chain, started: validatorsStarted, isReplaced } = await ensureLocalChain(starting, this.system(flags))
-    if (isReplaced) this.printLine('\nThis is a new chain: another number of validators ends the one before.')
+    if (isReplaced) {
+      const why = 'of another number of validators, or of another version of dllm'
+      this.printLine(`\nThis is a new chain. The one before was ${why}.`)
+    }
     if (validatorsStarted > 0) this.printLine('\nThe chain of the local network; wallet "local" holds its money.')
     this.print(chainText(chain))
     return { started, validatorsStarted, ...group, validators: chain.validators }

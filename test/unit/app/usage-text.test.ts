@@ -11,8 +11,8 @@ test.each([
   ],
   [
     'what is missing where a flag took it',
-    'Missing 1 required arg:\nchange  A change.\n\nNote: --allow allows multiple values. Because of this …',
-    'Missing: change (A change). Note: --allow allows multiple values. Because of this ….',
+    'Missing 1 required arg:\nchange  A change.\n\nNote: --allow allows multiple values. Because of this …\nAlternatively …',
+    'Missing: change (A change). Arguments come before --allow.',
   ],
   [
     'what is too much',
