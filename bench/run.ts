@@ -9,6 +9,7 @@ import { parseArgs } from 'node:util'
 import { type Bench, type Measure, withBench } from './bench.ts'
 import { chainApply } from './chain-apply.ts'
 import { chainFinality } from './chain-finality.ts'
+import { chainRounds } from './chain-rounds.ts'
 import { chainScale } from './chain-scale.ts'
 import { chainSync } from './chain-sync.ts'
 import { chainThroughput } from './chain-throughput.ts'
@@ -29,6 +30,7 @@ const MEASURES: readonly Measure[] = [
   chainApply,
   chainFinality,
   chainSync,
+  chainRounds,
   ...chainScale,
   chainThroughput,
 ]

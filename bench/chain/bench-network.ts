@@ -146,7 +146,6 @@ async function askProbe(child: ChildProcess, file: string): Promise<LoopDelay> {
   rmSync(file, { force: true })
   child.kill('SIGUSR2')
   while (!existsSync(file)) await sleep(LOOK_MS)
-  await sleep(LOOK_MS)
   return JSON.parse(readFileSync(file, 'utf8')) as LoopDelay
 }
 

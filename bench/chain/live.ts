@@ -42,7 +42,8 @@ export interface Watched {
 
 /** Blocks before a measure begins: connections, meshes and the first compilations are done. */
 const WARM_UP_BLOCKS = 8
-const WARM_UP_MS = 120_000
+/** Per validator: all start on the cores of one machine. */
+const WARM_UP_MS = 20_000
 
 /** Starts the validators, waits until they have made some blocks, calls `work`, and ends them. */
 export async function withLive<Value>(
@@ -71,8 +72,9 @@ export async function withLive<Value>(
 }
 
 function warmUp(nodes: readonly NodeProcess[]): Promise<void> {
+  const warmUpMs = nodes.length * WARM_UP_MS
   return new Promise((resolve, reject) => {
-    const late = setTimeout(() => reject(new Error('the network makes no blocks')), WARM_UP_MS)
+    const late = setTimeout(() => reject(new Error('the network makes no blocks')), warmUpMs)
     nodes[0]!.onEvent(({ type, height = 0 }) => {
       if (type !== 'block' || height < WARM_UP_BLOCKS) return
       clearTimeout(late)

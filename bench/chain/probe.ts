@@ -3,7 +3,7 @@
  * before, to the file that DLLM_BENCH_PROBE names. Knows nothing of the program.
  * @module
  */
-import { writeFileSync } from 'node:fs'
+import { renameSync, writeFileSync } from 'node:fs'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 
 /** What the file holds; milliseconds. */
@@ -29,6 +29,8 @@ if (file !== undefined) {
       max: late(delays.max),
     }
     delays.reset()
-    writeFileSync(file, JSON.stringify(delay))
+    // Whoever waits for the file finds all of it.
+    writeFileSync(`${file}.part`, JSON.stringify(delay))
+    renameSync(`${file}.part`, file)
   })
 }
