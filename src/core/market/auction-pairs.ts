@@ -11,7 +11,7 @@ import type { Candidate, Scored, Winner } from './lot-offer.ts'
 /** Grains that a round trip between two candidates costs the payer. */
 export type Latency = (from: Candidate, to: Candidate) => bigint
 
-/** Candidates per lot, after the one operator per owner. */
+/** Candidates per lot. */
 const CANDIDATES_MAX = 32
 
 /** What stands for a lot in the program. */
@@ -23,7 +23,7 @@ interface Column {
   readonly through: bigint[]
 }
 
-/** The winners, one per lot. `lots`: admissible candidates of each, best first, none empty; no owner in two. */
+/** The winners, one per lot. `lots`: admissible candidates of each, best first, none empty; no owner twice. */
 export function chooseByRing(lots: readonly (readonly Scored[])[], latency: Latency = () => 0n): Winner[] {
   const columns = lots.map(columnOf)
   const forward = costs(columns, latency)
@@ -36,21 +36,24 @@ export function chooseByRing(lots: readonly (readonly Scored[])[], latency: Late
   return cheapestRing(columns, forward).map((index, lot) => paid(columns[lot]!, index))
 }
 
-/**
- * The best candidates of a lot, one operator per owner: with two, an owner whose pay is capped could prefer the one that the ring does
- * not. That one is the faster, then the lesser operator: nothing that hangs on a bid.
- */
 function columnOf(scored: readonly Scored[]): Column {
-  const byOwner = new Map<AccountId, Scored>()
-  for (const one of scored) {
-    const other = byOwner.get(one.candidate.payout)
-    if (other === undefined || stands(one.candidate, other.candidate)) byOwner.set(one.candidate.payout, one)
-  }
-  const candidates = scored.filter((one) => byOwner.get(one.candidate.payout) === one)
-  const [best] = candidates
+  const [best] = scored
   assert(best !== undefined, 'a lot without candidates is no column')
-  const cap = candidates[CANDIDATES_MAX]?.score ?? best.reserve
-  return { candidates: candidates.slice(0, CANDIDATES_MAX), cap, through: [] }
+  const cap = scored[CANDIDATES_MAX]?.score ?? best.reserve
+  return { candidates: scored.slice(0, CANDIDATES_MAX), cap, through: [] }
+}
+
+/**
+ * One operator of each owner: the faster, then the lesser. With two, an owner whose pay the reserve caps would prefer the cheaper one, the
+ * ring the nearer one. Chosen before bids are looked at, or a bid above the reserve would choose the other.
+ */
+export function onePerOwner(candidates: readonly Candidate[]): Candidate[] {
+  const byOwner = new Map<AccountId, Candidate>()
+  for (const candidate of candidates) {
+    const other = byOwner.get(candidate.payout)
+    if (other === undefined || stands(candidate, other)) byOwner.set(candidate.payout, candidate)
+  }
+  return [...byOwner.values()]
 }
 
 function stands(one: Candidate, other: Candidate): boolean {

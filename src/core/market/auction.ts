@@ -9,7 +9,7 @@ import { assert } from '../../base/assert.ts'
 import type { AccountId } from '../../base/brand.ts'
 import { taggedHasher } from '../hash.ts'
 import { allot } from './allotment.ts'
-import { chooseByRing, type Latency } from './auction-pairs.ts'
+import { chooseByRing, type Latency, onePerOwner } from './auction-pairs.ts'
 import type { AssignedLot, Assignment, AuctionContext, Candidate, LotOffer, Scored, Winner } from './lot-offer.ts'
 import { budgetOf } from './price.ts'
 
@@ -30,10 +30,13 @@ export function assign(lots: readonly LotOffer[], options: AssignOptions): Assig
     lots.map(({ candidates }) => candidates),
     options.leaseId,
   )
-  const allotted = lots.map(({ units }, lot) => ranked({ units, candidates: owners[lot]! }, lot, options))
+  const byRing = options.parameters.auctionPairs === 1n
+  const allotted = lots.map(({ units }, lot) => {
+    const candidates = byRing ? onePerOwner(owners[lot]!) : owners[lot]!
+    return ranked({ units, candidates }, lot, options)
+  })
   const empty = allotted.findIndex((candidates) => candidates.length === 0)
   if (empty !== -1) return { ok: false, lot: empty }
-  const byRing = options.parameters.auctionPairs === 1n
   const winners = byRing ? chooseByRing(allotted, options.latency) : allotted.map(leastScore)
   const taken = new Set(winners.map(({ candidate }) => candidate.payout))
   const isFree = ({ candidate }: Scored): boolean => !taken.has(candidate.payout)
