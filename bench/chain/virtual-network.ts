@@ -81,6 +81,7 @@ function scenarioFor(validators: number): Scenario {
   const genesis: Genesis = {
     ...{ name: 'virtual', kind: 'local', parameters: INITIAL_PARAMETERS },
     timeMs: milliseconds(EPOCH_MS - MINUTE_MS),
+    models: [],
     accounts: people.map(({ id }) => ({ id, balance: DLLM })).toSorted((a, b) => (a.id < b.id ? -1 : 1)),
     validators: people
       .map((owner, index) => genesisValidator(owner, `v${index + 1}`, BOND))
