@@ -2,6 +2,7 @@
  * A network with a model and miners that serve it, whose leases a test opens, pays, claims and ends.
  * @module
  */
+import { assert } from '../src/base/assert.ts'
 import { type AccountId, type Hash, hash } from '../src/base/brand.ts'
 import { keyPairFromSecret } from '../src/core/ed25519.ts'
 import { hashOf, ZERO_HASH } from '../src/core/fields.ts'
@@ -12,6 +13,7 @@ import type { Settlement } from '../src/core/market/settle.ts'
 import { type SignedVoucher, signVoucher } from '../src/core/market/voucher.ts'
 import type { Parameters } from '../src/core/parameters.ts'
 import { getAccount } from '../src/core/state/accounts.ts'
+import { conservationFault } from '../src/core/state/conservation.ts'
 import { leaseIdOf } from '../src/core/state/leases.ts'
 import { newMiner, putMiner } from '../src/core/state/miners.ts'
 import { putModel } from '../src/core/state/models.ts'
@@ -94,10 +96,14 @@ export function serve(world: LeaseWorld, served: readonly Served[]): void {
   })
 }
 
+/** Merges what `write` writes, after a look at the sums. */
 export function change(state: StateStore, write: (overlay: WriteState) => void): void {
   const overlay = overlayOn(state)
   write(overlay)
-  state.merge(overlay.changes())
+  const changes = overlay.changes()
+  const fault = conservationFault(state, changes)
+  assert(fault === undefined, `what a test does keeps the sums: ${fault}`)
+  state.merge(changes)
 }
 
 /** Carries out a call at the sender's nonce. @throws TransactionError, and then nothing changed. */
