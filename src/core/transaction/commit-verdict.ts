@@ -33,7 +33,10 @@ export const commitVerdict: Contract<CommitVerdict> = {
       throw new TransactionError('WRONG_PHASE', sentence, { details: { until: audit.commitHeight } })
     }
     if (commitment !== undefined) {
-      throw new TransactionError('ALREADY_COMMITTED', 'This account has committed already. Reveal what it committed to.')
+      throw new TransactionError(
+        'ALREADY_COMMITTED',
+        'This account has committed already. Reveal what it committed to.',
+      )
     }
     const { deposit, locked } = requireMiner(state, sender)
     if (deposit - locked >= audit.stake) return

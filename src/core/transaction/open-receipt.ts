@@ -97,7 +97,10 @@ function requireCover(
   { before, after }: Receipt,
   { audit, lease, context }: { readonly audit: AuditRecord; readonly lease: LeaseRecord; readonly context: bigint },
 ): void {
-  const [begin, end] = [before, after].map((counters) => weightedRows(counters, lease.terms.decodeWeight)) as [bigint, bigint]
+  const [begin, end] = [before, after].map((counters) => weightedRows(counters, lease.terms.decodeWeight)) as [
+    bigint,
+    bigint,
+  ]
   const row = BigInt(audit.row)
   if (begin > row || end <= row) {
     throw badOpening(`The receipt covers rows ${begin} to ${end}, and row ${row} is audited.`)

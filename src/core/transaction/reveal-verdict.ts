@@ -26,19 +26,23 @@ export const revealVerdict: Contract<RevealVerdict> = {
     const { commitment, finding } = requireAuditor(audit, sender)
     requireRevealing(audit, height)
     if (commitment === undefined) {
-      throw new TransactionError('NO_COMMITMENT', 'This account has not committed to anything: it has nothing to reveal.')
+      throw new TransactionError(
+        'NO_COMMITMENT',
+        'This account has not committed to anything: it has nothing to reveal.',
+      )
     }
     if (finding !== undefined) {
       throw new TransactionError('ALREADY_REVEALED', 'This account has revealed what it found already.')
     }
     if (verdictCommitment(body.audit, sender, body) === commitment) return
-    throw new TransactionError('BAD_REVEAL', 'This is not what the account committed to. Reveal the same finding and salt.')
+    throw new TransactionError(
+      'BAD_REVEAL',
+      'This is not what the account committed to. Reveal the same finding and salt.',
+    )
   },
   apply({ sender, body: { audit: id, finding } }, state) {
     const audit = requireAudit(state, id)
-    const auditors = audit.auditors.map((auditor) =>
-      auditor.operator === sender ? { ...auditor, finding } : auditor,
-    )
+    const auditors = audit.auditors.map((auditor) => (auditor.operator === sender ? { ...auditor, finding } : auditor))
     putAudit(state, id, { ...audit, auditors })
   },
   describe: ({ audit, finding, salt }) => ({ ...audit, finding, salt }),
