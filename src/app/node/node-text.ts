@@ -2,7 +2,11 @@
  * What a node says to the person who started it. Spec: docs/spec/cli.md §7.
  * @module
  */
+import { addressOfAccount } from '../../core/fields.ts'
+import type { NetworkKind } from '../../core/network-kind.ts'
+import { dllm } from '../../core/transaction/refusals.ts'
 import type { HeadView, NodeStatusView } from '../chain/chain-access.ts'
+import type { ReportShortage } from './evidence-report.ts'
 
 /** `hasKey`: whether a validator's key is kept here, voting or not. */
 export function headingLines(status: NodeStatusView, hasKey: boolean): string[] {
@@ -15,6 +19,15 @@ export function headingLines(status: NodeStatusView, hasKey: boolean): string[] 
     role,
     ...status.addresses.map((address) => `Listening on ${address}`),
     'Ctrl-C ends it.',
+  ]
+}
+
+/** For who runs a validator whose operator account cannot pay for a report. */
+export function shortageLines({ account, balance, needed }: ReportShortage, kind: NetworkKind): string[] {
+  const address = addressOfAccount(account, kind)
+  return [
+    `Warning: the account that pays for reports of double signs holds ${dllm(balance)}, and one report takes up to ${dllm(needed)}.`,
+    `Without it this node cannot report one: \`dllm wallet send 1 ${address}\`.`,
   ]
 }
 

@@ -4,6 +4,8 @@
  */
 import type { Hash } from '../../base/brand.ts'
 import { NODE_LIMITS } from '../../base/chain-limits.ts'
+import type { KeyPair } from '../../core/ed25519.ts'
+import { addressOfAccount } from '../../core/fields.ts'
 import type { Wire } from '../../net/wire.ts'
 import { leaveSoon, lockNode, tellStarter, untilAborted, withBootstrap } from '../background.ts'
 import type { HeadView } from '../chain/chain-access.ts'
@@ -24,9 +26,10 @@ import type { KeyValueStore } from '../store/key-value.ts'
 import { openLevelStore } from '../store/level-store.ts'
 import type { System } from '../system.ts'
 import { beginFromSnapshot } from './begin-from-snapshot.ts'
+import { reportShortage } from './evidence-report.ts'
 import { createNode, type FullNode } from './node.ts'
 import { type NodeFolder, nodeFolder } from './node-folders.ts'
-import { blockLine, headingLines } from './node-text.ts'
+import { blockLine, headingLines, shortageLines } from './node-text.ts'
 import { repairNode } from './repair-node.ts'
 import { createSeedThread } from './seed-thread.ts'
 import { loadValidatorKeys } from './validator-keys.ts'
@@ -191,9 +194,10 @@ async function control(
   await server.start()
   try {
     const status = node.access.status()
-    const hasKey = (await loadValidatorKeys(folder.validatorKey)) !== undefined
-    for (const line of headingLines(status, hasKey)) print(line)
+    const keys = await loadValidatorKeys(folder.validatorKey)
+    for (const line of headingLines(status, keys !== undefined)) print(line)
     emit({ type: 'started', ...status })
+    if (keys !== undefined) warnOfShortage(run, network, { node, operator: keys.consensus })
     const ready: NodeReady = { peer: status.peer, addresses: status.addresses, height: status.height }
     tellStarter(ready)
     const ended = new AbortController()
@@ -208,6 +212,24 @@ async function control(
   } finally {
     await server.stop()
   }
+}
+
+/** A validator without money there would see a double sign and could not report it. */
+function warnOfShortage(
+  { print, emit, system }: NodeRun,
+  { genesis: { kind } }: NetworkChain,
+  { node, operator }: { readonly node: FullNode; readonly operator: KeyPair },
+): void {
+  const shortage = reportShortage(node.chain.place(), operator)
+  if (shortage === undefined) return
+  const [account, balance, needed] = [
+    addressOfAccount(shortage.account, kind),
+    String(shortage.balance),
+    String(shortage.needed),
+  ]
+  for (const line of shortageLines(shortage, kind)) print(line)
+  emit({ type: 'warning', code: 'OPERATOR_CANNOT_REPORT', account, balance, needed })
+  system.log.write('warn', 'node.operator-cannot-report', { account, balance, needed })
 }
 
 async function tellBlocks({ print, emit, tellsAll }: NodeRun, node: FullNode, signal: AbortSignal): Promise<void> {

@@ -38,13 +38,15 @@ export type ReportDoubleSign = DoubleSign & {
   readonly consensusKey: Uint8Array
 }
 
+/** A punishment walks through all bonds that a validator can have. */
+export const REPORT_UNITS = 2_000
+
 export const reportDoubleSign: Contract<ReportDoubleSign> = {
   type: 5,
   name: 'report-double-sign',
   read: readReport,
   write: writeReport,
-  // A punishment walks through all bonds that a validator can have.
-  units: () => 2_000,
+  units: () => REPORT_UNITS,
   inspect: requireConflict,
   validate({ body }, state, context) {
     const { height } = body.first
