@@ -4,11 +4,13 @@
  * @module
  */
 import type { Decoder } from './decoder.ts'
+import { AUDIT_ROWS } from './rows-audit.ts'
 import { BLOCK_ROWS } from './rows-block.ts'
 import { CONSENSUS_ROWS } from './rows-consensus.ts'
 import { CONTRACT_ROWS } from './rows-contract.ts'
 import { CONTROL_ROWS } from './rows-control.ts'
 import { FILE_ROWS } from './rows-files.ts'
+import { LEASE_ROWS } from './rows-lease.ts'
 import { MARKET_ROWS } from './rows-market.ts'
 import { MODEL_ROWS } from './rows-models.ts'
 import { PEER_ROWS } from './rows-peers.ts'
@@ -18,6 +20,8 @@ export const DECODERS: readonly Decoder[] = [
   ...BLOCK_ROWS,
   ...CONTRACT_ROWS,
   ...MARKET_ROWS,
+  ...LEASE_ROWS,
+  ...AUDIT_ROWS,
   ...CONSENSUS_ROWS,
   ...PEER_ROWS,
   ...MODEL_ROWS,

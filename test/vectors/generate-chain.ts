@@ -4,16 +4,19 @@
  * @module
  */
 import { bytesToHex, hexToBytes } from '@noble/hashes/utils.js'
-import { accountId, hash } from '../../src/base/brand.ts'
+import { accountId, type Hash, hash } from '../../src/base/brand.ts'
 import { Writer } from '../../src/base/codec.ts'
 import { ballotDigest, proposalDigest } from '../../src/core/consensus/messages.ts'
 import { sign } from '../../src/core/ed25519.ts'
 import { taggedHash } from '../../src/core/hash.ts'
+import { outCommitmentOf, signReceipt } from '../../src/core/market/receipt.ts'
+import { verdictCommitment } from '../../src/core/market/verdict.ts'
+import { signVoucher } from '../../src/core/market/voucher.ts'
 import { provePeerKey } from '../../src/core/peer-key-proof.ts'
 import { contractOf } from '../../src/core/transaction/contracts.ts'
 import { decodeTransaction, signTransaction } from '../../src/core/transaction/transaction.ts'
 import { proveValidatorKeys } from '../../src/core/validator-proofs.ts'
-import { person } from '../chain-accounts.ts'
+import { type Person, person } from '../chain-accounts.ts'
 
 /** What the file holds. */
 export function transactionVectors() {
@@ -69,7 +72,8 @@ export function transactionVectors() {
     ['place', 12, { ...{ model: one, first: 1, end: 3, slots: 4 }, bid: 5n, until: 70_300, incarnation: 2n ** 40n }],
   ]
 
-  const cases = calls.map(([name, type, body], index) => {
+  const market = [...leaseCalls(networkId, ann), ...auditCalls(networkId, ann)]
+  const cases = [...calls, ...market].map(([name, type, body], index) => {
     const writer = new Writer()
     contractOf(type)!.write(writer, body)
     const draft = { type, nonce: BigInt(index), maxFee: 100n, tip: 2n, body: writer.finish() }
@@ -85,6 +89,47 @@ export function transactionVectors() {
     }
   })
   return { networkId, secretKey: bytesToHex(ann.owner.secretKey), cases }
+}
+
+/** Calls of the contracts of leases. */
+function leaseCalls(networkId: Hash, { consensus }: Person): readonly [name: string, type: number, body: unknown][] {
+  const [model, lease, root] = ['11', '33', '66'].map((byte) => hash(byte.repeat(32))) as [Hash, Hash, Hash]
+  const key = consensus.publicKey
+  const opening = {
+    ...{ model, voucherKey: key, cuts: [2, 300], rows: 70_000, cap: 2n ** 40n, priceMax: 7n },
+    expiryHeight: 2 ** 33,
+  }
+  const counters = { promptRows: 8n, promptPositions: 28n, decodeRows: 2n ** 33n, decodePositions: 2n ** 40n }
+  const voucher = signVoucher(networkId, { lease, seq: 9n, counters, transcript: root }, consensus.secretKey)
+  return [
+    ['open-lease', 13, opening],
+    ['open-lease of one lot', 13, { ...opening, cuts: [] }],
+    ['close-lease', 14, { lease }],
+    ['claim-lease', 15, { lease, shown: { key, voucher }, lot: 2, rows: 70_000, root }],
+    ['claim-lease without a voucher', 15, { lease, shown: undefined, lot: 0, rows: 0, root }],
+  ]
+}
+
+/** Calls of the contracts of audits. */
+function auditCalls(networkId: Hash, ann: Person): readonly [name: string, type: number, body: unknown][] {
+  const [lease, finding, salt] = ['33', '44', '55'].map((byte) => hash(byte.repeat(32))) as [Hash, Hash, Hash]
+  const audit = { lease, lot: 2, window: 70_000 }
+  const before = { promptRows: 8n, promptPositions: 28n, decodeRows: 0n, decodePositions: 0n }
+  const after = { ...before, decodeRows: 2n ** 33n, decodePositions: 2n ** 40n }
+  const receipt = {
+    ...{ lease, lot: 2, window: 1, before, after, inDigest: finding, milliseconds: 1_250, previous: salt },
+    outCommitment: outCommitmentOf(finding, salt),
+  }
+  const opening = {
+    ...{ audit, peerKey: ann.consensus.publicKey, outDigest: finding, salt },
+    receipt: signReceipt(networkId, receipt, ann.consensus.secretKey),
+    proof: { index: 1, count: 3, siblings: [lease, salt] },
+  }
+  return [
+    ['commit-verdict', 16, { audit, commitment: verdictCommitment(audit, ann.id, { finding, salt }) }],
+    ['open-receipt', 17, opening],
+    ['reveal-verdict', 18, { audit, finding, salt }],
+  ]
 }
 
 /** A body as JSON: bytes in hexadecimal, u64 as decimal texts, nothing as null. */

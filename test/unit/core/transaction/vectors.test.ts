@@ -12,6 +12,7 @@ import { CONTRACTS, contractOf } from '../../../../src/core/transaction/contract
 import { decodeTransaction, signTransaction } from '../../../../src/core/transaction/transaction.ts'
 import { transactionVectors } from '../../../vectors/generate-chain.ts'
 import vectors from '../../../vectors/transactions.json' with { type: 'json' }
+import { specAuditBody } from './spec-audit-body.ts'
 import { type Fields, text, u8, u32, u64 } from './spec-fields.ts'
 import { specMarketBody } from './spec-market-body.ts'
 
@@ -86,7 +87,7 @@ function specBody(type: number, body: Fields): string {
     case 7:
       return u64(field('proposal')) + u8(body['yes'] === true ? 1 : 0)
     default:
-      return specMarketBody(type, body)
+      return type >= 16 ? specAuditBody(type, body) : specMarketBody(type, body)
   }
 }
 
