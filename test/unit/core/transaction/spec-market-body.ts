@@ -26,7 +26,25 @@ export function specMarketBody(type: number, body: Fields): string {
       const run = short('first') + short('end') + short('slots')
       return field('model') + run + u64(field('bid')) + u64(field('until')) + u64(field('incarnation'))
     }
+    case 13: {
+      const cuts = body['cuts'] as number[]
+      const head = field('model') + field('voucherKey') + u32(cuts.length) + cuts.map(u16).join('')
+      return head + u32(Number(body['rows'])) + u64(field('cap')) + u64(field('priceMax')) + u64(field('expiryHeight'))
+    }
+    case 14:
+      return field('lease')
+    case 15: {
+      const shown = body['shown'] as Fields | null
+      const voucher = shown === null ? u8(0) : u8(1) + String(shown['key']) + specVoucher(shown['voucher'] as Fields)
+      return field('lease') + voucher + u8(Number(body['lot'])) + u32(Number(body['rows'])) + field('root')
+    }
     default:
       throw new Error(`the spec has no transaction of type ${type}`)
   }
+}
+
+function specVoucher({ lease, seq, counters, transcript, signature }: Fields): string {
+  const { promptRows, promptPositions, decodeRows, decodePositions } = counters as Fields
+  const numbers = [seq, promptRows, promptPositions, decodeRows, decodePositions]
+  return String(lease) + numbers.map((value) => u64(String(value))).join('') + String(transcript) + String(signature)
 }
