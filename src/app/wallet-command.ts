@@ -56,6 +56,18 @@ export const walletNameArg: Interfaces.Arg<string | undefined> = Args.string({
   description: 'Name of the wallet; without it, the one of the setting "wallet".',
 })
 
+export const newWalletNameArg: Interfaces.Arg<string | undefined> = Args.string({
+  name: 'name',
+  ignoreStdin: true,
+  description: 'What to call the wallet; without it, as the setting "wallet" says.',
+})
+
+/** The name as an argument, as the other commands take it, or by the flag. @throws UsageError when both differ. */
+export function newWalletName(argument: string | undefined, flag: string | undefined): string | undefined {
+  if (argument === undefined || flag === undefined || argument === flag) return argument ?? flag
+  throw new UsageError('USAGE', `The wallet has two names, "${argument}" and "${flag}". Give it one.`)
+}
+
 export const passwordFlags: Interfaces.FlagInput<PasswordFlags> = {
   'password-file': Flags.string({ description: 'Read the password from a file; - is stdin.', helpValue: 'FILE' }),
   'password-fd': fd('Read the password from an open descriptor.'),
@@ -69,7 +81,7 @@ export interface NewWalletFlags {
 }
 
 export const newWalletFlags: Interfaces.FlagInput<NewWalletFlags> = {
-  name: Flags.string({ description: 'Name of the wallet; without it, the one of the setting "wallet".' }),
+  name: Flags.string({ description: 'The same as the argument NAME.' }),
   description: Flags.string({ description: 'A remark that is shown in lists.', default: '', helpValue: 'TEXT' }),
   'with-passphrase': Flags.boolean<boolean>({
     description: 'Ask for a passphrase that belongs to the words: needed at every restore, and on no paper.',

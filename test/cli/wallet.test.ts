@@ -89,6 +89,12 @@ describe('secrets', () => {
     expect(dllm(['verify-backup', 'fresh', '--words-file', '-', '--password-file', passwordFile], words).code).toBe(0)
   })
 
+  test('go to a wallet whose name is typed like that of any other wallet', () => {
+    const made = dllm(['new', 'named', '--no-verify', '--password-file', passwordFile, '--json'])
+    expect(JSON.parse(made.out)).toMatchObject({ name: 'named' })
+    expect(dllm(['show', 'named'])).toMatchObject({ code: 0, out: expect.stringContaining('Wallet named') })
+  })
+
   test('on stdin are never taken for arguments', () => {
     const { code, err } = dllm(['export', '--reveal'], 'wrong password\n')
     expect(code).toBe(4)
@@ -102,6 +108,7 @@ test.each([
   ['a name that is taken', ['new', '--no-verify', '--password-file', passwordFile], '', 1, 'WALLET_EXISTS'],
   ['a wallet that is not there', ['show', 'nothing'], '', 1, 'WALLET_NOT_FOUND'],
   ['a bad name', ['show', '../../etc/passwd'], '', 2, 'WALLET_BAD_NAME'],
+  ['a wallet with two names', ['new', 'one', '--name', 'two', '--no-verify'], `${PASSWORD}\n`, 2, 'USAGE'],
   ['a new wallet without a terminal', ['new', '--name', 'two'], `${PASSWORD}\n`, 2, 'USAGE'],
   ['an empty stdin', ['export', '--reveal'], '', 2, 'PROMPT_NO_ANSWER'],
   ['a short password', ['new', '--name', 'two', '--no-verify'], 'short\n', 1, 'WALLET_WEAK_PASSWORD'],

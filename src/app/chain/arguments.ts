@@ -8,7 +8,7 @@ import { CHAIN_LIMITS } from '../../base/chain-limits.ts'
 import { HouseError } from '../../base/error.ts'
 import { accountOfAddress } from '../../core/fields.ts'
 import type { NetworkKind } from '../../core/network-kind.ts'
-import { PARAMETER_NAMES, type ParameterChange, parameterRange } from '../../core/parameters.ts'
+import { PARAMETER_NAMES, type ParameterChange, parameterFault, parameterRange } from '../../core/parameters.ts'
 import { parseGrains } from '../../core/units.ts'
 
 /** All of them mean that the command line is wrong. */
@@ -75,6 +75,12 @@ export function parseChanges(texts: readonly string[]): ParameterChange[] {
   throw new ChainArgumentError('PARAMETER_CHANGE_BAD', `${what}, such as commitMs=500.`)
 }
 
+/** Before anybody types a password for what every node refuses. @throws ChainArgumentError as `parseChanges`. */
+export function checkChanges(texts: readonly string[]): void {
+  const [fault] = parseChanges(texts).flatMap(({ name, value }) => parameterFault(name, value) ?? [])
+  if (fault !== undefined) throw new ChainArgumentError('PARAMETER_CHANGE_BAD', `${fault}.`)
+}
+
 function parseChange(text: string): ParameterChange {
   const [, word, typed] = /^([^=]*)=(.*)$/s.exec(text) ?? []
   if (word === undefined || typed === undefined) {
@@ -83,7 +89,7 @@ function parseChange(text: string): ParameterChange {
   }
   const name = PARAMETER_NAMES.find((known) => known === word)
   if (name === undefined) {
-    const message = `There is no parameter ${quote(word)}. There are ${PARAMETER_NAMES.join(', ')}.`
+    const message = `There is no parameter ${quote(word)}. \`dllm chain params\` lists them.`
     throw new ChainArgumentError('PARAMETER_UNKNOWN', message)
   }
   if (/^\d{1,20}$/.test(typed)) return { name, value: parseGrains(typed) }

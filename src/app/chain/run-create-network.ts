@@ -95,7 +95,7 @@ function createdLines(
   return [
     `Network ${name} (${networkId.slice(0, 12)})`,
     `${who} ${money(bond)} DLLM; ${money(supply)} DLLM in wallet ${walletName}.`,
-    models.length === 0 ? 'It begins without a model.' : `It begins with ${models.join(', ')}.`,
+    models.length === 0 ? 'No model is on its chain yet.' : `On its chain from the start: ${models.join(', ')}.`,
     '',
     nodes.length === 1 ? 'Start its node:' : 'Start its nodes, each in a terminal of its own:',
     ...nodes.map((node) => `  dllm node --network ${name} --name ${node.name}`),

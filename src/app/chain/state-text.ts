@@ -58,7 +58,7 @@ export function bondsText({ bonds, unbondings, height, source }: AccountView): s
   const lines = [...bonds.flatMap(bondLines), ...unbondings.flatMap((unbonding) => unbondingLines(unbonding, height))]
   const known = source === 'light' ? `Known from ${LIGHT_ACCOUNT}.\n` : ''
   if (lines.length > 0) return `${lines.join('\n')}\n${known}`
-  if (source === 'light') return `No bonds were found. ${known}`
+  if (source === 'light') return `No bonds were found.\n${known}`
   return 'Nothing is bonded. `dllm stake bond` bonds to one of `dllm chain validators`.\n'
 }
 

@@ -23,9 +23,17 @@ export function labelled(rows: readonly (readonly [label: string, value: string]
     .join('')
 }
 
-/** A sentence in lines of at most 80 columns, broken between words. */
-export function wrapped(text: string): string {
-  return text.replace(/(.{1,80})(?: |$)/g, '$1\n').trimEnd()
+const COLUMNS = 80
+
+/** A sentence in lines of at most 80 columns, broken between words; `indent`: of all lines, that of the first is there already. */
+export function wrapped(text: string, indent = 0): string {
+  const lines: string[] = []
+  for (const word of text.split(' ')) {
+    const longer = lines.length === 0 ? word : `${lines.at(-1)} ${word}`
+    if (lines.length > 0 && longer.length <= COLUMNS - indent) lines[lines.length - 1] = longer
+    else lines.push(word)
+  }
+  return lines.join(`\n${' '.repeat(indent)}`)
 }
 
 /** `42 s ago`; `now` for the last second and for clocks that differ. */

@@ -18,7 +18,7 @@ export default class ParamPropose extends ChainCommand {
     change: Args.string({
       ignoreStdin: true,
       name: 'NAME=VALUE',
-      description: 'A change, one or more.',
+      description: 'NAME=VALUE, one or more.',
       required: true,
     }),
   }
@@ -26,7 +26,11 @@ export default class ParamPropose extends ChainCommand {
 
   async run(): Promise<object> {
     const { argv, flags } = await this.parse(ParamPropose)
-    const { proposeCall } = await import('../../app/chain/calls.ts')
+    const [{ proposeCall }, { checkChanges }] = await Promise.all([
+      import('../../app/chain/calls.ts'),
+      import('../../app/chain/arguments.ts'),
+    ])
+    checkChanges(argv.map(String))
     const sent = await this.send(flags, async ({ chain }) => {
       const { values } = await chain.parameters(this.signal)
       return { call: proposeCall(argv.map(String), values.proposalDeposit) }

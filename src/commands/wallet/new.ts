@@ -4,7 +4,14 @@
  */
 import { Flags } from '@oclif/core'
 import { UsageError } from '../../app/base-command.ts'
-import { newWalletFlags, passwordFlags, WalletCommand, walletText } from '../../app/wallet-command.ts'
+import {
+  newWalletFlags,
+  newWalletName,
+  newWalletNameArg,
+  passwordFlags,
+  WalletCommand,
+  walletText,
+} from '../../app/wallet-command.ts'
 
 export default class WalletNew extends WalletCommand {
   static override summary = 'Make a wallet and write down its words.'
@@ -13,9 +20,10 @@ export default class WalletNew extends WalletCommand {
     'In scripts: --no-verify prints the words on stdout; with --json they are not printed, and `wallet export` gives them.'
   static override examples = [
     '<%= config.bin %> wallet new',
-    '<%= config.bin %> wallet new --name savings --description "cold, in the safe"',
+    '<%= config.bin %> wallet new savings --description "cold, in the safe"',
     '<%= config.bin %> wallet new --no-verify --password-file password.txt --json',
   ]
+  static override args = { name: newWalletNameArg }
   static override flags = {
     ...newWalletFlags,
     words: Flags.option({
@@ -28,11 +36,11 @@ export default class WalletNew extends WalletCommand {
   }
 
   async run(): Promise<object> {
-    const { flags } = await this.parse(WalletNew)
+    const { args, flags } = await this.parse(WalletNew)
     const { wallets, network, name: nameOf } = await this.walletContext(flags)
     const { createWords } = await import('../../app/mnemonic.ts')
     const { showWords } = await import('../../app/backup-check.ts')
-    const name = nameOf(flags.name)
+    const name = nameOf(newWalletName(args.name, flags.name))
     await wallets.checkName(name)
     const prompter = this.prompter()
     if (flags.verify && !prompter.isInteractive) {

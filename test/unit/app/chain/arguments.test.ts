@@ -1,6 +1,7 @@
 /** What people type about the chain. */
 import { describe, expect, test } from 'vitest'
 import {
+  checkChanges,
   parseBlockName,
   parseChanges,
   parseMemo,
@@ -62,6 +63,11 @@ describe('refused as a wrong command line', () => {
     ['an unknown parameter', () => parseChanges(['commitms=1']), 'PARAMETER_UNKNOWN'],
     ['a name that objects inherit', () => parseChanges(['constructor=1']), 'PARAMETER_UNKNOWN'],
     ['a value over 64 bits', () => parseChanges(['commitMs=18446744073709551616']), 'AMOUNT_TOO_LARGE'],
+    [
+      'a value beyond the bounds of its parameter',
+      () => checkChanges(['voteMs=500', 'commitMs=9']),
+      'PARAMETER_CHANGE_BAD',
+    ],
     ['ten decimals', () => send('0.0000000001'), 'AMOUNT_TOO_PRECISE'],
     ['a negative amount', () => send('-1'), 'AMOUNT_BAD'],
     ['an amount with a comma', () => send('1,5'), 'AMOUNT_BAD'],

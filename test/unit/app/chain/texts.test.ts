@@ -20,7 +20,7 @@ import {
   validatorsText,
 } from '../../../../src/app/chain/state-text.ts'
 import { viewParameterValues } from '../../../../src/app/chain/state-views.ts'
-import { ageText, percent, timeText } from '../../../../src/app/chain/text-parts.ts'
+import { ageText, percent, timeText, wrapped } from '../../../../src/app/chain/text-parts.ts'
 import { blockText, historyText, transactionText } from '../../../../src/app/chain/transaction-text.ts'
 import { accountId, hash } from '../../../../src/base/brand.ts'
 import { addressOfAccount } from '../../../../src/core/fields.ts'
@@ -82,6 +82,7 @@ const everything: Record<string, string> = {
   parameters: parametersText(parameters),
   proposals: proposalsText(parameters.proposals, 1_204) + proposalsText(undefined, 1),
   light: accountText({ ...account, source: 'light' }) + bondsText({ ...account, source: 'light' }),
+  lightNothing: bondsText({ ...account, source: 'light', bonds: [], unbondings: [] }),
   transaction: transactionText(memo('m'.repeat(128)), view),
   block: blockText(block, view),
   history: historyText([transaction, memo('\u0000'.repeat(128))], { address: bert, nowMs: NOW }),
@@ -178,6 +179,14 @@ test.each([
   [10 * 86_400_000, '10 days ago'],
 ])('%d ms are %s', (elapsed, text) => {
   expect(ageText(NOW - elapsed, NOW)).toBe(text)
+})
+
+test('sentences are broken between words, and words never', () => {
+  const long = 'x'.repeat(90)
+  const words = `${'word '.repeat(40)}${long} end`
+  const lines = wrapped(words, 10).split('\n')
+  expect(lines.join(' ').replace(/\s+/g, ' ')).toBe(words)
+  expect(lines.filter((line) => line.length > 80)).toEqual([`${' '.repeat(10)}${long}`])
 })
 
 test('times are told in UTC, shares with a decimal', () => {
