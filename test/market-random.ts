@@ -42,7 +42,8 @@ export function randomInstance(dice: Dice, options: InstanceOptions): Instance {
     const end = Math.min(count, first + 1 + dice.below(options.runMax))
     for (const lot of lots.slice(first, end)) lot.candidates.push(candidate)
   }
-  const parameters = { ...INITIAL_PARAMETERS, auctionPairs: options.pairs ? 1n : 0n }
+  const payFloor = dice.pick([0n, 0n, 500n, 800n])
+  const parameters = { ...INITIAL_PARAMETERS, payFloor, auctionPairs: options.pairs ? 1n : 0n }
   return { lots, context: { leaseId: randomHash(dice), price: PRICE, parameters } }
 }
 

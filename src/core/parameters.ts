@@ -56,6 +56,7 @@ export type ParameterName =
   | 'latencyWeight'
   | 'rateFloor'
   | 'auctionPairs'
+  | 'payFloor'
 
 export interface Parameter {
   readonly initial: bigint
@@ -131,6 +132,7 @@ export const PARAMETERS: Readonly<Record<ParameterName, Parameter>> = {
   latencyWeight: p(200n, [0n, 900n], 'per mille', 'part of the budget that the slowest miner must be cheaper by'),
   rateFloor: p(20_000n << 16n, [1n, 2n ** 48n], 'CU per 65536 s', 'rate of work of a miner that was not measured'),
   auctionPairs: p(0n, [0n, 1n], 'switch', 'whether the auction counts the latency between miners'),
+  payFloor: p(800n, [0n, 1_000n], 'per mille', 'part of the budget that every bid below counts as'),
 }
 
 export type Parameters = Readonly<Record<ParameterName, bigint>>
@@ -188,11 +190,15 @@ export function parametersFault(parameters: Parameters): string | undefined {
 
 /** Which of the market's parameters contradict each other. Spec: docs/spec/market.md §10. */
 function marketFault(parameters: Parameters): string | undefined {
-  const { priceMin, priceMax, treasuryShare, stakerShare, decodeWeight, receiptRows } = parameters
+  const { priceMin, priceMax, treasuryShare, stakerShare, decodeWeight, receiptRows, payFloor, latencyWeight } =
+    parameters
   const { auditors, auditorsMin, auditShare, auditShareNew, auditorStake, minerDepositMin } = parameters
   if (priceMin > priceMax) return 'priceMin must be at most priceMax'
   if (treasuryShare + stakerShare > SHARES_MAX) {
     return `treasuryShare and stakerShare must be at most ${SHARES_MAX} together: the greater part of a charge is for miners`
+  }
+  if (payFloor + latencyWeight > 1_000n) {
+    return 'payFloor and latencyWeight must be at most 1000 together, or nobody new is within the budget'
   }
   if (receiptRows < decodeWeight) return 'receiptRows must be at least decodeWeight, or no receipt holds a row'
   if (auditorsMin > auditors) return 'auditorsMin must be at most auditors'

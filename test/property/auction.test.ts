@@ -2,9 +2,9 @@
 import { expect, test } from 'vitest'
 import type { AccountId } from '../../src/base/brand.ts'
 import { allot } from '../../src/core/market/allotment.ts'
-import { assign, slownessOf } from '../../src/core/market/auction.ts'
+import { assign, payFloorOf, slownessOf } from '../../src/core/market/auction.ts'
 import type { Latency } from '../../src/core/market/auction-pairs.ts'
-import type { Assignment, Candidate } from '../../src/core/market/lot-offer.ts'
+import type { Assignment, AuctionContext, Candidate } from '../../src/core/market/lot-offer.ts'
 import { budgetOf } from '../../src/core/market/price.ts'
 import { createDice, type Dice } from '../chain-random.ts'
 import { type Instance, type InstanceOptions, PRICE, randomInstance, withBids } from '../market-random.ts'
@@ -188,7 +188,7 @@ function ringCost({ lots, context }: Instance, ring: readonly Candidate[]): bigi
   for (const [lot, candidate] of ring.entries()) {
     const { units } = lots[lot]!
     const budget = budgetOf(units, context.price, context.parameters)
-    cost += candidate.bid * units + slownessOf(candidate.rate, budget, context)
+    cost += askedOf(candidate, context) * units + slownessOf(candidate.rate, budget, context)
     if (lot > 0 && context.parameters.auctionPairs === 1n) cost += latency(ring[lot - 1]!, candidate)
   }
   return cost
@@ -200,7 +200,7 @@ function cheapestOf(instance: Instance, columns: readonly (readonly Candidate[])
   const admissible = columns.map((candidates, lot) => {
     const { units } = lots[lot]!
     const budget = budgetOf(units, context.price, context.parameters)
-    return candidates.filter(({ bid, rate }) => bid * units + slownessOf(rate, budget, context) <= budget)
+    return candidates.filter((one) => askedOf(one, context) * units + slownessOf(one.rate, budget, context) <= budget)
   })
   let least: bigint | undefined
   const extend = (ring: readonly Candidate[]): void => {
@@ -214,6 +214,11 @@ function cheapestOf(instance: Instance, columns: readonly (readonly Candidate[])
   }
   extend([])
   return least
+}
+
+function askedOf({ bid }: Candidate, context: AuctionContext): bigint {
+  const floor = payFloorOf(context)
+  return bid > floor ? bid : floor
 }
 
 /** Whether every lot can have an owner of its own. */

@@ -1,5 +1,5 @@
 /**
- * Which lot of a lease each owner may bid for: one, chosen without a look at bids, so that no bid buys its way into a better lot and every
+ * Which lot of a lease each owner may bid for, and with which operator: one, chosen without a look at bids, so that no bid buys its way into a better lot and every
  * lot is an auction of its own. Lots get as equal numbers of owners as the placements allow (an optimal semi-matching: every owner is
  * put where the fewest are, others being moved along a path where that helps). Spec: docs/spec/market.md §6.
  * @module
@@ -20,15 +20,32 @@ const LOTS_MAX = 31
 /** Owners of one lot by their masks: those with the same mask are alike. */
 type AllottedLot = Map<number, Owner[]>
 
-/** The candidates of each lot whose owner was allotted to it. The outcome hangs on the lease's id and the placements, never on bids. */
+/** The candidates of each lot whose owner was allotted to it, one per owner. The outcome hangs on the lease's id and the placements, never on bids. */
 export function allot(lots: readonly (readonly Candidate[])[], leaseId: Hash): Candidate[][] {
   assert(lots.length <= LOTS_MAX, 'a lot has a bit')
   const allotted: AllottedLot[] = lots.map(() => new Map())
   for (const owner of ownersOf(lots, leaseId)) insert(allotted, owner)
   return lots.map((candidates, lot) => {
     const owners = new Set([...allotted[lot]!.values()].flat().map(({ payout }) => payout))
-    return candidates.filter(({ payout }) => owners.has(payout))
+    return onePerOwner(candidates.filter(({ payout }) => owners.has(payout)))
   })
+}
+
+/**
+ * The faster, then the lesser operator of each owner. With several, an owner would want the one that costs it least, and the auction the one
+ * that is best for the payer: it would bid the other out.
+ */
+function onePerOwner(candidates: readonly Candidate[]): Candidate[] {
+  const byOwner = new Map<AccountId, Candidate>()
+  for (const candidate of candidates) {
+    const other = byOwner.get(candidate.payout)
+    if (other === undefined || stands(candidate, other)) byOwner.set(candidate.payout, candidate)
+  }
+  return [...byOwner.values()]
+}
+
+function stands(one: Candidate, other: Candidate): boolean {
+  return one.rate === other.rate ? one.operator < other.operator : one.rate > other.rate
 }
 
 /** In an order that each lease shuffles: who is moved about is nobody's choice. */

@@ -5,7 +5,6 @@
  * @module
  */
 import { assert } from '../../base/assert.ts'
-import type { AccountId } from '../../base/brand.ts'
 import type { Candidate, Scored, Winner } from './lot-offer.ts'
 
 /** Grains that a round trip between two candidates costs the payer. */
@@ -41,23 +40,6 @@ function columnOf(scored: readonly Scored[]): Column {
   assert(best !== undefined, 'a lot without candidates is no column')
   const cap = scored[CANDIDATES_MAX]?.score ?? best.reserve
   return { candidates: scored.slice(0, CANDIDATES_MAX), cap, through: [] }
-}
-
-/**
- * One operator of each owner: the faster, then the lesser. With two, an owner whose pay the reserve caps would prefer the cheaper one, the
- * ring the nearer one. Chosen before bids are looked at, or a bid above the reserve would choose the other.
- */
-export function onePerOwner(candidates: readonly Candidate[]): Candidate[] {
-  const byOwner = new Map<AccountId, Candidate>()
-  for (const candidate of candidates) {
-    const other = byOwner.get(candidate.payout)
-    if (other === undefined || stands(candidate, other)) byOwner.set(candidate.payout, candidate)
-  }
-  return [...byOwner.values()]
-}
-
-function stands(one: Candidate, other: Candidate): boolean {
-  return one.rate === other.rate ? one.operator < other.operator : one.rate > other.rate
 }
 
 interface Step {

@@ -9,7 +9,7 @@ import { assert } from '../../base/assert.ts'
 import type { AccountId } from '../../base/brand.ts'
 import { taggedHasher } from '../hash.ts'
 import { allot } from './allotment.ts'
-import { chooseByRing, type Latency, onePerOwner } from './auction-pairs.ts'
+import { chooseByRing, type Latency } from './auction-pairs.ts'
 import type { AssignedLot, Assignment, AuctionContext, Candidate, LotOffer, Scored, Winner } from './lot-offer.ts'
 import { budgetOf } from './price.ts'
 
@@ -30,13 +30,10 @@ export function assign(lots: readonly LotOffer[], options: AssignOptions): Assig
     lots.map(({ candidates }) => candidates),
     options.leaseId,
   )
-  const byRing = options.parameters.auctionPairs === 1n
-  const allotted = lots.map(({ units }, lot) => {
-    const candidates = byRing ? onePerOwner(owners[lot]!) : owners[lot]!
-    return ranked({ units, candidates }, lot, options)
-  })
+  const allotted = lots.map(({ units }, lot) => ranked({ units, candidates: owners[lot]! }, lot, options))
   const empty = allotted.findIndex((candidates) => candidates.length === 0)
   if (empty !== -1) return { ok: false, lot: empty }
+  const byRing = options.parameters.auctionPairs === 1n
   const winners = byRing ? chooseByRing(allotted, options.latency) : allotted.map(leastScore)
   const taken = new Set(winners.map(({ candidate }) => candidate.payout))
   const isFree = ({ candidate }: Scored): boolean => !taken.has(candidate.payout)
@@ -58,14 +55,21 @@ export function slownessOf(rate: bigint, budget: bigint, context: AuctionContext
   return (budget * latencyWeight * rateFloor) / (1_000n * measured)
 }
 
+/** Grains per CU: a lower bid counts as this. */
+export function payFloorOf({ price, parameters }: AuctionContext): bigint {
+  return budgetOf(parameters.payFloor, price, parameters) / 1_000n
+}
+
 /** The admissible candidates of a lot, best first: least score, then the higher rate of work, then a hash. */
 function ranked({ units, candidates }: LotOffer, lot: number, context: AuctionContext): Scored[] {
   assert(units > 0n, 'a lot has work')
   const reserve = budgetOf(units, context.price, context.parameters)
+  const floor = payFloorOf(context)
   const scored = candidates
     .map((candidate) => {
       const slowness = slownessOf(candidate.rate, reserve, context)
-      return { candidate, slowness, score: candidate.bid * units + slowness, reserve }
+      const aboveFloor = candidate.bid > floor ? candidate.bid - floor : 0n
+      return { candidate, slowness, score: (floor + aboveFloor) * units + slowness, reserve }
     })
     .filter(({ score }) => score <= reserve)
   const ties = tieBreaker(lot, context)
@@ -75,11 +79,9 @@ function ranked({ units, candidates }: LotOffer, lot: number, context: AuctionCo
   )
 }
 
-/** The first wins; it gets what the first of another owner leaves, or the reserve. */
-function leastScore(candidates: readonly Scored[]): Winner {
-  const [winner] = candidates
+/** The first wins; it gets what the next leaves, or the reserve. */
+function leastScore([winner, next]: readonly Scored[]): Winner {
   assert(winner !== undefined, 'a lot without candidates has no winner')
-  const next = candidates.find(({ candidate }) => candidate.payout !== winner.candidate.payout)
   return { ...winner, pay: (next?.score ?? winner.reserve) - winner.slowness }
 }
 

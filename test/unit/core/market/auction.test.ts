@@ -10,7 +10,7 @@ import { randomHash, randomInstance, testAccount } from '../../../market-random.
 const UNITS = 1_000n
 const FLOOR = INITIAL_PARAMETERS.rateFloor
 const LEASE = randomHash(createDice(1n))
-const CONTEXT = { leaseId: LEASE, price: 1_000n, parameters: INITIAL_PARAMETERS }
+const CONTEXT = { leaseId: LEASE, price: 1_000n, parameters: { ...INITIAL_PARAMETERS, payFloor: 0n } }
 // The budget is 830 grains per CU; at the floor slowness is a fifth of it, 166.
 
 function miner(number: number, bid: bigint, change: Partial<Candidate> = {}): Candidate {
@@ -52,6 +52,12 @@ test('a second operator of the same owner neither sets the pay nor stands by', (
   expect(ratesOf(assignment)).toEqual([500n])
 })
 
+test('an owner stands with its fastest operator, though another one asks for less', () => {
+  const payout = testAccount(9)
+  const assignment = one(miner(1, 100n, { payout }), miner(2, 300n, { payout, rate: 2n * FLOOR }), miner(3, 500n))
+  expect(operatorsOf(assignment)).toEqual([testAccount(2), testAccount(3)])
+})
+
 test('an owner is in one lot only, and one owner cannot serve two', () => {
   const lot = (...candidates: Candidate[]) => ({ units: UNITS, candidates })
   const [a, b] = [miner(1, 100n), miner(2, 200n)]
@@ -80,6 +86,23 @@ test('a lot with a lone owner has a standby among those that bid for others and 
   const shared = [{ ...lot0!, candidates: [...lot0!.candidates, ...lot1!.candidates] }, lot1!]
   const assignment = assign(shared, CONTEXT)
   expect(assignment.ok && assignment.lots.every(({ standby }) => standby !== undefined)).toBe(true)
+})
+
+test('every bid up to the floor counts as the floor: the faster wins, and both get the floor at least', () => {
+  const context = { ...CONTEXT, parameters: { ...INITIAL_PARAMETERS, payFloor: 700n } } // 581 grains per CU
+  const two = (...candidates: Candidate[]) => assign([{ units: UNITS, candidates }], context)
+  const fast = miner(1, 581n, { rate: 2n * FLOOR })
+  expect(operatorsOf(two(fast, miner(2, 0n)))).toEqual([testAccount(1), testAccount(2)])
+  expect(ratesOf(two(fast, miner(2, 0n)))).toEqual([581n + 166n - 83n])
+  expect(ratesOf(two(miner(1, 0n), miner(2, 0n)))).toEqual([581n])
+  expect(ratesOf(two(miner(1, 0n), miner(2, 600n)))).toEqual([600n])
+  expect(operatorsOf(two({ ...fast, bid: 665n }, miner(2, 0n)))[0]).toBe(testAccount(2))
+})
+
+test('with the shipped floor the slowest miner is still within the budget', () => {
+  const context = { ...CONTEXT, parameters: INITIAL_PARAMETERS }
+  expect(ratesOf(assign([{ units: UNITS, candidates: [miner(1, 0n, { rate: 0n })] }], context))).toEqual([664n])
+  expect(ratesOf(assign([{ units: 7n, candidates: [miner(1, 664n, { rate: 0n })] }], context))).toEqual([664n])
 })
 
 test('where everything is free the fastest wins', () => {
@@ -116,10 +139,10 @@ test.each([false, true])('the order of candidates does not matter (pairs: %s)', 
   }
 })
 
-test('without latencies the two auctions agree, where owners have one operator', () => {
+test('without latencies the two auctions agree', () => {
   const dice = createDice(12n)
   for (let round = 0; round < 500; round++) {
-    const options = { lotsMax: 5, operatorsMax: 60, runMax: 3, shared: false, pairs: false }
+    const options = { lotsMax: 5, operatorsMax: 60, runMax: 3, shared: true, pairs: false }
     const { lots, context } = randomInstance(dice, options)
     const parameters = { ...context.parameters, auctionPairs: 1n }
     expect(assign(lots, { ...context, parameters })).toEqual(assign(lots, context))

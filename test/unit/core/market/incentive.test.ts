@@ -24,6 +24,7 @@ test.each([
   ['a share above its bound', { treasuryShare: 1_001n }],
   ['a least committee above the committee', { auditorsMin: 6n }],
   ['new miners audited less than others', { auditShareNew: 49n }],
+  ['a floor of pay under which slow miners are above the budget', { payFloor: 801n }],
   ['receipts that hold no decode row', { receiptRows: 16n, decodeWeight: 17n }],
   ['auditors that stake more than they must have', { auditorStake: 2n * 10n ** 9n }],
 ])('refuses %s', (_case, changes) => {
