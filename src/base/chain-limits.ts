@@ -35,10 +35,8 @@ export const CHAIN_LIMITS = {
   validatorNameBytesMax: 32,
   validatorsMax: 256,
   parametersMax: 64,
-  /** Proposals that wait for the end of their vote: each costs a look at every change of a bond. */
+  /** Proposals that wait for the end of their vote: each makes longer what a change of a voter's bonds writes. */
   openProposalsMax: 64,
-  /** Votes on closed proposals that one block forgets: a hundredth of the changes that a block can make. */
-  votesForgottenPerBlock: 256,
   /** Results of blocks that were checked and may become final: one per round, and rounds after a few are rare. */
   candidatesMax: 4,
   /** Final blocks that are handed out to be stored: one input of the replica makes two final at most. */

@@ -192,10 +192,7 @@ export const CONTRACT_ROWS: readonly Decoder[] = [
   recordRow({
     ...{ name: 'record-proposal', covers: 'core/state/proposals.ts:readProposal', read: readProposal },
     encode: (proposal) => recordOf((state) => putProposal(state, 1, proposal)),
-    values: fc.record({
-      ...{ proposer: anyAccount, deposit: anyU64, endHeight: anyCount, changes: anyChanges },
-      ...{ yes: anyU64, no: anyU64 },
-    }),
+    values: fc.record({ proposer: anyAccount, deposit: anyU64, endHeight: anyCount, changes: anyChanges }),
   }),
   recordRow({
     ...{ name: 'record-supply', covers: 'core/state/supply.ts:readSupply', read: readSupply },

@@ -127,7 +127,7 @@ function trusted({ scenario }: World, chance: Chance, { node }: Caller): Account
 
 /** One that can be voted on, if there is any. */
 function openProposal(chance: Chance, node: FullNode): number {
-  const numbers = [...proposals(node.chain.state)].map(([number]) => number)
+  const numbers = [...proposals(node.chain.state)].map(({ number }) => number)
   return numbers.length === 0 ? chance.pick(6) : oneOf(chance, numbers)
 }
 

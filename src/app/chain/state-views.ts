@@ -11,7 +11,7 @@ import { PARAMETER_NAMES, type ParameterName, type Parameters } from '../../core
 import { getAccount } from '../../core/state/accounts.ts'
 import { bonds } from '../../core/state/bonds.ts'
 import { getParameters } from '../../core/state/parameters-record.ts'
-import { type ParameterProposal, parameterVotes, proposals } from '../../core/state/proposals.ts'
+import { type ParameterProposal, parameterVotes, proposals, type Tally } from '../../core/state/proposals.ts'
 import { slashOf } from '../../core/state/slash.ts'
 import type { ReadState } from '../../core/state/state.ts'
 import { getSupply, type Supply } from '../../core/state/supply.ts'
@@ -77,7 +77,7 @@ export function viewValidator(
 export function viewParameters({ state, kind }: Pick<ViewedState, 'state' | 'kind'>): ParametersView {
   return {
     values: viewParameterValues(getParameters(state)),
-    proposals: [...proposals(state)].map(([number, proposal]) => viewProposal({ state, kind }, number, proposal)),
+    proposals: [...proposals(state)].map((proposal) => viewProposal({ state, kind }, proposal)),
   }
 }
 
@@ -88,16 +88,18 @@ export function viewParameterValues(parameters: Parameters): Readonly<Record<Par
 
 function viewProposal(
   { state, kind }: Pick<ViewedState, 'state' | 'kind'>,
-  number: number,
-  { proposer, deposit, endHeight, yes: yesStake, no: noStake, changes }: ParameterProposal,
+  { number, proposer, deposit, endHeight, yes: yesStake, no: noStake, changes }: ParameterProposal & Tally,
 ): ProposalView {
+  const votes = [...parameterVotes(state)].flatMap(([voter, own]) =>
+    own.filter(({ proposal }) => proposal === number).map(({ yes }) => ({ voter: addressOfAccount(voter, kind), yes })),
+  )
   return {
     number,
     proposer: addressOfAccount(proposer, kind),
     deposit: String(deposit),
     endHeight,
     changes: Object.fromEntries(changes.map(({ name, value }) => [name, String(value)])),
-    votes: [...parameterVotes(state, number)].map(({ voter, yes }) => ({ voter: addressOfAccount(voter, kind), yes })),
+    votes,
     yesStake: String(yesStake),
     noStake: String(noStake),
     totalStake: String(getSupply(state).bonded),

@@ -4,13 +4,11 @@
  * @module
  */
 import { assert } from '../../base/assert.ts'
-import { CHAIN_LIMITS } from '../../base/chain-limits.ts'
 import type { ValidatorSet } from '../consensus/validator-set.ts'
 import { endMarketBlock } from '../market/end-of-block.ts'
 import type { Parameters } from '../parameters.ts'
 import { getBaseFee, putBaseFee } from '../state/base-fee-record.ts'
 import { issue } from '../state/money.ts'
-import { forgetVotes } from '../state/proposals.ts'
 import { getSeed, putSeed } from '../state/seed-record.ts'
 import { payUnbonding } from '../state/slash.ts'
 import type { WriteState } from '../state/state.ts'
@@ -46,7 +44,6 @@ export interface BlockEnd {
 /** After the transactions of every block. */
 export function endBlock(state: WriteState, { height, parameters, units, seedSignature }: BlockEnd): void {
   payUnbondings(state, height)
-  forgetVotes(state, CHAIN_LIMITS.votesForgottenPerBlock)
   // The rest of `issuancePerBlock` is for audited work and is not issued until there is some.
   issue(state, (parameters.issuancePerBlock * parameters.stakeShare) / PER_MILLE)
   const seed = nextSeed(getSeed(state), seedSignature)

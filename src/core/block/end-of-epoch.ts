@@ -12,7 +12,7 @@ import { bonds } from '../state/bonds.ts'
 import { burn, move, payOut } from '../state/money.ts'
 import { putParameters } from '../state/parameters-record.ts'
 import { putPowers } from '../state/powers.ts'
-import { type ParameterProposal, proposals, removeProposal } from '../state/proposals.ts'
+import { type ParameterProposal, proposals, removeProposal, type Tally } from '../state/proposals.ts'
 import type { ReadState, WriteState } from '../state/state.ts'
 import { getSupply } from '../state/supply.ts'
 import { drawMembers, getValidatorSet, putValidatorSet } from '../state/validator-sets.ts'
@@ -80,14 +80,14 @@ function* sharesOf(
 
 /** Proposals that end here, in the order of their numbers, each on what those before it changed. */
 function tallyVotes(state: WriteState, height: number, parameters: Parameters): void {
-  const ended = [...proposals(state)].filter(([, { endHeight }]) => endHeight <= height)
+  const ended = [...proposals(state)].filter(({ endHeight }) => endHeight <= height)
   if (ended.length === 0) return
   const { bonded } = getSupply(state)
   let changed = parameters
-  for (const [number, proposal] of ended) {
-    const { yes, no } = proposal
+  for (const proposal of ended) {
+    const { number, yes, no } = proposal
     if (yes * 2n > bonded) changed = changedBy(changed, proposal)
-    settleDeposit(state, { number, proposal, isReturned: (yes + no) * 3n >= bonded })
+    settleDeposit(state, proposal, (yes + no) * 3n >= bonded)
     removeProposal(state, number)
   }
   if (changed !== parameters) putParameters(state, changed)
@@ -101,10 +101,9 @@ function changedBy(parameters: Parameters, { changes }: ParameterProposal): Para
 
 function settleDeposit(
   state: WriteState,
-  tallied: { readonly number: number; readonly proposal: ParameterProposal; readonly isReturned: boolean },
+  { number, deposit: amount, proposer }: ParameterProposal & Tally,
+  isReturned: boolean,
 ): void {
-  const { number, isReturned } = tallied
-  const { deposit: amount, proposer } = tallied.proposal
   const from = { type: 'deposit', proposal: number } as const
   if (isReturned) move(state, { amount, from, to: { type: 'account', id: proposer } })
   else burn(state, from, amount)

@@ -11,7 +11,7 @@ import { punishedValidators } from './evidence-record.ts'
 import { marketFaults, marketGrains } from './market-invariants.ts'
 import { SUPPLY_MAX } from './money.ts'
 import { getParameters } from './parameters-record.ts'
-import { openProposals, parameterVotes, proposalNumbers, proposals, votedProposals } from './proposals.ts'
+import { openProposals, parameterVotes, proposalNumbers, proposals } from './proposals.ts'
 import type { ReadState, StateKey } from './state.ts'
 import { getSupply } from './supply.ts'
 import { isKnownTable } from './tables.ts'
@@ -44,7 +44,7 @@ function* supplyFaults(state: ReadState): Iterable<string> {
   for (const [, { balance }] of accounts(state)) held += balance
   for (const { amount } of bonds(state)) held += amount
   for (const { amount } of unbondings(state)) held += amount
-  for (const [, { deposit }] of proposals(state)) held += deposit
+  for (const { deposit } of proposals(state)) held += deposit
   const made = genesis + issued - burnt
   if (held !== made) yield `${held} grains are held and ${made} were made and not burnt`
   const inBonds = sumOf([...bonds(state)])
@@ -117,15 +117,12 @@ function* setFaults(state: ReadState): Iterable<string> {
 
 function* proposalFaults(state: ReadState): Iterable<string> {
   const { proposalsMade } = getSupply(state)
-  const open = new Set(openProposals(state))
+  const open = new Set(openProposals(state).map(({ number }) => number))
   for (const number of proposalNumbers(state))
     if (!open.has(number)) yield `proposal ${number} is not among the open ones`
   const parameters = getParameters(state)
-  for (const [number, { changes, endHeight, yes, no }] of proposals(state)) {
-    const sides = { yes: 0n, no: 0n }
-    for (const vote of parameterVotes(state, number)) {
-      sides[vote.yes ? 'yes' : 'no'] += getAccount(state, vote.voter).bonded
-    }
+  for (const { number, changes, endHeight, yes, no } of proposals(state)) {
+    const sides = sidesOf(state, number)
     if (sides.yes !== yes || sides.no !== no)
       yield `the sides of proposal ${number} are not what its voters have bonded`
     if (number >= proposalsMade) yield `proposal ${number} has a number that was not given yet`
@@ -134,9 +131,21 @@ function* proposalFaults(state: ReadState): Iterable<string> {
     if (changes.some(({ name }) => !isVotable(name))) yield `proposal ${number} changes a fixed parameter`
     if (changes.length === 0) yield `proposal ${number} changes nothing`
   }
-  for (const number of votedProposals(state)) {
-    if (number >= proposalsMade) yield `there are votes on proposal ${number}, which was not made yet`
+  for (const [voter, votes] of parameterVotes(state)) {
+    if (votes.length === 0) yield `the votes of ${voter} are empty and not absent`
+    const early = votes.find(({ proposal }) => proposal >= proposalsMade)
+    if (early !== undefined) yield `there are votes on proposal ${early.proposal}, which was not made yet`
   }
+}
+
+/** What its voters have bonded, counted anew. */
+function sidesOf(state: ReadState, number: number): { readonly yes: bigint; readonly no: bigint } {
+  const sides = { yes: 0n, no: 0n }
+  for (const [voter, votes] of parameterVotes(state)) {
+    const vote = votes.find(({ proposal }) => proposal === number)
+    if (vote !== undefined) sides[vote.yes ? 'yes' : 'no'] += getAccount(state, voter).bonded
+  }
+  return sides
 }
 
 function isKeyOf(validator: Validator | undefined, key: Uint8Array): boolean {

@@ -1,7 +1,7 @@
 /**
- * Parameter proposals that can be voted on, and the votes on them. What the voters have bonded is added up as it changes, so that the
- * end of a vote costs the same however many voted. The deposit changes only by money.ts.
- * Spec: docs/spec/chain.md §2, §5.
+ * Parameter proposals that can be voted on, and the votes on them. What the voters have bonded is added up as it changes, in one record
+ * for all open proposals, so that neither the end of a vote nor a change of a bond hangs on how many voted.
+ * The deposit changes only by money.ts. Spec: docs/spec/chain.md §2, §5.
  * @module
  */
 import { assert } from '../../base/assert.ts'
@@ -20,16 +20,17 @@ export interface ParameterProposal {
   readonly deposit: bigint
   /** The last block in which it can be voted on, at whose end it is tallied: the last of an epoch. */
   readonly endHeight: number
-  /** Grains bonded by who said yes until now. */
-  readonly yes: bigint
-  /** Grains bonded by who said no until now. */
-  readonly no: bigint
   readonly changes: readonly ParameterChange[]
 }
 
-/** Bytes of a proposal's number in a key. */
-const NUMBER_BYTES = 8
-const OPEN_KEY: StateKey = stateKey(TABLE.openProposals)
+/** An open proposal by its number, and what its voters have bonded now. Grains. */
+export interface Tally {
+  readonly number: number
+  readonly yes: bigint
+  readonly no: bigint
+}
+
+const TALLIES_KEY: StateKey = stateKey(TABLE.openProposals)
 
 export function proposalKey(number: number): StateKey {
   return stateKey(TABLE.proposal, keyNumber(number))
@@ -42,24 +43,29 @@ export function getProposal(state: ReadState, number: number): ParameterProposal
 /** Opens a proposal, or changes one. Asserts that there is room for a new one. */
 export function putProposal(state: WriteState, number: number, proposal: ParameterProposal): void {
   const open = openProposals(state)
-  if (!open.includes(number)) putOpen(state, [...open, number].sort(byNumber))
+  if (open.every((tally) => tally.number !== number)) {
+    putTallies(
+      state,
+      [...open, { number, yes: 0n, no: 0n }].sort((one, other) => one.number - other.number),
+    )
+  }
   putRecord(state, proposalKey(number), (writer) => {
     writeCount(writeAccount(writer, proposal.proposer).u64(proposal.deposit), proposal.endHeight)
-    writeChanges(writer.u64(proposal.yes).u64(proposal.no), proposal.changes)
+    writeChanges(writer, proposal.changes)
   })
 }
 
-/** Numbers of the open proposals, rising; at most `CHAIN_LIMITS.openProposalsMax`. */
-export function openProposals(state: ReadState): readonly number[] {
-  return getRecord(state, OPEN_KEY, readNumbers) ?? []
+/** The open proposals in the order of their numbers; at most `CHAIN_LIMITS.openProposalsMax`. */
+export function openProposals(state: ReadState): readonly Tally[] {
+  return getRecord(state, TALLIES_KEY, readTallies) ?? []
 }
 
-/** The open ones, in the order of their numbers. */
-export function* proposals(state: ReadState): Iterable<readonly [number, ParameterProposal]> {
-  for (const number of openProposals(state)) {
-    const proposal = getProposal(state, number)
+/** The open ones with their tallies, in the order of their numbers. */
+export function* proposals(state: ReadState): Iterable<ParameterProposal & Tally> {
+  for (const tally of openProposals(state)) {
+    const proposal = getProposal(state, tally.number)
     assert(proposal !== undefined, 'an open proposal has a record')
-    yield [number, proposal]
+    yield { ...proposal, ...tally }
   }
 }
 
@@ -73,101 +79,117 @@ export function readProposal(reader: Reader): ParameterProposal {
     proposer: readAccount(reader),
     deposit: reader.u64(),
     endHeight: readCount(reader),
-    yes: reader.u64(),
-    no: reader.u64(),
     changes: readChanges(reader),
   }
 }
 
+/** What somebody said to a proposal. */
 export interface ParameterVote {
-  readonly voter: AccountId
+  readonly proposal: number
   readonly yes: boolean
 }
 
-export function parameterVoteKey(proposal: number, voter: AccountId): StateKey {
-  return stateKey(TABLE.parameterVote, keyNumber(proposal), voter)
+export function parameterVotesKey(voter: AccountId): StateKey {
+  return stateKey(TABLE.parameterVote, voter)
 }
 
-/** Whether an account said yes to a proposal; undefined: it did not vote. */
-export function getParameterVote(state: ReadState, proposal: number, voter: AccountId): boolean | undefined {
-  return getRecord(state, parameterVoteKey(proposal, voter), readFlag)
+/** By the numbers of the proposals. Votes on closed ones are among them until the voter votes again or its bonds change. */
+export function getParameterVotes(state: ReadState, voter: AccountId): readonly ParameterVote[] {
+  return getRecord(state, parameterVotesKey(voter), readVotes) ?? []
+}
+
+/** Of everybody who voted, in the order of their ids. */
+export function* parameterVotes(state: ReadState): Iterable<readonly [AccountId, readonly ParameterVote[]]> {
+  for (const [key, votes] of records(state, stateKey(TABLE.parameterVote), readVotes)) {
+    yield [accountInKey(key, 0), votes]
+  }
 }
 
 /** Counts a vote on an open proposal, with all that the voter has bonded. A second one takes the place of the first. */
-export function castVote(state: WriteState, proposal: number, { voter, yes }: ParameterVote): void {
+export function castVote(state: WriteState, voter: AccountId, vote: ParameterVote): void {
   const { bonded } = getAccount(state, voter)
-  const before = getParameterVote(state, proposal, voter)
-  if (before !== undefined) addToSide(state, proposal, { yes: before, change: -bonded })
-  addToSide(state, proposal, { yes, change: bonded })
-  putRecord(state, parameterVoteKey(proposal, voter), (writer) => writer.u8(yes ? 1 : 0))
+  const open = openProposals(state)
+  assert(
+    open.some(({ number }) => number === vote.proposal),
+    'votes are cast on open proposals',
+  )
+  const votes = openVotes(open, getParameterVotes(state, voter))
+  const before = votes.filter(({ proposal }) => proposal === vote.proposal)
+  const others = votes.filter(({ proposal }) => proposal !== vote.proposal)
+  putTallies(state, weighed(weighed(open, before, -bonded), [vote], bonded))
+  putVotes(
+    state,
+    voter,
+    [...others, vote].sort((one, other) => one.proposal - other.proposal),
+  )
 }
 
 /** What a voter has bonded grew by `change` grains or, below 0, shrank: so did the sides that it is on. Only for money.ts. */
 export function reweighVotes(state: WriteState, voter: AccountId, change: bigint): void {
-  for (const proposal of openProposals(state)) {
-    const yes = getParameterVote(state, proposal, voter)
-    if (yes !== undefined) addToSide(state, proposal, { yes, change })
-  }
+  const known = getParameterVotes(state, voter)
+  if (known.length === 0) return
+  const open = openProposals(state)
+  const votes = openVotes(open, known)
+  if (votes.length < known.length) putVotes(state, voter, votes)
+  if (votes.length > 0) putTallies(state, weighed(open, votes, change))
 }
 
-function addToSide(
-  state: WriteState,
-  number: number,
-  { yes, change }: { readonly yes: boolean; readonly change: bigint },
-): void {
-  const proposal = getProposal(state, number)
-  assert(proposal !== undefined, 'votes are cast on open proposals')
-  const side = yes ? 'yes' : 'no'
-  const sum = proposal[side] + change
-  assert(sum >= 0n, 'a side is the sum of what its voters have bonded')
-  putProposal(state, number, { ...proposal, [side]: sum })
-}
-
-/** The votes on a proposal, in the order of their voters. */
-export function* parameterVotes(state: ReadState, proposal: number): Iterable<ParameterVote> {
-  for (const [key, yes] of records(state, stateKey(TABLE.parameterVote, keyNumber(proposal)), readFlag)) {
-    yield { voter: accountInKey(key, NUMBER_BYTES), yes }
-  }
-}
-
-/** The proposals that there are votes on, once per vote. */
-export function* votedProposals(state: ReadState): Iterable<number> {
-  for (const [key] of state.entries(stateKey(TABLE.parameterVote))) yield numberInKey(key, 0)
-}
-
-/** Forgets a proposal, whose deposit was moved; the votes on it go with the blocks that follow. */
+/** Forgets a proposal, whose deposit was moved. */
 export function removeProposal(state: WriteState, number: number): void {
   assert(getProposal(state, number)?.deposit === 0n, 'a proposal is removed without money in it')
   state.set(proposalKey(number), undefined)
-  const open = openProposals(state).filter((other) => other !== number)
-  putOpen(state, open)
+  putTallies(
+    state,
+    openProposals(state).filter((tally) => tally.number !== number),
+  )
 }
 
-/** Forgets votes on proposals that are closed, in their order up to the first open one, `limit` at most. */
-export function forgetVotes(state: WriteState, limit: number): void {
-  const open = new Set(openProposals(state))
-  const keys: StateKey[] = []
-  for (const [key] of state.entries(stateKey(TABLE.parameterVote))) {
-    if (keys.length >= limit || open.has(numberInKey(key, 0))) break
-    keys.push(key)
+/** Those on open proposals. */
+function openVotes(open: readonly Tally[], votes: readonly ParameterVote[]): ParameterVote[] {
+  const numbers = new Set(open.map(({ number }) => number))
+  return votes.filter(({ proposal }) => numbers.has(proposal))
+}
+
+function weighed(open: readonly Tally[], votes: readonly ParameterVote[], change: bigint): Tally[] {
+  const sides = new Map(votes.map(({ proposal, yes }) => [proposal, yes]))
+  return open.map((tally) => {
+    const yes = sides.get(tally.number)
+    if (yes === undefined) return tally
+    const side = yes ? 'yes' : 'no'
+    const sum = tally[side] + change
+    assert(sum >= 0n, 'a side is the sum of what its voters have bonded')
+    return { ...tally, [side]: sum }
+  })
+}
+
+function putTallies(state: WriteState, open: readonly Tally[]): void {
+  assert(open.length <= CHAIN_LIMITS.openProposalsMax, 'a proposal is refused when too many are open')
+  if (open.length === 0) {
+    state.set(TALLIES_KEY, undefined)
+    return
   }
-  for (const key of keys) state.set(key, undefined)
+  putRecord(state, TALLIES_KEY, (writer) => {
+    writer.list(open, (inner, { number, yes, no }) => writeCount(inner, number).u64(yes).u64(no))
+  })
 }
 
-function putOpen(state: WriteState, numbers: readonly number[]): void {
-  assert(numbers.length <= CHAIN_LIMITS.openProposalsMax, 'a proposal is refused when too many are open')
-  if (numbers.length === 0) state.set(OPEN_KEY, undefined)
-  else putRecord(state, OPEN_KEY, (writer) => writer.list(numbers, (inner, number) => writeCount(inner, number)))
+function readTallies(reader: Reader): Tally[] {
+  return reader.list(CHAIN_LIMITS.openProposalsMax, (inner) => ({
+    number: readCount(inner),
+    yes: inner.u64(),
+    no: inner.u64(),
+  }))
 }
 
-function readNumbers(reader: Reader): number[] {
-  return reader.list(CHAIN_LIMITS.openProposalsMax, readCount)
+function putVotes(state: WriteState, voter: AccountId, votes: readonly ParameterVote[]): void {
+  const key = parameterVotesKey(voter)
+  if (votes.length === 0) state.set(key, undefined)
+  else
+    putRecord(state, key, (writer) => {
+      writer.list(votes, (inner, { proposal, yes }) => writeCount(inner, proposal).u8(yes ? 1 : 0))
+    })
 }
 
-function byNumber(one: number, other: number): number {
-  return one - other
-}
-
-function readFlag(reader: Reader): boolean {
-  return reader.flag()
+function readVotes(reader: Reader): ParameterVote[] {
+  return reader.list(CHAIN_LIMITS.openProposalsMax, (inner) => ({ proposal: readCount(inner), yes: inner.flag() }))
 }

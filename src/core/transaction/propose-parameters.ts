@@ -59,7 +59,7 @@ export const proposeParameters: Contract<ProposeParameters> = {
     const number = supply.proposalsMade
     putSupply(state, { ...supply, proposalsMade: number + 1 })
     const endHeight = epochEndOf(height + Number(parameters.proposalBlocks), parameters)
-    putProposal(state, number, { proposer: sender, deposit: 0n, endHeight, yes: 0n, no: 0n, changes })
+    putProposal(state, number, { proposer: sender, deposit: 0n, endHeight, changes })
     move(state, {
       amount: parameters.proposalDeposit,
       from: { type: 'account', id: sender },

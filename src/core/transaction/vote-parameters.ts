@@ -37,8 +37,8 @@ export const voteParameters: Contract<VoteParameters> = {
       throw new TransactionError('NOTHING_BONDED', sentence)
     }
   },
-  apply({ sender, body: { proposal, yes } }, state) {
-    castVote(state, proposal, { voter: sender, yes })
+  apply({ sender, body }, state) {
+    castVote(state, sender, body)
   },
   describe: ({ proposal, yes }) => ({ proposal, yes }),
   touches: () => [],

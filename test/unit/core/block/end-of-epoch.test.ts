@@ -11,13 +11,7 @@ import { accountKey, getAccount } from '../../../../src/core/state/accounts.ts'
 import { stateFaults } from '../../../../src/core/state/invariants.ts'
 import { issue, move } from '../../../../src/core/state/money.ts'
 import { getParameters } from '../../../../src/core/state/parameters-record.ts'
-import {
-  castVote,
-  getParameterVote,
-  getProposal,
-  parameterVotes,
-  putProposal,
-} from '../../../../src/core/state/proposals.ts'
+import { castVote, getProposal, putProposal } from '../../../../src/core/state/proposals.ts'
 import { createStateStore, type Overlay, overlayOn } from '../../../../src/core/state/state.ts'
 import { getSupply, putSupply, SUPPLY_KEY } from '../../../../src/core/state/supply.ts'
 import { getValidatorSet } from '../../../../src/core/state/validator-sets.ts'
@@ -153,9 +147,9 @@ describe('the end of an epoch costs', () => {
   test('the same for a proposal, however many voted on it', () => {
     const vote = (voters: number) => (): void => {
       const changes = [{ name: 'baseFeeMin' as const, value: 7n }]
-      putProposal(state, 0, { proposer: cleo.id, deposit: 0n, endHeight: 10, yes: 0n, no: 0n, changes })
+      putProposal(state, 0, { proposer: cleo.id, deposit: 0n, endHeight: 10, changes })
       for (let number = 0; number < voters; number++) {
-        castVote(state, 0, { voter: accountId(number.toString(16).padStart(40, '0')), yes: true })
+        castVote(state, accountId(number.toString(16).padStart(40, '0')), { proposal: 0, yes: true })
       }
     }
     expect(cost(vote(200))).toBe(cost(vote(1)))
@@ -163,32 +157,34 @@ describe('the end of an epoch costs', () => {
   })
 })
 
-test('a block forgets votes on closed proposals in a bounded number', () => {
-  const voters = CHAIN_LIMITS.votesForgottenPerBlock + 3
-  const nobody = (number: number) => accountId(number.toString(16).padStart(40, '0'))
-  const draft = { proposer: cleo.id, deposit: 0n, endHeight: 10, yes: 0n, no: 0n }
-  for (const number of [0, 1]) putProposal(state, number, { ...draft, changes: [{ name: 'voteMs', value: 99n }] })
-  for (let number = 0; number < voters; number++) castVote(state, 0, { voter: nobody(number), yes: true })
-  castVote(state, 1, { voter: ann.id, yes: true })
-  putProposal(state, 1, { ...getProposal(state, 1)!, endHeight: 20 })
-  end()
-  const endOne = (height: number): void =>
-    endBlock(state, { height, parameters, units: 0, seedSignature: new Uint8Array(96) })
-  endOne(11)
-  expect([...parameterVotes(state, 0)]).toHaveLength(3)
-  endOne(12)
-  expect([...parameterVotes(state, 0)]).toHaveLength(0)
-  expect(getParameterVote(state, 1, ann.id)).toBe(true)
+test('a bond changes one record of tallies, on however many proposals its owner votes', () => {
+  const cost = (proposals: number): number => {
+    state = overlayOn(createStateStore(genesisState(genesis)))
+    for (let number = 0; number < proposals; number++) {
+      putProposal(state, number, {
+        proposer: cleo.id,
+        deposit: 0n,
+        endHeight: 10,
+        changes: [{ name: 'voteMs', value: 99n }],
+      })
+      castVote(state, ann.id, { proposal: number, yes: true })
+    }
+    const counted = countedState(state)
+    const from = { type: 'account', id: ann.id } as const
+    move(counted, { amount: DLLM, from, to: { type: 'bond', validator: ben.id, owner: ann.id } })
+    return counted.touched
+  }
+  expect(cost(CHAIN_LIMITS.openProposalsMax)).toBe(cost(1))
 })
 
 describe('a vote on parameters', () => {
   const propose = (changes: readonly ParameterChange[], number = 0): void => {
-    putProposal(state, number, { proposer: cleo.id, deposit: 0n, endHeight: 10, yes: 0n, no: 0n, changes })
+    putProposal(state, number, { proposer: cleo.id, deposit: 0n, endHeight: 10, changes })
     const from = { type: 'account', id: cleo.id } as const
     move(state, { amount: 5n * DLLM, from, to: { type: 'deposit', proposal: number } })
     putSupply(state, { ...getSupply(state), proposalsMade: number + 1 })
   }
-  const vote = (who: Person, yes: boolean, number = 0): void => castVote(state, number, { voter: who.id, yes })
+  const vote = (who: Person, yes: boolean, number = 0): void => castVote(state, who.id, { proposal: number, yes })
   const fees: ParameterChange[] = [{ name: 'baseFeeMin', value: 7n }]
 
   test.each([

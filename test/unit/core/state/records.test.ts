@@ -2,6 +2,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { accountId, hash } from '../../../../src/base/brand.ts'
+import { Writer } from '../../../../src/base/codec.ts'
 import { genesisState } from '../../../../src/core/genesis.ts'
 import { accountKey, accounts, getAccount, putAccount } from '../../../../src/core/state/accounts.ts'
 import { bonds, putBond } from '../../../../src/core/state/bonds.ts'
@@ -12,9 +13,9 @@ import { stateFaults } from '../../../../src/core/state/invariants.ts'
 import { burn, issue, move, SUPPLY_MAX } from '../../../../src/core/state/money.ts'
 import {
   castVote,
-  getParameterVote,
-  parameterVoteKey,
+  getParameterVotes,
   parameterVotes,
+  parameterVotesKey,
   putProposal,
 } from '../../../../src/core/state/proposals.ts'
 import { getSeed, putSeed } from '../../../../src/core/state/seed-record.ts'
@@ -39,14 +40,16 @@ const fresh = () => overlayOn(base)
 const whole = (state: ReturnType<typeof fresh>) =>
   createStateStore([...base.entries('' as StateKey), ...state.changes()])
 
+/** The record of a yes to one proposal. */
+const voteOn = (number: number): Uint8Array => new Writer().u32(1).u64(BigInt(number)).u8(1).finish()
 const proposal = {
-  ...{ proposer: ann, deposit: 0n, endHeight: 10, yes: 0n, no: 0n },
+  ...{ proposer: ann, deposit: 0n, endHeight: 10 },
   changes: [{ name: 'voteMs' as const, value: 100n }],
 }
 const uncounted = (state: WriteState): void => {
   putSupply(state, { ...getSupply(state), proposalsMade: 1 })
   putProposal(state, 0, proposal)
-  state.set(parameterVoteKey(0, ann), Uint8Array.of(1))
+  state.set(parameterVotesKey(ann), voteOn(0))
 }
 const rankOfAnn = (state: WriteState): StateKey =>
   [...state.entries(stateKey(TABLE.ranking))].map(([key]) => key).find((key) => key.endsWith(ann))!
@@ -103,11 +106,12 @@ describe('records are read as they were written', () => {
     putSeed(state, hash('ab'.repeat(32)))
     expect(getSeed(state)).toBe('ab'.repeat(32))
     for (const number of [3, 30]) putProposal(state, number, proposal)
-    castVote(state, 3, { voter: ben, yes: false })
-    castVote(state, 3, { voter: ann, yes: true })
-    castVote(state, 30, { voter: ann, yes: true })
-    expect([...parameterVotes(state, 3)]).toHaveLength(2)
-    expect([getParameterVote(state, 3, ben), getParameterVote(state, 4, ben)]).toEqual([false, undefined])
+    castVote(state, ben, { proposal: 3, yes: false })
+    castVote(state, ann, { proposal: 30, yes: true })
+    castVote(state, ann, { proposal: 3, yes: true })
+    expect([...parameterVotes(state)]).toHaveLength(2)
+    expect(getParameterVotes(state, ben)).toEqual([{ proposal: 3, yes: false }])
+    expect(getParameterVotes(state, ann).map(({ proposal: number }) => number)).toEqual([3, 30])
   })
 })
 
@@ -209,7 +213,7 @@ describe('a broken state is seen', () => {
     ['a key of nobody', (state) => putConsensusKey(state, new Uint8Array(32), cleo), /no validator/, false],
     ['an empty set', (state) => putValidatorSet(state, 5, []), /is empty/, false],
     ['a stranger in a set', (state) => putValidatorSet(state, 5, [stranger]), /stranger/, false],
-    ['votes on nothing', (state) => state.set(parameterVoteKey(1, ann), Uint8Array.of(1)), /not made yet/, false],
+    ['votes on nothing', (state) => state.set(parameterVotesKey(ann), voteOn(1)), /not made yet/, false],
     ['a vote that is not counted', uncounted, /sides of proposal 0/, false],
     ['a validator out of its rank', (state) => state.set(rankOfAnn(state), undefined), /ranking/, false],
     ['a wrong sum of bonds', (state) => putSupply(state, { ...getSupply(state), bonded: 1n }), /sum|bonded/, true],

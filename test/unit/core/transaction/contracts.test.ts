@@ -9,9 +9,9 @@ import { conservationFault } from '../../../../src/core/state/conservation.ts'
 import { stateFaults } from '../../../../src/core/state/invariants.ts'
 import { move } from '../../../../src/core/state/money.ts'
 import {
-  forgetVotes,
-  getParameterVote,
+  getParameterVotes,
   getProposal,
+  openProposals,
   putProposal,
   removeProposal,
 } from '../../../../src/core/state/proposals.ts'
@@ -214,7 +214,7 @@ describe('propose-parameters and vote-parameters', () => {
     run(change('validatorsMax', 7n))
     run(change('validatorsMax', 8n))
     expect(getProposal(state, 0)).toEqual({
-      ...{ proposer: cleo.id, deposit: 5n * DLLM, endHeight: 10, yes: 0n, no: 0n },
+      ...{ proposer: cleo.id, deposit: 5n * DLLM, endHeight: 10 },
       changes: [{ name: 'validatorsMax', value: 7n }],
     })
     expect(getProposal(state, 1)?.deposit).toBe(5n * DLLM)
@@ -238,7 +238,7 @@ describe('propose-parameters and vote-parameters', () => {
     run(change('validatorsMax', 7n))
     run({ type: 7, body: { proposal: 0, yes: true }, by: ann })
     run({ type: 7, body: { proposal: 0, yes: false }, by: ann, at: { height: 10 } })
-    expect(getParameterVote(state, 0, ann.id)).toBe(false)
+    expect(getParameterVotes(state, ann.id)).toEqual([{ proposal: 0, yes: false }])
     refuses({ type: 7, body: { proposal: 1, yes: true }, by: ann }, 'NO_SUCH_PROPOSAL')
     refuses({ type: 7, body: { proposal: 0, yes: true } }, 'NOTHING_BONDED')
     refuses({ type: 7, body: { proposal: 0, yes: true }, by: ben, at: { height: 11 } }, 'VOTE_ENDED')
@@ -249,18 +249,18 @@ describe('propose-parameters and vote-parameters', () => {
     run(change('validatorsMax', 7n))
     run({ type: 7, body: { proposal: 0, yes: true }, by: ann })
     run({ type: 7, body: { proposal: 0, yes: false }, by: ben })
-    expect(getProposal(state, 0)).toMatchObject({ yes: 100n * DLLM, no: 100n * DLLM })
+    expect(openProposals(state)[0]).toMatchObject({ yes: 100n * DLLM, no: 100n * DLLM })
     run({ ...bond(ben, 20n * DLLM), by: ann })
     run({ ...unbond(ben, 70n * DLLM), by: ben })
-    expect(getProposal(state, 0)).toMatchObject({ yes: 120n * DLLM, no: 30n * DLLM })
+    expect(openProposals(state)[0]).toMatchObject({ yes: 120n * DLLM, no: 30n * DLLM })
     run({ type: 7, body: { proposal: 0, yes: true }, by: ben })
-    expect(getProposal(state, 0)).toMatchObject({ yes: 150n * DLLM, no: 0n })
+    expect(openProposals(state)[0]).toMatchObject({ yes: 150n * DLLM, no: 0n })
   })
 
   test('no more proposals are open than a change of a bond can look at', () => {
     state = overlayOn(network.state)
     for (let number = 0; number < CHAIN_LIMITS.openProposalsMax; number++) {
-      const draft = { proposer: dan.id, deposit: 0n, endHeight: 10, yes: 0n, no: 0n }
+      const draft = { proposer: dan.id, deposit: 0n, endHeight: 10 }
       putProposal(state, number, { ...draft, changes: [{ name: 'validatorsMax', value: 7n }] })
     }
     putSupply(state, { ...getSupply(state), proposalsMade: CHAIN_LIMITS.openProposalsMax })
@@ -270,7 +270,7 @@ describe('propose-parameters and vote-parameters', () => {
     refuses(change('validatorsMax', 7n), 'PROPOSALS_FULL')
   })
 
-  test('a proposal is removed when its deposit is out, and its votes are forgotten piece by piece', () => {
+  test('a proposal is removed when its deposit is out, and its votes when their voters do something with bonds', () => {
     state = overlayOn(network.state)
     run(change('validatorsMax', 7n))
     run({ type: 7, body: { proposal: 0, yes: true }, by: ann })
@@ -278,8 +278,9 @@ describe('propose-parameters and vote-parameters', () => {
     move(state, { amount: 5n * DLLM, from: { type: 'deposit', proposal: 0 }, to: { type: 'burnt' } })
     removeProposal(state, 0)
     expect(getProposal(state, 0)).toBeUndefined()
-    forgetVotes(state, 1)
-    expect(getParameterVote(state, 0, ann.id)).toBeUndefined()
+    expect(openProposals(state)).toEqual([])
+    run({ ...unbond(ann, 10n * DLLM), by: ann })
+    expect(getParameterVotes(state, ann.id)).toEqual([])
     expect(stateFaults(createStateStore([...network.state.entries('' as never), ...state.changes()]))).toEqual([])
   })
 })
