@@ -31,6 +31,12 @@ test.each([
   expect(parseBlockName(text)).toBe(expected)
 })
 
+test.each(['-1', '1.5', '', '1s'])('the value %j of a parameter is refused with its bounds and their unit', (value) => {
+  expect(() => parseChanges([`commitMs=${value}`])).toThrow(
+    `commitMs takes a whole number from 10 to 60000 (milliseconds), not ${JSON.stringify(value)}.`,
+  )
+})
+
 test('changes are brought into the order of the parameters', () => {
   expect(parseChanges(['stakeWeight=5', 'commitMs=007', 'voteMs=1'])).toEqual([
     { name: 'voteMs', value: 1n },
@@ -59,6 +65,7 @@ describe('refused as a wrong command line', () => {
     ['no change', () => parseChanges([]), 'PARAMETER_CHANGE_BAD'],
     ['a change without a value', () => parseChanges(['commitMs']), 'PARAMETER_CHANGE_BAD'],
     ['a value with decimals', () => parseChanges(['commitMs=1.5']), 'PARAMETER_CHANGE_BAD'],
+    ['a value below nothing', () => parseChanges(['commitMs=-1']), 'PARAMETER_CHANGE_BAD'],
     ['a parameter twice', () => parseChanges(['commitMs=1', 'commitMs=2']), 'PARAMETER_CHANGE_BAD'],
     ['an unknown parameter', () => parseChanges(['commitms=1']), 'PARAMETER_UNKNOWN'],
     ['a name that objects inherit', () => parseChanges(['constructor=1']), 'PARAMETER_UNKNOWN'],
