@@ -2,13 +2,16 @@
 import { createHash } from 'node:crypto'
 import { bytesToHex } from '@noble/hashes/utils.js'
 import { describe, expect, test } from 'vitest'
+import { hash } from '../../../src/base/brand.ts'
+import { MARKET_LIMITS } from '../../../src/base/chain-limits.ts'
 import { genesisState, networkIdOf } from '../../../src/core/genesis.ts'
 import { formatGenesis, parseGenesis } from '../../../src/core/genesis-file.ts'
 import { INITIAL_PARAMETERS } from '../../../src/core/parameters.ts'
-import { getAccount } from '../../../src/core/state/accounts.ts'
+import { getAccount, TREASURY } from '../../../src/core/state/accounts.ts'
 import { getBaseFee } from '../../../src/core/state/base-fee-record.ts'
 import { conservationFault } from '../../../src/core/state/conservation.ts'
 import { stateFaults } from '../../../src/core/state/invariants.ts'
+import { getModel, modelHashes } from '../../../src/core/state/models.ts'
 import { getParameters } from '../../../src/core/state/parameters-record.ts'
 import { getSeed } from '../../../src/core/state/seed-record.ts'
 import { createStateStore } from '../../../src/core/state/state.ts'
@@ -16,18 +19,26 @@ import { getSupply } from '../../../src/core/state/supply.ts'
 import { getValidatorSet } from '../../../src/core/state/validator-sets.ts'
 import { DLLM, genesisValidator, person, TEST_PARAMETERS, testGenesis } from '../../chain-accounts.ts'
 
-const genesis = testGenesis()
+const models = ['c3', 'd4'].map((digits, index) => ({
+  ...{ model: hash(digits.repeat(32)), name: `example-${index}`, context: 512, price: BigInt(index) },
+  segments: [
+    { linear: 393_216n, attention: 384n },
+    { linear: 786_432n, attention: 0n },
+  ],
+}))
+const genesis = { ...testGenesis(), models }
 const file = JSON.parse(formatGenesis(genesis))
 
 test('a genesis is read back from its file as it was', () => {
   expect(parseGenesis(formatGenesis(genesis))).toEqual(genesis)
 })
 
-test('the order of accounts, validators and fields does not matter', () => {
+test('the order of accounts, validators, models and fields does not matter', () => {
   const mixed = {
     ...Object.fromEntries(Object.entries(file).reverse()),
     accounts: file.accounts.toReversed(),
     validators: file.validators.toReversed(),
+    models: file.models.toReversed(),
   }
   expect(networkIdOf(parseGenesis(JSON.stringify(mixed)))).toBe(networkIdOf(genesis))
 })
@@ -42,6 +53,18 @@ test('parameters may be left out, and be numbers or texts', () => {
     bondMin: 5_000_000n,
   })
   expect(parameters.epochBlocks).toBe(String(TEST_PARAMETERS.epochBlocks))
+})
+
+test('models may be left out', () => {
+  const { models: _, ...rest } = file
+  expect(parseGenesis(JSON.stringify(rest)).models).toEqual([])
+})
+
+test('models can be leased from the start, and nobody has published them', () => {
+  const state = createStateStore(genesisState(genesis))
+  const [{ model, ...claim }] = models as [(typeof models)[0]]
+  expect(getModel(state, model)).toEqual({ ...claim, publisher: TREASURY, deposit: 0n, status: 'active' })
+  expect([...modelHashes(state)]).toHaveLength(2)
 })
 
 test('the first state holds what the file says and is sound', () => {
@@ -75,12 +98,21 @@ test('the network id follows from the spec', () => {
   const { accounts, validators, parameters } = genesis
   const bytes = Buffer.concat([
     ...[u(1, 2), text('test'), u(2, 1), u(1_700_000_000_000, 8)],
-    ...[u(20, 4), ...Object.values(parameters).map((value) => u(value, 8)), u(accounts.length, 4)],
+    ...[
+      u(Object.keys(parameters).length, 4),
+      ...Object.values(parameters).map((value) => u(value, 8)),
+      u(accounts.length, 4),
+    ],
     ...accounts.flatMap(({ id, balance }) => [Buffer.from(id, 'hex'), u(balance, 8)]),
     u(validators.length, 4),
     ...validators.flatMap((one) => [
       ...[Buffer.from(one.id, 'hex'), text(one.name), one.consensusKey, one.seedKey],
       ...[one.consensusProof, one.seedProof, u(one.bond, 8)],
+    ]),
+    u(models.length, 4),
+    ...models.flatMap((one) => [
+      ...[Buffer.from(one.model, 'hex'), text(one.name), u(one.context, 4), u(one.price, 8), u(2, 4)],
+      ...one.segments.flatMap(({ linear, attention }) => [u(linear, 8), u(attention, 8)]),
     ]),
   ])
   const sha256 = (...parts: (string | Uint8Array)[]) => {
@@ -92,7 +124,7 @@ test('the network id follows from the spec', () => {
   expect(networkIdOf(genesis)).toBe(sha256(prefix, prefix, bytes).toString('hex'))
   // Fixed: another value means that every network's id changed.
   expect(networkIdOf(genesis)).toMatchInlineSnapshot(
-    `"be99613213c38f28c66ff282d1b3dbd70835943c92d2621043a28c348c8d31db"`,
+    `"c32bb99a88b1eb8b57aefeeb2b81496081e3a9c1666f1e623cbf6ed5ad318857"`,
   )
 })
 
@@ -107,6 +139,9 @@ test('any other fact makes another network, with another seed', () => {
     { ...genesis, parameters: { ...genesis.parameters, voteMs: 999n } },
     { ...genesis, accounts: [{ ...account!, balance: 1n }, ...accounts] },
     { ...genesis, validators: [{ ...validator!, bond: validator!.bond + 1n }, ...validators] },
+    { ...genesis, models: models.slice(1) },
+    { ...genesis, models: [{ ...models[0]!, price: 9n }, models[1]!] },
+    { ...genesis, models: [{ ...models[0]!, segments: models[0]!.segments.toReversed() }, models[1]!] },
   ]
   expect(new Set(others.map(networkIdOf)).size).toBe(others.length)
   const seeds = others.map((other) => getSeed(createStateStore(genesisState(other))))
@@ -117,6 +152,10 @@ describe('a genesis file is refused', () => {
   const first = file.validators[0]
   const foreign = genesisValidator(person(7), 'seven', 100n * DLLM)
   const withValidator = (change: object) => ({ validators: [{ ...first, ...change }, file.validators[1]] })
+  const withModel = (change: object) => ({ models: [{ ...file.models[0], ...change }, file.models[1]] })
+  const manyModels = Array.from({ length: MARKET_LIMITS.modelsMax + 1 }, (_, index) => {
+    return { ...file.models[0], manifest: index.toString(16).padStart(64, '0') }
+  })
   const withAccount = (change: object) => ({ accounts: [file.accounts[0], { ...file.accounts[1], ...change }] })
   test.each([
     ['with a name of capitals', { name: 'Home' }, 'name'],
@@ -139,6 +178,17 @@ describe('a genesis file is refused', () => {
     ['with an empty account', withAccount({ balance: '0' }), 'accounts[1].balance'],
     ['with a balance as a number', withAccount({ balance: 5 }), 'accounts[1].balance'],
     ['with more grains than there can be', withAccount({ balance: String(2n ** 64n - 1n) }), 'accounts'],
+    ['with a model twice', { models: [file.models[0], file.models[0]] }, 'models[1].manifest'],
+    ['with a model of no name', withModel({ name: '' }), 'models[0].name'],
+    ['with a model of no context', withModel({ context: 0 }), 'models[0].context'],
+    ['with a model of too long a context', withModel({ context: 2 ** 32 }), 'models[0].context'],
+    ['with a model of no segments', withModel({ segments: [] }), 'models[0].segments'],
+    ['with a segment of no work', withModel({ segments: [{ linear: '0', attention: '1' }] }), 'models[0].segments'],
+    ['with a segment that is no object', withModel({ segments: [5] }), 'models[0].segments[0]'],
+    ['with work as a number', withModel({ segments: [{ linear: 5, attention: '1' }] }), 'models[0].segments[0].linear'],
+    ['with a price above the highest', withModel({ price: String(2n ** 63n) }), 'models[0].price'],
+    ['with a manifest that is no hash', withModel({ manifest: 'c3' }), 'models[0].manifest'],
+    ['with more models than can be', { models: manyModels }, 'models'],
     ['without validators', { validators: [] }, 'validators'],
     ['with a validator twice', { validators: [first, first] }, 'validators[1].address'],
     [
