@@ -120,6 +120,7 @@ export const PEER_ROWS: readonly Decoder[] = [
     name: 'stage-message',
     covers: [
       'net/protocols/stage.ts:decodeStageMessage',
+      'net/protocols/stage-open.ts:readOpen',
       'net/protocols/generation.ts:readGeneration',
       'net/protocols/statistics.ts:readStatistics',
     ],

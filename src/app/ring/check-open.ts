@@ -7,7 +7,8 @@
  */
 import type { Hash, PeerId } from '../../base/brand.ts'
 import type { ModelConfig } from '../../ml/config.ts'
-import type { StageAddress, StageMessageOf } from '../../net/protocols/stage.ts'
+import type { StageMessageOf } from '../../net/protocols/stage.ts'
+import type { StageAddress } from '../../net/protocols/stage-open.ts'
 import type { EngineHost } from '../engine-host.ts'
 import { RingError } from './ring-error.ts'
 

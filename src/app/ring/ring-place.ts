@@ -3,7 +3,7 @@
  * one there are no neighbours.
  * @module
  */
-import type { StageAddress } from '../../net/protocols/stage.ts'
+import type { StageAddress } from '../../net/protocols/stage-open.ts'
 
 /** A stage beside ours. */
 export interface Neighbour extends StageAddress {

@@ -4,7 +4,7 @@
  * @module
  */
 import type { Hash, Milliseconds } from '../../base/brand.ts'
-import type { StageAddress } from '../../net/protocols/stage.ts'
+import type { StageAddress } from '../../net/protocols/stage-open.ts'
 
 export interface Route {
   readonly model: Hash

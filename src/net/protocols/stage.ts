@@ -7,11 +7,19 @@
  */
 import { bytesToHex, hexToBytes } from '@noble/hashes/utils.js'
 import { unreachable } from '../../base/assert.ts'
-import { type Hash, hash, type PeerId, peerId, type SessionId, sessionId } from '../../base/brand.ts'
+import { type Hash, hash, type SessionId, sessionId } from '../../base/brand.ts'
 import { CodecError, Reader, Writer } from '../../base/codec.ts'
 import { MODEL_LIMITS, SESSION_LIMITS, WIRE_LIMITS } from '../../base/limits.ts'
-import type { PeerAddress, ProtocolId, ProtocolOptions } from '../wire.ts'
+import type { ProtocolId, ProtocolOptions } from '../wire.ts'
 import { type Generation, readGeneration, writeGeneration } from './generation.ts'
+import {
+  type OpenFields,
+  readOpen,
+  SIGNATURE_BYTES,
+  VOUCHER_BYTES,
+  type VoucherBytes,
+  writeOpen,
+} from './stage-open.ts'
 import { readStatistics, type StageStatistics, writeStatistics } from './statistics.ts'
 
 export const STAGE_PROTOCOL: ProtocolId = '/dllm/stage/1'
@@ -20,27 +28,12 @@ export const STAGE_PROTOCOL_OPTIONS: ProtocolOptions = {
   channelsPerPeerMax: WIRE_LIMITS.channelsPerPeerMax,
 }
 
-/** One stage of a ring: who runs which segments. */
-export interface StageAddress extends PeerAddress {
-  readonly firstSegment: number
-  /** Exclusive. */
-  readonly lastSegment: number
-}
-
 export type EndReason = 'end-token' | 'max-tokens' | 'context-full'
 const END_REASONS: readonly EndReason[] = ['end-token', 'max-tokens', 'context-full']
 
 export type StageMessage =
   // client to stage, on the control channel
-  | {
-      readonly type: 'open'
-      readonly session: SessionId
-      readonly model: Hash
-      readonly stageIndex: number
-      readonly stages: readonly StageAddress[]
-      /** Positions to reserve. */
-      readonly capacity: number
-    }
+  | (OpenFields & { readonly type: 'open' })
   | {
       readonly type: 'prompt'
       readonly turn: number
@@ -52,6 +45,7 @@ export type StageMessage =
     }
   | { readonly type: 'cancel'; readonly turn: number }
   | { readonly type: 'ask-statistics' }
+  | { readonly type: 'voucher'; readonly voucher: VoucherBytes }
   // stage to client, on the control channel
   | { readonly type: 'ready' }
   | { readonly type: 'statistics'; readonly statistics: StageStatistics }
@@ -74,6 +68,8 @@ export type StageMessage =
       readonly rows: Uint8Array
     }
   | { readonly type: 'acknowledge'; readonly turn: number }
+  // next stage to stage, on the link: that it received what a receipt says
+  | { readonly type: 'countersignature'; readonly window: number; readonly signature: Uint8Array }
   // tail to client and to stage 1
   | {
       readonly type: 'token'
@@ -83,6 +79,8 @@ export type StageMessage =
       readonly digest: Hash | undefined
     }
   | { readonly type: 'end'; readonly turn: number; readonly reason: EndReason; readonly position: number }
+  // tail to client, in sessions with a lease: all rows before the position are computed
+  | { readonly type: 'progress'; readonly turn: number; readonly position: number }
 
 export type StageMessageType = StageMessage['type']
 
@@ -102,6 +100,9 @@ const TYPES: readonly StageMessageType[] = [
   'acknowledge',
   'token',
   'end',
+  'voucher',
+  'progress',
+  'countersignature',
 ]
 
 /** One message as bytes; the first byte is its type. */
@@ -115,8 +116,7 @@ export function encodeStageMessage(message: StageMessage): Uint8Array {
 function writeBody(writer: Writer, message: StageMessage): void {
   switch (message.type) {
     case 'open':
-      writer.raw(hexToBytes(message.session)).raw(hexToBytes(message.model))
-      writer.u32(message.stageIndex).u32(message.capacity).list(message.stages, writeStage)
+      writeOpen(writer, message)
       return
     case 'prompt':
       writer.u32(message.turn).u32(message.position).u32(message.chunkTokens)
@@ -149,6 +149,15 @@ function writeBody(writer: Writer, message: StageMessage): void {
     case 'end':
       writer.u32(message.turn).u8(END_REASONS.indexOf(message.reason)).u32(message.position)
       return
+    case 'voucher':
+      writer.raw(message.voucher)
+      return
+    case 'progress':
+      writer.u32(message.turn).u32(message.position)
+      return
+    case 'countersignature':
+      writer.u32(message.window).raw(message.signature)
+      return
     default:
       unreachable(message)
   }
@@ -167,14 +176,7 @@ export function decodeStageMessage(bytes: Uint8Array): StageMessage {
 function readBody(reader: Reader, type: StageMessageType): StageMessage {
   switch (type) {
     case 'open':
-      return {
-        type,
-        session: readSession(reader),
-        model: hash(bytesToHex(reader.raw(32))),
-        stageIndex: reader.u32(),
-        capacity: reader.u32(),
-        stages: reader.list(WIRE_LIMITS.routeStagesMax, readStage),
-      }
+      return { type, ...readOpen(reader) }
     case 'prompt':
       return {
         type,
@@ -202,6 +204,12 @@ function readBody(reader: Reader, type: StageMessageType): StageMessage {
       return { type, turn: reader.u32(), position: reader.u32(), token: readToken(reader), digest: readDigest(reader) }
     case 'end':
       return { type, turn: reader.u32(), reason: readReason(reader), position: reader.u32() }
+    case 'voucher':
+      return { type, voucher: reader.raw(VOUCHER_BYTES) }
+    case 'progress':
+      return { type, turn: reader.u32(), position: reader.u32() }
+    case 'countersignature':
+      return { type, window: reader.u32(), signature: reader.raw(SIGNATURE_BYTES) }
     default:
       return unreachable(type)
   }
@@ -235,24 +243,6 @@ function readStep(reader: Reader): StepMessage {
     tokens: readTokens(reader, SESSION_LIMITS.prefillChunkTokensMax),
     rows: reader.bytes(WIRE_LIMITS.stageMessageBytesMax),
   }
-}
-
-function writeStage(writer: Writer, stage: StageAddress): void {
-  writer.text(stage.peer).u32(stage.firstSegment).u32(stage.lastSegment)
-  writer.list(stage.addresses, (inner, address) => inner.text(address))
-}
-
-function readStage(reader: Reader): StageAddress {
-  return {
-    peer: readPeer(reader),
-    firstSegment: reader.u32(),
-    lastSegment: reader.u32(),
-    addresses: reader.list(WIRE_LIMITS.addressesPerPeerMax, (inner) => inner.text(WIRE_LIMITS.addressCharactersMax)),
-  }
-}
-
-function readPeer(reader: Reader): PeerId {
-  return peerId(reader.text(WIRE_LIMITS.addressCharactersMax))
 }
 
 function readSession(reader: Reader): SessionId {

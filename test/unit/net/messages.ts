@@ -43,6 +43,9 @@ export const statistics: fc.Arbitrary<StageStatistics> = fc.record({
   bytesSent: f64,
 })
 
+const bytesOf = (length: number) => fc.uint8Array({ minLength: length, maxLength: length })
+const voucher = bytesOf(168)
+const lease = fc.record({ id: model, proof: bytesOf(64), voucher: fc.option(voucher, { nil: undefined }) })
 const stage = fc.record({ peer, addresses, firstSegment: u32, lastSegment: u32 })
 
 /** One arbitrary per type; the compiler asks for a new one with each new type. */
@@ -54,6 +57,7 @@ export const stageMessages: { readonly [Type in StageMessageType]: fc.Arbitrary<
     stageIndex: u32,
     stages: fc.array(stage, { maxLength: 4 }),
     capacity: u32,
+    lease: fc.option(lease, { nil: undefined }),
   }),
   prompt: fc.record({
     type: fc.constant('prompt' as const),
@@ -93,6 +97,9 @@ export const stageMessages: { readonly [Type in StageMessageType]: fc.Arbitrary<
     reason: fc.constantFrom('end-token' as const, 'max-tokens' as const, 'context-full' as const),
     position: u32,
   }),
+  voucher: fc.record({ type: fc.constant('voucher' as const), voucher }),
+  progress: fc.record({ type: fc.constant('progress' as const), turn: u32, position: u32 }),
+  countersignature: fc.record({ type: fc.constant('countersignature' as const), window: u32, signature: bytesOf(64) }),
 }
 
 export const anyStageMessage: fc.Arbitrary<StageMessage> = fc.oneof(...Object.values(stageMessages))

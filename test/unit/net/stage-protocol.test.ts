@@ -36,12 +36,15 @@ test('the first byte is the type, in the order of the specification', () => {
     acknowledge: 9,
     token: 10,
     end: 11,
+    voucher: 12,
+    progress: 13,
+    countersignature: 14,
   })
 })
 
 describe('bytes from anywhere are one message or refused with a code:', () => {
   test('random ones', () => {
-    const type = fc.integer({ min: 0, max: 13 })
+    const type = fc.integer({ min: 0, max: 16 })
     fc.assert(
       fc.property(type, fc.uint8Array({ maxLength: 300 }), (first, bytes) => {
         decodesOrRefuses(Uint8Array.of(first, ...bytes), codec)
@@ -149,7 +152,15 @@ describe('a field over its bound is refused before anything is set aside for it:
     ['a digest', begin(10, (w) => w.raw(zeros(12)).u32(33)), 'CODEC_TOO_LONG'],
     ['a digest that is too short', begin(10, (w) => w.raw(zeros(12)).bytes(zeros(31))), 'CODEC_BAD_VALUE'],
     ['a reason', begin(11, (w) => w.u32(1).u8(3).u32(0)), 'CODEC_BAD_VALUE'],
-    ['a type', Uint8Array.of(12), 'CODEC_BAD_VALUE'],
+    ['a type', Uint8Array.of(15), 'CODEC_BAD_VALUE'],
+    ['a flag for the lease', begin(0, (w) => w.raw(zeros(56)).u32(0).u8(2)), 'CODEC_BAD_VALUE'],
+    ['a lease without its proof', begin(0, (w) => w.raw(zeros(56)).u32(0).u8(1).raw(zeros(90))), 'CODEC_TRUNCATED'],
+    [
+      'a flag for the voucher of a lease',
+      begin(0, (w) => w.raw(zeros(56)).u32(0).u8(1).raw(zeros(96)).u8(3)),
+      'CODEC_BAD_VALUE',
+    ],
+    ['a voucher that is too long', begin(12, (w) => w.raw(zeros(169))), 'CODEC_TRAILING'],
     ['nothing at all', zeros(0), 'CODEC_TRUNCATED'],
   ])('%s', (_case, bytes, code) => {
     expect(() => decodeStageMessage(bytes)).toThrow(expect.objectContaining({ code }))

@@ -1,0 +1,135 @@
+/**
+ * Payment as a stage sees it: which steps it has begun and done since the last voucher, which voucher it may take, and whether it may do
+ * another step on trust. Pure; knows neither signatures nor time. The client's view is payer.ts. Spec: docs/spec/market.md §9.2.
+ * @module
+ */
+import { assert } from '../../base/assert.ts'
+import { type Counters, recede } from './counters.ts'
+import {
+  addRows,
+  type StepRows,
+  sameCounters,
+  UNPAID_UNITS_MAX,
+  unitsBetween,
+  unitsIn,
+  unitsOfStep,
+} from './payment-window.ts'
+
+export type VoucherFault =
+  /** Its number is not above the one that was taken. */
+  | 'VOUCHER_REPLAYED'
+  | 'VOUCHER_RECEDES'
+  /** It pays for nothing new. */
+  | 'VOUCHER_EMPTY'
+  /** It pays for what was not computed here yet. */
+  | 'VOUCHER_TOO_EARLY'
+  /** It ends within a step, or gives rows other positions than they had. */
+  | 'VOUCHER_MISCOUNTED'
+  | 'VOUCHER_ABOVE_CAP'
+
+/** `unpaid`: not before a voucher comes. `cap`: the lease cannot pay for it, ever. */
+export type Admission = 'yes' | 'unpaid' | 'cap'
+
+export interface Claimed {
+  readonly seq: bigint
+  readonly counters: Counters
+}
+
+export interface PaymentTerms {
+  /** Grains that a lease with these counters costs. */
+  readonly charge: (counters: Counters) => bigint
+  /** Grains that it may cost, at most. */
+  readonly cap: bigint
+}
+
+export interface PaymentMeter {
+  /** What was begun so far, of the whole lease. */
+  readonly begun: Counters
+  readonly paid: Claimed
+  /** Whether a step may begin now. */
+  admits(step: StepRows): Admission
+  /** Begins a step that is admitted; gives the counters after it. */
+  begin(step: StepRows): Counters
+  /** The oldest step that was begun and not done is done. */
+  done(): void
+  fault(voucher: Claimed): VoucherFault | undefined
+  /** Takes a voucher without fault; gives how many steps it pays for, the oldest ones. */
+  accept(voucher: Claimed): number
+  /** The session is over: what is unpaid stays a debt, which counts as unpaid from now on. */
+  writeOff(): void
+}
+
+/** Of what was paid, so much of what sessions left unpaid when they broke is forgiven: a sixteenth. */
+const FORGIVEN_SHIFT = 4n
+
+interface Step {
+  readonly after: Counters
+  isDone: boolean
+}
+
+/** A meter of a lease of which `paid` was paid and nothing else was computed. */
+export function createPaymentMeter({ charge, cap }: PaymentTerms, start: Claimed): PaymentMeter {
+  let paid = start
+  /** Since the voucher: at most two windows of rows. */
+  let steps: Step[] = []
+  let debt = 0n
+
+  const begun = (): Counters => steps.at(-1)?.after ?? paid.counters
+  const owed = (): bigint => {
+    const left = debt - (unitsIn(paid.counters) >> FORGIVEN_SHIFT)
+    return left > 0n ? left : 0n
+  }
+  const admits = (step: StepRows): Admission => {
+    const after = addRows(begun(), step)
+    if (charge(after) > cap) return 'cap'
+    const unpaid = unitsBetween(paid.counters, after) + owed()
+    return unpaid <= UNPAID_UNITS_MAX ? 'yes' : 'unpaid'
+  }
+
+  return {
+    get begun() {
+      return begun()
+    },
+    get paid() {
+      return paid
+    },
+    admits,
+    begin(step) {
+      assert(admits(step) === 'yes', 'a step begins when it is admitted')
+      const after = addRows(begun(), step)
+      steps.push({ after, isDone: false })
+      return after
+    },
+    done() {
+      const step = steps.find(({ isDone }) => !isDone)
+      assert(step, 'a step was begun')
+      step.isDone = true
+    },
+    fault({ seq, counters }) {
+      if (seq <= paid.seq) return 'VOUCHER_REPLAYED'
+      if (recede(paid.counters, counters)) return 'VOUCHER_RECEDES'
+      if (sameCounters(paid.counters, counters)) return 'VOUCHER_EMPTY'
+      if (charge(counters) > cap) return 'VOUCHER_ABOVE_CAP'
+      const step = steps.find(({ after }) => sameCounters(after, counters))
+      if (step?.isDone) return undefined
+      const lastDone = steps.findLast(({ isDone }) => isDone)?.after ?? paid.counters
+      return step !== undefined || recede(counters, lastDone) ? 'VOUCHER_TOO_EARLY' : 'VOUCHER_MISCOUNTED'
+    },
+    accept({ seq, counters }) {
+      const count = steps.findIndex(({ after }) => sameCounters(after, counters)) + 1
+      assert(count > 0, 'the voucher pays for whole steps')
+      steps = steps.slice(count)
+      paid = { seq, counters }
+      return count
+    },
+    writeOff() {
+      debt += unitsBetween(paid.counters, begun())
+      steps = []
+    },
+  }
+}
+
+/** The units that a step counts as, for those who plan chunks; see `UNPAID_UNITS_MAX`. */
+export function isWithinOneWindow(step: StepRows): boolean {
+  return unitsOfStep(step) <= UNPAID_UNITS_MAX / 2n
+}
