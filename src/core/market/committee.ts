@@ -5,6 +5,7 @@
  * @module
  */
 import { bytesToHex, hexToBytes } from '@noble/hashes/utils.js'
+import { assert } from '../../base/assert.ts'
 import type { AccountId, Hash } from '../../base/brand.ts'
 import { Writer } from '../../base/codec.ts'
 import { taggedHash } from '../hash.ts'
@@ -31,7 +32,8 @@ export function drawCommittee(candidates: readonly AuditCandidate[], draw: Commi
   const drawn: AccountId[] = []
   let left = candidates
   while (drawn.length < draw.size && left.length > 0) {
-    const { operator, payout } = pick(left, 'dllm/audit-committee', draw, drawn.length)
+    const from = { candidates: left, total: depositsOf(left), tag: 'dllm/audit-committee' }
+    const { operator, payout } = pick(from, draw, drawn.length)
     drawn.push(operator)
     left = left.filter((other) => other.payout !== payout && other.operator !== payout && other.payout !== operator)
   }
@@ -46,26 +48,33 @@ export function drawCommittee(candidates: readonly AuditCandidate[], draw: Commi
 export function drawSeats(candidates: readonly AuditCandidate[], draw: CommitteeDraw): Map<AccountId, bigint> {
   if (candidates.length <= draw.size) return new Map(candidates.map(({ operator, deposit }) => [operator, deposit]))
   const seats = new Map<AccountId, bigint>()
+  const total = depositsOf(candidates)
   for (let seat = 0; seat < draw.size; seat++) {
-    const { operator } = pick(candidates, 'dllm/audit-seat', draw, seat)
+    const { operator } = pick({ candidates, total, tag: 'dllm/audit-seat' }, draw, seat)
     seats.set(operator, (seats.get(operator) ?? 0n) + 1n)
   }
   return seats
 }
 
+interface Urn {
+  readonly candidates: readonly AuditCandidate[]
+  /** Of their deposits. */
+  readonly total: bigint
+  /** Of the draw's hash. */
+  readonly tag: string
+}
+
 /** One of them, by deposit. */
-function pick(
-  candidates: readonly AuditCandidate[],
-  tag: string,
-  { seed, audit }: CommitteeDraw,
-  number: number,
-): AuditCandidate {
-  const total = candidates.reduce((sum, { deposit }) => sum + deposit, 0n)
+function pick({ candidates, total, tag }: Urn, { seed, audit }: CommitteeDraw, number: number): AuditCandidate {
   const digest = taggedHash(tag, hexToBytes(seed), audit, new Writer(4).u32(number).finish())
   let point = BigInt(`0x${bytesToHex(digest)}`) % total
   for (const candidate of candidates) {
     if (point < candidate.deposit) return candidate
     point -= candidate.deposit
   }
-  return candidates.at(-1)!
+  assert(false, 'a point of the draw lies below the sum of the deposits')
+}
+
+function depositsOf(candidates: readonly AuditCandidate[]): bigint {
+  return candidates.reduce((sum, { deposit }) => sum + deposit, 0n)
 }

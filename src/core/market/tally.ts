@@ -3,6 +3,7 @@
  * together, and who is slashed is slashed by the votes of all. Pure: no state, no money. Spec: docs/spec/market.md §8.
  * @module
  */
+import { assert } from '../../base/assert.ts'
 import type { AccountId, Hash } from '../../base/brand.ts'
 import type { AuditRecord, AuditRound } from '../state/audits.ts'
 
@@ -42,7 +43,7 @@ export function tally(audit: Pick<AuditRecord, 'round' | 'opening' | 'auditors'>
   if (spoke.length < rules.auditorsMin) {
     return round === 'first' ? { type: 'again', round: 'redrawn' } : { type: 'void', reason: 'too-few' }
   }
-  if (opening === undefined) return { type: 'void', reason: 'too-few' }
+  assert(opening !== undefined, 'who spoke had committed, and without an opening that is a fault')
   if (round !== 'last') {
     const agree = spoke.every(({ finding }) => finding === opening.finding)
     return agree ? { type: 'pass', finding: opening.finding } : { type: 'again', round: 'last' }
