@@ -66,7 +66,7 @@ export async function runCreateNetwork(
       `The nodes have ${validators} ports from --port on, which ends at ${PORT_MAX}: begin lower.`,
     )
   }
-  const parameters = parametersFrom(flags.parameter ?? [])
+  const parameters = parametersFrom(flags.parameter)
   const network = newNetwork(
     {
       ...{ name, kind: 'local', timeMs: system.clock.wallMs(), validators, parameters },
@@ -107,7 +107,8 @@ function createdLines(
   ]
 }
 
-function parametersFrom(texts: readonly string[]): Parameters {
+/** The first values with these `NAME=VALUE` words. @throws UsageError, ChainArgumentError. */
+export function parametersFrom(texts: readonly string[] = []): Parameters {
   const parameters = withChanges(INITIAL_PARAMETERS, texts.length === 0 ? [] : parseChanges(texts))
   const fault = parametersFault(parameters)
   if (fault !== undefined) throw new UsageError('USAGE', `--parameter: ${fault}.`)

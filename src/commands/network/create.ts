@@ -50,8 +50,10 @@ export default class NetworkCreate extends WalletCommand {
 
   async run(): Promise<object> {
     const { args, flags } = await this.parse(NetworkCreate)
-    const { checkNetworkName, runCreateNetwork } = await import('../../app/chain/run-create-network.ts')
+    const { checkNetworkName, parametersFrom, runCreateNetwork } = await import('../../app/chain/run-create-network.ts')
     if (flags.allow !== undefined && !flags.closed) throw new UsageError('USAGE', '--allow goes with --closed.')
+    // Before a password is asked for.
+    parametersFrom(flags.parameter)
     const home = await this.home(flags)
     await checkNetworkName(home, args.name, flags.validators)
     const { wallets, name } = await this.walletContext(flags)
