@@ -50,7 +50,7 @@ const registerModel = fc.record({
     name: fc.constantFrom('one', 'two', ''),
     context: fc.constantFrom(0, 512, 512, 512),
     price: fc.bigInt({ min: 0n, max: 10n }),
-    segments: fc.array(fc.record({ linear: fc.bigInt({ min: 0n, max: 9n }), attention: fc.constant(1n) }), {
+    segments: fc.array(fc.record({ linear: fc.bigInt({ min: 0n, max: 9n }), attention: fc.constant<bigint>(1n) }), {
       maxLength: 3,
     }),
   }),
