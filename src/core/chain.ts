@@ -14,7 +14,7 @@ import { type AppliedTransaction, contextAt, type Execution } from './block/exec
 import { genesisHeader } from './block/genesis-block.ts'
 import { type Place, placeOn } from './block/place.ts'
 import { produceBlock, type SeedSigner } from './block/produce.ts'
-import { EQUAL_POWER, type PowerSource } from './block/proposer.ts'
+import type { PowerSource } from './block/proposer.ts'
 import { type BlockChecks, BlockError, checkBlock, checkHeader, isWhole, type SeedVerifier } from './block/validate.ts'
 import { verifyCommit } from './block/verify-commit.ts'
 import type { Head, Ledger, Timing } from './consensus/ledger.ts'
@@ -41,7 +41,7 @@ export interface ChainStart {
 }
 
 export interface ChainPorts {
-  /** Audited work; all equal when left out. */
+  /** Audited work; that of the state when left out. */
   readonly power?: PowerSource
   /** Needed by who proposes. */
   readonly seedSigner?: SeedSigner | undefined
@@ -129,7 +129,7 @@ export function createChain(start: ChainStart, ports: ChainPorts = {}): Chain {
 interface OpenChain {
   readonly networkId: Hash
   readonly ports: ChainPorts
-  readonly power: PowerSource
+  readonly power: PowerSource | undefined
   readonly state: ReturnType<typeof createStateStore>
   readonly mempool: Mempool
   /** By the hash of the block, oldest first. */
@@ -155,7 +155,7 @@ function openChain({ networkId, header, commit, entries }: ChainStart, ports: Ch
       details: { height: header.height, found: root, expected: header.stateRoot },
     })
   }
-  const power = ports.power ?? EQUAL_POWER
+  const { power } = ports
   const state = createStateStore(entries, isIterated)
   const hash = blockHash(networkId, header)
   const parent = { height: header.height, hash, timeMs: header.timeMs }
