@@ -69,8 +69,8 @@ export const MARKET_LIMITS = {
   auditsDrawnPerBlock: 512,
   /** Days of work that a miner's power is the mean of. */
   powerDays: 14,
-  /** Weighted rows of a lot that are paid and audited: with more, the audits of a lot were too few for what it earns. */
-  leaseRowsMax: 2 ** 25,
+  /** Weighted rows that a receipt covers at most when it is opened: its units fit u64 with it. What miners make is a thousandth of it. */
+  windowRowsMax: 2 ** 25,
   /** Receipts of a lot: its tree has at most that many leaves, a row of decoding in each. */
   receiptsMax: 2 ** 20,
   /** Levels above the leaves of a tree of `receiptsMax`. */

@@ -105,7 +105,7 @@ function requireCover(
   if (begin > row || end <= row) {
     throw badOpening(`The receipt covers rows ${begin} to ${end}, and row ${row} is audited.`)
   }
-  const isTooLong = end - begin > BigInt(MARKET_LIMITS.leaseRowsMax)
+  const isTooLong = end - begin > BigInt(MARKET_LIMITS.windowRowsMax)
   const isTooFar =
     after.promptPositions - before.promptPositions > (after.promptRows - before.promptRows) * context ||
     after.decodePositions - before.decodePositions > (after.decodeRows - before.decodeRows) * context
