@@ -20,7 +20,7 @@ import {
 import { getLease, type LeaseRecord, type LotRecord, putLease } from '../state/leases.ts'
 import { getMiner } from '../state/miners.ts'
 import type { ReadState, WriteState } from '../state/state.ts'
-import { auditCandidates } from './audit-candidates.ts'
+import { auditCandidates, type LiveMiner, liveMiners } from './audit-candidates.ts'
 import { drawWindows } from './audit-draw.ts'
 import { type AuditResult, carryOut } from './audit-verdict.ts'
 import { type AuditCandidate, type CommitteeDraw, drawCommittee, drawSeats } from './committee.ts'
@@ -59,6 +59,8 @@ export function drawAudits(state: WriteState, leaseId: Hash, context: AuditConte
   const lease = getLease(state, leaseId)
   assert(lease !== undefined, 'audits are drawn of a lease')
   let opened = 0
+  // Read once, and only if a window was drawn: a lease has up to sixteen lots, and a model a thousand placements.
+  let live: readonly LiveMiner[] | undefined
   for (const [lot, record] of lease.lots.entries()) {
     if (record.state !== 'claimed') continue
     const windows = drawWindows({
@@ -67,7 +69,8 @@ export function drawAudits(state: WriteState, leaseId: Hash, context: AuditConte
       share: shareOf(state, record, context.parameters),
     })
     if (windows.length === 0) continue
-    const candidates = auditCandidates(state, { lease, lot, height: context.height, stake: stakeOf(context) })
+    live ??= liveMiners(state, lease.model, context.height)
+    const candidates = auditCandidates(state, { lease, lot, height: context.height, stake: stakeOf(context), live })
     for (const { window, row, standsFor } of windows) {
       const id = { lease: leaseId, lot, window }
       const committee = firstCommittee(id, candidates, context)

@@ -77,7 +77,7 @@ describe('open-lease', () => {
     expect(one.task).toBeGreaterThan(0n)
     expect(getMiner(world.state, first.id)).toMatchObject({ locked: one.task, openLots: 1, deposit: DLLM })
     expect(getPlacement(world.state, { model: MODEL, operator: first.id })).toMatchObject({ used: 1, slots: 2 })
-    expect(getAccount(world.state, ann.id).balance).toBe(995n * DLLM - 300n * 10n)
+    expect(getAccount(world.state, ann.id).balance).toBe(995n * DLLM - 425n * 10n)
     expect([...openLeases(world.state, ann.id)]).toEqual([id])
     sound()
   })
@@ -188,7 +188,7 @@ describe('close-lease', () => {
     expect(endBlocks(world)).toMatchObject([{ lease: id, charge: 0n, refund: DLLM }])
     expect(getLease(world.state, id)).toBeUndefined()
     expect(getMiner(world.state, first.id)).toMatchObject({ locked: 0n, openLots: 0 })
-    expect(getAccount(world.state, ann.id).balance).toBe(1_000n * DLLM - 320n * 10n)
+    expect(getAccount(world.state, ann.id).balance).toBe(1_000n * DLLM - 445n * 10n)
     sound()
   })
 
