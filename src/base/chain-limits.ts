@@ -65,8 +65,8 @@ export const MARKET_LIMITS = {
   leasesPerAccountMax: 64,
   /** Leases that one block closes, draws audits of or settles; the rest waits for the next block. */
   dueLeasesPerBlock: 64,
-  /** A block that drew so many audits leaves further leases to the next one. */
-  auditsDrawnPerBlock: 512,
+  /** A block that drew so many audits leaves further leases to the next one: the calls of one take 300 units, so blocks carry 100. */
+  auditsDrawnPerBlock: 128,
   /** Days of work that a miner's power is the mean of. */
   powerDays: 14,
   /** Weighted rows that a receipt covers at most when it is opened: its units fit u64 with it. What miners make is a thousandth of it. */
