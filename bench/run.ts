@@ -8,6 +8,7 @@ import { writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { type Bench, type Measure, withBench } from './bench.ts'
 import { chainApply } from './chain-apply.ts'
+import { chainBlock } from './chain-block.ts'
 import { chainFinality } from './chain-finality.ts'
 import { chainRounds } from './chain-rounds.ts'
 import { chainScale } from './chain-scale.ts'
@@ -28,6 +29,7 @@ const MEASURES: readonly Measure[] = [
   helpTime,
   firstText,
   chainApply,
+  chainBlock,
   chainFinality,
   chainSync,
   chainRounds,

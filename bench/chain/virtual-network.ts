@@ -103,6 +103,6 @@ function planFor(owner: Person, index: number): MachinePlan {
   const keys: ValidatorKeys = { consensus, seedSecret, seedKey: blsPublicKey(seedSecret) }
   return {
     ...{ name, owner, keys, peer: peerId(`peer-${name}`), isTwin: false, clock: CLOCK },
-    ...{ storageSeed: index * 10, latencyMsMax: 0, startsAtMs: 0 },
+    ...{ storageSeed: index * 10, latencyMsMax: 0, startsAtMs: 0, stepsPerTurn: undefined },
   }
 }

@@ -6,24 +6,35 @@
  */
 import { hexToBytes } from '@noble/hashes/utils.js'
 import { assert } from '../base/assert.ts'
-import type { AccountId, Hash, Milliseconds } from '../base/brand.ts'
+import type { AccountId, Hash } from '../base/brand.ts'
 import { CHAIN_LIMITS } from '../base/chain-limits.ts'
 import { HouseError } from '../base/error.ts'
+import { finish, type Steps } from '../base/steps.ts'
 import { type Block, blockHash, type Commit, type Header } from './block/block.ts'
-import { type AppliedTransaction, contextAt, type Execution } from './block/execute.ts'
+import type { AppliedTransaction } from './block/execute.ts'
 import { genesisHeader } from './block/genesis-block.ts'
 import { type Place, placeOn } from './block/place.ts'
-import { produceBlock, type SeedSigner } from './block/produce.ts'
 import type { PowerSource } from './block/proposer.ts'
-import { type BlockChecks, BlockError, checkBlock, checkHeader, isWhole, type SeedVerifier } from './block/validate.ts'
-import { verifyCommit } from './block/verify-commit.ts'
-import type { Head, Ledger, Timing } from './consensus/ledger.ts'
+import {
+  type BlockWorks,
+  type ChainWork,
+  check,
+  checkCommitted,
+  execute,
+  hashIn,
+  isReady,
+  makeBlock,
+  poolHead,
+  prepare,
+  type WorkPorts,
+} from './block-work.ts'
+import { createCandidates } from './candidates.ts'
+import type { Head, Ledger, LedgerWork, Timing } from './consensus/ledger.ts'
 import type { ValidatorSet } from './consensus/validator-set.ts'
-import type { FastAcceptance } from './ed25519.ts'
 import { hashOf } from './fields.ts'
 import type { Genesis } from './genesis.ts'
 import { genesisState, networkIdOf } from './genesis.ts'
-import { createMempool, type Mempool, type PoolHead } from './mempool.ts'
+import { createMempool, type Mempool } from './mempool.ts'
 import type { Parameters } from './parameters.ts'
 import { createStateStore, type ReadState, type StateChanges } from './state/state.ts'
 import { accountInKey, isIterated, TABLE, tableOf } from './state/tables.ts'
@@ -40,15 +51,9 @@ export interface ChainStart {
   readonly entries: StateChanges
 }
 
-export interface ChainPorts {
+export interface ChainPorts extends WorkPorts {
   /** Audited work; that of the state when left out. */
   readonly power?: PowerSource
-  /** Needed by who proposes. */
-  readonly seedSigner?: SeedSigner | undefined
-  /** The check of what such signers make; core/bls.ts when left out. */
-  readonly seedVerifier?: SeedVerifier | undefined
-  /** A faster check of signatures; core/ed25519.ts. */
-  readonly accepts?: FastAcceptance | undefined
 }
 
 /** What a block changed: what is to be kept of it. */
@@ -86,6 +91,13 @@ export interface Chain extends Ledger {
    * @throws CommitError, BlockError, and nothing has changed.
    */
   applyFinalized(block: Block, commit: Commit): void
+  /**
+   * Does work ahead, in steps of some milliseconds at most: what is asked afterwards, `check`, `propose`, `isWhole` or what comes to
+   * the replica as `finalized`, has the same answer as without, and at once. What a refusal is found by is found again then. When the
+   * head moves between two steps the next one ends the work, and nothing of it is left.
+   */
+  prepare(work: ChainWork): Steps
+  isReady(work: LedgerWork): boolean
 }
 
 /** The start of a network that nobody has made a block of. `genesis` is valid. */
@@ -117,33 +129,25 @@ export function createChain(start: ChainStart, ports: ChainPorts = {}): Chain {
     appliedAt: (height) => chain.applied.find((applied) => applied.height === height),
     head: () => chain.head,
     proposer: (round) => chain.place.proposerOf(round),
-    propose: (request) => propose(chain, request),
-    check: (block, known) => refusalOf(() => candidateOf(chain, block, known)),
+    propose: (request) => finish(makeBlock(chain, request)),
+    check: (block, known) => check(chain, block, known),
     apply: (block, commit) => advance(chain, block, commit),
     applyFinalized: (block, commit) => applyFinalized(chain, block, commit),
-    isWhole,
-    hashOf: (block) => blockHash(start.networkId, block.header),
+    isWhole: (block) => finish(chain.candidates.isWholeInSteps(hashIn(chain, block), block)),
+    hashOf: (block) => hashIn(chain, block),
+    prepare: (work) => prepare(chain, work),
+    isReady: (work) => isReady(chain, work),
   }
 }
 
-interface OpenChain {
-  readonly networkId: Hash
-  readonly ports: ChainPorts
+interface OpenChain extends BlockWorks {
   readonly power: PowerSource | undefined
   readonly state: ReturnType<typeof createStateStore>
-  readonly mempool: Mempool
-  /** By the hash of the block, oldest first. */
-  readonly candidates: Map<Hash, Candidate>
   header: Header
   place: Place
   head: Head
   /** Oldest first. */
   readonly applied: AppliedBlock[]
-}
-
-interface Candidate {
-  readonly block: Block
-  readonly execution: Execution
 }
 
 function openChain({ networkId, header, commit, entries }: ChainStart, ports: ChainPorts): OpenChain {
@@ -163,7 +167,7 @@ function openChain({ networkId, header, commit, entries }: ChainStart, ports: Ch
   return {
     ...{ networkId, ports, power, state, header, place, applied: [] },
     mempool: createMempool(poolHead(place, ports)),
-    candidates: new Map(),
+    candidates: createCandidates(),
     head: headOf(place, commit),
   }
 }
@@ -175,57 +179,10 @@ function treeOf(entries: StateChanges): StateTree {
   )
 }
 
-function propose(
-  chain: OpenChain,
-  request: { readonly round: number; readonly timeMs: Milliseconds; readonly lastCommit: Commit | undefined },
-): Block {
-  const { mempool, place, ports } = chain
-  const { seedSigner, accepts } = ports
-  assert(seedSigner !== undefined, 'only who has a seed key proposes')
-  const { block, execution, refused } = produceBlock(place, request, {
-    ...{ seedSigner, accepts },
-    candidates: mempool.candidates(),
-  })
-  keepCandidate(chain, blockHash(chain.networkId, block.header), { block, execution })
-  // What could not be applied may never be: the pool asks again and drops it, or the next proposal trips over it too.
-  mempool.advance(poolHead(place, ports), refused)
-  return block
-}
-
-function candidateOf(chain: OpenChain, block: Block, checks: Pick<BlockChecks, 'isCommitted'> = {}): Execution {
-  const hash = blockHash(chain.networkId, block.header)
-  const known = chain.candidates.get(hash)
-  // The hash is the header's: another body under the same header is another block, and not a valid one.
-  if (known !== undefined && (known.block === block || isWhole(block))) return known.execution
-  const { accepts, seedVerifier } = chain.ports
-  const isSignatureKnown = (id: Hash): boolean => chain.mempool.get(id) !== undefined
-  const execution = checkBlock(block, chain.place, { accepts, seedVerifier, isSignatureKnown, ...checks })
-  keepCandidate(chain, hash, { block, execution })
-  return execution
-}
-
-function keepCandidate({ candidates }: OpenChain, hash: Hash, candidate: Candidate): void {
-  candidates.set(hash, candidate)
-  const [oldest] = candidates.keys()
-  if (candidates.size > CHAIN_LIMITS.candidatesMax && oldest !== undefined) candidates.delete(oldest)
-}
-
-function refusalOf(check: () => unknown): { code: string; message: string } | undefined {
-  try {
-    check()
-    return undefined
-  } catch (error) {
-    if (!(error instanceof BlockError)) throw error
-    return { code: error.code, message: error.message }
-  }
-}
-
+/** @throws BlockError, CommitError. */
 function applyFinalized(chain: OpenChain, block: Block, commit: Commit): void {
-  const { networkId, place, ports } = chain
-  checkHeader(block.header, place.parent, place)
-  const hash = blockHash(networkId, block.header)
-  verifyCommit({ networkId, set: place.set, commit, blockHash: hash, height: place.height }, ports.accepts)
-  candidateOf(chain, block, { isCommitted: true })
+  checkCommitted(chain, block, commit)
+  finish(execute(chain, block, { isCommitted: true }))
   advance(chain, block, commit)
 }
 
@@ -235,7 +192,7 @@ function advance(chain: OpenChain, block: Block, commit: Commit): void {
   const { height, timeMs } = block.header
   const hash = blockHash(networkId, block.header)
   assert(commit.blockHash === hash && commit.height === height, 'the commit is for the block')
-  const { changes, tree, transactions } = candidateOf(chain, block)
+  const { changes, tree, transactions } = finish(execute(chain, block))
   state.merge(changes)
   chain.candidates.clear()
   chain.header = block.header
@@ -259,12 +216,6 @@ function timingOf({ proposeMs, voteMs, roundMs, commitMs, clockSkewMs }: Paramet
     commitMs: Number(commitMs),
     clockSkewMs: Number(clockSkewMs),
   }
-}
-
-/** Who gets the tips makes no difference to whether a transaction can be applied. */
-function poolHead(place: Place, { accepts }: ChainPorts): PoolHead {
-  const proposer = place.set.members[0]!.id
-  return { state: place.state, context: contextAt(place, { proposer, accepts }) }
 }
 
 function* accountsIn(changes: StateChanges): Iterable<AccountId> {

@@ -25,8 +25,8 @@ export interface Ranks {
   readonly byteLength: number
   /** In the order of coming. */
   readonly entries: Iterable<Entry>
-  /** Who have something here. */
-  readonly senders: Iterable<AccountId>
+  /** Best tip first; changes with every call of the others. */
+  readonly best: readonly Entry[]
   get(id: Hash): Entry | undefined
   at(sender: AccountId, nonce: bigint): Entry | undefined
   /** By nonce. */
@@ -35,6 +35,8 @@ export interface Ranks {
   cheapest(): Iterable<Entry>
   insert(entry: Entry): void
   remove(entry: Entry): void
+  /** The same for many: after a block it is thousands. */
+  removeAll(entries: ReadonlySet<Entry>): void
   /** To be called when the base fee has changed. */
   reprice(baseFee: bigint): void
 }
@@ -56,6 +58,15 @@ export function createRanks(): Ranks {
   const queues = new Map<AccountId, Map<bigint, Entry>>()
   const ranked: SortedList<Entry> = sortedList<Entry>([], compareEntries)
   let byteLength = 0
+  const unlink = (entry: Entry): void => {
+    const { id, sender, nonce } = entry.transaction
+    const queue = queues.get(sender)
+    assert(queue?.get(nonce) === entry, 'what is removed is there')
+    queue.delete(nonce)
+    if (queue.size === 0) queues.delete(sender)
+    byId.delete(id)
+    byteLength -= entry.transaction.byteLength
+  }
   return {
     get size() {
       return byId.size
@@ -64,10 +75,14 @@ export function createRanks(): Ranks {
       return byteLength
     },
     entries: { [Symbol.iterator]: () => byId.values() },
-    senders: { [Symbol.iterator]: () => queues.keys() },
+    best: ranked.items,
     get: (id) => byId.get(id),
     at: (sender, nonce) => queues.get(sender)?.get(nonce),
-    queueOf: (sender) => [...(queues.get(sender)?.values() ?? [])].sort(compareNonces),
+    queueOf(sender) {
+      const queue = queues.get(sender)
+      if (queue === undefined) return NOTHING
+      return queue.size === 1 ? [...queue.values()] : [...queue.values()].sort(compareNonces)
+    },
     *cheapest() {
       for (let at = ranked.items.length - 1; at >= 0; at--) yield ranked.items[at]!
     },
@@ -81,14 +96,12 @@ export function createRanks(): Ranks {
       ranked.add(entry)
     },
     remove(entry) {
-      const { id, sender, nonce } = entry.transaction
-      const queue = queues.get(sender)
-      assert(queue?.get(nonce) === entry, 'what is removed is there')
-      queue.delete(nonce)
-      if (queue.size === 0) queues.delete(sender)
-      byId.delete(id)
-      byteLength -= entry.transaction.byteLength
+      unlink(entry)
       ranked.remove(entry)
+    },
+    removeAll(entries) {
+      for (const entry of entries) unlink(entry)
+      if (entries.size > 0) ranked.removeAll(entries)
     },
     reprice(baseFee) {
       for (const entry of ranked.items) entry.tip = tipAt(entry, baseFee)
@@ -96,6 +109,9 @@ export function createRanks(): Ranks {
     },
   }
 }
+
+/** Asked after each block for every account that it changed, most of which wait for nothing. */
+const NOTHING: readonly Entry[] = []
 
 function compareNonces(left: Entry, right: Entry): number {
   return left.transaction.nonce < right.transaction.nonce ? -1 : 1

@@ -51,7 +51,7 @@ export interface Mempool {
   all(): Iterable<WaitingTransaction>
   /**
    * Candidates for a block, best first. The consumer answers each with true when it went into the block; otherwise nothing
-   * more of its sender comes. Do not change the pool meanwhile.
+   * more of its sender comes. The pool may take transactions in meanwhile, but not `advance`.
    */
   candidates(): Generator<OpenTransaction, void, boolean>
   /** To be called after each block with the accounts that it changed. The result is how many were dropped. */
@@ -201,23 +201,36 @@ function fullError({ context }: PoolHead, cheapestTip: bigint): MempoolError {
   )
 }
 
+/** Of those that are next of their sender, and of those whose predecessor was taken, the better one; the pool may grow meanwhile. */
 function* candidatesOf(pool: Pool): Generator<OpenTransaction, void, boolean> {
   const { head, ranks, limits } = pool
   const room = { units: limits.provingUnitsMax }
-  const firsts: Entry[] = []
-  for (const sender of ranks.senders) {
-    const first = ranks.at(sender, getAccount(head.state, sender).nonce)
-    if (first !== undefined && first.tip >= 0n) firsts.push(first)
-  }
+  const firsts = firstsOf(head, [...ranks.best])
   // Worst first, so that the best is taken from the end.
-  const waiting = sortedList(firsts, (left, right) => compareEntries(right, left))
-  for (let best = waiting.pop(); best !== undefined; best = waiting.pop()) {
-    const { sender, nonce } = best.transaction
+  const following = sortedList<Entry>([], (left, right) => compareEntries(right, left))
+  let first = firsts.next().value
+  for (;;) {
+    const later = following.items.at(-1)
+    const isFirst = first !== undefined && (later === undefined || compareEntries(first, later) < 0)
+    const best = isFirst ? first : following.pop()
+    if (best === undefined) return
+    if (isFirst) first = firsts.next().value
+    const { sender, nonce, id } = best.transaction
+    // Replaced or pushed out since.
+    if (ranks.get(id) !== best) continue
     const proof = prove(pool, best, room)
     if (proof === 'bad') ranks.remove(best)
     const wasTaken = proof === 'good' && (yield best)
-    const following = wasTaken ? ranks.at(sender, nonce + 1n) : undefined
-    if (following !== undefined && following.tip >= 0n) waiting.add(following)
+    const next = wasTaken ? ranks.at(sender, nonce + 1n) : undefined
+    if (next !== undefined && next.tip >= 0n) following.add(next)
+  }
+}
+
+/** Those that are the next of their sender and can be in a block, in the order given, which is that of tips. */
+function* firstsOf({ state }: PoolHead, entries: readonly Entry[]): Generator<Entry, undefined, void> {
+  for (const entry of entries) {
+    if (entry.tip < 0n) return
+    if (entry.transaction.nonce === getAccount(state, entry.transaction.sender).nonce) yield entry
   }
 }
 
@@ -227,28 +240,33 @@ function advancePool(pool: Pool, head: PoolHead, changed: Iterable<AccountId>): 
   if (head.context.baseFee !== pool.head.context.baseFee) ranks.reprice(head.context.baseFee)
   pool.head = head
   const room = { units: limits.provingUnitsMax }
-  for (const account of changed) revalidate(pool, account, room)
+  const gone = new Set<Entry>()
+  for (const account of changed) for (const entry of revalidate(pool, account, room)) gone.add(entry)
   for (const entry of ranks.entries) {
     // They stand in the order of coming: the first that is young enough ends the search.
     if (head.context.height - entry.height <= limits.expiryBlocks) break
-    ranks.remove(entry)
+    gone.add(entry)
   }
+  ranks.removeAll(gone)
   return before - ranks.size
 }
 
-/** Drops what the account has sent before, cannot pay any more, or what its contract refuses now. */
-function revalidate(pool: Pool, account: AccountId, room: ProvingRoom): void {
-  const { ranks } = pool
+/** What the account has sent before, cannot pay any more, or what its contract refuses now. */
+function revalidate(pool: Pool, account: AccountId, room: ProvingRoom): readonly Entry[] {
+  const queue = pool.ranks.queueOf(account)
+  // Most accounts that a block changes have sent nothing.
+  if (queue.length === 0) return queue
   const { nonce, balance } = getAccount(pool.head.state, account)
   let means = balance
-  for (const entry of ranks.queueOf(account)) {
+  const gone = queue.filter((entry) => {
     const isPast = entry.transaction.nonce < nonce
     if (!isPast) means -= costOf(entry)
-    if (isPast || means < 0n) ranks.remove(entry)
-  }
-  const first = ranks.at(account, nonce)
-  if (first === undefined) return
-  if (!isApplicable(pool.head, first) || prove(pool, first, room) === 'bad') ranks.remove(first)
+    return isPast || means < 0n
+  })
+  const first = queue.find((entry) => entry.transaction.nonce === nonce)
+  if (first === undefined || gone.includes(first)) return gone
+  const isGood = isApplicable(pool.head, first) && prove(pool, first, room) !== 'bad'
+  return isGood ? gone : [...gone, first]
 }
 
 /** A base fee that is too high passes; anything else that the state refuses, it will refuse later too or not pay for. */

@@ -13,6 +13,8 @@ export interface SortedList<Item> {
   add(item: Item): void
   /** The item is in the list and its order has not changed since. */
   remove(item: Item): void
+  /** Many at once, in one pass. */
+  removeAll(gone: ReadonlySet<Item>): void
   /** Takes the last item out. */
   pop(): Item | undefined
   /** To be called when the order of the items has changed. */
@@ -38,6 +40,11 @@ export function sortedList<Item>(initial: readonly Item[], compare: Compare<Item
       const at = indexOf(item)
       assert(items[at] === item, 'an item to be removed is in the list')
       items.splice(at, 1)
+    },
+    removeAll(gone) {
+      let kept = 0
+      for (const item of items) if (!gone.has(item)) items[kept++] = item
+      items.length = kept
     },
     pop: () => items.pop(),
     sort: () => void items.sort(compare),

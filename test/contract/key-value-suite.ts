@@ -5,6 +5,8 @@
 import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { BatchOperation, EntryRange, KeyValueStore } from '../../src/app/store/key-value.ts'
+import { createTurns } from '../../src/app/turns.ts'
+import { realClock } from './real-clock.ts'
 
 const NOT_SYNCED = { sync: false } as const
 
@@ -82,6 +84,18 @@ export function describeKeyValueStore(name: string, factory: StoreFactory): void
         await Promise.all(batches)
         expect(await store.get(bytesOf('last'))).toEqual(bytesOf('199'))
         expect(await listEntries(store, { from: bytesOf('k'), until: bytesOf('l') })).toHaveLength(200)
+      })
+
+      test('put together in turns are whole, in their order and in the order of the calls', async () => {
+        const keys = Array.from({ length: 400 }, (_, at) => `k${String(at).padStart(3, '0')}`)
+        const all = keys.map((key) => put(key, key))
+        const turns = createTurns(realClock, 1)
+        const slow = store.batch([...all, remove('k007'), put('last', 'slow')], { sync: true, turns })
+        const next = store.batch([put('last', 'next'), put('k000', 'next')], NOT_SYNCED)
+        await Promise.all([slow, next])
+        const found = await listEntries(store)
+        expect(found).toHaveLength(400)
+        expect([found[0], found.at(-1)]).toEqual(['k000=next', 'last=next'])
       })
 
       test('keep what was given even when the caller reuses the bytes', async () => {

@@ -106,6 +106,7 @@ export function startMachine(machine: Machine, surroundings: Surroundings): void
       }),
       store: watchedStore(store, (height, hash) => keep(machine, surroundings, { height, hash })),
       ...{ disk, clock, log, ...surroundings.signatures, seedScheme: SIMULATED_SEEDS },
+      stepsPerTurn: plan.stepsPerTurn,
     },
   ).then(
     (node) => isCurrent() && run(machine, process, { node, surroundings }),

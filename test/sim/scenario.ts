@@ -28,6 +28,8 @@ export interface MachinePlan {
   readonly storageSeed: number
   readonly latencyMsMax: number
   readonly startsAtMs: number
+  /** How much of a block it executes before other things happen; undefined: all of it. */
+  readonly stepsPerTurn: number | undefined
 }
 
 export interface Scenario {
@@ -74,6 +76,9 @@ const PEOPLE = 9
 const CANDIDATE = 6
 const MINUTE_MS = 60_000
 
+/** A block here has some tens of steps, and a turn takes a millisecond. */
+const STEPS_PER_TURN = [undefined, 1, 5]
+
 export function scenarioOf(seed: number): Scenario {
   const chance = createChance(seed * 16)
   const stakes = STAKES[chance.pick(STAKES.length)]!
@@ -91,6 +96,7 @@ export function scenarioOf(seed: number): Scenario {
     storageSeed: seed * 1_000 + index * 10,
     latencyMsMax: chance.pick(3) * 8,
     startsAtMs: index < stakes.length ? chance.pick(300) : 0,
+    stepsPerTurn: STEPS_PER_TURN[(seed + index) % STEPS_PER_TURN.length],
   })
   const machines = validators.map((owner, index) => plan(`v${index + 1}`, index, owner))
   if (ill === 'twin') machines.push({ ...plan('twin', stakes.length, validators[illIndex]), isTwin: true })

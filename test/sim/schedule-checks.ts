@@ -22,6 +22,8 @@ export interface Schedule {
   readonly calmMs: number
   /** Who may lose a whole journal at a crash; all others lose what was not synced. */
   readonly forgetful: readonly number[]
+  /** How long a block takes to be made or looked at, at most; undefined: it is done at once. */
+  readonly workMsMax?: number | undefined
   /** Heights that everybody must reach beyond the highest at that moment. */
   readonly heights: number
 }

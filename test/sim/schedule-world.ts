@@ -100,7 +100,9 @@ function boot(world: World, at: number): void {
   node.fuse = Number.POSITIVE_INFINITY
   node.ledger = ledgerOf(world.schedule, node.mark)
   for (const { block, commit } of node.chain) node.ledger.apply(block, commit)
-  const ports = { ledger: node.ledger, verify: verifySmall, signer: signerOf(node.validator) }
+  const isSlow = world.schedule.workMsMax !== undefined
+  const ledger = isSlow ? { ...node.ledger, isReady: () => false } : node.ledger
+  const ports = { ledger, verify: verifySmall, signer: signerOf(node.validator) }
   const recovered = { record: node.record, journal: [...node.journal] }
   // What opens the file cuts off what it cannot read.
   node.journal = node.journal.filter(isWhole)
@@ -154,6 +156,9 @@ function carryOut(world: World, at: number, effect: Effect): void {
     case 'wake':
       setTimer(world, at, effect)
       return
+    case 'prepare':
+      prepare(world, at, effect)
+      return
     case 'finalize':
       node.chain.push({ block: effect.block, commit: effect.commit })
       node.journal = []
@@ -166,6 +171,14 @@ function carryOut(world: World, at: number, effect: Effect): void {
       return
     default:
   }
+}
+
+function prepare(world: World, at: number, { work }: Extract<Effect, { type: 'prepare' }>): void {
+  const { chance, events, nodes, schedule } = world
+  const { life } = nodes[at]!
+  events.at(events.nowMs() + chance() * (schedule.workMsMax ?? 0), () => {
+    if (nodes[at]!.life === life) feed(world, at, (nowMs) => ({ type: 'prepared', nowMs, work }))
+  })
 }
 
 function setTimer(world: World, at: number, { atMs, height, round, step }: Extract<Effect, { type: 'wake' }>): void {

@@ -24,6 +24,14 @@ describe('random schedules with crashes', () => {
     }
   })
 
+  // As long as half a round: some come when their round is over, or their height.
+  test.each(SETTINGS)('the same with blocks that take long to be made and looked at: %s', (_name, setting) => {
+    for (let seed = 0; seed < SEEDS; seed++) {
+      const { fault } = runSchedule({ ...setting, workMsMax: 2_500, seed })
+      expect(fault, `seed ${seed}`).toBeUndefined()
+    }
+  })
+
   // With every journal gone a chain may halt, but even then nobody signs twice and no two blocks are final.
   test('stay safe when every validator may lose its journal at every crash', () => {
     const forgetful = [0, 1, 2, 3]

@@ -15,6 +15,7 @@ import type { Proposal } from '../../core/consensus/messages.ts'
 import { decodeRecord } from '../../core/state/tables.ts'
 import type { ChainQuestion } from '../../net/protocols/chain.ts'
 import type { Verdict, Wire } from '../../net/wire.ts'
+import type { Turns } from '../turns.ts'
 import { askChain, type Told } from './ask.ts'
 import type { ConsensusDriver } from './consensus-driver.ts'
 import { decodeConsensusMessage } from './topics.ts'
@@ -40,6 +41,7 @@ export interface CatchUpParts {
   /** A peer's waiting transaction; what it says of the peer. */
   readonly onTransaction: (bytes: Uint8Array) => Verdict
   readonly clock: Clock
+  readonly turns: Turns
   readonly log: Log
 }
 
@@ -153,7 +155,7 @@ class Loop implements CatchUp {
 
   /** The next blocks that the peer has; true when it gave some that held. */
   async #fetchBlocks(peer: PeerId): Promise<boolean> {
-    const { chain, driver, log } = this.#parts
+    const { chain, driver, turns, log } = this.#parts
     const from = chain.header.height + 1
     const told = await this.#question(peer, { type: 'blocks', from, count: SYNC_LIMITS.blocksPerQuestionMax })
     for (let at = 0; at + 1 < told.items.length; at += 2) {
@@ -162,6 +164,7 @@ class Loop implements CatchUp {
       const commit = decodeRecord(told.items[at + 1]!, readCommit)
       // Votes may have made the block final here in the meantime.
       if (block.header.height !== chain.header.height + 1) continue
+      await turns.run(chain.prepare({ type: 'finalized', block, commit }))
       const verdict = await driver.take({ type: 'finalized', from: peer, block, commit })
       if (verdict !== 'accept') return false
     }

@@ -6,6 +6,7 @@
  */
 import type { Hash } from '../../base/brand.ts'
 import { HouseError } from '../../base/error.ts'
+import { finish } from '../../base/steps.ts'
 import { blockHash, decodeBlock } from '../../core/block/block.ts'
 import { verifyCommit } from '../../core/block/verify-commit.ts'
 import { createChain, genesisStart } from '../../core/chain.ts'
@@ -75,7 +76,7 @@ async function checkStoredBlock(height: number, parent: Hash | undefined, parts:
 }
 
 async function checkIndexes({ height, block }: StoredBlock, { store, nodeStore }: CheckParts): Promise<void> {
-  for (const [position, { id, accounts }] of indexOfBlock(block).entries()) {
+  for (const [position, { id, accounts }] of finish(indexOfBlock(block)).entries()) {
     const place = await nodeStore.placeOf(id)
     if (place?.height !== height || place.position !== position)
       throw damage(height, 'has transactions that are not found')

@@ -9,11 +9,14 @@ import { milliseconds } from '../../base/brand.ts'
 import { NODE_LIMITS } from '../../base/chain-limits.ts'
 import { messageOf } from '../../base/error.ts'
 import type { Clock, Log } from '../../base/ports.ts'
+import type { Steps } from '../../base/steps.ts'
 import type { AppliedBlock, Chain } from '../../core/chain.ts'
+import type { LedgerWork } from '../../core/consensus/ledger.ts'
 import { encodeProposal, encodeVote } from '../../core/consensus/messages.ts'
 import type { Replica } from '../../core/consensus/replica.ts'
 import type { Effect, Input, Message } from '../../core/consensus/replica-port.ts'
 import type { Verdict, Wire } from '../../net/wire.ts'
+import type { Turns } from '../turns.ts'
 import { TOPICS } from './topics.ts'
 import type { VoteKeeper } from './vote-keeper.ts'
 
@@ -54,6 +57,7 @@ export interface DriverParts {
   readonly events: ConsensusEvents
   readonly wire: Wire
   readonly clock: Clock
+  readonly turns: Turns
   readonly log: Log
 }
 
@@ -73,6 +77,8 @@ class Driver implements ConsensusDriver {
   readonly #queue: Work[] = []
   readonly #timers = new Set<() => void>()
   #pumping: Promise<void> | undefined
+  /** What the ledger was asked to do ahead, one after the other. */
+  #preparing: Promise<void> = Promise.resolve()
   #isStopped = false
 
   constructor(parts: DriverParts) {
@@ -80,7 +86,9 @@ class Driver implements ConsensusDriver {
   }
 
   take(input: NewInput): Promise<Verdict> {
-    if (this.#isStopped || (this.#isFull() && input.type !== 'timer')) return Promise.resolve('ignore')
+    // The replica waits for these, and there are few of them.
+    const isOwn = input.type === 'timer' || input.type === 'prepared'
+    if (this.#isStopped || (this.#isFull() && !isOwn)) return Promise.resolve('ignore')
     return new Promise((settle) => {
       this.#enqueue({
         run: async () => settle(await this.#step(input)),
@@ -114,6 +122,7 @@ class Driver implements ConsensusDriver {
     for (const cancel of this.#timers) cancel()
     this.#timers.clear()
     await this.#pumping
+    await this.#preparing
     for (const work of this.#queue.splice(0)) work.cancel()
   }
 
@@ -168,9 +177,29 @@ class Driver implements ConsensusDriver {
         return
       case 'evidence':
         return events.onEvidence(effect)
+      case 'prepare':
+        this.#preparing = this.#preparing.then(() => this.#prepare(effect.work))
+        return
       case 'behind':
         return events.onBehind(effect.height)
     }
+  }
+
+  /** Not waited for: votes are counted meanwhile, and whoever waits for us has to. */
+  async #prepare(work: LedgerWork): Promise<void> {
+    const { chain, turns, events } = this.#parts
+    const steps = chain.prepare(work)
+    try {
+      await turns.run(this.#whileRunning(steps))
+      void this.take({ type: 'prepared', work })
+    } catch (error) {
+      this.#isStopped = true
+      events.onFatal(error)
+    }
+  }
+
+  *#whileRunning(steps: Steps): Steps {
+    while (!this.#isStopped && !steps.next().done) yield
   }
 
   /** Not waited for: a slow network must not hold up the next vote. */

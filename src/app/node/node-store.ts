@@ -9,6 +9,7 @@ import { type AccountId, type Hash, hash } from '../../base/brand.ts'
 import { NODE_LIMITS } from '../../base/chain-limits.ts'
 import { Reader, Writer } from '../../base/codec.ts'
 import { HouseError } from '../../base/error.ts'
+import type { Steps } from '../../base/steps.ts'
 import { type Commit, readCommit, writeCommit } from '../../core/block/block.ts'
 import {
   type Member,
@@ -20,6 +21,7 @@ import {
 import { readCount, readHash, writeCount, writeHash } from '../../core/fields.ts'
 import type { StateChanges, StateKey } from '../../core/state/state.ts'
 import type { BatchOperation, KeyValueStore } from '../store/key-value.ts'
+import { AT_ONCE, type Turns } from '../turns.ts'
 import * as keys from './store-keys.ts'
 
 export class NodeStoreError extends HouseError<'CHAIN_STORE_FOREIGN' | 'CHAIN_STORE_VERSION' | 'CHAIN_STORE_DAMAGED'> {}
@@ -89,14 +91,15 @@ export interface NodeStore {
   history(account: AccountId, limit: number): Promise<readonly Hash[]>
   validators(setHash: Hash): Promise<ValidatorSet | undefined>
   /** Forgets the blocks below `height`, a bounded number per call; `indexOf` reads a block's transactions. */
-  prune(height: number, indexOf: (block: Uint8Array) => readonly IndexedTransaction[]): Promise<number>
+  prune(height: number, indexOf: (block: Uint8Array) => Steps<readonly IndexedTransaction[]>): Promise<number>
   close(): Promise<void>
 }
 
-export function createNodeStore(store: KeyValueStore): NodeStore {
+/** `turns`: in which what a block leads to is put together. */
+export function createNodeStore(store: KeyValueStore, turns: Turns = AT_ONCE): NodeStore {
   let meta: StoreMeta | undefined
   const write = async (operations: BatchOperation[], next: StoreMeta): Promise<void> => {
-    await store.batch([...operations, put(keys.META_KEY, encodeMeta(next))], { sync: true })
+    await store.batch([...operations, put(keys.META_KEY, encodeMeta(next))], { sync: true, turns })
     meta = next
   }
   const readBlock = async (height: number): Promise<StoredBlock | undefined> => {
@@ -125,9 +128,8 @@ export function createNodeStore(store: KeyValueStore): NodeStore {
       await write(operations, { networkId, height: 0, hash: genesisHash, oldestHeight: 1 })
     },
     async save(final) {
-      const { height, hash: blockHash, nextValidators } = final
-      const operations = [...blockOperations(final), ...stateOperations(final.stateChanges)]
-      operations.push(putValidators(nextValidators), ...indexOperations(final))
+      const { height, hash: blockHash } = final
+      const operations = await turns.run(operationsOf(final))
       await write(operations, { ...meta!, height, hash: blockHash })
     },
     async replace(snapshot) {
@@ -169,7 +171,7 @@ export function createNodeStore(store: KeyValueStore): NodeStore {
       const operations: BatchOperation[] = []
       for (let at = from; at < until; at++) {
         const block = await readBlock(at)
-        if (block !== undefined) operations.push(...removals(block, indexOf(block.block)))
+        if (block !== undefined) operations.push(...removals(block, await turns.run(indexOf(block.block))))
       }
       await write(operations, { ...meta, oldestHeight: until })
       return until - from
@@ -177,6 +179,24 @@ export function createNodeStore(store: KeyValueStore): NodeStore {
     close: () => store.close(),
   }
 }
+
+function* operationsOf(final: FinalBlock): Steps<BatchOperation[]> {
+  const { stateChanges, transactions, height } = final
+  const operations = [...blockOperations(final), putValidators(final.nextValidators)]
+  yield
+  for (let at = 0; at < stateChanges.length; at += ITEMS_PER_STEP) {
+    operations.push(...stateOperations(stateChanges.slice(at, at + ITEMS_PER_STEP)))
+    yield
+  }
+  for (const [position, transaction] of transactions.entries()) {
+    operations.push(...indexOperations(transaction, { height, position }))
+    if (position % ITEMS_PER_STEP === ITEMS_PER_STEP - 1) yield
+  }
+  return operations
+}
+
+/** Some ten microseconds each. */
+const ITEMS_PER_STEP = 128
 
 function blockOperations({ height, hash: blockHash, block, commit }: StoredBlock): BatchOperation[] {
   return [
@@ -193,15 +213,13 @@ function stateOperations(changes: StateChanges): BatchOperation[] {
   })
 }
 
-function indexOperations({ height, transactions }: FinalBlock): BatchOperation[] {
-  return transactions.flatMap(({ id, accounts }, position) => {
-    const place = writeCount(new Writer(16), height).u16(position).finish()
-    const idBytes = keys.transactionKey(id).subarray(1)
-    return [
-      put(keys.transactionKey(id), place),
-      ...accounts.map((account) => put(keys.historyKey(account, height, position), idBytes)),
-    ]
-  })
+function indexOperations({ id, accounts }: IndexedTransaction, { height, position }: Place): BatchOperation[] {
+  const place = writeCount(new Writer(16), height).u16(position).finish()
+  const idBytes = keys.transactionKey(id).subarray(1)
+  return [
+    put(keys.transactionKey(id), place),
+    ...accounts.map((account) => put(keys.historyKey(account, height, position), idBytes)),
+  ]
 }
 
 function removals(stored: StoredBlock, transactions: readonly IndexedTransaction[]): BatchOperation[] {

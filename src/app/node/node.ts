@@ -23,6 +23,7 @@ import { type NetworkChain, networkView } from '../chain/network-chain.ts'
 import type { Checkpoint } from '../light/checkpoint.ts'
 import type { Disk } from '../store/disk.ts'
 import type { KeyValueStore } from '../store/key-value.ts'
+import { createTurns, type Turns } from '../turns.ts'
 import { indexOfBlock } from './block-index.ts'
 import { type CatchUp, startCatchUp } from './catch-up.ts'
 import { serveChain } from './chain-server.ts'
@@ -67,6 +68,8 @@ export interface NodePorts {
   readonly sign?: typeof sign | undefined
   /** How seed signatures are made and checked: with core/bls.ts when left out, which is most of a simulation's work. */
   readonly seedScheme?: SeedScheme | undefined
+  /** How many steps of long work make a turn; for simulations, see `createTurns`. */
+  readonly stepsPerTurn?: number | undefined
 }
 
 export interface SeedScheme {
@@ -91,7 +94,8 @@ export interface FullNode {
 export async function createNode(options: NodeOptions, ports: NodePorts): Promise<FullNode> {
   const { keys, network } = options
   const { accepts } = ports
-  const store = createNodeStore(ports.store)
+  const turns = createTurns(ports.clock, ports.stepsPerTurn)
+  const store = createNodeStore(ports.store, turns)
   const start = await openStart(store, network.genesis)
   const { height, timeMs } = start.header
   checkAge(network.genesis, { height, timeMs }, { nowMs: ports.clock.wallMs(), checkpoint: options.checkpoint })
@@ -111,7 +115,7 @@ export async function createNode(options: NodeOptions, ports: NodePorts): Promis
       },
     },
   )
-  const node = new Node(options, { ...ports, nodeStore: store, chain, keeper, replica, recent })
+  const node = new Node(options, { ...ports, turns, nodeStore: store, chain, keeper, replica, recent })
   await node.start()
   return node
 }
@@ -122,6 +126,7 @@ function seedPorts(keys: ValidatorKeys | undefined, scheme: SeedScheme | undefin
 }
 
 interface Parts extends NodePorts {
+  readonly turns: Turns
   readonly nodeStore: NodeStore
   readonly chain: Chain
   readonly keeper: VoteKeeper
@@ -141,7 +146,7 @@ class Node implements FullNode {
   #oldestHeight = 1
 
   constructor(options: NodeOptions, parts: Parts) {
-    const { chain, replica, wire, clock, log, nodeStore, recent, keeper } = parts
+    const { chain, replica, wire, clock, turns, log, nodeStore, recent, keeper } = parts
     this.#options = options
     this.#parts = parts
     this.chain = chain
@@ -157,9 +162,11 @@ class Node implements FullNode {
       onFatal: (error: unknown) => this.#fail(error),
     }
     const { networkId } = options.network
-    this.#driver = createConsensusDriver({ networkId, replica, chain, keeper, events, wire, clock, log })
+    this.#driver = createConsensusDriver({
+      ...{ networkId, replica, chain, keeper, events, wire, clock, turns, log },
+    })
     this.#catchUp = startCatchUp({
-      ...{ wire, chain, driver: this.#driver, clock, log },
+      ...{ wire, chain, driver: this.#driver, clock, turns, log },
       summary: () => encodeSummary(replica.summary()),
       onTransaction: (bytes) => this.#offer(bytes),
       foresee: (proposal) => foresee(parts, proposal),

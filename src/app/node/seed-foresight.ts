@@ -1,26 +1,31 @@
 /**
- * Seed signatures that will be asked for, begun elsewhere than on this thread: our own when we propose next, and those of
- * proposals before the replica gets them. Spec: docs/spec/consensus.md §9.
+ * What will be asked for and takes long, begun before: seed signatures elsewhere than on this thread, our own when we propose next and
+ * those of proposals before the replica gets them; and in turns, whether a proposed block is whole. Spec: docs/spec/consensus.md §9.
  * @module
  */
-import { Reader } from '../../base/codec.ts'
-import { readHeader } from '../../core/block/block.ts'
+import { decodeBlock } from '../../core/block/block.ts'
 import { seedInput } from '../../core/block/seed.ts'
 import type { Chain } from '../../core/chain.ts'
 import { type Proposal, proposalDigest } from '../../core/consensus/messages.ts'
 import { equalBytes } from '../../core/consensus/sign-guard.ts'
 import { type FastAcceptance, verify } from '../../core/ed25519.ts'
+import type { Turns } from '../turns.ts'
 import type { SeedScheme } from './node.ts'
 import type { ValidatorKeys } from './validator-keys.ts'
 
 export interface Foresight {
   readonly chain: Chain
+  readonly turns: Turns
   readonly seedScheme?: SeedScheme | undefined
   readonly accepts?: FastAcceptance | undefined
 }
 
 /** The seed of the next height is known now; the proposal is due after a pause. */
-export function foresign({ chain, seedScheme, keys }: Foresight & { readonly keys: ValidatorKeys | undefined }): void {
+export function foresign({
+  chain,
+  seedScheme,
+  keys,
+}: Omit<Foresight, 'turns'> & { readonly keys: ValidatorKeys | undefined }): void {
   const { networkId, height, seed, set } = chain.place()
   const proposer = set.members[chain.proposer(0)]
   if (keys === undefined || proposer === undefined) return
@@ -28,17 +33,22 @@ export function foresign({ chain, seedScheme, keys }: Foresight & { readonly key
   seedScheme?.foresign?.(seedInput(networkId, height, seed), keys)
 }
 
-/** Checks the seed signature of a proposal before the replica asks. @throws CodecError. */
-export async function foresee({ chain, seedScheme, accepts }: Foresight, proposal: Proposal): Promise<void> {
+/** Checks the seed signature and the body of a proposal before the replica asks. @throws CodecError. */
+export async function foresee(foresight: Foresight, proposal: Proposal): Promise<void> {
+  const { chain, turns, seedScheme, accepts } = foresight
   const { networkId, height, seed, set, proposerOf } = chain.place()
   const speaker = set.members[proposerOf(proposal.round)]
-  if (seedScheme?.foresee === undefined || proposal.height !== height || speaker === undefined) return
+  if (proposal.height !== height || speaker === undefined) return
   const { signature } = proposal
   const signed = { signature, message: proposalDigest(networkId, proposal), publicKey: speaker.consensusKey }
-  // Strangers must not keep the thread busy.
+  // Strangers must not keep us busy.
   if (!verify(signed, accepts)) return
-  const { round, seedSignature } = readHeader(new Reader(proposal.block))
+  const block = decodeBlock(proposal.block)
+  const { round, seedSignature } = block.header
   const publicKey = set.members[proposerOf(round)]?.seedKey
-  if (publicKey === undefined) return
-  await seedScheme.foresee({ signature: seedSignature, message: seedInput(networkId, height, seed), publicKey })
+  const message = seedInput(networkId, height, seed)
+  await Promise.all([
+    publicKey && seedScheme?.foresee?.({ signature: seedSignature, message, publicKey }),
+    turns.run(chain.prepare({ type: 'read', block })),
+  ])
 }

@@ -7,10 +7,17 @@
  */
 import { assert } from '../../base/assert.ts'
 import { STORE_LIMITS } from '../../base/chain-limits.ts'
+import type { Turns } from '../turns.ts'
 
 export type BatchOperation =
   | { readonly type: 'put'; readonly key: Uint8Array; readonly value: Uint8Array }
   | { readonly type: 'delete'; readonly key: Uint8Array }
+
+export interface BatchOptions {
+  readonly sync: boolean
+  /** In which a large batch is put together; left out: at once. */
+  readonly turns?: Turns | undefined
+}
 
 export interface EntryRange {
   /** First key, itself included; the start of the store when left out. */
@@ -36,7 +43,7 @@ export interface KeyValueStore {
    * resolves when the batch and all before it survive a power loss. After a batch has failed nobody knows whether it is on disk: the
    * store then refuses every further batch with the same error until it is opened again.
    */
-  batch(operations: readonly BatchOperation[], options: { readonly sync: boolean }): Promise<void>
+  batch(operations: readonly BatchOperation[], options: BatchOptions): Promise<void>
   /** Entries of one moment, that of the first `next`: later batches do not change what comes. */
   entries(range?: EntryRange): AsyncIterable<Entry>
   /** Waits for batches under way. Further calls are refused with STORE_CLOSED; closing twice is fine. */

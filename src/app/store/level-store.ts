@@ -8,6 +8,8 @@
 import { mkdir } from 'node:fs/promises'
 import { crc32 } from 'node:zlib'
 import type { ClassicLevel, OpenOptions } from 'classic-level'
+import type { Steps } from '../../base/steps.ts'
+import { AT_ONCE } from '../turns.ts'
 import {
   assertBatch,
   assertKey,
@@ -83,18 +85,21 @@ function createLevelStore(level: Level, path: string): KeyValueStore {
       const stored = await level.get(key).catch((error: unknown) => Promise.reject(asStoreError(error, path)))
       return stored === undefined ? undefined : unseal(key, stored, path)
     },
-    async batch(operations, { sync }) {
+    async batch(operations, { sync, turns = AT_ONCE }) {
       assertBatch(operations)
       assertOpen()
-      const sealed = operations.map(sealOperation)
+      const chained = level.batch()
+      const filled = turns.run(fill(chained, operations))
       await serial(async () => {
-        if (failure !== undefined) throw failure
+        await filled
         try {
-          await level.batch(sealed, { sync })
+          if (failure === undefined) return await chained.write({ sync })
         } catch (error) {
           failure = asStoreError(error, path)
           throw failure
         }
+        await chained.close()
+        throw failure
       })
     },
     async *entries(range = {}) {
@@ -123,15 +128,17 @@ function iteratorOptions({ from, until, limit, reverse }: EntryRange) {
   }
 }
 
-type LevelOperation =
-  | { readonly type: 'put'; readonly key: Uint8Array; readonly value: Uint8Array }
-  | { readonly type: 'del'; readonly key: Uint8Array }
-
-/** Copies: the caller may reuse its bytes while the batch waits. */
-function sealOperation(operation: BatchOperation): LevelOperation {
-  const key = operation.key.slice()
-  return operation.type === 'put' ? { type: 'put', key, value: seal(key, operation.value) } : { type: 'del', key }
+/** LevelDB takes copies. */
+function* fill(chained: ReturnType<Level['batch']>, operations: readonly BatchOperation[]): Steps {
+  for (const [at, operation] of operations.entries()) {
+    if (operation.type === 'put') chained.put(operation.key, seal(operation.key, operation.value))
+    else chained.del(operation.key)
+    if (at % OPERATIONS_PER_STEP === OPERATIONS_PER_STEP - 1) yield
+  }
 }
+
+/** A few microseconds each. */
+const OPERATIONS_PER_STEP = 128
 
 /** The value, then CRC-32 of key and value. */
 function seal(key: Uint8Array, value: Uint8Array): Uint8Array {

@@ -7,12 +7,13 @@
 import { hexToBytes } from '@noble/hashes/utils.js'
 import { assert } from '../../base/assert.ts'
 import type { AccountId, Hash } from '../../base/brand.ts'
+import type { Steps } from '../../base/steps.ts'
 import type { FastAcceptance } from '../ed25519.ts'
 import { epochEndOf, epochOf } from '../epoch.ts'
 import { hashOf } from '../fields.ts'
-import { conservationFault } from '../state/conservation.ts'
+import { conservationInSteps } from '../state/conservation.ts'
 import { type Overlay, overlayOn, type StateChanges } from '../state/state.ts'
-import { type StateTree, treeRoot, updateTree } from '../state/tree.ts'
+import { type StateTree, treeRoot, updateTreeInSteps } from '../state/tree.ts'
 import { applyTransaction, checkOnState, type OpenTransaction, type TransactionContext } from '../transaction/check.ts'
 import type { Commit } from './block.ts'
 import { countSignatures, endBlock } from './end-of-block.ts'
@@ -41,8 +42,8 @@ export interface Executor {
   readonly units: number
   /** Applies a transaction whose signature is valid. @throws TransactionError, and then nothing has changed. */
   run(transaction: OpenTransaction): void
-  /** Ends the block; nothing more can be run. */
-  finish(seedSignature: Uint8Array): Execution
+  /** Ends the block; nothing more can be run. The state below must stay as it is until the last step. */
+  finish(seedSignature: Uint8Array): Steps<Execution>
 }
 
 export interface BlockStart {
@@ -68,13 +69,15 @@ export function executeBlock(place: Place, { lastCommit, proposer, accepts }: Bl
       units += open.units
       transactions.push({ id: open.transaction.id, accounts: accountsOf(open), fee: fee.burnt + fee.tip })
     },
-    finish(seedSignature) {
+    *finish(seedSignature) {
       endAll(overlay, place, { units, seedSignature })
+      yield
       const changes = overlay.changes()
-      const fault = conservationFault(place.state, changes)
+      yield
+      const fault = yield* conservationInSteps(place.state, changes)
       // A bug in a contract: no block is made or voted for with it, and the node stops.
       assert(fault === undefined, `a block conserves grains: ${fault}`)
-      const tree = updateTree(place.tree, bytesOf(changes))
+      const tree = yield* updateTreeInSteps(place.tree, bytesOf(changes))
       return { changes, tree, stateRoot: hashOf(treeRoot(tree)), transactions, units }
     },
   }

@@ -7,6 +7,7 @@ import { assert } from '../../base/assert.ts'
 import { type AccountId, type Milliseconds, milliseconds } from '../../base/brand.ts'
 import { CHAIN_LIMITS, MEMPOOL_LIMITS } from '../../base/chain-limits.ts'
 import { Writer } from '../../base/codec.ts'
+import type { Steps } from '../../base/steps.ts'
 import type { FastAcceptance } from '../ed25519.ts'
 import type { OpenTransaction } from '../transaction/check.ts'
 import { TransactionError } from '../transaction/contract.ts'
@@ -42,15 +43,22 @@ export interface Produced {
   readonly refused: readonly AccountId[]
 }
 
-/** The next block by the proposer of the round, which the seed signer's key must be of. */
-export function produceBlock(place: Place, request: BlockRequest, ports: BlockPorts): Produced {
+/**
+ * The next block by the proposer of the round, which the seed signer's key must be of. The state of the place must stay as it is
+ * until the last step.
+ */
+export function* produceBlock(place: Place, request: BlockRequest, ports: BlockPorts): Steps<Produced> {
   const { round, lastCommit } = request
   const proposer = place.set.members[place.proposerOf(round)]
   assert(proposer !== undefined, 'a round has a proposer')
   const executor = executeBlock(place, { lastCommit, proposer: proposer.id, accepts: ports.accepts })
   const seedSignature = ports.seedSigner(seedInput(place.networkId, place.height, place.seed))
-  const { taken, refused } = fill(executor, place, { candidates: ports.candidates, bytes: overheadOf(lastCommit) })
-  const execution = executor.finish(seedSignature)
+  yield
+  const { taken, refused } = yield* fill(executor, place, {
+    candidates: ports.candidates,
+    bytes: overheadOf(lastCommit),
+  })
+  const execution = yield* executor.finish(seedSignature)
   const header: Header = {
     ...{ height: place.height, round, seedSignature, proposer: proposer.id },
     timeMs: milliseconds(Math.max(request.timeMs, place.parent.timeMs + 1)),
@@ -63,16 +71,17 @@ export function produceBlock(place: Place, request: BlockRequest, ports: BlockPo
     baseFee: place.baseFee,
     units: execution.units,
   }
+  yield
   const transactions = taken.map(({ transaction }) => encodeTransaction(transaction))
   return { block: { header, lastCommit, transactions }, execution, refused }
 }
 
 /** `bytes`: what the block takes without transactions. */
-function fill(
+function* fill(
   executor: Executor,
   { parameters }: Place,
   { candidates, bytes }: { readonly candidates: BlockPorts['candidates']; readonly bytes: number },
-): { readonly taken: OpenTransaction[]; readonly refused: AccountId[] } {
+): Steps<{ readonly taken: OpenTransaction[]; readonly refused: AccountId[] }> {
   const taken: OpenTransaction[] = []
   const refused: AccountId[] = []
   const unitsMax = Number(parameters.blockUnitsMax)
@@ -91,6 +100,7 @@ function fill(
       refused.push(open.transaction.sender)
     }
     misses = isTaken ? 0 : misses + 1
+    yield
     next = candidates.next(isTaken)
   }
   return { taken, refused }

@@ -7,6 +7,7 @@
 import type { Hash } from '../../base/brand.ts'
 import { CHAIN_LIMITS } from '../../base/chain-limits.ts'
 import { HouseError, messageOf } from '../../base/error.ts'
+import { finish, type Steps } from '../../base/steps.ts'
 import { type BlsSigned, blsVerify } from '../bls.ts'
 import type { ValidatorSet } from '../consensus/validator-set.ts'
 import type { FastAcceptance } from '../ed25519.ts'
@@ -85,10 +86,15 @@ export function checkHeader(
 }
 
 /** Whether the block holds the commit and the transactions that its header names. */
-export function isWhole({ header, lastCommit, transactions }: Block): boolean {
+export function* isWholeInSteps({ header, lastCommit, transactions }: Block): Steps<boolean> {
   if (header.lastCommitHash !== commitHash(lastCommit)) return false
   try {
-    return transactionsRoot(transactions.map((bytes) => decodeTransaction(bytes).id)) === header.transactionsRoot
+    const ids: Hash[] = []
+    for (const bytes of transactions) {
+      ids.push(decodeTransaction(bytes).id)
+      yield
+    }
+    return transactionsRoot(ids) === header.transactionsRoot
   } catch (error) {
     if (error instanceof HouseError) return false
     throw error
@@ -97,13 +103,19 @@ export function isWhole({ header, lastCommit, transactions }: Block): boolean {
 
 /** All checks. The result is what the block does. @throws BlockError with the first code that applies. */
 export function checkBlock(block: Block, place: Place, checks: BlockChecks): Execution {
+  return finish(checkBlockInSteps(block, place, checks))
+}
+
+/** The same in steps. The state of the place must stay as it is until the last one. @throws BlockError. */
+export function* checkBlockInSteps(block: Block, place: Place, checks: BlockChecks): Steps<Execution> {
   const { header, lastCommit } = block
   checkSize(block)
   checkHeader(header, place.parent, place)
   checkPrices(header, place)
   checkLastCommit(block, place, checks)
   checkProposer(header, place, checks)
-  const transactions = openAll(block, place)
+  yield
+  const transactions = yield* openAll(block, place)
   const { accepts } = checks
   const executor = executeBlock(place, { lastCommit, proposer: header.proposer, accepts })
   for (const [index, open] of transactions.entries()) {
@@ -113,8 +125,9 @@ export function checkBlock(block: Block, place: Place, checks: BlockChecks): Exe
       }
       executor.run(open)
     })
+    yield
   }
-  const execution = executor.finish(header.seedSignature)
+  const execution = yield* executor.finish(header.seedSignature)
   if (execution.stateRoot !== header.stateRoot) {
     throw refusal('BLOCK_WRONG_STATE', `The state after block ${header.height} is not the one that it names.`, {
       found: header.stateRoot,
@@ -169,10 +182,11 @@ function checkProposer(header: Header, place: Place, { isCommitted, seedVerifier
 }
 
 /** Decodes, and compares what the header says of the transactions with what they are. */
-function openAll({ header, transactions }: Block, place: Place): OpenTransaction[] {
+function* openAll({ header, transactions }: Block, place: Place): Steps<OpenTransaction[]> {
   const decoded: Transaction[] = []
   for (const [index, bytes] of transactions.entries()) {
     decoded.push(refuseAs(transactionRefusal(index), () => decodeTransaction(bytes)))
+    yield
   }
   if (transactionsRoot(decoded.map(({ id }) => id)) !== header.transactionsRoot) {
     throw refusal('BLOCK_WRONG_TRANSACTIONS', `Block ${header.height} holds other transactions than its header names.`)
@@ -181,6 +195,7 @@ function openAll({ header, transactions }: Block, place: Place): OpenTransaction
   const opened: OpenTransaction[] = []
   for (const [index, transaction] of decoded.entries()) {
     opened.push(refuseAs(transactionRefusal(index), () => openTransaction(transaction, context)))
+    yield
   }
   const units = opened.reduce((sum, open) => sum + open.units, 0)
   if (units === header.units) return opened

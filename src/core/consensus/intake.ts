@@ -99,7 +99,7 @@ function receiveProposal(machine: Machine, from: PeerId | undefined, proposal: P
   }
   journal(machine, { type: 'heard', nowMs: machine.nowMs, message: { type: 'proposal', proposal } })
   relay(machine)
-  if (!state.blocks.has(blockHash)) state.blocks.set(blockHash, { block, verdict: undefined })
+  if (!state.blocks.has(blockHash)) state.blocks.set(blockHash, { block, verdict: undefined, work: 'none' })
   keepProposal(machine, from, proposal)
 }
 

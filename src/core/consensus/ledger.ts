@@ -6,6 +6,7 @@
  */
 import type { Hash, Milliseconds } from '../../base/brand.ts'
 import type { Block, Commit } from '../block/block.ts'
+import type { BlockRequest } from '../block/produce.ts'
 import type { ValidatorSet } from './validator-set.ts'
 
 /** The latest finalized block, and what follows from it. */
@@ -37,16 +38,17 @@ export interface Refusal {
   readonly message: string
 }
 
+/** What takes long: it executes a block. */
+export type LedgerWork =
+  | { readonly type: 'check'; readonly block: Block }
+  | { readonly type: 'propose'; readonly request: BlockRequest }
+
 export interface Ledger {
   head(): Head
   /** Index, in the set of `head().height + 1`, of the proposer of a round at that height. */
   proposer(round: number): number
-  /** A new block on the head by the member that this node is. `timeMs` is the local Unix time. */
-  propose(request: {
-    readonly round: number
-    readonly timeMs: Milliseconds
-    readonly lastCommit: Commit | undefined
-  }): Block
+  /** A new block on the head by the member that this node is. */
+  propose(request: BlockRequest): Block
   /**
    * Full check of a block on the head, execution included; the result is kept for `apply`. undefined: valid. `isCommitted`: a
    * quorum has committed it, so that what those who committed it checked for everybody may be left out: see `BlockChecks`.
@@ -61,4 +63,9 @@ export interface Ledger {
   isWhole(block: Block): boolean
   /** Hash of a header on this network. */
   hashOf(block: Block): Hash
+  /**
+   * Whether `check` or `propose` would answer without the work, because it was done ahead; who has no time for it meanwhile says so
+   * by a false. Left out: they are quick.
+   */
+  isReady?(work: LedgerWork): boolean
 }

@@ -7,9 +7,10 @@ import { assert } from '../../base/assert.ts'
 import { type Hash, type Milliseconds, milliseconds, type PeerId } from '../../base/brand.ts'
 import type { Commit } from '../block/block.ts'
 import { type Entry, encodeEntry } from './journal.ts'
+import type { LedgerWork } from './ledger.ts'
 import { ballotDigest, type Proposal, proposalDigest, type Vote } from './messages.ts'
 import type { ConductCode, Effect, Message, ReplicaPorts, SignRecord, TimerStep } from './replica-port.ts'
-import type { HeightState } from './round-state.ts'
+import type { HeightState, WorkState } from './round-state.ts'
 import type { Rules } from './rules/rules.ts'
 import { raiseTo, type SignPosition, type SignRequest, type SignState } from './sign-guard.ts'
 import type { ValidatorSet } from './validator-set.ts'
@@ -79,6 +80,18 @@ export function wake(machine: Machine, step: TimerStep, round: number): void {
   state.timers.add(key)
   const atMs = milliseconds(nowMs + rules.timeoutMs(state.head.timing, step, round))
   machine.effects.push({ type: 'wake', atMs, height: state.height, round, step })
+}
+
+/**
+ * Whether the ledger may be asked now: the answer is at hand, or work on it was asked for ahead and is over. Otherwise it is asked
+ * for, once. In a replay nothing is put off: what followed from the answer then stands in the journal as our own messages.
+ */
+export function isReady(machine: Machine, item: { work: WorkState }, work: LedgerWork): boolean {
+  const { ledger } = machine.ports
+  if (item.work === 'done' || machine.isReplaying || ledger.isReady?.(work) !== false) return true
+  if (item.work === 'none') machine.effects.push({ type: 'prepare', work })
+  item.work = 'asked'
+  return false
 }
 
 /** The digest of a vote at the present height. */

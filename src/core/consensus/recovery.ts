@@ -155,7 +155,7 @@ function holdOwn(machine: Machine): void {
       countVote(machine, message.vote)
     } else if (!state.blocks.has(message.proposal.blockHash)) {
       const { blockHash, block } = message.proposal
-      state.blocks.set(blockHash, { block: decodeBlock(block), verdict: undefined })
+      state.blocks.set(blockHash, { block: decodeBlock(block), verdict: undefined, work: 'none' })
       keepProposal(machine, undefined, message.proposal)
     }
   }

@@ -7,7 +7,7 @@ import type { Hash, Milliseconds, PeerId } from '../../base/brand.ts'
 import { HouseError } from '../../base/error.ts'
 import type { Block, Commit } from '../block/block.ts'
 import type { SignedBytes } from '../ed25519.ts'
-import type { Ledger } from './ledger.ts'
+import type { Ledger, LedgerWork } from './ledger.ts'
 import type { Proposal, Vote } from './messages.ts'
 import type { SignRequest } from './sign-guard.ts'
 
@@ -44,6 +44,8 @@ export type Input =
       readonly block: Block
       readonly commit: Commit
     })
+  /** What an effect `prepare` asked for is done, as far as it can be. */
+  | (Arrived & { readonly type: 'prepared'; readonly work: LedgerWork })
   /** Somebody else moved the ledger's head: block sync in bulk, or a snapshot. */
   | (Arrived & { readonly type: 'head' })
 
@@ -111,6 +113,11 @@ export type Effect =
     }
   /** Two messages of one validator that contradict each other, for a transaction report-double-sign. */
   | { readonly type: 'evidence'; readonly voter: number; readonly first: Message; readonly second: Message }
+  /**
+   * The replica is about to ask the ledger for what takes long. It goes on without until it gets the input `prepared` with the same
+   * work, however late; it asks for each work once.
+   */
+  | { readonly type: 'prepare'; readonly work: LedgerWork }
   /** More than ⅓ of the stake votes at `height` or above: fetch the blocks below it. */
   | { readonly type: 'behind'; readonly height: number }
 

@@ -11,6 +11,7 @@ import { CONSENSUS_LIMITS } from '../../base/chain-limits.ts'
 import { createEarly } from './early.ts'
 import { receiveFinalized } from './finalized.ts'
 import { receive } from './intake.ts'
+import type { LedgerWork } from './ledger.ts'
 import type { Machine } from './machine.ts'
 import { recover } from './recovery.ts'
 import type { Effect, Input, Lock, Message, ReplicaOptions, ReplicaPorts } from './replica-port.ts'
@@ -18,6 +19,7 @@ import { createHeightState, type HeightState, type Step } from './round-state.ts
 import { decide, enterHeight } from './rules/decide.ts'
 import { precommit } from './rules/precommit.ts'
 import { prevote } from './rules/prevote.ts'
+import { proposeMade } from './rules/propose.ts'
 import { onTimer, skipRounds } from './rules/rounds.ts'
 import { RULES, type Rules } from './rules/rules.ts'
 import { type ConsensusSummary, missingFor, summarize } from './summary.ts'
@@ -110,6 +112,9 @@ function take(machine: Machine, input: Exclude<Input, { type: 'start' }>): void 
     case 'finalized':
       receiveFinalized(machine, input)
       return
+    case 'prepared':
+      notePrepared(machine, input.work)
+      return
     case 'head':
       if (machine.ports.ledger.head().height < machine.state.height) return
       enterHeight(machine, { validators: undefined, commit: machine.ports.ledger.head().commit, proposal: undefined })
@@ -128,6 +133,18 @@ function takeAll(machine: Machine, { from, messages }: Extract<Input, { type: 'c
     receive(machine, from, message)
     const last = machine.effects.at(-1)
     if (last?.type === 'judge' && last.verdict === 'reject') return
+  }
+}
+
+/** The rules that wait for it come back to it; a vote or a block that came meanwhile may have made it useless. */
+function notePrepared(machine: Machine, work: LedgerWork): void {
+  const { state, ports } = machine
+  if (work.type === 'check') {
+    const candidate = state.blocks.get(ports.ledger.hashOf(work.block))
+    if (candidate !== undefined) candidate.work = 'done'
+  } else if (state.making?.request === work.request) {
+    state.making.work = 'done'
+    proposeMade(machine)
   }
 }
 

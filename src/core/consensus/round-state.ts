@@ -8,6 +8,7 @@ import { assert } from '../../base/assert.ts'
 import type { Hash, Milliseconds, PeerId } from '../../base/brand.ts'
 import { CONSENSUS_LIMITS } from '../../base/chain-limits.ts'
 import type { Block } from '../block/block.ts'
+import type { BlockRequest } from '../block/produce.ts'
 import type { Head, Refusal } from './ledger.ts'
 import type { Proposal, Vote, VoteType } from './messages.ts'
 import type { Lock } from './replica-port.ts'
@@ -35,7 +36,11 @@ export interface Round {
 export interface Candidate {
   readonly block: Block
   verdict: { readonly refusal: Refusal | undefined } | undefined
+  work: WorkState
 }
+
+/** Whether the ledger's work on it was asked for ahead, and whether it is done. It is asked for once. */
+export type WorkState = 'none' | 'asked' | 'done'
 
 export interface HeightState {
   readonly head: Head
@@ -49,6 +54,8 @@ export interface HeightState {
   valid: Lock | undefined
   readonly rounds: Map<number, Round>
   readonly blocks: Map<Hash, Candidate>
+  /** The new block that this replica is about to propose, while the ledger makes it. */
+  making: { readonly request: BlockRequest; work: WorkState } | undefined
   /** By voter: its newest round that a verified message came from. */
   readonly newestRounds: number[]
   /** Timers that were set, each once: `round/step`. */
@@ -67,6 +74,7 @@ export function createHeightState(head: Head, publicKey: Uint8Array | undefined)
     valid: undefined,
     rounds: new Map(),
     blocks: new Map(),
+    making: undefined,
     newestRounds: members.map(() => -1),
     timers: new Set(),
   }

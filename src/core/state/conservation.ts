@@ -5,6 +5,7 @@
  * @module
  */
 import type { AccountId } from '../../base/brand.ts'
+import { finish, type Steps } from '../../base/steps.ts'
 import { readAccount } from './accounts.ts'
 import { bondOfKey, readAmount } from './bonds.ts'
 import { readLease } from './leases.ts'
@@ -35,15 +36,24 @@ interface Sums {
  * the changes are for.
  */
 export function conservationFault(before: ReadState, changes: StateChanges): string | undefined {
+  return finish(conservationInSteps(before, changes))
+}
+
+/** The same in steps; `before` must stay as it is until the last one. */
+export function* conservationInSteps(before: ReadState, changes: StateChanges): Steps<string | undefined> {
   const sums: Sums = { held: 0n, made: 0n, stakes: new Map(), owners: new Map(), bonded: 0n }
-  for (const [key, after] of changes) {
+  for (const [at, [key, after]] of changes.entries()) {
     count(sums, key, before.get(key), -1n)
     count(sums, key, after, 1n)
+    if (at % CHANGES_PER_STEP === CHANGES_PER_STEP - 1) yield
   }
   if (sums.held !== sums.made) return `the block made or lost ${sums.held - sums.made} grains`
   if (sums.bonded !== 0n) return `the sum of all bonds is off by ${sums.bonded} grains`
   return unequal('the stake of validator', sums.stakes) ?? unequal('the bonded sum of account', sums.owners)
 }
+
+/** A few microseconds each. */
+const CHANGES_PER_STEP = 256
 
 function count(sums: Sums, key: StateKey, bytes: Uint8Array | undefined, sign: bigint): void {
   if (bytes === undefined) return

@@ -7,6 +7,7 @@
  */
 import { assert } from '../../base/assert.ts'
 import { STATE_LIMITS } from '../../base/chain-limits.ts'
+import { finish, type Steps } from '../../base/steps.ts'
 import {
   buildNode,
   EMPTY_NODE,
@@ -50,10 +51,23 @@ export function emptyTree(pathOf: StateTree['pathOf']): StateTree {
  * `STATE_LIMITS.keyBytesMax` bytes, values `valueBytesMax`: longer ones are a bug of the caller. Bytes are copied.
  */
 export function updateTree(tree: StateTree, changes: Iterable<StateChange>): StateTree {
-  const placed = placeChanges(changes, tree.pathOf)
-  const node = updateNode(tree.node, { placed, pathOf: tree.pathOf }, { depth: 0, start: 0, end: placed.length })
+  return finish(updateTreeInSteps(tree, changes, Number.POSITIVE_INFINITY))
+}
+
+/** The same, at most `keys` keys per step; what it touched is hashed on the way, so that `treeRoot` has little left to do. */
+export function* updateTreeInSteps(
+  tree: StateTree,
+  changes: Iterable<StateChange>,
+  keys: number = KEYS_PER_STEP,
+): Steps<StateTree> {
+  const placed = yield* placeChanges(changes, tree.pathOf, keys)
+  const batch = { placed, pathOf: tree.pathOf }
+  const node = yield* updateNodeInSteps(tree.node, batch, { depth: 0, start: 0, end: placed.length, keys })
   return node === tree.node ? tree : { node, pathOf: tree.pathOf }
 }
+
+/** Hashes of a key, its value and its leaf, and of a dozen nodes above: about a millisecond. */
+const KEYS_PER_STEP = 32
 
 /** The root hash, 32 bytes, spec §2. The first call after an update hashes what the update touched. */
 export function treeRoot(tree: StateTree): Uint8Array {
@@ -107,15 +121,46 @@ interface Range {
   readonly end: number
 }
 
-function placeChanges(changes: Iterable<StateChange>, pathOf: StateTree['pathOf']): Placed[] {
+function* placeChanges(
+  changes: Iterable<StateChange>,
+  pathOf: StateTree['pathOf'],
+  keys: number,
+): Steps<readonly Placed[]> {
   const byPath = new Map<Packed, Placed>()
+  let count = 0
   for (const { key, value } of changes) {
     assert(key.length <= STATE_LIMITS.keyBytesMax, 'a state key is within its limit')
     assert(value === undefined || value.length <= STATE_LIMITS.valueBytesMax, 'a state value is within its limit')
     const path = pack(pathOf(key))
     byPath.set(path, { path, leaf: value === undefined ? undefined : makeLeaf(path, key, value) })
+    if (++count % keys === 0) yield
   }
   return [...byPath.values()].sort((left, right) => (left.path < right.path ? -1 : 1))
+}
+
+/** Down to parts of at most `keys` changes, each of which is one step; above them the same as `updateNode`. */
+function* updateNodeInSteps(node: TreeNode, batch: Batch, range: Range & { readonly keys: number }): Steps<TreeNode> {
+  const { depth, start, end, keys } = range
+  if (end - start <= keys) {
+    const updated = updateNode(node, batch, range)
+    if (Number.isFinite(keys)) nodeHash(updated)
+    if (start < end) yield
+    return updated
+  }
+  const middle = splitAt(batch.placed, depth, start, end)
+  const halves = halvesOf(node, batch, depth)
+  const left = yield* updateNodeInSteps(halves.left, batch, { depth: depth + 1, start, end: middle, keys })
+  const right = yield* updateNodeInSteps(halves.right, batch, { depth: depth + 1, start: middle, end, keys })
+  const isSame = node.type === 'inner' && left === node.left && right === node.right
+  return isSame ? node : joinNodes(left, right)
+}
+
+/** What stands in the two halves of a subtree at `depth`. */
+function halvesOf(node: TreeNode, { pathOf }: Batch, depth: number): { left: TreeNode; right: TreeNode } {
+  if (node.type === 'inner') return node
+  if (node.type === 'empty') return { left: node, right: node }
+  const isRight = bitOf(pack(pathOf(unpack(node.key))), depth) === 1
+  return isRight ? { left: EMPTY_NODE, right: node } : { left: node, right: EMPTY_NODE }
 }
 
 function updateNode(node: TreeNode, batch: Batch, range: Range): TreeNode {

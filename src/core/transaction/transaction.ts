@@ -9,9 +9,12 @@ import { CHAIN_LIMITS } from '../../base/chain-limits.ts'
 import { CodecError, Reader, Writer } from '../../base/codec.ts'
 import { type FastAcceptance, type KeyPair, PUBLIC_KEY_BYTES, SIGNATURE_BYTES, sign, verify } from '../ed25519.ts'
 import { accountOf, hashOf } from '../fields.ts'
-import { taggedHash } from '../hash.ts'
+import { taggedHasher } from '../hash.ts'
 
 export const TRANSACTION_VERSION = 1
+
+const hashId = taggedHasher('dllm/transaction-id')
+const hashSigned = taggedHasher('dllm/transaction')
 
 /** What the sender decides. */
 export interface TransactionDraft {
@@ -75,7 +78,7 @@ export function decodeTransaction(bytes: Uint8Array): Transaction {
   const signedBytes = owned.subarray(0, owned.length - reader.remaining)
   const signature = reader.raw(SIGNATURE_BYTES)
   reader.finish()
-  const id = hashOf(taggedHash('dllm/transaction-id', owned))
+  const id = hashOf(hashId(owned))
   const sender = accountOf(publicKey)
   return {
     ...{ type, nonce, maxFee, tip, body, networkTag, publicKey, signature, sender, id, signedBytes },
@@ -95,7 +98,7 @@ export function networkTagOf(networkId: Hash): number {
 }
 
 function signingDigest(networkId: Hash, unsigned: Uint8Array): Uint8Array {
-  return taggedHash('dllm/transaction', hexToBytes(networkId), unsigned)
+  return hashSigned(hexToBytes(networkId), unsigned)
 }
 
 function encodeUnsigned(networkTag: number, draft: TransactionDraft, publicKey: Uint8Array): Uint8Array {

@@ -11,7 +11,7 @@ import { type Machine, wake } from '../machine.ts'
 import { ConsensusError } from '../replica-port.ts'
 import { createHeightState, proposalWith } from '../round-state.ts'
 import { signaturesFor } from '../vote-set.ts'
-import { refusalOf } from './prevote.ts'
+import { isKnown, refusalOf } from './prevote.ts'
 
 /** Lines 47–54: a block with a quorum of precommits in any round is final. Gives whether it fired. */
 export function decide(machine: Machine): boolean {
@@ -25,7 +25,7 @@ export function decide(machine: Machine): boolean {
     for (const hash of precommits.byBlock.keys()) {
       if (hash === undefined || !rules.decides({ validators, round, hash, rounds: state.rounds })) continue
       const block = state.blocks.get(hash)?.block
-      if (block === undefined) continue
+      if (block === undefined || !isKnown(machine, hash)) continue
       assertValid(machine, hash)
       const signatures = signaturesFor(precommits, validators, hash)
       finalize(machine, block, { height: state.height, round, blockHash: hash, signatures })

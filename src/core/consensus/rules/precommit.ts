@@ -8,7 +8,7 @@ import { countVote } from '../intake.ts'
 import { type Machine, signVote, wake } from '../machine.ts'
 import type { Round } from '../round-state.ts'
 import { tallyFor } from '../vote-set.ts'
-import { refusalOf } from './prevote.ts'
+import { isKnown, refusalOf } from './prevote.ts'
 
 /** Lines 34–46, for the present round. Gives whether it fired. */
 export function precommit(machine: Machine): boolean {
@@ -43,7 +43,7 @@ function lock(machine: Machine, { prevotes }: Round): boolean {
   if (state.valid?.round === state.round) return false
   for (const [hash, tally] of prevotes.byBlock) {
     if (hash === undefined || !rules.locks(state.head.validators, tally)) continue
-    if (refusalOf(machine, hash) !== undefined) continue
+    if (!isKnown(machine, hash) || refusalOf(machine, hash) !== undefined) continue
     const found = { round: state.round, hash }
     state.valid = found
     if (state.step !== 'prevote') return true

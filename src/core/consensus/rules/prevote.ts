@@ -6,7 +6,7 @@
 import type { Hash } from '../../../base/brand.ts'
 import { countVote } from '../intake.ts'
 import type { Refusal } from '../ledger.ts'
-import { judge, type Machine, signVote } from '../machine.ts'
+import { isReady, judge, type Machine, signVote } from '../machine.ts'
 import type { HeldProposal } from '../round-state.ts'
 import { tallyFor } from '../vote-set.ts'
 
@@ -17,6 +17,7 @@ export function prevote(machine: Machine): boolean {
   for (const held of state.rounds.get(state.round)?.proposals ?? []) {
     const { validRound, blockHash } = held.proposal
     if (validRound !== undefined && !isProven(machine, blockHash, validRound)) continue
+    if (!isKnown(machine, blockHash)) return false
     castPrevote(machine, accepts(machine, held) ? blockHash : undefined)
     return true
   }
@@ -29,6 +30,13 @@ export function castPrevote(machine: Machine, blockHash: Hash | undefined): void
   state.step = 'prevote'
   const vote = signVote(machine, { type: 'prevote', height: state.height, round: state.round, blockHash })
   if (vote !== undefined) countVote(machine, vote)
+}
+
+/** Whether the ledger's verdict on a held block can be had now; if not it will be, and the rules come back here. */
+export function isKnown(machine: Machine, hash: Hash): boolean {
+  const candidate = machine.state.blocks.get(hash)
+  if (candidate === undefined || candidate.verdict !== undefined) return true
+  return isReady(machine, candidate, { type: 'check', block: candidate.block })
 }
 
 /** The ledger's verdict on a held block, asked for once. */

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { type CatchUp, startCatchUp } from '../../../../src/app/node/catch-up.ts'
 import type { ConsensusDriver, NewInput } from '../../../../src/app/node/consensus-driver.ts'
 import { encodeConsensusMessage } from '../../../../src/app/node/topics.ts'
+import { AT_ONCE } from '../../../../src/app/turns.ts'
 import { hash, type PeerId, peerId } from '../../../../src/base/brand.ts'
 import type { Chain } from '../../../../src/core/chain.ts'
 import { decodeQuestion, encodeAnswer } from '../../../../src/net/protocols/chain.ts'
@@ -59,7 +60,7 @@ function run({ peers, silent = [], waiting = [], missing = [], verdict = 'accept
     judge: (_peer: PeerId, conduct: PeerConduct) => void judged.push(conduct),
   } as unknown as Wire
   const catchUp = startCatchUp({
-    ...{ wire, clock, log: { write: () => undefined } },
+    ...{ wire, clock, turns: AT_ONCE, log: { write: () => undefined } },
     chain: { networkId: NETWORK_ID, header: { height: 0 } } as unknown as Chain,
     driver: {
       take: async (input: NewInput) => {

@@ -82,7 +82,10 @@ describe('a node store', () => {
     for (const height of [1, 2, 3]) {
       await store.save(finalBlock(height, { transactions: [{ id: id(100 + height), accounts: [ALICE] }] }))
     }
-    const pruned = await store.prune(3, (block) => [{ id: id(100 + block[0]!), accounts: [ALICE] }])
+    const pruned = await store.prune(3, function* (block) {
+      yield
+      return [{ id: id(100 + block[0]!), accounts: [ALICE] }]
+    })
     expect(pruned).toBe(2)
     expect(await store.block(2)).toBeUndefined()
     expect(await store.placeOf(id(102))).toBeUndefined()

@@ -3,7 +3,16 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { AssertionError } from '../../../../src/base/assert.ts'
 import { STATE_LIMITS } from '../../../../src/base/chain-limits.ts'
-import { EMPTY_TREE, emptyTree, treeEntries, treeRoot, treeValue, updateTree } from '../../../../src/core/state/tree.ts'
+import { finish } from '../../../../src/base/steps.ts'
+import {
+  EMPTY_TREE,
+  emptyTree,
+  treeEntries,
+  treeRoot,
+  treeValue,
+  updateTree,
+  updateTreeInSteps,
+} from '../../../../src/core/state/tree.ts'
 import { nodeHash } from '../../../../src/core/state/tree-node.ts'
 import { pack, unpack } from '../../../../src/core/state/tree-packed.ts'
 import { referencePath, referenceRoot } from './tree-reference.ts'
@@ -21,6 +30,20 @@ describe.each(ways)('with %s', (_name, empty, pathOf) => {
         const root = hex(referenceRoot(applied(batches.flat()), pathOf))
         expect(hex(treeRoot(stepwise))).toBe(root)
         expect(hex(treeRoot(treeOf(batches.flat(), empty)))).toBe(root)
+      }),
+    )
+  })
+
+  test('in steps of any size an update gives the tree that it gives at once', () => {
+    fc.assert(
+      fc.property(entries, changes, fc.integer({ min: 1, max: 40 }), (list, batch, size) => {
+        const before = treeOf(list, empty)
+        const atOnce = updateTree(before, batch)
+        const inSteps = finish(updateTreeInSteps(before, batch, size))
+        expect(hex(treeRoot(inSteps))).toBe(hex(treeRoot(atOnce)))
+        // Both are hashed now: node by node the same.
+        expect(inSteps).toEqual(atOnce)
+        expect(inSteps === before).toBe(atOnce === before)
       }),
     )
   })
