@@ -97,7 +97,7 @@ describe('what is sent', () => {
     ])
     const unbonded = await send(3, unbondCall({ amount: '4', validator: addressOf(0) }, caller, '4'))
     const paid = BigInt(bonded.view.fee!) + BigInt(unbonded.view.fee!)
-    await one.reached(unbonded.view.height! + 4)
+    await one.reached(unbonded.view.height! + 30)
     const { balance, bonds, unbondings } = await one.chain.account(idOf(3))
     // Rewards of an epoch may have come on top of the bond.
     expect(BigInt(balance)).toBeGreaterThanOrEqual(14n * DLLM - paid)
