@@ -19,6 +19,8 @@ export const HOME_VERSION = '1'
 
 const VERSION_FILE = 'version'
 const TEMPORARY_PREFIX = '.tmp-'
+/** Whoever is told to put a network's file there may do so before the program ran for the first time. */
+const NETWORKS = 'networks'
 /** Pid, thread, number. */
 const TEMPORARY_NAME = /^\.tmp-([1-9]\d{0,9})-(\d{1,9})-(\d{1,15})$/
 const FOLDER_MODE = 0o700
@@ -200,7 +202,7 @@ async function checkVersion(path: string): Promise<void> {
       { details: { path, found, expected: HOME_VERSION } },
     )
   }
-  const strangers = (await readdir(path)).filter((name) => !name.startsWith(TEMPORARY_PREFIX))
+  const strangers = (await readdir(path)).filter((name) => !name.startsWith(TEMPORARY_PREFIX) && name !== NETWORKS)
   // Another process may have made the folder ready between the two reads.
   if (strangers.includes(VERSION_FILE)) return checkVersion(path)
   if (strangers.length > 0) {

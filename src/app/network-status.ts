@@ -101,8 +101,9 @@ async function findRing(
   const { network, group } = await withLocalPeers(home, query.network, model.manifest.name)
   const client = await createClient(network, ports)
   try {
-    const asked = await client.directory.refresh(signal)
     const { stages, expectedStepMs } = await client.routes.findRoute(model.hash, signal)
+    // Afterwards: until then only those to begin with are known, and not those they tell of.
+    const asked = await client.directory.refresh(signal)
     const views = stages.map((place, index) =>
       stageStatus({ ...place, index }, { client, model, asked, group, signal }),
     )

@@ -1,7 +1,7 @@
 /** `dllm status` as people and scripts run it. */
-import { readFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterAll, expect, test } from 'vitest'
+import { afterAll, expect, test, vi } from 'vitest'
 import { createDllm } from './dllm.ts'
 
 const dllm = createDllm()
@@ -66,6 +66,30 @@ test('shows the chain where no ring covers the model, and says why there is none
   expect(stdout).toMatch(/local-genesis-1\s+ended\..*\n(?:.*\n)*\nChain +block /)
   for (const line of stdout.split('\n')) expect(line.length).toBeLessThanOrEqual(80)
   expect(await dllm.json(['status'])).toMatchObject({ stages: [], noRing: { code: 'DEVNET_NOT_RUNNING' } })
+})
+
+test('counts the work of miners that only others tell of', async () => {
+  const put = (bootstrap: readonly string[]) => {
+    mkdirSync(join(dllm.home, 'networks'), { recursive: true })
+    writeFileSync(join(dllm.home, 'networks/home.json'), JSON.stringify({ id: 'home', bootstrap }))
+  }
+  const mine = (segments: string) => {
+    const place = ['--network', 'home', '--name', `part-${segments}`, '--listen', '/ip4/127.0.0.1/tcp/0']
+    return dllm.start(['mine', '--segments', segments, '--threads', '1', ...place])
+  }
+  put([])
+  const first = mine('1-3')
+  put(/\/ip4\/127\S+/.exec(await first.printed(/Listening on \S+\n/))!)
+  const second = mine('4-6')
+  await second.printed(/Listening on \S+\n/)
+  const chat = ['chat', 'one two', '--max-tokens', '5', '--network', 'home']
+  await vi.waitUntil(async () => (await dllm.run(chat)).code === 0, { timeout: 30_000 })
+  const { stdout } = await dllm.run(['status', '--network', 'home'])
+  for (const miner of [first, second]) miner.child.kill('SIGTERM')
+  await Promise.all([first.ended, second.ended])
+  expect(stdout).toMatch(/\n1 .* 1-3 .* 5 .*\n2 .* 4-6 .* 5 .*\n/)
+  expect(stdout.replace(/\s+/g, ' ')).toContain('Chain The network home has no chain')
+  for (const line of stdout.split('\n')) expect(line.length).toBeLessThanOrEqual(80)
 })
 
 interface Group {

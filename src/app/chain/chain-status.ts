@@ -6,7 +6,7 @@
 import { HouseError } from '../../base/error.ts'
 import type { HeadView, NodeStatusView } from './chain-access.ts'
 import { type ChainToOpen, openChain } from './open-chain.ts'
-import { ageText, count, labelled, timeText } from './text-parts.ts'
+import { ageText, count, labelled, timeText, wrapped } from './text-parts.ts'
 
 /** The newest block and, where a full node on this machine told it, that node; or why there is none. */
 export type ChainStatus =
@@ -35,7 +35,7 @@ const QUIET_MS = 10_000
 
 /** `nowMs`: Unix time. */
 export function chainStatusText(status: ChainStatus, nowMs: number): string {
-  if (status.type === 'none') return `Chain       ${status.message}\n`
+  if (status.type === 'none') return `Chain       ${wrapped(status.message, 12)}\n`
   const { head, node } = status
   const isQuiet = nowMs - head.timeMs > QUIET_MS && head.height > 0
   const since = isQuiet ? [['', `no block has become final since ${timeText(head.timeMs)}`] as const] : []
@@ -52,7 +52,7 @@ export function chainStatusText(status: ChainStatus, nowMs: number): string {
 
 /** The chain in one line, below a trace. */
 export function chainLine(status: ChainStatus, nowMs: number): string {
-  if (status.type === 'none') return `Chain     ${status.message}`
+  if (status.type === 'none') return `Chain     ${wrapped(status.message, 10)}`
   const { height, validators, timeMs, source } = status.head
   const known = source === 'node' ? 'the full node on this machine' : 'a light client'
   return `Chain     block ${height}, ${ageText(timeMs, nowMs)}, ${count(validators, 'validator')}, known from ${known}`

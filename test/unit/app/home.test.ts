@@ -57,6 +57,13 @@ describe('openHome', () => {
     expect(readdirSync(path)).toEqual(['version'])
   })
 
+  test('takes over a folder in which somebody has put the file of a network', async () => {
+    const path = join(root, 'prepared')
+    mkdirSync(join(path, 'networks'), { recursive: true })
+    await openHome({ path })
+    expect(readdirSync(path).sort()).toEqual(['networks', 'version'])
+  })
+
   test('refuses a folder with the files of others and writes nothing into it', async () => {
     const path = join(root, 'photos')
     mkdirSync(path)
