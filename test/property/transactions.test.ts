@@ -29,6 +29,9 @@ const registrations = people.map((one) => ({
   ...proveValidatorKeys({ networkId, owner: one.id }, one.consensus, one.seedSecret),
 }))
 
+/** The first contract of the market. */
+const MARKET_FROM = 8
+
 const who = fc.integer({ min: 0, max: people.length - 1 })
 const amount = fc.oneof(
   fc.bigInt({ min: 0n, max: 40n * DLLM }),
@@ -140,8 +143,9 @@ test('any story keeps the state sound, and its refusals change nothing', { timeo
     }),
     { numRuns: 40, seed: 3, endOnFailure: true },
   )
-  // The stories must reach every contract, or the property says little.
-  for (const { type } of CONTRACTS) expect(outcomes.get(`accepted ${type}`) ?? 0, `type ${type}`).toBeGreaterThan(0)
+  // The stories must reach every contract of the chain's own, or the property says little; the market's have stories of theirs.
+  for (const { type } of CONTRACTS.filter((contract) => contract.type < MARKET_FROM))
+    expect(outcomes.get(`accepted ${type}`) ?? 0, `type ${type}`).toBeGreaterThan(0)
   expect([...outcomes.keys()].filter((code) => !code.startsWith('accepted')).length).toBeGreaterThan(15)
 })
 
