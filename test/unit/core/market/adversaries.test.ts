@@ -205,9 +205,10 @@ describe('a self-dealing pair', () => {
   )
 
   test('buys power for more than the tips that power brings, under the condition of the spec', () => {
-    const { treasuryShare, stakerShare, workSubsidy, stakeWeight } = INITIAL_PARAMETERS
-    const perCu = Number(treasuryShare + stakerShare - workSubsidy) / 1_000
-    expect(perCu).toBeCloseTo(0.11)
+    const { treasuryShare, stakerShare, workSubsidy, auditFee, auditShareNew, stakeWeight } = INITIAL_PARAMETERS
+    const fees = (auditFee * auditShareNew) / 1_000n
+    const perCu = Number(treasuryShare + stakerShare - workSubsidy - fees) / 1_000
+    expect(perCu).toBeCloseTo(0.08)
     for (const members of [4, 12]) {
       const set = setOf(members)
       for (const others of [1e3, 1e6]) {
