@@ -9,7 +9,7 @@ import { type Finding, failed } from './finding.ts'
 import { checkBandwidth, checkMemory, checkProcessor } from './machine.ts'
 import { checkListen, checkLoopback, checkMulticast } from './network.ts'
 import { checkClock, checkEngine, checkNode, checkOpenFiles, checkWasm } from './runtime.ts'
-import { checkDisk, checkHome, checkModels } from './storage.ts'
+import { checkDisk, checkHome, checkModels, checkNetworks } from './storage.ts'
 
 export interface DoctorOptions {
   readonly homePath: string
@@ -40,7 +40,8 @@ function homeChecks(home: Home): Check[] {
   const settings = async () => (await loadConfig({ home, env: process.env })).settings
   return [
     ['disk', 'The check of the disk', () => checkDisk(home)],
-    ['models', 'The check of the models', () => checkModels(home)],
+    ['models', 'The check of the models', async () => checkModels(home, (await settings()).model)],
+    ['networks', 'The check of the networks', async () => checkNetworks(home, (await settings()).network)],
     ['processor', 'The check of the processor', async () => checkProcessor((await settings()).threads)],
     ['network.listen', 'The check of the listening address', async () => checkListen((await settings()).listen)],
   ]

@@ -1,11 +1,13 @@
 /**
- * Doctor's checks of the data folder: can it be opened and written, is it private, is there room, which models are there.
+ * Doctor's checks of the data folder: can it be opened and written, is it private, is there room, which models and networks
+ * are there.
  * @module
  */
 import { rm, stat, statfs } from 'node:fs/promises'
 import { messageOf } from '../../base/error.ts'
 import { type Home, openHome, writeFileAtomic } from '../home.ts'
 import { openModelStore } from '../model-store.ts'
+import { listNetworks } from '../networks.ts'
 import { formatBytes } from '../table.ts'
 import { type Finding, fail, ok, warn } from './finding.ts'
 
@@ -48,7 +50,8 @@ export async function checkDisk(home: Home): Promise<Finding> {
   return (freeBytes < FREE_BYTES_FAIL ? fail : warn)('disk', summary, advice, { freeBytes })
 }
 
-export function checkModels(home: Home): Finding {
+/** `selected`: what the settings name. */
+export function checkModels(home: Home, selected: string): Finding {
   const store = openModelStore({ home: home.path })
   const names = store.list().map(({ manifest }) => manifest.name)
   const [broken] = store.broken()
@@ -57,6 +60,10 @@ export function checkModels(home: Home): Finding {
     const advice = `Import it again, or remove its folder. ${messageOf(broken.error)}`
     return warn('models', `The model ${broken.name} cannot be used.`, advice, values)
   }
+  if (names.length > 0 && !names.includes(selected)) {
+    const advice = 'Import it with `dllm model import`, or go back with `dllm config set model --default`.'
+    return warn('models', `The setting "model" names ${selected}, which is not on this machine.`, advice, values)
+  }
   if (names.length > 0) return ok('models', `Models on this machine: ${names.join(', ')}.`, values)
   return fail(
     'models',
@@ -64,4 +71,16 @@ export function checkModels(home: Home): Finding {
     'Reinstall dllm, or import one: `dllm model import`.',
     values,
   )
+}
+
+/** `selected`: what the settings name. */
+export async function checkNetworks(home: Home, selected: string): Promise<Finding> {
+  const { networks, damaged } = await listNetworks(home)
+  const names = networks.map(({ id }) => id)
+  const values = { networks: names.join(','), damaged: damaged.map(({ name }) => name).join(','), selected }
+  const [first] = damaged
+  if (first !== undefined) return warn('networks', `The network ${first.name} cannot be used.`, first.message, values)
+  if (names.includes(selected)) return ok('networks', `Networks known here: ${names.join(', ')}.`, values)
+  const advice = `Put its file into ${home.file('networks')}, or go back with \`dllm config set network --default\`.`
+  return warn('networks', `The setting "network" names ${selected}, which is not known here.`, advice, values)
 }

@@ -10,7 +10,9 @@ import { checkProcessor } from '../../../src/app/doctor/machine.ts'
 import { checkListen } from '../../../src/app/doctor/network.ts'
 import { READ_STRIDE_BYTES, readKernel } from '../../../src/app/doctor/read-kernel.ts'
 import { checkClock, checkNode } from '../../../src/app/doctor/runtime.ts'
+import { checkModels, checkNetworks } from '../../../src/app/doctor/storage.ts'
 import { webAssembly } from '../../../src/app/doctor/webassembly.ts'
+import { openHome } from '../../../src/app/home.ts'
 import { milliseconds } from '../../../src/base/brand.ts'
 import { realClock } from '../../contract/real-clock.ts'
 
@@ -35,7 +37,7 @@ describe('doctor', () => {
   test('finds what this machine has, and says what to do about everything that is not in order', async () => {
     const findings = await examine(join(root, 'home'))
     expect([...findings.keys()].sort()).toEqual(
-      ['clock', 'disk', 'engine', 'home', 'memory', 'memory.bandwidth', 'models', 'network.listen']
+      ['clock', 'disk', 'engine', 'home', 'memory', 'memory.bandwidth', 'models', 'networks', 'network.listen']
         .concat(['network.loopback', 'network.mdns', 'node', 'openFiles', 'processor', 'wasm'])
         .sort(),
     )
@@ -51,6 +53,20 @@ describe('doctor', () => {
     expect(findings.get('home')).toMatchObject({ status: 'fail', advice: expect.stringContaining('not a folder') })
     expect(findings.has('disk')).toBe(false)
     expect(findings.has('engine')).toBe(true)
+  })
+
+  test('says which settings name what is not there, and which network file is damaged', async () => {
+    const home = await openHome({ path: join(root, 'astray') })
+    expect(checkModels(home, 'nope')).toMatchObject({ status: 'warn', advice: expect.stringContaining('--default') })
+    expect(checkModels(home, 'genesis')).toMatchObject({ status: 'ok' })
+    expect(await checkNetworks(home, 'moon')).toMatchObject({
+      ...{ status: 'warn', summary: expect.stringContaining('moon'), advice: expect.stringContaining('--default') },
+    })
+    await home.folder('networks')
+    writeFileSync(home.file('networks', 'cut.json'), '{')
+    expect(await checkNetworks(home, 'local')).toMatchObject({
+      ...{ status: 'warn', summary: 'The network cut cannot be used.', advice: expect.stringContaining('cut.json') },
+    })
   })
 
   test.each([
