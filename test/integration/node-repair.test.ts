@@ -25,7 +25,7 @@ const BLOCKS = 40
 
 const genesis: Genesis = {
   ...{ name: 'repair', kind: 'local', timeMs: milliseconds(Date.now() - 60_000) },
-  parameters: { ...INITIAL_PARAMETERS, commitMs: 10n, epochBlocks: 10n },
+  parameters: { ...INITIAL_PARAMETERS, commitMs: 10n, epochBlocks: 10n, baseFeeMin: 1n },
   accounts: [{ id: owner.id, balance: 1_000n * DLLM }],
   validators: [genesisValidator(owner, 'owner', 100n * DLLM)],
   models: [],
