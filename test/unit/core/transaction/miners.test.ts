@@ -1,202 +1,34 @@
-/** Models, miners and placements: what each contract changes when accepted, and by which code each refusal is known. */
+/** Miners, their deposits and placements: what each contract changes when accepted, and by which code each refusal is known. */
 import { describe, expect, test } from 'vitest'
-import { type AccountId, type Hash, hash } from '../../../../src/base/brand.ts'
+import { type AccountId, hash } from '../../../../src/base/brand.ts'
 import { MARKET_LIMITS } from '../../../../src/base/chain-limits.ts'
-import { keyPairFromSecret } from '../../../../src/core/ed25519.ts'
 import { provePeerKey } from '../../../../src/core/peer-key-proof.ts'
 import { getAccount } from '../../../../src/core/state/accounts.ts'
-import { conservationFault } from '../../../../src/core/state/conservation.ts'
-import { stateFaults } from '../../../../src/core/state/invariants.ts'
 import { getMiner, newMiner, operatorOfPeerKey, putMiner } from '../../../../src/core/state/miners.ts'
-import { getModel, modelHashes, putModel } from '../../../../src/core/state/models.ts'
-import {
-  getPlacement,
-  type PlacementRecord,
-  placementIds,
-  putPlacement,
-} from '../../../../src/core/state/placements.ts'
-import { createStateStore, type Overlay, overlayOn } from '../../../../src/core/state/state.ts'
-import { applyTransaction, checkTransaction, type TransactionContext } from '../../../../src/core/transaction/check.ts'
+import { getPlacement, placementIds, putPlacement } from '../../../../src/core/state/placements.ts'
 import type { Place } from '../../../../src/core/transaction/place.ts'
-import type { RegisterMiner } from '../../../../src/core/transaction/register-miner.ts'
-import type { RegisterModel } from '../../../../src/core/transaction/register-model.ts'
-import { DLLM, type Person, person, signedCall, testGenesis, testNetwork } from '../../../chain-accounts.ts'
+import { DLLM } from '../../../chain-accounts.ts'
 import { closeLot, lotsOf, openLot } from '../../../hand-lots.ts'
-
-const [ben, cleo, dan] = [2, 3, 4].map(person) as [Person, Person, Person]
-const network = testNetwork(
-  testGenesis({
-    modelDeposit: 10n * DLLM,
-    minerDepositMin: 2n * DLLM,
-    placementBlocks: 50n,
-    priceMin: 2n,
-    priceMax: 90n,
-  }),
-)
-const HEIGHT = network.context.height
-const MODEL = hash('a1'.repeat(32))
-let state: Overlay
-
-interface Step {
-  readonly type: number
-  readonly body: unknown
-  readonly by?: Person
-  readonly at?: Partial<TransactionContext>
-}
-
-/** Carries out a call at the sender's nonce. */
-function apply({ type, body, by = cleo, at = {} }: Step): void {
-  const context = { ...network.context, ...at }
-  const nonce = getAccount(state, by.id).nonce
-  const call = signedCall(network.networkId, by, { type, body, nonce })
-  applyTransaction(checkTransaction(call, state, context), state, context)
-}
-
-/** As `apply`; sums must agree afterwards, and the whole state be sound. */
-function run(step: Step): void {
-  apply(step)
-  expect(conservationFault(network.state, state.changes())).toBeUndefined()
-  expect(stateFaults(createStateStore([...network.state.entries('' as never), ...state.changes()]))).toEqual([])
-}
-
-function refuses(step: Step, code: string): void {
-  const before = state.changes()
-  expect(() => apply(step)).toThrow(expect.objectContaining({ code }))
-  expect(state.changes()).toEqual(before)
-}
-
-const segments = [1, 2, 3].map((number) => ({ linear: BigInt(number) * 1_000_000n, attention: 384n }))
-const aModel: RegisterModel = { model: MODEL, name: 'example-1', context: 512, price: 5n, segments }
-const model = (change: Partial<RegisterModel> = {}): Step => ({ type: 8, body: { ...aModel, ...change } })
-const retire = (of: Hash = MODEL): Step => ({ type: 9, body: { model: of } })
-const peerOf = (number: number) => keyPairFromSecret(new Uint8Array(32).fill(200 + number))
-const miner = (change: Partial<RegisterMiner> = {}, operator: Person = cleo, peer = 1): Step => {
-  const proof = provePeerKey({ networkId: network.networkId, operator: operator.id }, peerOf(peer))
-  const body = { payout: operator.id, device: 'cpu', deposit: 5n * DLLM, ...proof, ...change }
-  return { type: 10, body, by: operator }
-}
-const withdraw = (amount: bigint): Step => ({ type: 11, body: { amount } })
-const aPlace: Place = { model: MODEL, first: 0, end: 2, slots: 3, bid: 4n, until: HEIGHT + 50, incarnation: 7n }
-const place = (change: Partial<Place> = {}): Step => ({ type: 12, body: { ...aPlace, ...change } })
-
-let lots = 0
-
-/** Opens lots of cleo, with so many grains locked for each. */
-function open(count: number, task = 0n): void {
-  for (let index = 0; index < count; index++) openLot(state, { model: MODEL, operator: cleo.id, task }, ++lots)
-}
-
-/** Closes lots of cleo. */
-function close(count: number): void {
-  for (const id of lotsOf(state, cleo.id).slice(0, count)) closeLot(state, id)
-}
-
-function begin(...steps: readonly Step[]): void {
-  state = overlayOn(network.state)
-  for (const step of steps) run(step)
-}
-
-describe('register-model', () => {
-  test('locks the deposit', () => {
-    begin(model())
-    const { model: _, ...claim } = aModel
-    expect(getModel(state, MODEL)).toEqual({ ...claim, publisher: cleo.id, deposit: 10n * DLLM, status: 'active' })
-    expect(getAccount(state, cleo.id).balance).toBe(990n * DLLM - 200n * 12n)
-  })
-
-  const many = (count: number) => Array.from({ length: count }, () => segments[0]!)
-  /** At the end of the context: 2³² CU in all. */
-  const most = { linear: 2n ** 32n * 1_000_000n - 384n * 512n, attention: 384n }
-  test.each<[string, Partial<RegisterModel>, string]>([
-    ['without a name', { name: '' }, 'BAD_NAME'],
-    ['with a name that is a path', { name: '../a' }, 'BAD_NAME'],
-    ['with a space in its name', { name: 'a b' }, 'BAD_NAME'],
-    ['without positions', { context: 0 }, 'BAD_CONTEXT'],
-    ['without segments', { segments: [] }, 'BAD_SEGMENTS'],
-    ['with a segment that works nothing', { segments: [{ linear: 0n, attention: 9n }] }, 'BAD_SEGMENTS'],
-    ['with rows that are too dear', { segments: [{ ...most, linear: most.linear + 1n }] }, 'BAD_SEGMENTS'],
-    ['with two segments that are too dear together', { segments: [most, segments[0]!] }, 'BAD_SEGMENTS'],
-    ['below the lowest price', { price: 1n }, 'PRICE_OUT_OF_BOUNDS'],
-    ['above the highest price', { price: 91n }, 'PRICE_OUT_OF_BOUNDS'],
-  ])('%s is refused', (_case, change, code) => {
-    begin()
-    refuses(model(change), code)
-  })
-
-  test('has as many segments as can be, and not one more', () => {
-    begin(model({ segments: many(MARKET_LIMITS.segmentsMax) }))
-    refuses(model({ segments: many(MARKET_LIMITS.segmentsMax + 1) }), 'BAD_BODY')
-    begin(model({ segments: [most] }))
-  })
-
-  test('without the deposit is refused', () => {
-    begin()
-    refuses({ ...model(), by: person(5) }, 'INSUFFICIENT_FUNDS')
-    refuses(
-      { ...model(), at: { parameters: { ...network.context.parameters, modelDeposit: 1_000n * DLLM } } },
-      'INSUFFICIENT_FUNDS',
-    )
-  })
-
-  test('a second time is refused while it is active, or lots of it are open', () => {
-    begin(model(), miner(), place())
-    refuses({ ...model(), by: dan }, 'MODEL_EXISTS')
-    open(1)
-    run(retire())
-    refuses({ ...model(), by: dan }, 'MODEL_EXISTS')
-    close(1)
-    run({ ...model({ name: 'again' }), by: dan })
-    expect(getModel(state, MODEL)).toMatchObject({ name: 'again', publisher: dan.id, status: 'active' })
-  })
-
-  test('beyond the last place is refused; who is retired without open lots makes room', () => {
-    begin()
-    const numbered = (number: number) => hash(number.toString(16).padStart(64, '0'))
-    const { model: _, ...claim } = aModel
-    const record = { ...claim, publisher: dan.id, deposit: 0n, status: 'active' as const }
-    for (let number = 0; number < MARKET_LIMITS.modelsMax; number++) putModel(state, numbered(number), record)
-    refuses(model(), 'MODELS_FULL')
-    for (const number of [3, 8]) putModel(state, numbered(number), { ...record, status: 'retired' })
-    run(miner({}, ben))
-    const ended: PlacementRecord = { first: 0, end: 1, slots: 0, used: 1, bid: 0n, until: 1, incarnation: 0n }
-    putPlacement(state, { model: numbered(3), operator: ben.id }, { ...ended, slots: 1, used: 0 })
-    openLot(state, { model: numbered(3), operator: ben.id }, 1)
-    putPlacement(state, { model: numbered(3), operator: ben.id }, ended)
-    run(model())
-    expect([...modelHashes(state)]).toHaveLength(MARKET_LIMITS.modelsMax)
-    expect([getModel(state, numbered(3))?.status, getModel(state, numbered(8))]).toEqual(['retired', undefined])
-    refuses(model({ model: hash('ff'.repeat(32)) }), 'MODELS_FULL')
-  })
-})
-
-describe('retire-model', () => {
-  test('returns the deposit; without open lots nothing stays of it', () => {
-    begin(model(), miner(), place())
-    const { balance } = getAccount(state, cleo.id)
-    run(retire())
-    expect(getAccount(state, cleo.id).balance).toBe(balance + 10n * DLLM - 20n * 12n)
-    expect([getModel(state, MODEL), [...placementIds(state)]]).toEqual([undefined, []])
-  })
-
-  test('ends placements; those with open lots stay until these close', () => {
-    begin(model(), miner(), place(), miner({}, dan, 2), { ...place(), by: dan })
-    open(2)
-    run(retire())
-    expect(getModel(state, MODEL)).toMatchObject({ status: 'retired', deposit: 0n })
-    expect([...placementIds(state)]).toEqual([{ model: MODEL, operator: cleo.id }])
-    expect(getPlacement(state, { model: MODEL, operator: cleo.id })).toMatchObject({ slots: 0, used: 2 })
-    refuses(retire(), 'MODEL_RETIRED')
-    refuses(place(), 'MODEL_RETIRED')
-    close(2)
-    expect([...placementIds(state)]).toEqual([])
-  })
-
-  test('is for the publisher alone', () => {
-    begin(model())
-    refuses({ ...retire(), by: dan }, 'NOT_THE_PUBLISHER')
-    refuses(retire(hash('00'.repeat(32))), 'NO_SUCH_MODEL')
-  })
-})
+import {
+  aPlace,
+  begin,
+  cleo,
+  close,
+  dan,
+  HEIGHT,
+  MODEL,
+  miner,
+  model,
+  network,
+  open,
+  peerOf,
+  place,
+  refuses,
+  run,
+  type Step,
+  state,
+  withdraw,
+} from './registry-world.ts'
 
 describe('register-miner', () => {
   test('makes a miner with a deposit and a peer', () => {
