@@ -14,7 +14,7 @@ import { getModel, modelHashes, putModel } from '../state/models.ts'
 import { isLive, type PlacementRecord, placements } from '../state/placements.ts'
 import type { ReadState, WriteState } from '../state/state.ts'
 import { drawAudits, endAudits } from './audits.ts'
-import { nextPrice, utilisation } from './price.ts'
+import { bidWithin, nextPrice, utilisation } from './price.ts'
 import { awaitAudits, closeLease, type Settlement, settleLease } from './settle.ts'
 
 export interface MarketBlockEnd {
@@ -78,7 +78,8 @@ function phaseOf(model: Hash): number {
 function stepPrice(state: WriteState, model: Hash, at: Pick<MarketBlockEnd, 'height' | 'parameters'>): void {
   const record = getModel(state, model)
   if (record?.status !== 'active') return
-  const use = utilisation(livePlacements(state, model, at.height), record.segments.length)
+  const live = livePlacements(state, model, at.height)
+  const use = utilisation(live, record.segments.length, bidWithin(record.price, at.parameters))
   const price = nextPrice(record.price, use, at.parameters)
   if (price !== record.price) putModel(state, model, { ...record, price })
 }

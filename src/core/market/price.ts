@@ -13,6 +13,8 @@ export interface PlacementUse {
   readonly slots: number
   /** May be above `slots` after those were lowered. */
   readonly used: number
+  /** Grains per CU. */
+  readonly bid: bigint
 }
 
 /** Slots that cover a segment, and how many of them have a lease. */
@@ -22,23 +24,38 @@ export interface Utilisation {
 }
 
 const PER_MILLE = 1_000n
+const FULL: Utilisation = { used: 1, slots: 1 }
 
-/** The use at the scarcest of `segments` segments, the lower one of two alike; undefined when no slot covers some segment. */
-export function utilisation(placements: Iterable<PlacementUse>, segments: number): Utilisation | undefined {
-  const uses = Array.from({ length: segments }, () => ({ used: 0, slots: 0 }))
-  for (const { first, end, slots, used } of placements) {
+/**
+ * The use at the scarcest of `segments` segments, the lower one of two alike. Slots whose bid is above `bidMax` are no offer at this price:
+ * they count only while they are used, and a segment with no others is full. undefined when no slot covers some segment.
+ */
+export function utilisation(
+  placements: Iterable<PlacementUse>,
+  segments: number,
+  bidMax: bigint,
+): Utilisation | undefined {
+  const uses = Array.from({ length: segments }, () => ({ used: 0, slots: 0, isServed: false }))
+  for (const { first, end, slots, used, bid } of placements) {
     for (const use of uses.slice(first, end)) {
-      use.slots += slots
+      use.slots += bid <= bidMax ? slots : Math.min(used, slots)
       use.used += used
+      if (slots > 0) use.isServed = true
     }
   }
-  let scarcest = uses[0]
-  for (const use of uses) {
-    if (scarcest === undefined || use.slots === 0) return undefined
+  let scarcest: Utilisation | undefined
+  for (const { used, slots, isServed } of uses) {
+    if (!isServed) return undefined
+    const use = slots === 0 ? FULL : { used, slots }
     // Below 2^26 each (1,024 placements of u16), so that the products are exact.
-    if (use.used * scarcest.slots > scarcest.used * use.slots) scarcest = use
+    if (scarcest === undefined || use.used * scarcest.slots > scarcest.used * use.slots) scarcest = use
   }
   return scarcest
+}
+
+/** The highest bid that is within the budget however slow its miner is. */
+export function bidWithin(price: bigint, parameters: Parameters): bigint {
+  return budgetOf(PER_MILLE - parameters.latencyWeight, price, parameters) / PER_MILLE
 }
 
 /**

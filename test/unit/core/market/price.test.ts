@@ -1,7 +1,14 @@
 /** Prices and the parts of a charge. */
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { budgetOf, nextPrice, splitCharge, utilisation } from '../../../../src/core/market/price.ts'
+import {
+  bidWithin,
+  budgetOf,
+  nextPrice,
+  type PlacementUse,
+  splitCharge,
+  utilisation,
+} from '../../../../src/core/market/price.ts'
 import { INITIAL_PARAMETERS, type Parameters } from '../../../../src/core/parameters.ts'
 
 const U64_MAX = 2n ** 64n - 1n
@@ -56,12 +63,32 @@ test('prices stay within their bounds and move towards the target, for any use a
 })
 
 test('the scarcest segment counts, the lower one of two alike, and a segment without slots stops the price', () => {
-  const whole = { first: 0, end: 4, slots: 2, used: 1 }
-  expect(utilisation([whole, { first: 1, end: 3, slots: 2, used: 2 }], 4)).toEqual(use(3, 4))
-  expect(utilisation([whole, { first: 1, end: 3, slots: 2, used: 1 }], 4)).toEqual(use(1, 2))
-  expect(utilisation([{ first: 0, end: 3, slots: 2, used: 1 }], 4)).toBeUndefined()
-  expect(utilisation([{ ...whole, slots: 0 }], 4)).toBeUndefined()
-  expect(utilisation([], 4)).toBeUndefined()
+  const whole = { first: 0, end: 4, slots: 2, used: 1, bid: 5n }
+  const usedOf = (...placements: PlacementUse[]) => utilisation(placements, 4, 10n)
+  expect(usedOf(whole, { ...whole, first: 1, end: 3, used: 2 })).toEqual(use(3, 4))
+  expect(usedOf(whole, { ...whole, first: 1, end: 3 })).toEqual(use(1, 2))
+  expect(usedOf({ ...whole, end: 3 })).toBeUndefined()
+  expect(usedOf({ ...whole, slots: 0 })).toBeUndefined()
+  expect(usedOf()).toBeUndefined()
+})
+
+test('slots that ask for more than there is count only while they are used, so that a price that is too low rises', () => {
+  const dear = { first: 0, end: 4, slots: 6, used: 0, bid: 11n }
+  expect(utilisation([{ ...dear, bid: 10n }], 4, 10n)).toEqual(use(0, 6))
+  expect(utilisation([dear], 4, 10n)).toEqual(use(1, 1))
+  expect(utilisation([{ ...dear, used: 2 }], 4, 10n)).toEqual(use(2, 2))
+  expect(
+    utilisation(
+      [
+        { ...dear, used: 2 },
+        { ...dear, bid: 10n },
+      ],
+      4,
+      10n,
+    ),
+  ).toEqual(use(2, 8))
+  // At a price of 1,000 a fifth of the budget may go to slowness.
+  expect(bidWithin(1_000n, INITIAL_PARAMETERS)).toBe(664n)
 })
 
 test('a hundred of a thousand grains go to the treasury, seventy to stakers, and miners can get the rest', () => {
