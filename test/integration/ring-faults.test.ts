@@ -1,5 +1,5 @@
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import type { RingSession } from '../../src/app/ring/ring-client.ts'
+import type { RingSession } from '../../src/app/ring/ring-session.ts'
 import { codeOf, HouseError } from '../../src/base/error.ts'
 import { DEADLINES, SESSION_LIMITS } from '../../src/base/limits.ts'
 import { until } from '../fake-clock.ts'

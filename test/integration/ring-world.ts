@@ -5,7 +5,9 @@
  */
 import { type BatchRunner, createEngineHost, type EngineHost } from '../../src/app/engine-host.ts'
 import { createInlineRunner } from '../../src/app/inline-runner.ts'
-import { openRing, type RingEvent, type RingSession, type TurnOptions } from '../../src/app/ring/ring-client.ts'
+import type { LeaseDesk } from '../../src/app/market/lease-desk.ts'
+import { openRing } from '../../src/app/ring/ring-client.ts'
+import type { RingEvent, RingSession, TurnOptions } from '../../src/app/ring/ring-session.ts'
 import type { Route } from '../../src/app/ring/route.ts'
 import { createStageServer, type StageServer } from '../../src/app/ring/stage-server.ts'
 import { createSystem } from '../../src/app/system.ts'
@@ -49,7 +51,10 @@ export interface RingWorldOptions {
   readonly weights: WeightSource
   /** Layers per stage; one segment per stage. */
   readonly split: readonly number[]
-  readonly createWire: (listen: boolean) => Promise<Wire>
+  /** `index`: of a miner. */
+  readonly createWire: (listen: boolean, index?: number) => Promise<Wire>
+  /** Default: miners take no leases. */
+  readonly desk?: (index: number) => Promise<LeaseDesk>
   readonly engine: () => Engine
   /** Default: the real one. */
   readonly clock?: Clock
@@ -76,10 +81,11 @@ export async function createRingWorld(options: RingWorldOptions): Promise<RingWo
     })
     const runner = around(createInlineRunner(engine.name, stage, { clock }), index)
     const host = createEngineHost(runner, { clock })
-    const wire = await options.createWire(true)
+    const wire = await options.createWire(true, index)
     const segments = { segmentCount: options.split.length, firstSegment: index, lastSegment: index + 1 }
     const served = { model: MODEL, config: options.config, ...segments, host }
-    miners.push({ wire, host, server: await createStageServer([served], { wire, clock, log: silent }) })
+    const desk = await options.desk?.(index)
+    miners.push({ wire, host, server: await createStageServer([served], { wire, clock, log: silent }, desk) })
   }
   const client = await options.createWire(false)
   const stages = miners.map(({ wire }, index) => {

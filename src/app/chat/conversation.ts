@@ -9,7 +9,7 @@ import type { ChatMessage } from '../../ml/chat-template.ts'
 import type { Tokenizer } from '../../ml/tokenizer.ts'
 import type { Generation } from '../../net/protocols/generation.ts'
 import type { EndReason } from '../../net/protocols/stage.ts'
-import type { RingSession } from '../ring/ring-client.ts'
+import type { RingSession } from '../ring/ring-session.ts'
 import { createStopFilter } from './stop-filter.ts'
 
 export interface ConversationOptions {
@@ -32,7 +32,7 @@ export type AnswerPart =
 
 export interface Answer {
   readonly text: string
-  readonly reason: EndReason | 'stop' | 'cancelled'
+  readonly reason: EndReason | 'lease-spent' | 'stop' | 'cancelled'
   readonly promptTokens: number
   readonly tokens: number
   /** From sending the prompt to the first token, and to the last. */

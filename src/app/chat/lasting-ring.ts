@@ -5,7 +5,7 @@
  * @module
  */
 import { codeOf, HouseError } from '../../base/error.ts'
-import type { RingEvent, RingSession, TurnOptions } from '../ring/ring-client.ts'
+import type { RingEvent, RingSession, TurnOptions } from '../ring/ring-session.ts'
 
 export interface LastingRingOptions {
   readonly first: RingSession

@@ -11,7 +11,8 @@ import { ensureGroup } from '../devnet/devnet.ts'
 import type { Home } from '../home.ts'
 import type { StoredModel } from '../model-store.ts'
 import { LOCAL_NETWORK, type Network } from '../networks.ts'
-import { openRing, type RingSession } from '../ring/ring-client.ts'
+import { openRing } from '../ring/ring-client.ts'
+import type { RingSession } from '../ring/ring-session.ts'
 import { createLastingRing, isLoss } from './lasting-ring.ts'
 
 export interface OpenChatOptions {

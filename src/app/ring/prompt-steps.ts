@@ -6,12 +6,34 @@
  */
 import { SESSION_LIMITS } from '../../base/limits.ts'
 import type { StageMessageOf } from '../../net/protocols/stage.ts'
+import { badMessage } from './ring-error.ts'
 
 /** Activations of one frame: 256 positions of hidden 8,192 in f32 (WIRE_LIMITS.stageMessageBytesMax without its header). */
 const FRAME_ROWS_BYTES_MAX = 8 * 1024 * 1024
 const NO_ROWS = new Uint8Array(0)
 
 export type TokenStep = StageMessageOf<'step'>
+
+/** Where a session stands when a prompt comes. */
+export interface PromptMoment {
+  readonly isFirst: boolean
+  readonly isReady: boolean
+  readonly latestTurn: number
+}
+
+/** @throws RingError RING_BAD_MESSAGE. */
+export function checkPrompt(prompt: StageMessageOf<'prompt'>, { isFirst, isReady, latestTurn }: PromptMoment): void {
+  if (!isFirst) throw badMessage('Only stage 1 takes a prompt.')
+  if (!isReady) throw badMessage('A prompt came before the session was ready.')
+  if (prompt.turn <= latestTurn) throw badMessage('The turn of a prompt is not after the one before it.')
+  if (prompt.tokens.length === 0) throw badMessage('A prompt needs at least one token.')
+}
+
+/** One row of activations per token, and at least one. @throws RingError RING_BAD_MESSAGE. */
+export function checkShape({ rows, tokens }: TokenStep, hiddenSize: number): void {
+  if (rows.length === tokens.length * hiddenSize * 4 && rows.length > 0) return
+  throw badMessage('A step has activations of the wrong shape.')
+}
 
 /** Tokens per chunk. */
 export function chunkSize(wanted: number, hiddenSize: number): number {

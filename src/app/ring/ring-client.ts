@@ -7,15 +7,12 @@
  */
 import { bytesToHex } from '@noble/hashes/utils.js'
 import { assert } from '../../base/assert.ts'
-import { type Hash, type SessionId, sessionId } from '../../base/brand.ts'
+import { type SessionId, sessionId } from '../../base/brand.ts'
 import { codeOf } from '../../base/error.ts'
 import { DEADLINES, SESSION_LIMITS } from '../../base/limits.ts'
-import type { Clock, Random } from '../../base/ports.ts'
 import { withDeadline } from '../../net/deadline.ts'
-import type { Generation } from '../../net/protocols/generation.ts'
 import {
   decodeStageMessage,
-  type EndReason,
   encodeStageMessage,
   STAGE_PROTOCOL,
   STAGE_PROTOCOL_OPTIONS,
@@ -24,56 +21,24 @@ import {
   type StageMessageType,
 } from '../../net/protocols/stage.ts'
 import type { StageStatistics } from '../../net/protocols/statistics.ts'
-import type { Channel, Wire } from '../../net/wire.ts'
+import type { Channel } from '../../net/wire.ts'
 import { createInbox, type Inbox } from './inbox.ts'
+import { checkRoom } from './prompt-room.ts'
 import { badMessage, RingError, stageFailed, stageLost } from './ring-error.ts'
+import type { RingEvent, RingOptions, RingPorts, RingSession, TurnOptions } from './ring-session.ts'
 import type { Route } from './route.ts'
 import { createMovingDeadline, type MovingDeadline } from './timer.ts'
 
-export type RingEvent =
-  | { readonly type: 'token'; readonly token: number; readonly position: number; readonly digest: Hash | undefined }
-  | { readonly type: 'end'; readonly reason: EndReason }
-
-export interface RingPorts {
-  readonly wire: Wire
-  readonly clock: Clock
-  readonly random: Random
-}
-
-export interface RingOptions {
-  readonly route: Route
-  /** Positions to reserve at every stage. */
-  readonly capacity: number
-}
-
-export interface RingSession {
-  readonly id: SessionId
-  readonly route: Route
-  /** Every token of the session that all stages hold or are about to hold. */
-  readonly tokens: readonly number[]
-  /**
-   * Runs one turn: appends `prompt` to the session and yields what follows, ending with one `end` event. Leaving the loop
-   * early, or aborting, cancels the turn; the session stays usable.
-   */
-  generate(prompt: readonly number[], options: TurnOptions): AsyncGenerator<RingEvent, void, void>
-  /** Forgets every token from `length` on: the next turn continues there. */
-  rewind(length: number): void
-  statistics(): Promise<StageStatistics[]>
-  close(): Promise<void>
-}
-
-export interface TurnOptions {
-  readonly generation: Generation
-  /** Tokens per prefill chunk; default the limit. */
-  readonly chunkTokens?: number
-  readonly signal?: AbortSignal
-}
-
 /** What the reading loops of the control channels hand over. */
 type Received =
-  | { readonly type: 'message'; readonly stage: number; readonly message: StageMessage }
+  | { readonly type: 'message'; readonly stage: number; readonly message: Heard }
   | { readonly type: 'end'; readonly stage: number }
 
+/** The cap of the lease ends an answer as the tail would. */
+type Heard = StageMessage | (Omit<StageMessageOf<'end'>, 'reason'> & { readonly reason: 'lease-spent' })
+
+/** What the tail says of tokens. */
+const OF_TAIL: ReadonlySet<StageMessageType> = new Set(['token', 'end', 'progress'])
 const TO_CLIENT: ReadonlySet<StageMessageType> = new Set(['ready', 'statistics', 'failed'])
 
 /** Opens a session at every stage of the route; throws RingError or WireError and leaves nothing open. */
@@ -121,6 +86,7 @@ class OpenRing implements RingSession {
       await Promise.all(this.route.stages.map((_, index) => this.#openStage(index, signal)))
       await this.#expectOfAll('ready', signal)
     })
+    this.#options.payer?.sendTo((voucher) => this.#tellAll({ type: 'voucher', voucher }))
   }
 
   async *generate(prompt: readonly number[], options: TurnOptions): AsyncGenerator<RingEvent, void, void> {
@@ -128,15 +94,17 @@ class OpenRing implements RingSession {
     if (this.#failure) throw this.#failure
     const position = this.#heldEverywhere
     const pending = [...this.#tokens.slice(position), ...prompt]
-    this.#checkPrompt(position, pending)
+    checkRoom(position + pending.length, pending.length, this.#options.capacity)
+    const turn = this.#turn + 1
+    this.#options.payer?.prompt({ turn, position, tokens: pending })
     this.#busy = true
-    const turn = ++this.#turn
+    this.#turn = turn
     for (const token of prompt) this.#tokens.push(token)
     const deadline = createMovingDeadline(this.#ports.clock, options.signal)
     let ended = false
     try {
       this.#sendPrompt(turn, { position, pending, options })
-      let chunksDue = Math.ceil(pending.length / this.#chunkSize(options))
+      let chunksDue = Math.ceil(pending.length / this.#chunkSize(pending, options))
       while (!ended) {
         const event = await this.#nextEvent(turn, chunksDue, deadline)
         chunksDue = 0
@@ -145,7 +113,8 @@ class OpenRing implements RingSession {
       }
     } finally {
       this.#busy = false
-      if (!ended) this.#cancel(turn)
+      if (!ended) this.#tellAll({ type: 'cancel', turn })
+      if (!this.#failure) await this.#options.payer?.settle()
     }
   }
 
@@ -165,6 +134,7 @@ class OpenRing implements RingSession {
   }
 
   async close(): Promise<void> {
+    if (this.#failure === undefined) await this.#options.payer?.close()
     this.#failure ??= new RingError('RING_CLOSED', 'The session is closed.')
     await Promise.all(this.#channels.map((channel) => channel?.close().catch(() => undefined)))
   }
@@ -179,8 +149,9 @@ class OpenRing implements RingSession {
     }
     this.#channels[stageIndex] = channel
     const { model, stages } = this.route
-    const { capacity } = this.#options
-    channel.send(encodeStageMessage({ type: 'open', session: this.id, model, stageIndex, stages, capacity }))
+    const { capacity, payer } = this.#options
+    const lease = payer?.opening(this.id, stageIndex)
+    channel.send(encodeStageMessage({ type: 'open', session: this.id, model, stageIndex, stages, capacity, lease }))
     void this.#read(channel, stageIndex)
   }
 
@@ -191,7 +162,7 @@ class OpenRing implements RingSession {
         const message = decodeStageMessage(bytes)
         if (!this.#maySend(stage, message.type)) throw badMessage('not a message for clients')
         if (message.type === 'failed') this.#end(stage, stageFailed(stage, message))
-        else this.#inbox.put({ type: 'message', stage, message })
+        else this.#onMessage(stage, message)
       }
       this.#end(stage, stageLost(stage, peer, 'closed the session'))
     } catch (cause) {
@@ -202,20 +173,37 @@ class OpenRing implements RingSession {
     }
   }
 
-  /** Only the tail speaks of tokens. */
+  /** Only the tail speaks of tokens, and of progress only when it is paid. */
   #maySend(stage: number, type: StageMessageType): boolean {
     const isTail = stage === this.route.stages.length - 1
-    return TO_CLIENT.has(type) || (isTail && (type === 'token' || type === 'end'))
+    return (
+      TO_CLIENT.has(type) || (isTail && OF_TAIL.has(type) && (type !== 'progress' || this.#options.payer !== undefined))
+    )
+  }
+
+  /** What is computed counts when it is heard of, whether or not somebody waits for the answer. */
+  #onMessage(stage: number, message: StageMessage): void {
+    const { payer } = this.#options
+    if (payer && (message.type === 'token' || message.type === 'end' || message.type === 'progress')) {
+      if (!payer.told(message)) throw badMessage('The tail spoke of work that nobody asked for.')
+    }
+    if (message.type === 'progress') return
+    this.#inbox.put({ type: 'message', stage, message })
+    if (message.type !== 'token' || message.turn !== this.#turn || !payer?.isSpent) return
+    const { turn, position } = message
+    this.#tellAll({ type: 'cancel', turn })
+    this.#inbox.put({ type: 'message', stage, message: { type: 'end', turn, position, reason: 'lease-spent' } })
   }
 
   /** The session's failure is known at once; a reader meets it after what came before. */
   #end(stage: number, failure: RingError): void {
     this.#failure ??= failure
+    this.#options.payer?.abandon()
     this.#inbox.put({ type: 'end', stage })
   }
 
   /** The next message; a failure of any stage ends the session. */
-  async #take(signal?: AbortSignal): Promise<{ stage: number; message: StageMessage }> {
+  async #take(signal?: AbortSignal): Promise<{ stage: number; message: Heard }> {
     const received = await this.#inbox.take(signal)
     if (received.type === 'message') return received
     assert(this.#failure, 'a session ends with a failure')
@@ -238,23 +226,16 @@ class OpenRing implements RingSession {
     return found
   }
 
-  #checkPrompt(position: number, pending: readonly number[]): void {
-    const { capacity } = this.#options
-    if (pending.length === 0)
-      throw new RingError('RING_PROMPT_TOO_LONG', 'The prompt is empty: there is nothing to continue.')
-    if (position + pending.length <= capacity && pending.length <= SESSION_LIMITS.promptTokensMax) return
-    const text = `The prompt and what came before it are ${position + pending.length} tokens, but this session has room for ${capacity}. Shorten the prompt or start a new chat.`
-    throw new RingError('RING_PROMPT_TOO_LONG', text, { details: { tokens: position + pending.length, capacity } })
-  }
-
-  #chunkSize(options: TurnOptions): number {
-    return options.chunkTokens ?? SESSION_LIMITS.prefillChunkTokensMax
+  #chunkSize({ length: tokens }: readonly number[], options: TurnOptions): number {
+    const wanted = options.chunkTokens ?? SESSION_LIMITS.prefillChunkTokensMax
+    const paid = this.#options.payer?.chunkTokens({ tokens, stages: this.route.stages.length })
+    return Math.min(wanted, paid ?? wanted)
   }
 
   #sendPrompt(turn: number, prompt: { position: number; pending: readonly number[]; options: TurnOptions }): void {
     const { position, pending, options } = prompt
     const { generation } = options
-    const [tokens, chunkTokens] = [Int32Array.from(pending), this.#chunkSize(options)]
+    const [tokens, chunkTokens] = [Int32Array.from(pending), this.#chunkSize(pending, options)]
     this.#channels[0]!.send(encodeStageMessage({ type: 'prompt', turn, position, tokens, chunkTokens, generation }))
   }
 
@@ -283,17 +264,18 @@ class OpenRing implements RingSession {
     return { type: 'token', token, position, digest }
   }
 
-  #onEnd(message: StageMessageOf<'end'>): RingEvent {
+  #onEnd(message: Extract<Heard, { type: 'end' }>): RingEvent {
     this.#heldEverywhere = Math.min(message.position, this.#tokens.length)
     return { type: 'end', reason: message.reason }
   }
 
-  #cancel(turn: number): void {
+  #tellAll(message: StageMessage): void {
+    const bytes = encodeStageMessage(message)
     for (const channel of this.#channels) {
       try {
-        channel.send(encodeStageMessage({ type: 'cancel', turn }))
+        channel.send(bytes)
       } catch {
-        // A lost stage needs no cancelling; the reading loop has told.
+        // A lost stage needs no telling; the reading loop has told of it.
       }
     }
   }

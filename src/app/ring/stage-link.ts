@@ -5,10 +5,18 @@
  * Spec: docs/spec/wire.md §4.3.
  * @module
  */
+import { assert } from '../../base/assert.ts'
+import { codeOf } from '../../base/error.ts'
 import { SESSION_LIMITS } from '../../base/limits.ts'
-import { decodeStageMessage, encodeStageMessage, type StageMessage } from '../../net/protocols/stage.ts'
+import {
+  decodeStageMessage,
+  encodeStageMessage,
+  type StageMessage,
+  type StageMessageOf,
+} from '../../net/protocols/stage.ts'
 import type { Channel } from '../../net/wire.ts'
-import { badMessage, RingError } from './ring-error.ts'
+import { badMessage, linkLost, RingError } from './ring-error.ts'
+import type { Neighbour } from './ring-place.ts'
 
 export interface StageLink {
   /** Sends now. */
@@ -20,7 +28,11 @@ export interface StageLink {
   readonly channel: Channel
 }
 
-export function createStageLink(channel: Channel): StageLink {
+/** `onCountersignature`: of the next stage, about what it received. */
+export function createStageLink(
+  channel: Channel,
+  onCountersignature: (message: StageMessageOf<'countersignature'>) => void,
+): StageLink {
   let unacknowledged = 0
   let waiting: { resolve: () => void; reject: (error: unknown) => void } | undefined
   const release = (act: (waiter: NonNullable<typeof waiting>) => void) => {
@@ -35,6 +47,10 @@ export function createStageLink(channel: Channel): StageLink {
         throw new RingError('RING_LINK_LOST', `The next stage refused the link: ${message.message}`, {
           details: { stageCode: message.code },
         })
+      }
+      if (message.type === 'countersignature') {
+        onCountersignature(message)
+        continue
       }
       if (message.type !== 'acknowledge' || unacknowledged === 0) {
         throw badMessage(`The next stage sent "${message.type}" where no such message was due.`)
@@ -62,4 +78,18 @@ export function createStageLink(channel: Channel): StageLink {
       })
     },
   }
+}
+
+/** A link that ends while the session lives is lost, whatever the neighbour's reason. */
+export function watchLink(
+  finished: Promise<void>,
+  neighbour: Neighbour | undefined,
+  fail: (error: unknown) => void,
+): void {
+  assert(neighbour, 'a link leads to a neighbour')
+  const lost = linkLost(neighbour)
+  finished.then(
+    () => fail(lost),
+    (error: unknown) => fail(codeOf(error)?.startsWith('WIRE_') ? lost : error),
+  )
 }

@@ -9,6 +9,7 @@ import { milliseconds, type PeerId, type SessionId } from '../../base/brand.ts'
 import { codeOf, messageOf } from '../../base/error.ts'
 import { DEADLINES, SESSION_LIMITS, WIRE_LIMITS } from '../../base/limits.ts'
 import type { Clock, Log } from '../../base/ports.ts'
+import type { CacheId } from '../../ml/engine/engine.ts'
 import { withDeadline } from '../../net/deadline.ts'
 import {
   decodeStageMessage,
@@ -20,6 +21,10 @@ import {
 } from '../../net/protocols/stage.ts'
 import type { StageStatistics } from '../../net/protocols/statistics.ts'
 import type { Channel, Wire } from '../../net/wire.ts'
+import type { EngineHost } from '../engine-host.ts'
+import type { LeaseDesk, LeaseHolder } from '../market/lease-desk.ts'
+import { leaseError } from '../market/lease-error.ts'
+import type { StageLease } from '../market/stage-lease.ts'
 import { checkOpen, type ServedSegments } from './check-open.ts'
 import { endChannel, tellFailure } from './farewell.ts'
 import { badMessage, RingError } from './ring-error.ts'
@@ -41,12 +46,18 @@ interface LinkWaiter {
   readonly resolve: (session: StageSession) => void
 }
 
+interface Reserved {
+  readonly lease: StageLease | undefined
+  readonly cache: CacheId
+}
+
 /** Links of one peer that may wait for their sessions; a client opens all stages at once, so few are early. */
 const WAITING_LINKS_PER_PEER_MAX = 16
 
 export async function createStageServer(
   served: readonly ServedSegments[],
   ports: { wire: Wire; clock: Clock; log: Log },
+  market?: LeaseDesk,
 ): Promise<StageServer> {
   const { wire, clock, log } = ports
   const sessions = new Map<SessionId, StageSession>()
@@ -96,8 +107,19 @@ export async function createStageServer(
     await session.attachPrevious(channel)
   }
 
+  /** The lease before the cache: a stranger's session costs no memory. */
+  const reserve = async (open: OpenMessage, host: EngineHost, holder: LeaseHolder): Promise<Reserved> => {
+    const lease = market ? await market.open(open, holder) : refuseLease(open)
+    try {
+      return { lease, cache: await host.openCache(open.capacity) }
+    } catch (error) {
+      await lease?.close()
+      throw error
+    }
+  }
+
   const openSession = async (control: Channel, open: OpenMessage): Promise<StageSession> => {
-    const { session: id, capacity } = open
+    const { session: id } = open
     const { host, config } = checkOpen(open, served, wire.peer)
     if (closing) throw new RingError('RING_CLOSED', 'The miner is shutting down.')
     if (sessions.has(id) || reserved.has(id)) {
@@ -107,14 +129,16 @@ export async function createStageServer(
       throw new RingError('RING_BUSY', 'This miner serves as many sessions as it can; try again or use another one.')
     }
     reserved.add(id)
-    const cache = await host.openCache(capacity).finally(() => reserved.delete(id))
+    const holder = createHolder()
+    const { lease, cache } = await reserve(open, host, holder).finally(() => reserved.delete(id))
     const { hiddenSize, endTokens } = config
     const onClosed = () => {
       ended = addStatistics(ended, session.statistics())
       sessions.delete(id)
     }
-    const session = new StageSession({ open, control, host, cache, hiddenSize, endTokens, onClosed }, ports)
+    const session = new StageSession({ open, control, host, cache, hiddenSize, endTokens, lease, onClosed }, ports)
     sessions.set(id, session)
+    holder.hold(session)
     latest = session
     waiters.get(id)?.resolve(session)
     return session
@@ -168,5 +192,26 @@ export async function createStageServer(
       const gone = new RingError('RING_CLOSED', 'The miner is shutting down.')
       await Promise.all([...sessions.values()].map((session) => session.fail(gone)))
     },
+  }
+}
+
+function refuseLease({ lease }: OpenMessage): undefined {
+  if (lease !== undefined) throw leaseError('LEASE_UNKNOWN')
+}
+
+/** A lease may be taken from a session before the session is there. */
+function createHolder(): LeaseHolder & { hold(session: StageSession): void } {
+  let held: StageSession | undefined
+  let early: { readonly error: unknown } | undefined
+  return {
+    hold(session) {
+      held = session
+      if (early !== undefined) void session.fail(early.error)
+    },
+    fail: async (error) => {
+      if (held === undefined) early ??= { error }
+      else await held.fail(error)
+    },
+    toPrevious: (message) => held?.toPrevious(message),
   }
 }

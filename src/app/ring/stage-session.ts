@@ -20,17 +20,17 @@ import {
 import type { StageStatistics } from '../../net/protocols/statistics.ts'
 import type { Channel } from '../../net/wire.ts'
 import type { EngineHost } from '../engine-host.ts'
+import { outputBytes } from '../market/row-digest.ts'
+import type { StageLease } from '../market/stage-lease.ts'
 import { endChannel, tellFailure } from './farewell.ts'
-import { chunkSize, decodeStep, promptSteps } from './prompt-steps.ts'
-import { badMessage, linkLost } from './ring-error.ts'
-import { type Neighbour, placeIn, type RingPlace } from './ring-place.ts'
+import { checkPrompt, checkShape, chunkSize, decodeStep, promptSteps, type TokenStep } from './prompt-steps.ts'
+import { badMessage } from './ring-error.ts'
+import { placeIn, type RingPlace } from './ring-place.ts'
 import { createSessionTimers, type SessionTimers } from './session-timers.ts'
-import { createStageLink, type StageLink } from './stage-link.ts'
+import { createSessionTurns, type SessionTurns } from './session-turns.ts'
+import { createStageLink, type StageLink, watchLink } from './stage-link.ts'
 import { createMeter, type StageMeter } from './stage-meter.ts'
-import { createTail, type Tail } from './tail.ts'
-
-type StepMessage = StageMessageOf<'step'>
-type PromptMessage = StageMessageOf<'prompt'>
+import { createTail, type Draw, type Tail } from './tail.ts'
 
 export interface StageSessionOptions {
   readonly open: StageMessageOf<'open'>
@@ -39,6 +39,7 @@ export interface StageSessionOptions {
   readonly cache: CacheId
   readonly hiddenSize: number
   readonly endTokens: readonly number[]
+  readonly lease: StageLease | undefined
   /** Called once, when everything of the session is freed. */
   readonly onClosed: () => void
 }
@@ -47,32 +48,32 @@ export class StageSession {
   readonly place: RingPlace
   readonly #options: StageSessionOptions
   readonly #meter: StageMeter = createMeter()
-  readonly #ports: { clock: Clock; log: Log }
-  readonly #isFirst: boolean
+  readonly #log: Log
   readonly #tail: Tail | undefined
   readonly #linked = Promise.withResolvers<void>()
   #next: StageLink | undefined
   #previous: Channel | undefined
   #isReady = false
-  /** The latest turn that began, and the latest that was cancelled: work of an older one is dropped. */
-  #turn = 0
-  #cancelled = 0
+  readonly #turns: SessionTurns
   #closed = false
   /** The prompt that has not begun yet: one at most, a newer one takes its place. */
-  #waiting: PromptMessage | undefined
+  #waiting: StageMessageOf<'prompt'> | undefined
   /** Prompts and, in a ring of one, decode steps: one after the other. */
   #running: Promise<unknown> = Promise.resolve()
   /** The engine's latest work for this session; it works in order. */
   #latestRun: Promise<unknown> = Promise.resolve()
   readonly #timers: SessionTimers
+  /** `fail` waits for `#running`, so it must not be awaited from inside it. */
+  readonly #failLater = (error: unknown): void => void this.fail(error)
 
   constructor(options: StageSessionOptions, ports: { clock: Clock; log: Log }) {
-    const { capacity } = options.open
     this.place = placeIn(options.open)
     this.#options = options
-    this.#ports = ports
-    this.#isFirst = this.place.isFirst
-    this.#tail = this.place.isTail ? createTail({ endTokens: options.endTokens, capacity }) : undefined
+    this.#log = ports.log
+    this.#turns = createSessionTurns(options.lease !== undefined)
+    this.#tail = this.place.isTail
+      ? createTail({ endTokens: options.endTokens, capacity: options.open.capacity })
+      : undefined
     this.#timers = createSessionTimers(ports.clock, this.#failLater)
     this.#timers.touch()
   }
@@ -83,8 +84,8 @@ export class StageSession {
       channel.abort('session closed')
       return
     }
-    this.#next = createStageLink(channel)
-    this.#watch(this.#next.finished, this.place.next)
+    this.#next = createStageLink(channel, (message) => this.#options.lease?.onCountersignature(message))
+    watchLink(this.#next.finished, this.place.next, this.#failLater)
   }
 
   /** Takes over the link of the stage before; resolves when it is no longer read. Throws RING_BAD_MESSAGE for any other. */
@@ -94,7 +95,7 @@ export class StageSession {
     }
     this.#previous = channel
     const reading = this.#readPrevious(channel)
-    this.#watch(reading, this.place.previous)
+    watchLink(reading, this.place.previous, this.#failLater)
     this.#linked.resolve()
     await reading.catch(() => undefined)
   }
@@ -102,6 +103,11 @@ export class StageSession {
   /** Waits for the link of the stage before, where there is one. */
   get linked(): Promise<void> {
     return this.place.previous === undefined ? Promise.resolve() : this.#linked.promise
+  }
+
+  /** To the stage before, if its link still stands. */
+  toPrevious(message: StageMessageOf<'countersignature'>): void {
+    if (!this.#closed) this.#previous?.send(encodeStageMessage(message))
   }
 
   /** Tells the client that both links stand. */
@@ -133,11 +139,10 @@ export class StageSession {
   /** Tells the client why, as far as it still listens, and ends the session. */
   async fail(error: unknown): Promise<void> {
     if (this.#closed) return
-    const { session } = this.#options.open
     const code = codeOf(error)
     // When a client ends its session, the stages hear of it one after the other, some by their links first.
     const level = code === 'RING_LINK_LOST' ? 'debug' : 'warn'
-    this.#ports.log.write(level, 'session.failed', { session, code, why: messageOf(error) })
+    this.#log.write(level, 'session.failed', { session: this.#options.open.session, code, why: messageOf(error) })
     tellFailure(this.#options.control, error)
     await this.close()
   }
@@ -146,12 +151,14 @@ export class StageSession {
   async close(): Promise<void> {
     if (this.#closed) return
     this.#closed = true
-    this.#waiting = undefined
+    this.#turns.end()
     this.#timers.stop()
+    // Who waits to be paid is let go, or the running step would never end.
+    const settled = this.#options.lease?.close()
     this.#next?.channel.abort('session closed')
     this.#previous?.abort('session closed')
     await endChannel(this.#options.control)
-    await Promise.allSettled([this.#running, this.#latestRun])
+    await Promise.allSettled([this.#running, this.#latestRun, settled])
     await this.#options.host.closeCache(this.#options.cache).catch(() => undefined)
     this.#options.onClosed()
   }
@@ -162,8 +169,13 @@ export class StageSession {
         this.#onPrompt(message)
         return
       case 'cancel':
-        this.#cancelled = Math.max(this.#cancelled, message.turn)
-        if (!this.#isCurrent(this.#turn)) this.#timers.stepDone()
+        this.#turns.cancel(message.turn)
+        this.#options.lease?.recheck()
+        if (!this.#turns.isCurrent(this.#turns.latest)) this.#timers.stepDone()
+        return
+      case 'voucher':
+        if (!this.#options.lease) throw badMessage('A voucher came for a session without a lease.')
+        this.#options.lease.onVoucher(message.voucher)
         return
       case 'ask-statistics':
         this.#toClient({ type: 'statistics', statistics: this.statistics() })
@@ -173,28 +185,25 @@ export class StageSession {
     }
   }
 
-  #onPrompt(prompt: PromptMessage): void {
-    if (!this.#isFirst) throw badMessage('Only stage 1 takes a prompt.')
-    if (!this.#isReady) throw badMessage('A prompt came before the session was ready.')
-    if (prompt.turn <= this.#turn) throw badMessage('The turn of a prompt is not after the one before it.')
-    if (prompt.tokens.length === 0) throw badMessage('A prompt needs at least one token.')
-    this.#turn = prompt.turn
-    const isScheduled = this.#waiting !== undefined
+  #onPrompt(prompt: StageMessageOf<'prompt'>): void {
+    checkPrompt(prompt, { isFirst: this.place.isFirst, isReady: this.#isReady, latestTurn: this.#turns.latest })
+    this.#turns.note(prompt.turn)
+    this.#options.lease?.recheck()
+    if (this.#waiting === undefined) this.#start(() => this.#prefill())
     this.#waiting = prompt
-    if (!isScheduled) this.#start(() => this.#prefill())
   }
 
   async #readPrevious(channel: Channel): Promise<void> {
     for (let bytes = await channel.receive(); bytes !== undefined; bytes = await channel.receive()) {
       this.#timers.touch()
       const message = decodeStageMessage(bytes)
-      if (message.type === 'step' && !this.#isFirst) {
+      if (message.type === 'step' && !this.place.isFirst) {
         await this.#onStep(message)
         if (message.acknowledge) channel.send(encodeStageMessage({ type: 'acknowledge', turn: message.turn }))
-      } else if (message.type === 'token' && this.#isFirst) {
+      } else if (message.type === 'token' && this.place.isFirst) {
         await this.#decode(message)
-      } else if (message.type === 'end' && this.#isFirst) {
-        if (this.#isCurrent(message.turn)) this.#timers.stepDone()
+      } else if (message.type === 'end' && this.place.isFirst) {
+        if (this.#turns.isCurrent(message.turn)) this.#timers.stepDone()
       } else {
         throw badMessage(`The stage before sent "${message.type}" where it may not.`)
       }
@@ -206,93 +215,86 @@ export class StageSession {
     this.#running = this.#running.then(work).catch(this.#failLater)
   }
 
-  /** `fail` waits for `#running`, so it must not be awaited from inside it. */
-  readonly #failLater = (error: unknown): void => void this.fail(error)
-
   /** Stage 1: the waiting prompt, chunk by chunk, each sent on while the next is computed. */
   async #prefill(): Promise<void> {
     const prompt = this.#waiting
     this.#waiting = undefined
-    if (!prompt || !this.#isCurrent(prompt.turn)) return
-    const size = chunkSize(prompt.chunkTokens, this.#options.hiddenSize)
+    if (!prompt || !this.#turns.isCurrent(prompt.turn)) return
+    const { hiddenSize, lease } = this.#options
+    const size = chunkSize(Math.min(prompt.chunkTokens, lease?.receiptRows ?? prompt.chunkTokens), hiddenSize)
     this.#timers.expectStep(DEADLINES.decodeStepMs + Math.ceil(prompt.tokens.length / size) * DEADLINES.prefillChunkMs)
     for (const step of promptSteps(prompt, size)) {
-      if (!this.#isCurrent(prompt.turn)) return
+      if (!this.#turns.isCurrent(prompt.turn)) return
       await this.#runStep(step, { type: 'tokens', tokens: step.tokens })
     }
   }
 
   /** Stage 1: the token that came back round the ring. */
   async #decode(message: Pick<StageMessageOf<'token'>, 'turn' | 'position' | 'token'>): Promise<void> {
-    if (!this.#isCurrent(message.turn)) return
-    this.#timers.expectStep(DEADLINES.decodeStepMs)
+    if (!this.#turns.isCurrent(message.turn)) return
+    this.#timers.stepDone()
     const step = decodeStep(message)
     await this.#runStep(step, { type: 'tokens', tokens: step.tokens })
   }
 
-  async #onStep(message: StepMessage): Promise<void> {
-    if (message.rows.length !== message.tokens.length * this.#options.hiddenSize * 4 || message.rows.length === 0) {
-      throw badMessage('A step has activations of the wrong shape.')
-    }
-    this.#turn = Math.max(this.#turn, message.turn)
-    if (!this.#isCurrent(message.turn)) return
+  async #onStep(message: TokenStep): Promise<void> {
+    checkShape(message, this.#options.hiddenSize)
+    this.#turns.note(message.turn)
+    if (!this.#turns.goesOn(message.turn)) return
     await this.#runStep(message, { type: 'hidden', values: floatsFromBytes(message.rows) })
   }
 
-  async #runStep(message: StepMessage, input: StepInput['input']): Promise<void> {
-    const { host, cache } = this.#options
+  async #runStep(message: TokenStep, input: StepInput['input']): Promise<void> {
+    const { host, cache, lease } = this.#options
+    const { turn, position, tokens } = message
+    // Stage 1 decides which steps there are.
+    const isWanted = () => (this.place.isFirst ? this.#turns.isCurrent(turn) : this.#turns.goesOn(turn))
+    const paid = lease && (await lease.begin(message, isWanted))
+    if (lease && !paid) return
+    if (this.place.isFirst && !message.acknowledge) this.#timers.expectStep(DEADLINES.decodeStepMs)
     if (message.generation) this.#tail?.begin(message.generation)
     const logits = this.#tail && message.sample ? 'last' : 'none'
-    const work = host.run({ cache, position: message.position, input, logits })
+    const work = host.run({ cache, position, input, logits })
     this.#latestRun = work
     const run = await work
     if (this.#closed) return
     this.#timers.touch()
-    this.#meter.step(message.tokens.length, run)
+    this.#meter.step(tokens.length, run)
     if (run.output.type === 'failed') throw run.output.error
-    this.#tail?.note(message.position, message.tokens)
-    if (!this.#isCurrent(message.turn)) return
-    if (run.output.type === 'hidden') await this.#passOn(message, run.output.values)
-    else if (message.sample) this.#drawToken(message.turn, run.output.values)
+    const { type, values } = run.output
+    const drawn = this.#drawn(message, type === 'logits' ? values : undefined)
+    paid?.({ output: () => outputBytes(message, type === 'hidden' ? values : drawn), computeMs: run.computeMs })
+    if (!this.#turns.goesOn(turn)) return
+    if (type === 'hidden') await this.#passOn(message, values)
+    else if (drawn && this.#turns.isCurrent(turn)) this.#tell(drawn)
+    else if (lease) this.#toClient({ type: 'progress', turn, position: position + tokens.length })
   }
 
-  async #passOn(message: StepMessage, values: Float32Array): Promise<void> {
+  /** The tail: after the last rows of a prompt, or a decode step, one token is drawn. */
+  #drawn(message: TokenStep, logits: Float32Array | undefined): Draw | undefined {
+    this.#tail?.note(message.position, message.tokens)
+    return logits && message.sample && this.#turns.goesOn(message.turn)
+      ? this.#tail?.draw(message.turn, logits)
+      : undefined
+  }
+
+  async #passOn(message: TokenStep, values: Float32Array): Promise<void> {
     assert(this.#next, 'a stage without the head has a next one')
     if (message.acknowledge) await this.#next.credit()
     if (!this.#closed) this.#next.send({ ...message, rows: floatBytes(values) })
   }
 
-  /** The tail: after the last rows of a prompt, or a decode step, one token goes out. */
-  #drawToken(turn: number, logits: Float32Array): void {
-    assert(this.#tail, 'only the tail has logits')
-    for (const { message, forFirst } of this.#tail.draw(turn, logits)) {
-      if (forFirst) this.#toFirst(forFirst)
+  /** Closes the ring, to stage 1 by link, or straight back when this is the only stage; beside it, the client hears. */
+  #tell({ messages }: Draw): void {
+    for (const { message, forFirst } of messages) {
+      if (forFirst && this.#next) this.#next.send(forFirst)
+      else if (forFirst?.type === 'token') this.#start(() => this.#decode(forFirst))
+      else if (forFirst) this.#timers.stepDone()
       this.#toClient(message)
     }
   }
 
-  /** Closes the ring: to stage 1 by link, or straight back when this is the only stage. */
-  #toFirst(message: StageMessageOf<'token'> | StageMessageOf<'end'>): void {
-    if (this.#next) this.#next.send(message)
-    else if (message.type === 'token') this.#start(() => this.#decode(message))
-    else this.#timers.stepDone()
-  }
-
-  #isCurrent(turn: number): boolean {
-    return !this.#closed && turn === this.#turn && turn > this.#cancelled
-  }
-
   #toClient(message: StageMessage): void {
     this.#options.control.send(encodeStageMessage(message))
-  }
-
-  /** A link that ends while the session lives is lost, whatever the neighbour's reason. */
-  #watch(finished: Promise<void>, neighbour: Neighbour | undefined): void {
-    assert(neighbour, 'a link leads to a neighbour')
-    const lost = linkLost(neighbour)
-    finished.then(
-      () => this.#failLater(lost),
-      (error: unknown) => this.#failLater(codeOf(error)?.startsWith('WIRE_') ? lost : error),
-    )
   }
 }

@@ -18,6 +18,13 @@ export interface Drawn {
 
 type Closing = StageMessageOf<'token'> | StageMessageOf<'end'>
 
+/** One token was drawn. */
+export interface Draw {
+  readonly token: number
+  readonly position: number
+  readonly messages: readonly Drawn[]
+}
+
 export interface Tail {
   /** Starts a turn; throws SAMPLING_OUT_OF_RANGE. */
   begin(generation: Generation): void
@@ -27,7 +34,7 @@ export interface Tail {
    * Draws the token that follows the last noted one, and tells who hears of it, in order: an end token is not part of
    * the answer; the last token of an answer does not go round the ring. Throws RING_BAD_MESSAGE before the first `begin`.
    */
-  draw(turn: number, logits: Float32Array): Drawn[]
+  draw(turn: number, logits: Float32Array): Draw
 }
 
 export function createTail(options: { endTokens: readonly number[]; capacity: number }): Tail {
@@ -59,10 +66,13 @@ export function createTail(options: { endTokens: readonly number[]; capacity: nu
       const digest = generation.withDigests ? digestOf(logits) : undefined
       const reason = endOf(token, position, generation.maxTokens)
       const drawn: StageMessageOf<'token'> = { type: 'token', turn, position, token, digest }
-      if (reason === undefined) return [{ message: drawn, forFirst: { ...drawn, digest: undefined } }]
+      if (reason === undefined) {
+        return { token, position, messages: [{ message: drawn, forFirst: { ...drawn, digest: undefined } }] }
+      }
       const end: StageMessageOf<'end'> = { type: 'end', turn, reason, position }
       const last = { message: end, forFirst: end }
-      return reason === 'end-token' ? [last] : [{ message: drawn, forFirst: undefined }, last]
+      const messages = reason === 'end-token' ? [last] : [{ message: drawn, forFirst: undefined }, last]
+      return { token, position, messages }
     },
   }
 }

@@ -5,7 +5,7 @@ import { type Answer, type Conversation, createConversation } from '../../../src
 import { createEngine } from '../../../src/app/engines.ts'
 import { openModelStore } from '../../../src/app/model-store.ts'
 import { CHAT_TEMPLATE_FILE, loadTokenizer, tokenizerFromFiles } from '../../../src/app/model-tokenizer.ts'
-import type { RingEvent, RingSession } from '../../../src/app/ring/ring-client.ts'
+import type { RingEvent, RingSession } from '../../../src/app/ring/ring-session.ts'
 import { milliseconds, sessionId } from '../../../src/base/brand.ts'
 import type { Engine } from '../../../src/ml/engine/engine.ts'
 import type { Tokenizer } from '../../../src/ml/tokenizer.ts'

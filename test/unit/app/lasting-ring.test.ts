@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { createLastingRing } from '../../../src/app/chat/lasting-ring.ts'
-import type { RingEvent, RingSession, TurnOptions } from '../../../src/app/ring/ring-client.ts'
 import { RingError } from '../../../src/app/ring/ring-error.ts'
+import type { RingEvent, RingSession, TurnOptions } from '../../../src/app/ring/ring-session.ts'
 
 const generation = { maxTokens: 5 } as TurnOptions['generation']
 const lost = () => new RingError('RING_STAGE_LOST', 'Stage 1 went away.')

@@ -1,0 +1,170 @@
+/**
+ * A lease at one of its miners: what was computed and is not paid yet, and how a voucher turns it into receipts. Lives longer than sessions: work
+ * that a broken session left may still be paid by the next one. Hashes and writes only when a voucher has come, so never between a
+ * step and the next stage.
+ * Spec: docs/spec/market.md §9.2, §9.3.
+ * @module
+ */
+import type { Hash } from '../../base/brand.ts'
+import type { Random } from '../../base/ports.ts'
+import { hashOf } from '../../core/fields.ts'
+import { weightedRows } from '../../core/market/charge.ts'
+import { type Counters, recede, ZERO_COUNTERS } from '../../core/market/counters.ts'
+import { createPaymentMeter, type PaymentMeter } from '../../core/market/payment-meter.ts'
+import { type StepRows, sameCounters } from '../../core/market/payment-window.ts'
+import { NO_RECEIPT, outCommitmentOf, type Receipt, receiptDigest, receiptHash } from '../../core/market/receipt.ts'
+import type { SignedVoucher } from '../../core/market/voucher.ts'
+import type { Signer } from '../openssl-sign.ts'
+import { leaseError } from './lease-error.ts'
+import { type OpenLease, paymentTermsOf } from './lease-source.ts'
+import type { KeptReceipt, OpenWindow } from './lot-entry.ts'
+import type { LotJournal } from './lot-journal.ts'
+import { NO_ROWS_DIGEST, nextRowDigest } from './row-digest.ts'
+
+/** A step that was begun; what it says is asked for when it is paid. */
+export interface AccountStep {
+  readonly rows: StepRows
+  readonly input: () => Uint8Array
+  /** What went out, once it is known: undefined when nothing did. */
+  output: (() => Uint8Array | undefined) | undefined
+  computeMs: number
+}
+
+export interface LeaseAccount {
+  readonly lease: OpenLease
+  readonly lot: number
+  readonly meter: PaymentMeter
+  readonly journal: LotJournal
+  /** Begins a step that the meter admits. */
+  begin(rows: StepRows, input: () => Uint8Array): AccountStep
+  /**
+   * Takes a voucher without fault: digests what it pays for, closes receipts that are full, and writes all of it. Gives the receipts that
+   * it closed. One at a time. @throws StoreError.
+   */
+  settle(voucher: SignedVoucher): Promise<KeptReceipt[]>
+  /**
+   * A session begins, whose client has given this voucher last. What it pays for of an older session is settled, what is left is a debt.
+   * @throws LeaseError VOUCHER_RECEDES, LEASE_BEHIND.
+   */
+  resume(voucher: SignedVoucher | undefined): Promise<void>
+}
+
+export interface AccountParts {
+  readonly lease: OpenLease
+  readonly lot: number
+  readonly journal: LotJournal
+  /** Of the miner's peer key. */
+  readonly signer: Signer
+  readonly random: Random
+}
+
+interface Begun extends AccountStep {
+  readonly after: Counters
+}
+
+export function createLeaseAccount(parts: AccountParts): LeaseAccount {
+  const { lease, lot, journal } = parts
+  const kept = journal.newest
+  const paid = { seq: kept?.voucher.seq ?? 0n, counters: kept?.voucher.counters ?? ZERO_COUNTERS }
+  const meter = createPaymentMeter(paymentTermsOf(lease), paid)
+  let open: OpenWindow = kept?.open ?? NO_WINDOW
+  let steps: Begun[] = []
+
+  const settle = async (voucher: SignedVoucher): Promise<KeptReceipt[]> => {
+    const count = steps.findIndex(({ after }) => sameCounters(after, voucher.counters)) + 1
+    const due = steps.slice(0, count)
+    const filled = await fill(parts, { open, before: meter.paid.counters }, due)
+    await journal.append({ voucher, steps: due.map(({ input }) => input()), ...filled })
+    open = filled.open
+    steps = steps.slice(count)
+    meter.accept(voucher)
+    return filled.receipts
+  }
+
+  return {
+    lease,
+    lot,
+    meter,
+    journal,
+    begin(rows, input) {
+      const step: Begun = { rows, input, output: undefined, computeMs: 0, after: meter.begin(rows) }
+      steps.push(step)
+      return step
+    },
+    settle,
+    async resume(voucher) {
+      const { counters } = voucher ?? { counters: ZERO_COUNTERS }
+      if (recede(meter.paid.counters, counters)) throw leaseError('VOUCHER_RECEDES')
+      if (voucher !== undefined && !sameCounters(meter.paid.counters, counters)) {
+        const fault = meter.fault(voucher)
+        if (fault !== undefined) throw leaseError(fault === 'VOUCHER_ABOVE_CAP' ? fault : 'LEASE_BEHIND')
+        await settle(voucher)
+      }
+      meter.writeOff()
+      steps = []
+    },
+  }
+}
+
+const NO_WINDOW: OpenWindow = {
+  window: 0,
+  before: ZERO_COUNTERS,
+  inDigest: NO_ROWS_DIGEST,
+  outDigest: NO_ROWS_DIGEST,
+  computeMs: 0,
+  previous: NO_RECEIPT,
+}
+
+/** The steps go into the open receipt; one that would be too long is closed before the step. Every stage of a lease so cuts alike. */
+async function fill(
+  parts: AccountParts,
+  from: { readonly open: OpenWindow; readonly before: Counters },
+  steps: readonly Begun[],
+): Promise<{ open: OpenWindow; receipts: KeptReceipt[] }> {
+  const { decodeWeight, receiptRows } = parts.lease.terms
+  const weight = (counters: Counters): bigint => weightedRows(counters, decodeWeight)
+  const receipts: KeptReceipt[] = []
+  let { open, before } = from
+  const close = (): void => {
+    const closed = closeWindow(parts, open, before)
+    receipts.push(closed)
+    open = { ...NO_WINDOW, window: open.window + 1, before, previous: receiptHash(closed.receipt) }
+  }
+  for (const { input, output, computeMs, after } of steps) {
+    if (weight(after) - weight(open.before) > receiptRows) close()
+    const out = output?.()
+    open = {
+      ...open,
+      inDigest: await nextRowDigest(open.inDigest, input()),
+      outDigest: out === undefined ? open.outDigest : await nextRowDigest(open.outDigest, out),
+      computeMs: open.computeMs + computeMs,
+    }
+    before = after
+    if (weight(after) - weight(open.before) === receiptRows) close()
+  }
+  return { open, receipts }
+}
+
+const MILLISECONDS_MAX = 0xffff_ffff
+
+/** The open window as a receipt up to these counters. */
+export function closeWindow(
+  { lease, lot, signer, random }: AccountParts,
+  open: OpenWindow,
+  after: Counters,
+): KeptReceipt {
+  const salt = hashOf(random.bytes(32))
+  const outDigest: Hash = hashOf(open.outDigest)
+  const receipt: Receipt = {
+    lease: lease.id,
+    lot,
+    window: open.window,
+    before: open.before,
+    after,
+    inDigest: hashOf(open.inDigest),
+    outCommitment: outCommitmentOf(outDigest, salt),
+    milliseconds: Math.min(MILLISECONDS_MAX, Math.ceil(open.computeMs)),
+    previous: open.previous,
+  }
+  return { receipt: { ...receipt, signature: signer(receiptDigest(lease.networkId, receipt)) }, outDigest, salt }
+}
