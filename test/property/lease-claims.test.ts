@@ -53,8 +53,8 @@ function after(list: readonly Claim[]): readonly [string, LeaseRecord] {
 }
 
 test('claims in any order give one state, and none lowers what another gave', { timeout: 60_000 }, () => {
-  const { lease: any } = opened()
-  const payable = claims.filter((list) => list.every((claim) => unitsOf(any, claim) * any.terms.price <= CAP))
+  const { lease: sample } = opened()
+  const payable = claims.filter((list) => list.every((claim) => unitsOf(sample, claim) * sample.terms.price <= CAP))
   fc.assert(
     fc.property(payable, fc.infiniteStream(fc.nat()), (list, numbers) => {
       const [root, lease] = after(list)

@@ -41,7 +41,7 @@ export type LeasePlan =
   | { readonly ok: false; readonly lot: number }
 
 /** A run of segments that is to have a miner. */
-interface Span {
+interface LotRun {
   readonly first: number
   readonly end: number
   readonly work: SegmentWork
@@ -61,19 +61,19 @@ export function planLease(
   { request, record }: { readonly request: LeaseRequest; readonly record: ModelRecord },
   { height, parameters }: OpeningContext,
 ): LeasePlan {
-  const spans = spansOf(request.cuts, record, parameters)
+  const runs = runsOf(request.cuts, record, parameters)
   const offered = [...offersOf(state, request.model, height)]
   const counters = nominalCounters(BigInt(request.rows))
-  const offers = spans.map((span) => {
-    const units = unitsOf([span.work], counters, parameters.decodeWeight)
-    return { units: units > 0n ? units : 1n, candidates: candidatesOf(offered, span) }
+  const offers = runs.map((run) => {
+    const units = unitsOf([run.work], counters, parameters.decodeWeight)
+    return { units: units > 0n ? units : 1n, candidates: candidatesOf(offered, run) }
   })
   const assignment = assign(offers, { leaseId: request.leaseId, price: record.price, parameters })
   if (!assignment.ok) return assignment
   const incarnations = new Map(offered.map(({ operator, placement }) => [operator, placement.incarnation]))
   return {
     ok: true,
-    lots: assignment.lots.map((lot, index) => lotOf(lot, spans[index]!, incarnations.get(lot.operator)!)),
+    lots: assignment.lots.map((lot, index) => lotOf(lot, runs[index]!, incarnations.get(lot.operator)!)),
   }
 }
 
@@ -110,7 +110,7 @@ export function termsOf(price: bigint, parameters: Parameters): LeaseRecord['ter
   return { price, decodeWeight, treasuryShare, stakerShare, receiptRows }
 }
 
-function spansOf(cuts: readonly number[], { price, segments, context }: ModelRecord, parameters: Parameters): Span[] {
+function runsOf(cuts: readonly number[], { price, segments, context }: ModelRecord, parameters: Parameters): LotRun[] {
   const ends = [...cuts, segments.length]
   return ends.map((end, index) => {
     const first = ends[index - 1] ?? 0
@@ -135,7 +135,7 @@ function* offersOf(state: ReadState, model: Hash, height: number): Iterable<Offe
   }
 }
 
-function candidatesOf(offered: readonly Offered[], { first, end, task }: Span): Candidate[] {
+function candidatesOf(offered: readonly Offered[], { first, end, task }: LotRun): Candidate[] {
   return offered
     .filter(({ placement, miner }) => {
       return placement.first <= first && placement.end >= end && miner.deposit - miner.locked >= task
@@ -143,6 +143,6 @@ function candidatesOf(offered: readonly Offered[], { first, end, task }: Span): 
     .map(({ operator, placement: { bid }, miner: { payout, workRate } }) => ({ operator, payout, bid, rate: workRate }))
 }
 
-function lotOf({ operator, standby, rate }: AssignedLot, { end, work, task }: Span, incarnation: bigint): LotRecord {
+function lotOf({ operator, standby, rate }: AssignedLot, { end, work, task }: LotRun, incarnation: bigint): LotRecord {
   return { operator, standby, end, work, rate, task, incarnation, rows: 0, root: ZERO_HASH, state: 'unclaimed' }
 }

@@ -32,10 +32,10 @@ describe('a voucher', () => {
       decodePositions: anyU64,
     })
     fc.assert(
-      fc.property(fc.record({ lease: anyHash, seq: anyU64, counters, transcript: anyHash }), (any) => {
-        const bytes = writeVoucher(new Writer(), any).finish()
+      fc.property(fc.record({ lease: anyHash, seq: anyU64, counters, transcript: anyHash }), (one) => {
+        const bytes = writeVoucher(new Writer(), one).finish()
         expect(bytes).toHaveLength(VOUCHER_BYTES)
-        expect(readVoucher(new Reader(bytes))).toEqual(any)
+        expect(readVoucher(new Reader(bytes))).toEqual(one)
       }),
     )
   })
