@@ -15,6 +15,7 @@ import { chainScale } from './chain-scale.ts'
 import { chainSync } from './chain-sync.ts'
 import { chainThroughput } from './chain-throughput.ts'
 import { decodeBandwidth } from './decode-bandwidth.ts'
+import { economy } from './economy.ts'
 import { firstText } from './first-text.ts'
 import { helpTime } from './help-time.ts'
 import { describeMachine, isQuiet, machineText } from './machine.ts'
@@ -35,6 +36,7 @@ const MEASURES: readonly Measure[] = [
   chainRounds,
   ...chainScale,
   chainThroughput,
+  economy,
 ]
 
 const { values: flags } = parseArgs({

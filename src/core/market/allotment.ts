@@ -10,6 +10,8 @@ import type { Candidate } from './lot-offer.ts'
 
 interface Owner {
   readonly payout: AccountId
+  /** In the order of owners, which each lease shuffles. */
+  readonly place: number
   /** One bit per lot in which it has a candidate. */
   mask: number
 }
@@ -24,9 +26,11 @@ type AllottedLot = Map<number, Owner[]>
 export function allot(lots: readonly (readonly Candidate[])[], leaseId: Hash): Candidate[][] {
   assert(lots.length <= LOTS_MAX, 'a lot has a bit')
   const allotted: AllottedLot[] = lots.map(() => new Map())
-  for (const owner of ownersOf(lots, leaseId)) insert(allotted, owner)
+  const sizes = lots.map(() => 0)
+  for (const owner of ownersOf(lots, leaseId)) insert(owner, allotted, sizes)
   return lots.map((candidates, lot) => {
-    const owners = new Set([...allotted[lot]!.values()].flat().map(({ payout }) => payout))
+    const owners = new Set<AccountId>()
+    for (const alike of allotted[lot]!.values()) for (const { payout } of alike) owners.add(payout)
     return onePerOwner(candidates.filter(({ payout }) => owners.has(payout)))
   })
 }
@@ -51,21 +55,22 @@ function stands(one: Candidate, other: Candidate): boolean {
 /** In an order that each lease shuffles: who is moved about is nobody's choice. */
 function ownersOf(lots: readonly (readonly Candidate[])[], leaseId: Hash): Owner[] {
   const owners = new Map<AccountId, Owner>()
+  const shuffle = first32Bits(leaseId)
   for (const [lot, candidates] of lots.entries()) {
     for (const { payout } of candidates) {
-      const owner = owners.get(payout) ?? { payout, mask: 0 }
+      let owner = owners.get(payout)
+      if (owner === undefined) {
+        owner = { payout, place: (first32Bits(payout) ^ shuffle) >>> 0, mask: 0 }
+        owners.set(payout, owner)
+      }
       owner.mask |= 1 << lot
-      owners.set(payout, owner)
     }
   }
-  const shuffle = first32Bits(leaseId)
-  const places = new Map([...owners.values()].map((owner) => [owner, (first32Bits(owner.payout) ^ shuffle) >>> 0]))
-  return [...owners.values()].sort((a, b) => places.get(a)! - places.get(b)! || (a.payout < b.payout ? -1 : 1))
+  return [...owners.values()].sort((a, b) => a.place - b.place || (a.payout < b.payout ? -1 : 1))
 }
 
 /** Puts an owner into one of its lots; along the shortest path of moves to a lot with fewer owners, if there is one. */
-function insert(allotted: AllottedLot[], owner: Owner): void {
-  const sizes = allotted.map(sizeOf)
+function insert(owner: Owner, allotted: AllottedLot[], sizes: number[]): void {
   const least = Math.min(...sizes)
   const queue = lotsOf(owner.mask)
   const cameFrom = new Map<number, number | undefined>(queue.map((lot) => [lot, undefined]))
@@ -81,18 +86,13 @@ function insert(allotted: AllottedLot[], owner: Owner): void {
       }
     }
   }
+  sizes[best]! += 1
   let to = best
   for (let from = cameFrom.get(to); from !== undefined; from = cameFrom.get(to)) {
     add(allotted[to]!, takeOne(allotted[from]!, 1 << to))
     to = from
   }
   add(allotted[to]!, owner)
-}
-
-function sizeOf(lot: AllottedLot): number {
-  let size = 0
-  for (const owners of lot.values()) size += owners.length
-  return size
 }
 
 /** Ascending. */
