@@ -168,6 +168,10 @@ export const NODE_LIMITS = {
   snapshotPartBytes: 256 * KIB,
   /** A state of ten million accounts. */
   snapshotPartsMax: 16_384,
+  /** Miners, leases and audits in one answer: 128 audits of 128 auditors each are some 4 MiB of JSON. */
+  marketPageMax: 128,
+  /** Leases or miners that are read for one answer: tens of milliseconds. */
+  marketReadsMax: 4_096,
   /** Watchers of new blocks. */
   watchersMax: 64,
   /** Votes and proposals in one answer to who catches up. */

@@ -7,6 +7,7 @@
 import type { AccountId, Hash } from '../../base/brand.ts'
 import type { NetworkKind } from '../../core/network-kind.ts'
 import type { Parameters } from '../../core/parameters.ts'
+import type { MarketAccess } from './market-access.ts'
 
 /** How an answer is known to be true. */
 export type ChainSource =
@@ -147,7 +148,7 @@ export interface HoldingsView {
 }
 
 export interface HoldingView {
-  readonly kind: 'balance' | 'bond' | 'unbonding' | 'deposit' | 'reward-pool'
+  readonly kind: 'balance' | 'bond' | 'unbonding' | 'deposit' | 'collateral' | 'model' | 'escrow' | 'reward-pool'
   readonly address?: string
   readonly amount: string
 }
@@ -170,6 +171,7 @@ export interface NodeStatusView extends HeadView {
 export interface ChainAccess {
   readonly source: ChainSource
   readonly network: NetworkView
+  readonly market: MarketAccess
   head(signal?: AbortSignal): Promise<HeadView>
   /** The full node that answers, when it is one of this machine's. */
   nodeStatus?(signal?: AbortSignal): Promise<NodeStatusView>

@@ -19,9 +19,10 @@ import type {
   TransactionView,
   ValidatorView,
 } from './chain-access.ts'
+import { type MarketMethods, marketMethods } from './market-methods.ts'
 
 /** Parameters as they travel: addresses and bytes as text. */
-export interface ChainMethods {
+export interface ChainMethods extends MarketMethods {
   dllm_nodeStatus: { params: NoParams; result: NodeStatusView }
   dllm_head: { params: NoParams; result: HeadView }
   dllm_account: { params: { address: string }; result: AccountView }
@@ -52,6 +53,7 @@ export function chainMethods(node: NodeAccess): MethodTable<ChainMethods> {
     call: (_params, context) => answer(context),
   })
   return {
+    ...marketMethods(node.market, kind),
     dllm_nodeStatus: withoutParams(() => node.status()),
     dllm_head: withoutParams(({ signal }) => node.head(signal)),
     dllm_validators: withoutParams(({ signal }) => node.validators(signal)),

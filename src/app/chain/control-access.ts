@@ -9,6 +9,7 @@ import { addressOfAccount } from '../../core/fields.ts'
 import type { ControlClient } from '../control/control-client.ts'
 import type { ChainAccess, NetworkView, TransactionView } from './chain-access.ts'
 import type { ChainMethods } from './chain-methods.ts'
+import { createControlMarket } from './market-methods.ts'
 
 export class ChainAccessError extends HouseError<'CHAIN_NODE_STOPPED'> {}
 
@@ -18,6 +19,7 @@ export function createControlAccess(client: ControlClient<ChainMethods>, network
   return {
     source: 'node',
     network,
+    market: createControlMarket(client, kind),
     head: (signal) => client.call('dllm_head', {}, signal),
     nodeStatus: (signal) => client.call('dllm_nodeStatus', {}, signal),
     account: (id, signal) => client.call('dllm_account', { address: addressOfAccount(id, kind) }, signal),

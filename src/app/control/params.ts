@@ -68,6 +68,21 @@ export function readInteger(
   return value as number
 }
 
+/** A list of whole numbers from 0 to `max`, at most `count` of them. */
+export function readNumbers(
+  params: Params,
+  name: string,
+  bounds: { readonly count: number; readonly max: number },
+): readonly number[] {
+  const values = required(params, name)
+  const isNumber = (value: unknown): boolean =>
+    Number.isSafeInteger(value) && (value as number) >= 0 && (value as number) <= bounds.max
+  if (!Array.isArray(values) || values.length > bounds.count || !values.every(isNumber)) {
+    throw badParam(name, `a list of at most ${bounds.count} whole numbers from 0 to ${bounds.max}`)
+  }
+  return values
+}
+
 /** A block height or another count: a whole number from 0. */
 export function readHeight(params: Params, name: string): number {
   return readInteger(params, name, { min: 0, max: Number.MAX_SAFE_INTEGER })

@@ -28,6 +28,7 @@ import type {
 } from '../chain/chain-access.ts'
 import { viewParameterValues, viewSupply, viewValidator } from '../chain/state-views.ts'
 import { provedBlock, provedHistory, provedTransaction } from './light-blocks.ts'
+import { createLightMarket } from './light-market.ts'
 import type { LightService } from './light-service.ts'
 import { readProved } from './proved-state.ts'
 
@@ -47,7 +48,7 @@ export function createLightAccess(parts: LightAccessParts): ChainAccess {
   const { service, network, close } = parts
   const { networkId, kind } = network
   return {
-    ...{ source: 'light', network, close },
+    ...{ source: 'light', network, close, market: createLightMarket(service, kind) },
     head: (signal) => viewHead(parts, signal),
     account: (id, signal) => viewAccount(parts, id, signal),
     validators: (signal) => viewValidators(parts, signal),

@@ -15,6 +15,7 @@ import type { HeadView, NetworkView, NodeStatusView, TransactionView } from '../
 import type { NodeAccess } from '../chain/chain-methods.ts'
 import { type ViewedState, viewAccount, viewParameters, viewSupply, viewValidators } from '../chain/state-views.ts'
 import { createItemQueue } from '../control/item-queue.ts'
+import { createFullMarket } from './full-market.ts'
 import type { NodeStore } from './node-store.ts'
 import { type RecentStates, viewHoldings } from './recent-states.ts'
 
@@ -49,7 +50,7 @@ export function createFullAccess(parts: FullAccessParts): FullAccess {
   })
   const transaction = (id: Hash): Promise<TransactionView | undefined> => findTransaction(parts, id)
   return {
-    ...{ source: 'node', network },
+    ...{ source: 'node', network, market: createFullMarket(chain, kind) },
     head: async () => head(),
     account: async (id) => {
       const view = viewAccount(viewed(), id)

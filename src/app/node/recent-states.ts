@@ -12,6 +12,9 @@ import { addressOfAccount } from '../../core/fields.ts'
 import type { NetworkKind } from '../../core/network-kind.ts'
 import { readAccount } from '../../core/state/accounts.ts'
 import { bondOfKey, readAmount } from '../../core/state/bonds.ts'
+import { readLease } from '../../core/state/leases.ts'
+import { readMiner } from '../../core/state/miners.ts'
+import { readModel } from '../../core/state/models.ts'
 import { readProposal } from '../../core/state/proposals.ts'
 import type { StateKey } from '../../core/state/state.ts'
 import { readSupply, SUPPLY_KEY } from '../../core/state/supply.ts'
@@ -114,6 +117,18 @@ function viewHolding(key: StateKey, value: Uint8Array, kind: NetworkKind): Holdi
     case TABLE.proposal: {
       const { proposer, deposit } = decodeRecord(value, readProposal)
       return { kind: 'deposit', address: addressOfAccount(proposer, kind), amount: String(deposit) }
+    }
+    case TABLE.miner: {
+      const { deposit } = decodeRecord(value, readMiner)
+      return { kind: 'collateral', address: addressOfAccount(accountInKey(key, 0), kind), amount: String(deposit) }
+    }
+    case TABLE.model: {
+      const { publisher, deposit } = decodeRecord(value, readModel)
+      return { kind: 'model', address: addressOfAccount(publisher, kind), amount: String(deposit) }
+    }
+    case TABLE.lease: {
+      const { payer, escrow } = decodeRecord(value, readLease)
+      return { kind: 'escrow', address: addressOfAccount(payer, kind), amount: String(escrow) }
     }
     case TABLE.supply:
       return { kind: 'reward-pool', amount: String(decodeRecord(value, readSupply).pool) }

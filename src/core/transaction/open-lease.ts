@@ -8,8 +8,15 @@ import { MARKET_LIMITS } from '../../base/chain-limits.ts'
 import type { Reader } from '../../base/codec.ts'
 import { PUBLIC_KEY_BYTES } from '../ed25519.ts'
 import { readCount, readHash, writeCount, writeHash } from '../fields.ts'
-import { openLease as keepLease, type LeasePlan, type LeaseRequest, planLease, termsOf } from '../market/open.ts'
-import { leaseIdOf, openLeases } from '../state/leases.ts'
+import {
+  openLease as keepLease,
+  type LeasePlan,
+  type LeaseRequest,
+  type OpeningContext,
+  planLease,
+  termsOf,
+} from '../market/open.ts'
+import { type LotRecord, leaseIdOf, openLeases } from '../state/leases.ts'
 import type { ModelRecord } from '../state/models.ts'
 import type { ReadState } from '../state/state.ts'
 import type { Call, Contract, ContractContext } from './contract.ts'
@@ -51,17 +58,12 @@ export const openLease: Contract<OpenLease> = {
   },
   // The auction looks at up to a thousand placements, and at each of them for every lot that it covers.
   units: ({ cuts }) => 400 + 25 * cuts.length,
-  inspect({ cuts, rows }) {
-    if (rows === 0) {
-      throw new TransactionError('ZERO_AMOUNT', 'The lease is for no rows. Say how many there will be, about.')
-    }
-    if (cuts.every((cut, index) => cut > (cuts[index - 1] ?? 0))) return
-    throw new TransactionError('BAD_CUTS', 'Lots begin at rising segments, the first of them not at 0. Sort the cuts.')
-  },
+  inspect: requireShape,
   validate(call, state, context) {
     const { body } = call
     const record = requireModel(state, body.model)
-    requireFitting(body, record)
+    requireCutsWithin(body, record)
+    requirePrice(body, record)
     requireHeight(body, context)
     requireFunds(call, body.cap)
     requireRoom(call, state)
@@ -90,6 +92,23 @@ export const openLease: Contract<OpenLease> = {
   touches: () => [],
 }
 
+/**
+ * The lots that a lease would have if it were opened now, and the model; funds and terms are not looked at.
+ * @throws TransactionError ZERO_AMOUNT, BAD_CUTS, NO_SUCH_MODEL, MODEL_RETIRED, NO_MINER.
+ */
+export function quoteLots(
+  state: ReadState,
+  request: LeaseRequest,
+  context: OpeningContext,
+): { readonly record: ModelRecord; readonly lots: readonly LotRecord[] } {
+  requireShape(request)
+  const record = requireModel(state, request.model)
+  requireCutsWithin(request, record)
+  const plan = planLease(state, { request, record }, context)
+  if (!plan.ok) throw noMiner(plan.lot)
+  return { record, lots: plan.lots }
+}
+
 function readCall(reader: Reader): OpenLease {
   return {
     model: readHash(reader),
@@ -112,11 +131,21 @@ function planOf(
   return planLease(state, { request, record }, context)
 }
 
-function requireFitting({ cuts, cap, priceMax }: OpenLease, { segments, price }: ModelRecord): void {
-  if ((cuts.at(-1) ?? 0) >= segments.length) {
-    const sentence = `The model has ${segments.length} segments: the last lot must begin before segment ${segments.length}. Choose other cuts.`
-    throw new TransactionError('BAD_CUTS', sentence, { details: { segments: segments.length } })
+function requireShape({ cuts, rows }: Pick<LeaseRequest, 'cuts' | 'rows'>): void {
+  if (rows === 0) {
+    throw new TransactionError('ZERO_AMOUNT', 'The lease is for no rows. Say how many there will be, about.')
   }
+  if (cuts.every((cut, index) => cut > (cuts[index - 1] ?? 0))) return
+  throw new TransactionError('BAD_CUTS', 'Lots begin at rising segments, the first of them not at 0. Sort the cuts.')
+}
+
+function requireCutsWithin({ cuts }: Pick<LeaseRequest, 'cuts'>, { segments }: ModelRecord): void {
+  if ((cuts.at(-1) ?? 0) < segments.length) return
+  const sentence = `The model has ${segments.length} segments: the last lot must begin before segment ${segments.length}. Choose other cuts.`
+  throw new TransactionError('BAD_CUTS', sentence, { details: { segments: segments.length } })
+}
+
+function requirePrice({ cap, priceMax }: OpenLease, { price }: ModelRecord): void {
   if (cap === 0n && price > 0n) {
     throw new TransactionError('ZERO_AMOUNT', 'The lease may cost nothing and work has a price. Set something aside.')
   }

@@ -44,13 +44,17 @@ export function requireValidator(state: ReadState, id: AccountId): Validator {
   )
 }
 
+/** Retired or not. @throws TransactionError NO_SUCH_MODEL. */
+export function requireKnownModel(state: ReadState, model: Hash): ModelRecord {
+  const record = getModel(state, model)
+  if (record !== undefined) return record
+  const sentence = 'Nobody registered this model on this network. Register it, or choose another.'
+  throw new TransactionError('NO_SUCH_MODEL', sentence, { details: { model } })
+}
+
 /** @throws TransactionError NO_SUCH_MODEL, MODEL_RETIRED. */
 export function requireModel(state: ReadState, model: Hash): ModelRecord {
-  const record = getModel(state, model)
-  if (record === undefined) {
-    const sentence = 'Nobody registered this model on this network. Register it, or choose another.'
-    throw new TransactionError('NO_SUCH_MODEL', sentence, { details: { model } })
-  }
+  const record = requireKnownModel(state, model)
   if (record.status === 'active') return record
   throw new TransactionError('MODEL_RETIRED', 'This model is retired. Choose another.', { details: { model } })
 }
