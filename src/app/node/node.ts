@@ -179,7 +179,7 @@ class Node implements FullNode {
   }
 
   async start(): Promise<void> {
-    const { wire, chain, recent, nodeStore, log } = this.#parts
+    const { wire, chain, recent, nodeStore, turns, log } = this.#parts
     this.#oldestHeight = (await nodeStore.meta(chain.networkId))?.oldestHeight ?? 1
     foresign({ ...this.#parts, keys: this.#options.keys })
     await this.#driver.take({ type: 'start' })
@@ -189,7 +189,7 @@ class Node implements FullNode {
       foresee: (proposal) => foresee(this.#parts, proposal),
     })
     const served = servedChain({
-      ...{ chain, store: nodeStore, recent },
+      ...{ chain, store: nodeStore, recent, turns },
       missing: (summary) => this.#missingFor(decodeSummary(summary)),
       submit: (transaction) => this.#submit(transaction),
       oldestHeight: () => this.#oldestHeight,

@@ -5,6 +5,7 @@
 import type { Hash } from '../../base/brand.ts'
 import { NODE_LIMITS } from '../../base/chain-limits.ts'
 import { Writer } from '../../base/codec.ts'
+import type { Steps } from '../../base/steps.ts'
 import { decodeBlock, encodeHeader, writeCommit } from '../../core/block/block.ts'
 import { proveTransaction, writeInclusionProof } from '../../core/block/transactions-root.ts'
 import type { Chain } from '../../core/chain.ts'
@@ -13,6 +14,7 @@ import { writeCount } from '../../core/fields.ts'
 import { encodePart, treePart } from '../../core/state/tree-parts.ts'
 import { encodeProof, proveKey } from '../../core/state/tree-proof.ts'
 import { decodeTransaction } from '../../core/transaction/transaction.ts'
+import type { Turns } from '../turns.ts'
 import type { ServedChain } from './chain-server.ts'
 import type { NodeStore } from './node-store.ts'
 import type { RecentStates } from './recent-states.ts'
@@ -23,13 +25,15 @@ export interface ServedParts {
   readonly chain: Chain
   readonly store: NodeStore
   readonly recent: RecentStates
+  readonly turns: Turns
   /** Votes and proposals that an asker with this summary lacks. */
   readonly missing: (summary: Uint8Array) => Promise<readonly Message[]>
   readonly submit: (transaction: Uint8Array) => Promise<Hash>
   readonly oldestHeight: () => number
 }
 
-export function servedChain({ chain, store, recent, missing, submit, oldestHeight }: ServedParts): ServedChain {
+export function servedChain(parts: ServedParts): ServedChain {
+  const { chain, store, recent, turns, missing, submit, oldestHeight } = parts
   return {
     head() {
       // What is final is told only once it is on the disk.
@@ -57,7 +61,7 @@ export function servedChain({ chain, store, recent, missing, submit, oldestHeigh
       const stored = place && (await store.block(place.height))
       if (place === undefined || stored === undefined) return undefined
       const { transactions } = decodeBlock(stored.block)
-      const ids = transactions.map((bytes) => decodeTransaction(bytes).id)
+      const ids = await turns.run(idsOf(transactions))
       const proof = writeInclusionProof(new Writer(512), proveTransaction(ids, place.position)).finish()
       return [writeCount(new Writer(8), place.height).finish(), transactions[place.position]!, proof]
     },
@@ -70,6 +74,16 @@ export function servedChain({ chain, store, recent, missing, submit, oldestHeigh
       for (const { transaction, isProven } of chain.mempool.all()) if (isProven) yield transactionBytes(transaction)
     },
   }
+}
+
+/** Anybody may ask for this as often as it likes. */
+function* idsOf(transactions: readonly Uint8Array[]): Steps<Hash[]> {
+  const ids: Hash[] = []
+  for (const bytes of transactions) {
+    ids.push(decodeTransaction(bytes).id)
+    yield
+  }
+  return ids
 }
 
 function transactionBytes({ signedBytes, signature }: { signedBytes: Uint8Array; signature: Uint8Array }): Uint8Array {
