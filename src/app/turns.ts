@@ -12,8 +12,8 @@ export interface Turns {
   run<Value>(steps: Steps<Value>): Promise<Value>
 }
 
-/** A fifth of what nothing may hold up the event loop for: several works can be under way. */
-const TURN_MS = 10
+/** A tenth of what nothing may hold up the event loop for, shared by all works under way: news and calls need turns as well. */
+const TURN_MS = 5
 
 /** The shortest that a timer of the platform takes. */
 const PAUSE_MS = milliseconds(1)
@@ -23,19 +23,27 @@ const PAUSE_MS = milliseconds(1)
  * the clock decides.
  */
 export function createTurns(clock: Clock, stepsPerTurn?: number): Turns {
+  let works = 0
+  /** One turn of a work; what it returned, when it is done. */
+  const turn = <Value>(steps: Steps<Value>): IteratorResult<undefined, Value> => {
+    const endMs = clock.now() + TURN_MS / works
+    for (let count = 1; ; count++) {
+      const step = steps.next()
+      const isOver = stepsPerTurn === undefined ? clock.now() >= endMs : count >= stepsPerTurn
+      if (step.done || isOver) return step
+    }
+  }
   return {
     async run(steps) {
-      for (;;) {
-        const endMs = clock.now() + TURN_MS
-        for (
-          let count = 0;
-          count === 0 || (stepsPerTurn === undefined ? clock.now() < endMs : count < stepsPerTurn);
-        ) {
-          const step = steps.next()
+      works++
+      try {
+        for (;;) {
+          const step = turn(steps)
           if (step.done) return step.value
-          count++
+          await clock.sleep(PAUSE_MS)
         }
-        await clock.sleep(PAUSE_MS)
+      } finally {
+        works--
       }
     },
   }

@@ -3,6 +3,7 @@
  * @module
  */
 import type { AccountId } from '../../base/brand.ts'
+import { finish, type Steps } from '../../base/steps.ts'
 import { type Block, type Commit, encodeBlock, type Header } from '../../core/block/block.ts'
 import type { ValidatorSet } from '../../core/consensus/validator-set.ts'
 import { addressOfAccount } from '../../core/fields.ts'
@@ -21,8 +22,19 @@ export interface BlockToView {
   readonly validators: ValidatorSet | undefined
 }
 
-export function viewBlock({ block, hash, commit, validators }: BlockToView, kind: NetworkKind): BlockView {
-  const { header, transactions } = block
+export function viewBlock(found: BlockToView, kind: NetworkKind): BlockView {
+  return finish(viewBlockInSteps(found, kind))
+}
+
+/** The same in steps, one per transaction: addresses are dear. */
+export function* viewBlockInSteps(found: BlockToView, kind: NetworkKind): Steps<BlockView> {
+  const { block, hash, commit, validators } = found
+  const { header } = block
+  const transactions: TransactionView[] = []
+  for (const bytes of block.transactions) {
+    transactions.push(viewIncluded(decodeTransaction(bytes), header, kind))
+    yield
+  }
   const signed = (validators?.members ?? []).filter((_, index) => commit.signatures[index] !== undefined)
   return {
     ...{ height: header.height, hash, parentHash: header.parentHash, round: header.round, timeMs: header.timeMs },
@@ -31,7 +43,7 @@ export function viewBlock({ block, hash, commit, validators }: BlockToView, kind
     baseFee: String(header.baseFee),
     units: header.units,
     bytes: encodeBlock(block).length,
-    transactions: transactions.map((bytes) => viewIncluded(decodeTransaction(bytes), header, kind)),
+    transactions,
     commit: {
       round: commit.round,
       signedStake: String(signed.reduce((sum, { stake }) => sum + stake, 0n)),

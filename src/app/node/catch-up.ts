@@ -9,6 +9,7 @@ import { NODE_LIMITS, SYNC_LIMITS } from '../../base/chain-limits.ts'
 import { CodecError } from '../../base/codec.ts'
 import { codeOf, messageOf } from '../../base/error.ts'
 import type { Clock, Log } from '../../base/ports.ts'
+import type { Steps } from '../../base/steps.ts'
 import { decodeBlock, readCommit } from '../../core/block/block.ts'
 import type { Chain } from '../../core/chain.ts'
 import type { Proposal } from '../../core/consensus/messages.ts'
@@ -144,12 +145,18 @@ class Loop implements CatchUp {
 
   /** Transactions that wait at the peer, up to the first that nobody honest lets wait. */
   async #fetchWaiting(peer: PeerId): Promise<void> {
-    const { onTransaction, wire } = this.#parts
     const { items } = await this.#question(peer, { type: 'waiting' })
+    await this.#parts.turns.run(this.#offer(peer, items))
+  }
+
+  *#offer(peer: PeerId, items: readonly Uint8Array[]): Steps {
+    const { onTransaction, wire } = this.#parts
     for (const bytes of items) {
-      if (onTransaction(bytes) !== 'reject') continue
-      wire.judge(peer, 'reject')
-      return
+      if (onTransaction(bytes) === 'reject') {
+        wire.judge(peer, 'reject')
+        return
+      }
+      yield
     }
   }
 

@@ -58,6 +58,8 @@ export interface DriverParts {
   readonly wire: Wire
   readonly clock: Clock
   readonly turns: Turns
+  /** Has done what work of the ledger needs and others do, before it begins. */
+  readonly before: (work: LedgerWork) => Promise<void>
   readonly log: Log
 }
 
@@ -187,9 +189,10 @@ class Driver implements ConsensusDriver {
 
   /** Not waited for: votes are counted meanwhile, and whoever waits for us has to. */
   async #prepare(work: LedgerWork): Promise<void> {
-    const { chain, turns, events } = this.#parts
+    const { chain, turns, before, events } = this.#parts
     const steps = chain.prepare(work)
     try {
+      await before(work)
       await turns.run(this.#whileRunning(steps))
       void this.take({ type: 'prepared', work })
     } catch (error) {

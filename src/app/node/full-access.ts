@@ -10,12 +10,13 @@ import { decodeBlock } from '../../core/block/block.ts'
 import type { Chain } from '../../core/chain.ts'
 import { epochOf } from '../../core/epoch.ts'
 import { decodeTransaction } from '../../core/transaction/transaction.ts'
-import { type BlockToView, viewBlock, viewIncluded, viewTransaction } from '../chain/block-views.ts'
+import { type BlockToView, viewBlockInSteps, viewIncluded, viewTransaction } from '../chain/block-views.ts'
 import type { HeadView, NetworkView, NodeStatusView, TransactionView } from '../chain/chain-access.ts'
 import type { NodeAccess } from '../chain/chain-methods.ts'
 import { type ViewedState, viewAccount, viewParameters, viewSupply, viewValidators } from '../chain/state-views.ts'
 import { createItemQueue } from '../control/item-queue.ts'
 import { createFullMarket } from './full-market.ts'
+import type { Turns } from '../turns.ts'
 import type { NodeStore } from './node-store.ts'
 import { type RecentStates, viewHoldings } from './recent-states.ts'
 
@@ -28,6 +29,7 @@ export interface FullAccessParts {
   readonly chain: Chain
   readonly store: NodeStore
   readonly recent: RecentStates
+  readonly turns: Turns
   /** Takes a transaction in and tells the network. */
   readonly submit: (transaction: Uint8Array) => Promise<Hash>
   /** What a node says of itself beside its head. */
@@ -40,7 +42,7 @@ export interface FullAccess extends NodeAccess {
 }
 
 export function createFullAccess(parts: FullAccessParts): FullAccess {
-  const { network, chain, store, recent } = parts
+  const { network, chain, store, recent, turns } = parts
   const { kind } = network
   const watchers = new Set<() => void>()
   const head = (): HeadView => viewHead(network, chain)
@@ -63,7 +65,7 @@ export function createFullAccess(parts: FullAccessParts): FullAccess {
       const found = await findBlock(parts, which)
       if (found === undefined) throw unknownBlock(which, chain.header.height)
       const validators = await store.validators(found.block.header.validatorsHash)
-      return viewBlock({ ...found, validators }, kind)
+      return turns.run(viewBlockInSteps({ ...found, validators }, kind))
     },
     async transaction(id) {
       const found = await transaction(id)

@@ -34,7 +34,7 @@ import { createFullAccess, type FullAccess } from './full-access.ts'
 import { hearNews } from './news.ts'
 import { createNodeStore, type NodeStore } from './node-store.ts'
 import { createRecentStates, type RecentStates } from './recent-states.ts'
-import { foresee, foresign } from './seed-foresight.ts'
+import { foresee, foreseeWork, foresign, type OwnForesight } from './seed-foresight.ts'
 import { servedChain } from './served-chain.ts'
 import { openStart } from './start.ts'
 import { TOPICS } from './topics.ts'
@@ -75,9 +75,9 @@ export interface NodePorts {
 export interface SeedScheme {
   sign(message: Uint8Array, keys: ValidatorKeys): Uint8Array
   readonly verify: SeedVerifier
-  /** Begins what `sign` will be asked for, elsewhere than on this thread. */
-  foresign?(message: Uint8Array, keys: ValidatorKeys): void
-  /** The same for `verify`; resolves when it is done. */
+  /** Does what `sign` will be asked for elsewhere than on this thread; resolves when it is done. */
+  foresign?(message: Uint8Array, keys: ValidatorKeys): Promise<void>
+  /** The same for `verify`. */
   foresee?(signed: BlsSigned): Promise<void>
 }
 
@@ -140,6 +140,7 @@ class Node implements FullNode {
   readonly failed: Promise<unknown>
   readonly #options: NodeOptions
   readonly #parts: Parts
+  readonly #seeds: OwnForesight
   readonly #driver: ConsensusDriver
   readonly #catchUp: CatchUp
   #fail: (error: unknown) => void = () => undefined
@@ -149,6 +150,7 @@ class Node implements FullNode {
     const { chain, replica, wire, clock, turns, log, nodeStore, recent, keeper } = parts
     this.#options = options
     this.#parts = parts
+    this.#seeds = { ...parts, keys: options.keys }
     this.chain = chain
     this.failed = new Promise((resolve) => {
       this.#fail = resolve
@@ -164,6 +166,7 @@ class Node implements FullNode {
     const { networkId } = options.network
     this.#driver = createConsensusDriver({
       ...{ networkId, replica, chain, keeper, events, wire, clock, turns, log },
+      before: (work) => foreseeWork(this.#seeds, work),
     })
     this.#catchUp = startCatchUp({
       ...{ wire, chain, driver: this.#driver, clock, turns, log },
@@ -172,7 +175,7 @@ class Node implements FullNode {
       foresee: (proposal) => foresee(parts, proposal),
     })
     this.access = createFullAccess({
-      ...{ network: networkView(options.network), chain, store: nodeStore, recent },
+      ...{ network: networkView(options.network), chain, store: nodeStore, recent, turns },
       submit: (transaction) => this.#submit(transaction),
       self: () => this.#self(),
     })
@@ -181,7 +184,7 @@ class Node implements FullNode {
   async start(): Promise<void> {
     const { wire, chain, recent, nodeStore, turns, log } = this.#parts
     this.#oldestHeight = (await nodeStore.meta(chain.networkId))?.oldestHeight ?? 1
-    foresign({ ...this.#parts, keys: this.#options.keys })
+    void foresign(this.#seeds)
     await this.#driver.take({ type: 'start' })
     hearNews({
       ...{ wire, chain, driver: this.#driver },
@@ -220,7 +223,7 @@ class Node implements FullNode {
     const { height, hash, commit, block, tree } = applied
     recent.add({ header: block.header, hash, commit, tree })
     log.write('info', 'chain.final', { height, round: commit.round, transactions: block.transactions.length })
-    foresign({ ...this.#parts, keys: this.#options.keys })
+    void foresign(this.#seeds)
     this.access.announce()
   }
 

@@ -34,8 +34,8 @@ class Thread implements SeedScheme {
   readonly #waiting = new Map<number, (answer: SeedAnswer | undefined) => void>()
   readonly #signatures = new Map<string, Uint8Array>()
   readonly #verdicts = new Map<string, boolean>()
-  /** Checks under way: news and an answer may bring the same proposal at once. */
-  readonly #checks = new Map<string, Promise<void>>()
+  /** Under way: news and an answer may bring the same proposal at once. */
+  readonly #works = new Map<string, Promise<void>>()
   #isLost = false
   #tasks = 0
 
@@ -55,24 +55,28 @@ class Thread implements SeedScheme {
 
   readonly verify = (signed: BlsSigned): boolean => this.#verdicts.get(signedKey(signed)) ?? blsVerify(signed)
 
-  foresign(message: Uint8Array, { seedSecret }: ValidatorKeys): void {
-    void this.#ask({ type: 'sign', message, secret: seedSecret }).then((answer) => {
-      if (answer?.type === 'signed') remember(this.#signatures, bytesToHex(message), answer.signature)
+  async foresign(message: Uint8Array, { seedSecret }: ValidatorKeys): Promise<void> {
+    const key = bytesToHex(message)
+    if (this.#signatures.has(key)) return
+    await this.#once(`sign ${key}`, async () => {
+      const answer = await this.#ask({ type: 'sign', message, secret: seedSecret })
+      if (answer?.type === 'signed') remember(this.#signatures, key, answer.signature)
     })
   }
 
   async foresee(signed: BlsSigned): Promise<void> {
     const key = signedKey(signed)
     if (this.#verdicts.has(key)) return
-    const check = this.#checks.get(key) ?? this.#check(key, signed)
-    this.#checks.set(key, check)
-    await check
+    await this.#once(`verify ${key}`, async () => {
+      const answer = await this.#ask({ type: 'verify', signed })
+      if (answer?.type === 'verified') remember(this.#verdicts, key, answer.isValid)
+    })
   }
 
-  async #check(key: string, signed: BlsSigned): Promise<void> {
-    const answer = await this.#ask({ type: 'verify', signed })
-    this.#checks.delete(key)
-    if (answer?.type === 'verified') remember(this.#verdicts, key, answer.isValid)
+  async #once(name: string, work: () => Promise<void>): Promise<void> {
+    const underway = this.#works.get(name) ?? work().finally(() => this.#works.delete(name))
+    this.#works.set(name, underway)
+    await underway
   }
 
   /** undefined: not answered, because too much waits or the thread is gone. */

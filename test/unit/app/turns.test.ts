@@ -16,12 +16,25 @@ describe('work in turns', () => {
   test('gives way when a turn has taken its time', async () => {
     const clock = createFakeClock()
     const done: number[] = []
-    const result = createTurns(clock).run(count(done, 5, () => clock.advance(6)))
+    const result = createTurns(clock).run(count(done, 5, () => clock.advance(3)))
     expect(done).toEqual([1, 2])
     clock.advance(1)
     await until(() => done.length === 4, 'the second turn')
     clock.advance(1)
     expect(await result).toBe('done')
+  })
+
+  test('shares a turn with other work', async () => {
+    const clock = createFakeClock()
+    const done: number[][] = [[], []]
+    const turns = createTurns(clock)
+    const results = done.map((list) => turns.run(count(list, 6, () => clock.advance(1))))
+    // The first had a turn for itself before the second came.
+    expect(done.map((list) => list.length)).toEqual([5, 3])
+    clock.advance(1)
+    await until(() => done[1]!.length === 6, 'the second turn')
+    clock.advance(1)
+    expect(await Promise.all(results)).toEqual(['done', 'done'])
   })
 
   test('is done in one turn when no time passes', async () => {

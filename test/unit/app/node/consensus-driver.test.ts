@@ -63,6 +63,7 @@ function runWork(
     events: { onFatal: (error: unknown) => void failures.push(error) } as unknown as ConsensusEvents,
     wire: createMemoryNetwork().createMemoryWire({ listen: false }),
     ...{ clock, turns: createTurns(clock, 1), log: { write: () => undefined } },
+    before: async () => void done.push('before'),
   })
   return { driver, done, failures }
 }
@@ -87,6 +88,7 @@ function run({ effects, record = async () => undefined }: Setting): Running {
     wire: createMemoryNetwork().createMemoryWire({ listen: false }),
     clock: createFakeClock(),
     turns: AT_ONCE,
+    before: async () => undefined,
     log: { write: () => undefined },
   })
   return { driver, saved, failures }
@@ -131,7 +133,7 @@ describe('work ahead', () => {
     await driver.take(START)
     await until(() => failures.length > 0, 'the failure')
     expect(await driver.take(VOTE)).toBe('ignore')
-    expect(done).toEqual(['start', 'step 1'])
+    expect(done).toEqual(['start', 'before', 'step 1'])
     await driver.stop()
   })
 })

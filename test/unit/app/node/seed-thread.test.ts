@@ -22,7 +22,7 @@ test('what was foreseen and what was not come to the same verdict', async () => 
 
 test('a signature that was begun ahead is the only one that there is', async () => {
   const scheme = createSeedThread()
-  scheme.foresign?.(message, keys)
+  void scheme.foresign?.(message, keys)
   expect(scheme.sign(message, keys)).toEqual(signature)
   // The thread answers in order: when this is known, the signature is there.
   await scheme.foresee?.(good)
