@@ -15,8 +15,8 @@ import type { HeadView, NetworkView, NodeStatusView, TransactionView } from '../
 import type { NodeAccess } from '../chain/chain-methods.ts'
 import { type ViewedState, viewAccount, viewParameters, viewSupply, viewValidators } from '../chain/state-views.ts'
 import { createItemQueue } from '../control/item-queue.ts'
-import { createFullMarket } from './full-market.ts'
 import type { Turns } from '../turns.ts'
+import { createFullMarket } from './full-market.ts'
 import type { NodeStore } from './node-store.ts'
 import { type RecentStates, viewHoldings } from './recent-states.ts'
 
