@@ -167,3 +167,9 @@ export const PROBE_LIMITS = {
   /** Logits in one answer: about 200 MB of JSON. */
   logitsMax: 16 * 1_024 * 1_024,
 } as const
+
+/** What `dllm dashboard` keeps in memory. */
+export const DASHBOARD_LIMITS = {
+  /** Of each history; a sparkline shows no more than this. */
+  historyItems: 120,
+} as const

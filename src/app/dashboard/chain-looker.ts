@@ -1,0 +1,86 @@
+/**
+ * Looks at the chain of the network: through a full node of this machine, else a light client; opened again when it is lost.
+ * @module
+ */
+import { HouseError } from '../../base/error.ts'
+import { accountOfAddress } from '../../core/fields.ts'
+import type { ChainAccess, ValidatorView } from '../chain/chain-access.ts'
+import { openChain } from '../chain/open-chain.ts'
+import type { Home } from '../home.ts'
+import type { Network } from '../networks.ts'
+import type { System } from '../system.ts'
+import { createWallets } from '../wallet.ts'
+import type { AccountLook, ChainLook, Looker } from './looks.ts'
+
+export interface ChainToWatch {
+  readonly home: Home
+  readonly network: Network
+  /** Whose accounts are looked at. */
+  readonly wallet: string | undefined
+}
+
+interface Open {
+  readonly access: ChainAccess
+  readonly addresses: readonly { readonly role: string; readonly address: string }[]
+  /** Asked for once per block. */
+  validators: readonly ValidatorView[]
+  height: number
+}
+
+export function createChainLooker(watched: ChainToWatch, system: System): Looker<ChainLook> {
+  let open: Open | undefined
+  const close = async (): Promise<void> => {
+    const closing = open
+    open = undefined
+    await closing?.access.close()
+  }
+  return {
+    close,
+    look: async (signal) => {
+      try {
+        open ??= await openFor(watched, system, signal)
+        return await seenBy(open, signal)
+      } catch (error) {
+        await close()
+        signal.throwIfAborted()
+        if (!(error instanceof HouseError)) throw error
+        return { type: 'none', code: error.code, message: error.message }
+      }
+    },
+  }
+}
+
+async function openFor({ home, network, wallet }: ChainToWatch, system: System, signal: AbortSignal): Promise<Open> {
+  const access = await openChain({ home, network, system, signal })
+  try {
+    const wallets = createWallets({ folder: home.file('wallets') }, system)
+    const view = wallet === undefined ? undefined : await wallets.show(wallet, access.network.kind)
+    const addresses = (view?.accounts ?? []).map(({ role, address }) => ({ role, address }))
+    return { access, addresses, validators: [], height: -1 }
+  } catch (error) {
+    await access.close()
+    throw error
+  }
+}
+
+async function seenBy(open: Open, signal: AbortSignal): Promise<ChainLook> {
+  const { access, addresses } = open
+  const [head, node] = await Promise.all([access.head(signal), access.nodeStatus?.(signal)])
+  if (head.height !== open.height) {
+    open.validators = await access.validators(signal)
+    open.height = head.height
+  }
+  const accounts: AccountLook[] = []
+  for (const { role, address } of addresses) accounts.push(await accountLook(access, { role, address }, signal))
+  return { type: 'seen', head, ...(node === undefined ? {} : { node }), validators: open.validators, accounts }
+}
+
+async function accountLook(
+  access: ChainAccess,
+  { role, address }: { readonly role: string; readonly address: string },
+  signal: AbortSignal,
+): Promise<AccountLook> {
+  const { balance, bonds, unbondings } = await access.account(accountOfAddress(address, access.network.kind), signal)
+  const bonded = [...bonds, ...unbondings].reduce((sum, { amount }) => sum + BigInt(amount), 0n)
+  return { role, address, balance, bonded: String(bonded) }
+}
