@@ -18,6 +18,7 @@ import {
   readHash,
   readHeight,
   readInteger,
+  readNumbers,
   readOptional,
   readParams,
   readText,
@@ -68,10 +69,10 @@ function fileRow(
   })
 }
 
-const PARAM_FIELDS = ['grains', 'integer', 'height', 'address', 'hash', 'bytes', 'text', 'flag']
+const PARAM_FIELDS = ['grains', 'integer', 'height', 'address', 'hash', 'bytes', 'text', 'flag', 'numbers']
 const PARAMS = {
   ...{ grains: '15', integer: 3, height: 9, address: addressOfAccount(person(1).id, 'local') },
-  ...{ hash: 'ab'.repeat(32), bytes: '0102', text: 'words', flag: true },
+  ...{ hash: 'ab'.repeat(32), bytes: '0102', text: 'words', flag: true, numbers: [2, 4] },
 }
 
 function readAllParams(bytes: Uint8Array): unknown {
@@ -88,6 +89,7 @@ function readAllParams(bytes: Uint8Array): unknown {
     readOptional(params, 'bytes', (found, name) => readBytes(found, name, 4)),
     readOptional(params, 'text', (found, name) => readText(found, name, 9)),
     readOptional(params, 'flag', readFlag),
+    readOptional(params, 'numbers', (found, name) => readNumbers(found, name, { count: 3, max: 9 })),
   ]
 }
 
@@ -131,7 +133,7 @@ const PORT_ROWS: readonly Decoder[] = [
     name: 'rpc-params',
     covers: [
       ...['readParams', 'readOptional', 'readGrains', 'readInteger', 'readHeight', 'readAddress'],
-      ...['readHash', 'readBytes', 'readText', 'readFlag'],
+      ...['readHash', 'readBytes', 'readText', 'readFlag', 'readNumbers'],
     ].map((name) => `app/control/params.ts:${name}`),
     samples: () => [json(PARAMS), json(Object.values(PARAMS))],
     decode: readAllParams,

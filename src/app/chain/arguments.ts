@@ -4,7 +4,7 @@
  * @module
  */
 import { type AccountId, type Hash, hash } from '../../base/brand.ts'
-import { CHAIN_LIMITS } from '../../base/chain-limits.ts'
+import { CHAIN_LIMITS, MARKET_LIMITS } from '../../base/chain-limits.ts'
 import { HouseError } from '../../base/error.ts'
 import { accountOfAddress } from '../../core/fields.ts'
 import type { NetworkKind } from '../../core/network-kind.ts'
@@ -15,6 +15,8 @@ import { parseGrains } from '../../core/units.ts'
 export type ChainArgumentCode =
   | 'BLOCK_NAME_BAD'
   | 'TRANSACTION_ID_BAD'
+  | 'LEASE_ID_BAD'
+  | 'CUTS_BAD'
   | 'MEMO_TOO_LONG'
   | 'PROPOSAL_NUMBER_BAD'
   | 'PARAMETER_UNKNOWN'
@@ -40,6 +42,23 @@ export function parseTransactionId(text: string): Hash {
   if (DIGEST.test(lower)) return hash(lower)
   const message = `A transaction is named by the 64 hexadecimal digits of its id, not by ${quote(text)}.`
   throw new ChainArgumentError('TRANSACTION_ID_BAD', message)
+}
+
+/** @throws ChainArgumentError LEASE_ID_BAD. */
+export function parseLeaseId(text: string): Hash {
+  const lower = text.toLowerCase()
+  if (DIGEST.test(lower)) return hash(lower)
+  const message = `A lease is named by the 64 hexadecimal digits of its id, not by ${quote(text)}. \`dllm lease list\` shows yours.`
+  throw new ChainArgumentError('LEASE_ID_BAD', message)
+}
+
+/** Numbers of segments with commas between them; none in an empty text. @throws ChainArgumentError CUTS_BAD. */
+export function parseCuts(text: string): number[] {
+  const words = text === '' ? [] : text.split(',')
+  const most = MARKET_LIMITS.leaseLotsMax - 1
+  if (words.length <= most && words.every((word) => /^\d{1,2}$/.test(word))) return words.map(Number)
+  const message = `Cuts are at most ${most} numbers of segments with commas between them, such as 2,4, not ${quote(text)}.`
+  throw new ChainArgumentError('CUTS_BAD', message)
 }
 
 /** An account by its address on this network. @throws AddressError. */

@@ -7,6 +7,7 @@ import type { AccountId } from '../../base/brand.ts'
 import { accountOfAddress, addressOfAccount } from '../../core/fields.ts'
 import type { NetworkKind } from '../../core/network-kind.ts'
 import { bond } from '../../core/transaction/bond.ts'
+import { closeLease, requireOpenOf } from '../../core/transaction/close-lease.ts'
 import type { Contract } from '../../core/transaction/contract.ts'
 import { proposeParameters } from '../../core/transaction/propose-parameters.ts'
 import { dllm, requireAmount } from '../../core/transaction/refusals.ts'
@@ -20,6 +21,7 @@ import { unbond } from '../../core/transaction/unbond.ts'
 import { voteParameters } from '../../core/transaction/vote-parameters.ts'
 import { parseDllm } from '../../core/units.ts'
 import { ChainArgumentError, parseChanges, parseMemo, parseProposalNumber } from './arguments.ts'
+import type { LeaseView } from './market-access.ts'
 
 export interface ChainCall {
   readonly contract: Contract<unknown>
@@ -97,6 +99,17 @@ export function voteCall(typed: { readonly proposal: string; readonly yes: boole
     spends: 0n,
     lines: [`Vote ${typed.yes ? 'yes' : 'no'} on proposal ${body.proposal}`],
   })
+}
+
+/** `disputeBlocks`: what the parameter of this name says. @throws TransactionError NOT_THE_PAYER, LEASE_CLOSED. */
+export function closeLeaseCall(lease: LeaseView, { kind, id }: Caller, disputeBlocks: string): ChainCall {
+  requireOpenOf(id, { payer: accountOfAddress(lease.payer, kind), status: lease.status })
+  const lines = [
+    'Close the lease',
+    `lease   ${lease.id}`,
+    `returns at most ${dllm(BigInt(lease.escrow))}, not before ${disputeBlocks} blocks have passed`,
+  ]
+  return callOf(closeLease, { lease: lease.id }, { spends: 0n, lines })
 }
 
 function stakeOf({ amount, validator }: TypedStake, { kind, id }: Caller): { validator: AccountId; amount: bigint } {

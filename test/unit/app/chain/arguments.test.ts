@@ -4,6 +4,8 @@ import {
   checkChanges,
   parseBlockName,
   parseChanges,
+  parseCuts,
+  parseLeaseId,
   parseMemo,
   parseProposalNumber,
   parseTransactionId,
@@ -31,6 +33,18 @@ test.each([
   expect(parseBlockName(text)).toBe(expected)
 })
 
+test.each([
+  ['', []],
+  ['0', [0]],
+  ['2,4,63', [2, 4, 63]],
+])('the cuts %j are read', (text, expected) => {
+  expect(parseCuts(text)).toEqual(expected)
+})
+
+test('a lease is named by its id, in any case', () => {
+  expect(parseLeaseId(DIGEST.toUpperCase())).toBe(DIGEST)
+})
+
 test.each(['-1', '1.5', '', '1s'])('the value %j of a parameter is refused with its bounds and their unit', (value) => {
   expect(() => parseChanges([`commitMs=${value}`])).toThrow(
     `commitMs takes a whole number from 10 to 60000 (milliseconds), not ${JSON.stringify(value)}.`,
@@ -53,6 +67,12 @@ test('without a validator, stake is that of the sender', () => {
 describe('refused as a wrong command line', () => {
   const send = (amount: string, address: string = local, memo = '') => transferCall({ amount, address, memo }, 'local')
   test.each([
+    ['a part of the id of a lease', () => parseLeaseId(DIGEST.slice(1)), 'LEASE_ID_BAD'],
+    ['a height for a lease', () => parseLeaseId('1204'), 'LEASE_ID_BAD'],
+    ['cuts with a word', () => parseCuts('2,x'), 'CUTS_BAD'],
+    ['cuts with a space', () => parseCuts('2, 4'), 'CUTS_BAD'],
+    ['a negative cut', () => parseCuts('-2'), 'CUTS_BAD'],
+    ['sixteen cuts', () => parseCuts(Array.from({ length: 16 }, (_, cut) => cut + 1).join(',')), 'CUTS_BAD'],
     ['a negative height', () => parseBlockName('-1'), 'BLOCK_NAME_BAD'],
     ['a height beyond all heights', () => parseBlockName('999999999999999'), 'BLOCK_NAME_BAD'],
     ['a height with an exponent', () => parseBlockName('1e3'), 'BLOCK_NAME_BAD'],

@@ -12,6 +12,7 @@ import {
   readHash,
   readHeight,
   readInteger,
+  readNumbers,
   readOptional,
   readParams,
   readText,
@@ -31,6 +32,7 @@ const readers = {
   bytes: (params: Params, name: string) => readBytes(params, name, 3),
   text: (params: Params, name: string) => readText(params, name, 3),
   flag: (params: Params, name: string) => readFlag(params, name),
+  numbers: (params: Params, name: string) => readNumbers(params, name, { count: 2, max: 9 }),
 } as const satisfies Record<string, (params: Params, name: string) => unknown>
 
 type Kind = keyof typeof readers
@@ -49,6 +51,8 @@ test.each<[Kind, unknown, unknown]>([
   ['text', '', ''],
   ['text', 'é😀', 'é😀'],
   ['flag', false, false],
+  ['numbers', [], []],
+  ['numbers', [9, 0], [9, 0]],
 ])('%s is read from %j', (kind, value, expected) => {
   expect(readers[kind](new Map([['field', value]]), 'field')).toEqual(expected)
 })
@@ -93,6 +97,14 @@ test.each<[Kind, unknown]>([
   ['text', 1],
   ['flag', 'true'],
   ['flag', 1],
+  ['numbers', 1],
+  ['numbers', '1,2'],
+  ['numbers', [1, 2, 3]],
+  ['numbers', [10]],
+  ['numbers', [-1]],
+  ['numbers', ['1']],
+  ['numbers', [1.5]],
+  ['numbers', { length: 1 }],
 ])('%s is refused: %j', (kind, value) => {
   const read = (): unknown => readers[kind](new Map([['field', value]]), 'field')
   expect(read).toThrow(
