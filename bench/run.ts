@@ -20,6 +20,7 @@ import { firstText } from './first-text.ts'
 import { helpTime } from './help-time.ts'
 import { describeMachine, isQuiet, machineText } from './machine.ts'
 import { prefillDecode } from './prefill-decode.ts'
+import { receipts } from './receipts.ts'
 import { type Row, tableOf } from './report.ts'
 import { ringSplit } from './ring-split.ts'
 
@@ -27,6 +28,7 @@ const MEASURES: readonly Measure[] = [
   decodeBandwidth,
   prefillDecode,
   ringSplit,
+  receipts,
   helpTime,
   firstText,
   chainApply,

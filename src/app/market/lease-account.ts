@@ -17,7 +17,7 @@ import type { SignedVoucher } from '../../core/market/voucher.ts'
 import type { Signer } from '../openssl-sign.ts'
 import { leaseError } from './lease-error.ts'
 import { type OpenLease, paymentTermsOf } from './lease-source.ts'
-import type { KeptReceipt, OpenWindow } from './lot-entry.ts'
+import type { KeptReceipt, LotEntry, OpenWindow } from './lot-entry.ts'
 import type { LotJournal } from './lot-journal.ts'
 import { NO_ROWS_DIGEST, nextRowDigest } from './row-digest.ts'
 
@@ -74,11 +74,11 @@ export function createLeaseAccount(parts: AccountParts): LeaseAccount {
     const count = steps.findIndex(({ after }) => sameCounters(after, voucher.counters)) + 1
     const due = steps.slice(0, count)
     const filled = await fill(parts, { open, before: meter.paid.counters }, due)
-    await journal.append({ voucher, steps: due.map(({ input }) => input()), ...filled })
+    await journal.append({ voucher, ...filled })
     open = filled.open
     steps = steps.slice(count)
     meter.accept(voucher)
-    return filled.receipts
+    return [...filled.receipts]
   }
 
   return {
@@ -120,10 +120,11 @@ async function fill(
   parts: AccountParts,
   from: { readonly open: OpenWindow; readonly before: Counters },
   steps: readonly Begun[],
-): Promise<{ open: OpenWindow; receipts: KeptReceipt[] }> {
+): Promise<Pick<LotEntry, 'steps' | 'receipts' | 'open'>> {
   const { decodeWeight, receiptRows } = parts.lease.terms
   const weight = (counters: Counters): bigint => weightedRows(counters, decodeWeight)
   const receipts: KeptReceipt[] = []
+  const inputs: Uint8Array[] = []
   let { open, before } = from
   const close = (): void => {
     const closed = closeWindow(parts, open, before)
@@ -132,17 +133,19 @@ async function fill(
   }
   for (const { input, output, computeMs, after } of steps) {
     if (weight(after) - weight(open.before) > receiptRows) close()
+    const bytes = input()
     const out = output?.()
+    inputs.push(bytes)
     open = {
       ...open,
-      inDigest: await nextRowDigest(open.inDigest, input()),
+      inDigest: await nextRowDigest(open.inDigest, bytes),
       outDigest: out === undefined ? open.outDigest : await nextRowDigest(open.outDigest, out),
       computeMs: open.computeMs + computeMs,
     }
     before = after
     if (weight(after) - weight(open.before) === receiptRows) close()
   }
-  return { open, receipts }
+  return { steps: inputs, receipts, open }
 }
 
 const MILLISECONDS_MAX = 0xffff_ffff

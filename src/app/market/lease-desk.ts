@@ -50,6 +50,8 @@ export interface LeaseDeskOptions {
 interface Used {
   readonly account: LeaseAccount
   holder: LeaseHolder | undefined
+  /** Of the latest session; it may still write what it was paid. */
+  session: StageLease | undefined
 }
 
 /** Accounts kept open; of others the journal is on disk. */
@@ -70,7 +72,7 @@ export function createLeaseDesk(
     await makeRoom(accounts)
     const journal = await lots.open(lease.id)
     const account = createLeaseAccount({ lease, lot, journal, signer, random: ports.random })
-    const used: Used = { account, holder: undefined }
+    const used: Used = { account, holder: undefined, session: undefined }
     accounts.set(lease.id, used)
     return used
   }
@@ -80,11 +82,13 @@ export function createLeaseDesk(
     const before = used.holder
     used.holder = holder
     await before?.fail(leaseError('LEASE_TAKEN_OVER'))
+    await used.session?.close()
     const { account } = used
     await account.resume(voucherIn(lease, open.lease?.voucher))
     const toPrevious = (message: StageMessageOf<'countersignature'>): void => holder.toPrevious(message)
     const parts = { account, signer, fail: (error: unknown) => void holder.fail(error), toPrevious }
     const stageLease = createStageLease(parts, ports)
+    used.session = stageLease
     return {
       ...stageLease,
       close: async () => {

@@ -35,9 +35,7 @@ export interface RingPayer {
   sendTo(send: (voucher: VoucherBytes) => void): void
   /** Pays for all that was seen: at the end of a turn. Resolves when it is sent; rejects with what kept it from being written. */
   settle(): Promise<void>
-  /** The ring broke: nothing more is signed, since a stage that starts again may not know of work that was not paid. */
-  abandon(): void
-  /** Settles, and ends. */
+  /** Pays for all that was seen, and ends: also when the ring broke, since the next session begins with the voucher. */
   close(): Promise<void>
 }
 
@@ -70,12 +68,13 @@ export async function openRingPayer(options: RingPayerOptions, { clock }: { cloc
   let isOver = false
 
   const write = async (): Promise<void> => {
-    while (payer.owes && !isOver) {
+    while (payer.owes) {
       const voucher: Voucher = { lease: lease.id, ...payer.pay() }
       const signed = { ...voucher, signature: sign(voucherDigest(lease.networkId, voucher)) }
       await store.keep(signed)
       latest = signed
       send(encodeVoucher(signed))
+      warn()
     }
   }
   const settle = (): Promise<void> => {
@@ -113,10 +112,10 @@ export async function openRingPayer(options: RingPayerOptions, { clock }: { cloc
       payer.prompt(prompt)
     },
     told(told) {
+      if (isOver) return true
       if (!payer.told(told)) return false
-      warn()
       if (payer.isDue) settleLater()
-      else if (payer.owes && !isWaiting && !isOver) {
+      else if (payer.owes && !isWaiting) {
         isWaiting = true
         timer.arm(DUE_MS, settleLater)
       }
@@ -129,10 +128,6 @@ export async function openRingPayer(options: RingPayerOptions, { clock }: { cloc
       send = next
     },
     settle,
-    abandon: () => {
-      isOver = true
-      timer.disarm()
-    },
     close: async () => {
       await settle().catch(() => undefined)
       isOver = true

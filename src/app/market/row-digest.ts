@@ -5,7 +5,7 @@
  * Spec: docs/spec/market.md §9.3.
  * @module
  */
-import { createHash, subtle } from 'node:crypto'
+import { hash, subtle } from 'node:crypto'
 import { floatBytes } from '../../ml/digest.ts'
 import { encodeStageMessage, type StageMessageOf } from '../../net/protocols/stage.ts'
 
@@ -35,10 +35,9 @@ export function outputBytes(
 
 /** `SHA-256(digest ‖ bytes)`; long bytes are hashed by another thread. */
 export async function nextRowDigest(digest: RowDigest, bytes: Uint8Array): Promise<RowDigest> {
-  if (bytes.length <= INLINE_BYTES_MAX)
-    return new Uint8Array(createHash('sha256').update(digest).update(bytes).digest())
   const joined = new Uint8Array(digest.length + bytes.length)
   joined.set(digest)
   joined.set(bytes, digest.length)
+  if (bytes.length <= INLINE_BYTES_MAX) return new Uint8Array(hash('sha256', joined, 'buffer'))
   return new Uint8Array(await subtle.digest('SHA-256', joined))
 }

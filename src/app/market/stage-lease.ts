@@ -15,7 +15,7 @@ import { handoverDigest } from '../../core/market/receipt.ts'
 import { isVoucherOf, type SignedVoucher } from '../../core/market/voucher.ts'
 import type { StageMessageOf } from '../../net/protocols/stage.ts'
 import type { Signer } from '../openssl-sign.ts'
-import { opensslAccepts } from '../openssl-verify.ts'
+import { acceptsOf, opensslAccepts } from '../openssl-verify.ts'
 import { badMessage } from '../ring/ring-error.ts'
 import { createTimer } from '../ring/timer.ts'
 import type { LeaseAccount } from './lease-account.ts'
@@ -64,6 +64,8 @@ const EARLY_MAX = 4
 export function createStageLease(parts: StageLeaseParts, ports: { clock: Clock; log: Log }): StageLease {
   const { account, fail } = parts
   const { lease, lot, meter, journal } = account
+  const { networkId, voucherKey } = lease
+  const accepts = acceptsOf(voucherKey)
   const receiptRows = Number(lease.terms.receiptRows)
   const unpaid = createTimer(ports.clock)
   const handovers = createHandovers(parts, ports)
@@ -129,9 +131,7 @@ export function createStageLease(parts: StageLeaseParts, ports: { clock: Clock; 
       if (sameCounters(latest.counters, voucher.counters)) throw leaseError('VOUCHER_EMPTY')
       const fault = meter.fault(voucher)
       if (fault !== undefined) throw leaseError(fault)
-      const { networkId, voucherKey } = lease
-      if (!isVoucherOf(voucherKey, voucher, { networkId, accepts: opensslAccepts }))
-        throw leaseError('VOUCHER_BAD_SIGNATURE')
+      if (!isVoucherOf(voucherKey, voucher, { networkId, accepts })) throw leaseError('VOUCHER_BAD_SIGNATURE')
       latest = voucher
       next = voucher
       writing ??= write()

@@ -134,7 +134,7 @@ class OpenRing implements RingSession {
   }
 
   async close(): Promise<void> {
-    if (this.#failure === undefined) await this.#options.payer?.close()
+    await this.#options.payer?.close()
     this.#failure ??= new RingError('RING_CLOSED', 'The session is closed.')
     await Promise.all(this.#channels.map((channel) => channel?.close().catch(() => undefined)))
   }
@@ -198,7 +198,6 @@ class OpenRing implements RingSession {
   /** The session's failure is known at once; a reader meets it after what came before. */
   #end(stage: number, failure: RingError): void {
     this.#failure ??= failure
-    this.#options.payer?.abandon()
     this.#inbox.put({ type: 'end', stage })
   }
 

@@ -5,15 +5,7 @@
  */
 import { assert } from '../../base/assert.ts'
 import { type Counters, recede } from './counters.ts'
-import {
-  addRows,
-  type StepRows,
-  sameCounters,
-  UNPAID_UNITS_MAX,
-  unitsBetween,
-  unitsIn,
-  unitsOfStep,
-} from './payment-window.ts'
+import { addRows, type StepRows, sameCounters, UNPAID_UNITS_MAX, unitsBetween, unitsIn } from './payment-window.ts'
 
 export type VoucherFault =
   /** Its number is not above the one that was taken. */
@@ -48,14 +40,14 @@ export interface PaymentMeter {
   readonly paid: Claimed
   /** Whether a step may begin now. */
   admits(step: StepRows): Admission
-  /** Begins a step that is admitted; gives the counters after it. */
+  /** Begins a step, which must be admitted; gives the counters after it. */
   begin(step: StepRows): Counters
   /** The oldest step that was begun and not done is done. */
   done(): void
   fault(voucher: Claimed): VoucherFault | undefined
   /** Takes a voucher without fault; gives how many steps it pays for, the oldest ones. */
   accept(voucher: Claimed): number
-  /** The session is over: what is unpaid stays a debt, which counts as unpaid from now on. */
+  /** The session is over: what is unpaid stays a debt, half of which counts as unpaid from now on. */
   writeOff(): void
 }
 
@@ -82,7 +74,8 @@ export function createPaymentMeter({ charge, cap }: PaymentTerms, start: Claimed
   const admits = (step: StepRows): Admission => {
     const after = addRows(begun(), step)
     if (charge(after) > cap) return 'cap'
-    const unpaid = unitsBetween(paid.counters, after) + owed()
+    // Half: who was cut off can go on, and who opens sessions without paying gets less each time, four windows in all.
+    const unpaid = unitsBetween(paid.counters, after) + owed() / 2n
     return unpaid <= UNPAID_UNITS_MAX ? 'yes' : 'unpaid'
   }
 
@@ -95,7 +88,6 @@ export function createPaymentMeter({ charge, cap }: PaymentTerms, start: Claimed
     },
     admits,
     begin(step) {
-      assert(admits(step) === 'yes', 'a step begins when it is admitted')
       const after = addRows(begun(), step)
       steps.push({ after, isDone: false })
       return after
@@ -127,9 +119,4 @@ export function createPaymentMeter({ charge, cap }: PaymentTerms, start: Claimed
       steps = []
     },
   }
-}
-
-/** The units that a step counts as, for those who plan chunks; see `UNPAID_UNITS_MAX`. */
-export function isWithinOneWindow(step: StepRows): boolean {
-  return unitsOfStep(step) <= UNPAID_UNITS_MAX / 2n
 }

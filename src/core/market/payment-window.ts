@@ -37,11 +37,6 @@ export function addRows(counters: Counters, { kind, position, rows }: StepRows):
       }
 }
 
-/** Units of the rows of a step. */
-export function unitsOfStep({ kind, rows }: StepRows): bigint {
-  return BigInt(rows) * (kind === 'prompt' ? PROMPT_ROW_UNITS : DECODE_ROW_UNITS)
-}
-
 /** Units of the rows between two counters, of which `after` is not below `before`. */
 export function unitsBetween(before: Counters, after: Counters): bigint {
   return unitsIn(after) - unitsIn(before)

@@ -1,0 +1,100 @@
+/**
+ * Miner processes that take leases, and a client of their ring.
+ * @module
+ */
+import { type ChildProcess, fork } from 'node:child_process'
+import { once } from 'node:events'
+import { availableParallelism } from 'node:os'
+import { join } from 'node:path'
+import type { OpenLease } from '../../src/app/market/lease-source.ts'
+import { publicKeyOfPeer } from '../../src/app/node-identity.ts'
+import type { Route } from '../../src/app/ring/route.ts'
+import { accountId, hash, milliseconds } from '../../src/base/brand.ts'
+import { createLibp2pWire } from '../../src/net/libp2p-wire.ts'
+import type { Wire } from '../../src/net/wire.ts'
+import type { Bench, BenchModel } from '../bench.ts'
+import type { MinerOrder, MinerTold, Part } from './messages.ts'
+
+export interface LeaseMiners {
+  readonly client: Wire
+  readonly route: Route
+  /** Tells all miners of a lease. */
+  announce(lease: OpenLease): Promise<void>
+  close(): Promise<void>
+}
+
+const SCRIPT = join(import.meta.dirname, 'lease-miner.ts')
+
+/** `count` processes, each with about as many segments. */
+export async function startLeaseMiners(bench: Bench, model: BenchModel, count: number): Promise<LeaseMiners> {
+  const home = await bench.newHome({ sharesModels: true })
+  const { manifest, hash: modelHash } = model.stored
+  const children: ChildProcess[] = []
+  const stages = []
+  for (const [index, part] of partsOf(manifest.segments.length, count).entries()) {
+    const child = fork(SCRIPT, { serialization: 'advanced' })
+    children.push(child)
+    const folder = join(home.path, `lots-${index}`)
+    const threads = availableParallelism()
+    const told = await ask(child, { type: 'serve', home: home.path, model: manifest.name, part, threads, folder })
+    if (told.type !== 'serving') throw new Error('a miner did not start')
+    stages.push({ peer: told.peer, addresses: told.addresses, ...part })
+  }
+  const wireOptions = { networkId: 'bench-leases', listen: [], mdns: false, dht: false }
+  const client = await createLibp2pWire(wireOptions, bench.system)
+  return {
+    client,
+    route: { model: modelHash, stages, expectedStepMs: milliseconds(1) },
+    announce: async (lease) => {
+      for (const child of children) await ask(child, { type: 'lease', lease })
+    },
+    close: async () => {
+      await client.stop()
+      for (const child of children) {
+        const ended = once(child, 'exit')
+        child.disconnect()
+        await ended
+      }
+    },
+  }
+}
+
+/** A lease for these miners that nobody can spend. */
+export function leaseOf({ model, stages }: Route, number: number, voucherKey: Uint8Array): OpenLease {
+  const lots = stages.map(({ peer, firstSegment, lastSegment }, index) => ({
+    operator: accountId((index + 1).toString(16).padStart(40, '0')),
+    peerKey: publicKeyOfPeer(peer)!,
+    firstSegment,
+    lastSegment,
+    work: { linear: 10n ** 8n, attention: 10n ** 4n },
+    rate: 1n,
+  }))
+  return {
+    id: hash(number.toString(16).padStart(64, '0')),
+    networkId: hash('11'.repeat(32)),
+    model,
+    terms: { price: 1n, decodeWeight: 4n, treasuryShare: 100n, stakerShare: 70n, receiptRows: 256n },
+    lots,
+    cap: 10n ** 15n,
+    voucherKey,
+    openUntilMs: milliseconds(Number.MAX_SAFE_INTEGER),
+  }
+}
+
+function partsOf(segments: number, count: number): Part[] {
+  return Array.from({ length: count }, (_, index) => ({
+    firstSegment: Math.floor((segments * index) / count),
+    lastSegment: Math.floor((segments * (index + 1)) / count),
+  }))
+}
+
+async function ask(child: ChildProcess, order: MinerOrder): Promise<MinerTold> {
+  const answer = once(child, 'message')
+  const exit = once(child, 'exit').then(() => {
+    throw new Error('a miner process has ended')
+  })
+  exit.catch(() => undefined)
+  child.send(order)
+  const [told] = await Promise.race([answer, exit])
+  return told as MinerTold
+}

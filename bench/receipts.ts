@@ -1,0 +1,136 @@
+/**
+ * What a lease costs the ring: tokens per second with vouchers and receipts ÷ without, by the same three miner processes and the same client, and the
+ * time to the first token alike. Answers with and without take turns; the lease of each answer is a new one, opened before the clock starts.
+ * @module
+ */
+import { freemem } from 'node:os'
+import { join } from 'node:path'
+import { openRingPayer, type RingPayer } from '../src/app/market/ring-payer.ts'
+import { createVoucherStore, type VoucherStore } from '../src/app/market/voucher-store.ts'
+import { openRing } from '../src/app/ring/ring-client.ts'
+import { openDisk } from '../src/app/store/disk.ts'
+import { keyPairFromSecret } from '../src/core/ed25519.ts'
+import type { Bench, BenchModel, Measure } from './bench.ts'
+import { type LeaseMiners, leaseOf, startLeaseMiners } from './market/lease-miners.ts'
+import { type Row, rowOf } from './report.ts'
+
+const MINERS = 3
+const WARM_UPS = 4
+const PROMPT_TOKENS = 48
+const CAPACITY = 512
+/** Small models make more tokens, so that a sample takes a while. */
+const TOKENS = 64
+const TOKENS_SMALL = 440
+const SMALL_BYTES = 50e6
+const PROCESS_BYTES = 200e6
+const RATE_TARGET = { atLeast: 0.99 }
+const FIRST_TARGET = { atMost: 1.01 }
+
+export const receipts: Measure = {
+  name: 'receipts',
+  run: (bench, report) =>
+    bench.forEachModel(async (model) => {
+      for (const row of await measureModel(bench, model)) report(row)
+    }),
+}
+
+interface Sample {
+  readonly tokensPerSecond: number
+  readonly firstTokenMs: number
+}
+
+interface Pair {
+  readonly paid: Sample
+  readonly free: Sample
+}
+
+async function measureModel(bench: Bench, model: BenchModel): Promise<Row[]> {
+  const weightBytes = model.stored.manifest.segments.reduce((sum, { shard }) => sum + shard.bytes, 0)
+  if (weightBytes + (MINERS + 1) * PROCESS_BYTES > freemem()) {
+    bench.progress(`receipts, ${model.label}: left out, needs more free memory`)
+    return []
+  }
+  const tokens = weightBytes < SMALL_BYTES ? TOKENS_SMALL : TOKENS
+  const miners = await startLeaseMiners(bench, model, MINERS)
+  const home = await bench.newHome({ sharesModels: false })
+  const store = createVoucherStore(await openDisk(join(home.path, 'vouchers')))
+  try {
+    const pairs: Pair[] = []
+    for (let run = -WARM_UPS; run < bench.runs; run++) {
+      bench.signal.throwIfAborted()
+      bench.progress(`receipts, ${model.label}, ${run < 0 ? 'warming up' : `run ${run + 1} of ${bench.runs}`}`)
+      const payer = await newPayer(bench, { miners, store, number: run + WARM_UPS + 1 })
+      // Taking turns at going first, so that neither always follows a pause.
+      const first = await answer(bench, miners, { tokens, payer: run % 2 === 0 ? payer : undefined })
+      const second = await answer(bench, miners, { tokens, payer: run % 2 === 0 ? undefined : payer })
+      if (run >= 0) pairs.push(run % 2 === 0 ? { paid: first, free: second } : { paid: second, free: first })
+    }
+    return rowsFor(model, pairs)
+  } finally {
+    await miners.close()
+  }
+}
+
+function rowsFor({ label }: BenchModel, pairs: readonly Pair[]): Row[] {
+  return [
+    rowOf({
+      measure: `tokens/s with a lease ÷ without, ${label}`,
+      ratios: pairs.map(({ paid, free }) => paid.tokensPerSecond / free.tokensPerSecond),
+      target: RATE_TARGET,
+      values: {
+        'with tokens/s': pairs.map(({ paid }) => paid.tokensPerSecond),
+        'without tokens/s': pairs.map(({ free }) => free.tokensPerSecond),
+      },
+    }),
+    rowOf({
+      measure: `first token with a lease ÷ without, ${label}`,
+      ratios: pairs.map(({ paid, free }) => paid.firstTokenMs / free.firstTokenMs),
+      target: FIRST_TARGET,
+      values: {
+        'with ms': pairs.map(({ paid }) => paid.firstTokenMs),
+        'without ms': pairs.map(({ free }) => free.firstTokenMs),
+      },
+    }),
+  ]
+}
+
+async function newPayer(
+  bench: Bench,
+  { miners, store, number }: { miners: LeaseMiners; store: VoucherStore; number: number },
+): Promise<RingPayer> {
+  const keys = keyPairFromSecret(bench.system.random.bytes(32))
+  const lease = leaseOf(miners.route, number, keys.publicKey)
+  await miners.announce(lease)
+  return openRingPayer({ lease, secret: keys.secretKey, store, onLow: () => undefined }, bench.system)
+}
+
+async function answer(
+  bench: Bench,
+  { client, route }: LeaseMiners,
+  { tokens, payer }: { tokens: number; payer: RingPayer | undefined },
+): Promise<Sample> {
+  const ring = await openRing({ route, capacity: CAPACITY, payer }, { ...bench.system, wire: client }, bench.signal)
+  try {
+    const prompt = Array.from({ length: PROMPT_TOKENS }, (_, index) => 10 + index)
+    const generation = { ...GREEDY, maxTokens: tokens }
+    const times: number[] = []
+    const startedMs = performance.now()
+    for await (const event of ring.generate(prompt, { generation, signal: bench.signal })) {
+      if (event.type === 'token') times.push(performance.now())
+    }
+    const spentMs = times.at(-1)! - times[0]!
+    return { tokensPerSecond: ((times.length - 1) * 1_000) / spentMs, firstTokenMs: times[0]! - startedMs }
+  } finally {
+    await ring.close()
+  }
+}
+
+const GREEDY = {
+  temperature: 0,
+  topK: 0,
+  topP: 1,
+  minP: 0,
+  repetitionPenalty: 1,
+  seed: 0n,
+  withDigests: false,
+}

@@ -1,0 +1,191 @@
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { type OpenLease, paymentTermsOf } from '../../src/app/market/lease-source.ts'
+import type { RingPayer } from '../../src/app/market/ring-payer.ts'
+import type { RingSession } from '../../src/app/ring/ring-session.ts'
+import { createReferenceEngine } from '../../src/ml/engine/reference.ts'
+import { createMemoryNetwork } from '../../src/net/memory-network.ts'
+import { randomWeights, smallConfig } from '../contract/random-model.ts'
+import { createMarket, leaseFor, type Market, minerKeys, openPaid, payerFor } from './lease-world.ts'
+import { collect, createRingWorld, GREEDY, type RingWorld } from './ring-world.ts'
+
+const CONFIG = smallConfig({ contextLength: 1_024 })
+const PROMPT = Array.from({ length: 30 }, (_, index) => (index * 5) % CONFIG.vocabularySize)
+const GENERATION = { ...GREEDY, maxTokens: 40, temperature: 0.9, seed: 3n }
+
+let market: Market
+let world: RingWorld
+let lease: OpenLease
+
+async function startWorld(): Promise<RingWorld> {
+  const network = createMemoryNetwork()
+  return createRingWorld({
+    config: CONFIG,
+    weights: randomWeights({ config: CONFIG, format: 'q8', seed: 3 }),
+    split: [1, 1, 1],
+    createWire: async (listen, index) =>
+      network.createMemoryWire(index === undefined ? { listen } : { listen, peer: minerKeys(index).peer }),
+    engine: createReferenceEngine,
+    desk: (index) => market.desk(index),
+  })
+}
+
+beforeEach(async () => {
+  market = await createMarket()
+  world = await startWorld()
+  grant()
+})
+afterEach(async () => {
+  await world.close()
+  await market.close()
+})
+
+function grant(change: Partial<OpenLease> = {}): void {
+  lease = leaseFor(world, change)
+  market.leases.set(lease.id, { ok: true, lease })
+}
+
+const open = (payer?: RingPayer): Promise<RingSession> =>
+  openPaid(world, market, { lease, capacity: CONFIG.contextLength, ...(payer ? { payer } : {}) })
+
+async function allFree(): Promise<void> {
+  while (world.miners.some(({ server }) => server.sessionCount > 0))
+    await new Promise((resolve) => setImmediate(resolve))
+}
+
+/** What each miner has on disk. */
+async function kept() {
+  return Promise.all(
+    market.lots.map(async (folder) => {
+      const journal = await folder.open(lease.id)
+      const steps = []
+      for await (const entry of journal.entries()) steps.push(...entry.steps)
+      const found = { newest: journal.newest, steps, receipts: await journal.receipts() }
+      await journal.close()
+      return found
+    }),
+  )
+}
+
+/** Turns of which some are broken off and some begin in the middle of what is held. */
+async function story(session: RingSession): Promise<number[]> {
+  const said: number[] = []
+  for (let turn = 0; turn < 6; turn++) {
+    let left = turn % 3 === 1 ? 7 + turn : 1_000
+    for await (const event of session.generate(PROMPT, { generation: GENERATION, chunkTokens: 8 })) {
+      if (event.type === 'token') said.push(event.token)
+      if (--left === 0) break
+    }
+    if (turn % 2 === 1) session.rewind(session.tokens.length - 11)
+  }
+  return said
+}
+
+test('turns that are broken off, overtaken and rewound are counted alike by all, and say the same as without a lease', async () => {
+  const free = await world.open(CONFIG.contextLength)
+  const expected = await story(free)
+  await free.close()
+  const paid = await open()
+  expect(await story(paid)).toEqual(expected)
+  await paid.close()
+  await allFree()
+  const newest = await market.store.newest(lease.id)
+  const lots = await kept()
+  for (const lot of lots) expect(lot.newest?.voucher).toEqual(newest)
+  expect(new Set(lots.map(({ steps }) => steps.length)).size).toBe(1)
+  for (const [lot, { receipts }] of lots.entries()) {
+    for (const [window, { outDigest }] of receipts.entries()) {
+      const next = lots[lot + 1]?.receipts[window]
+      if (next !== undefined) expect(next.receipt.inDigest).toBe(outDigest)
+    }
+  }
+})
+
+test('prompts that are cancelled before their first token are paid as far as they were computed', async () => {
+  const session = await open()
+  const long = Array.from({ length: 700 }, (_, index) => index % CONFIG.vocabularySize)
+  for (let turn = 0; turn < 3; turn++) {
+    const stopping = new AbortController()
+    const turnEnds = collect(session, long, { generation: GENERATION, chunkTokens: 64, signal: stopping.signal })
+    for (let wait = 0; wait < 5 * turn; wait++) await new Promise((resolve) => setImmediate(resolve))
+    stopping.abort(new Error('enough'))
+    await expect(turnEnds).rejects.toThrow('enough')
+    session.rewind(0)
+  }
+  const { tokens } = await collect(session, long, { generation: GENERATION })
+  expect(tokens).toHaveLength(40)
+  await session.close()
+  await allFree()
+  const newest = await market.store.newest(lease.id)
+  for (const lot of await kept()) expect(lot.newest?.voucher).toEqual(newest)
+})
+
+describe('after a restart of all miners', () => {
+  test('each has the newest voucher to claim with, and the lease goes on where it was', async () => {
+    const first = await open()
+    await collect(first, PROMPT, { generation: GENERATION })
+    await first.close()
+    await allFree()
+    const before = await market.store.newest(lease.id)
+    await world.close()
+    world = await startWorld()
+    for (const lot of await kept()) expect(lot.newest?.voucher).toEqual(before)
+    const second = await open()
+    await collect(second, PROMPT, { generation: { ...GENERATION, maxTokens: 90 } })
+    await second.close()
+    await allFree()
+    const after = await market.store.newest(lease.id)
+    expect(after!.counters.decodeRows).toBe(before!.counters.decodeRows + 89n)
+    for (const { newest, receipts } of await kept()) {
+      expect(newest?.voucher).toEqual(after)
+      for (const [window, { receipt }] of receipts.entries()) {
+        if (window > 0) expect(receipt.before).toEqual(receipts[window - 1]!.receipt.after)
+      }
+    }
+  })
+})
+
+test('a client that starts again goes on from the voucher on its disk', async () => {
+  const first = await open()
+  await collect(first, PROMPT, { generation: GENERATION })
+  await first.close()
+  const payer = await payerFor(market, lease)
+  const second = await open(payer)
+  await collect(second, PROMPT, { generation: GENERATION })
+  await second.close()
+  expect((await market.store.newest(lease.id))!.counters).toMatchObject({ promptRows: 60n, decodeRows: 78n })
+})
+
+describe('the cap', () => {
+  test('is warned of once and ends the answer', async () => {
+    grant({ cap: 700n })
+    let warned = 0
+    const payer = await payerFor(market, lease, () => warned++)
+    const session = await open(payer)
+    const { tokens, reason } = await collect(session, PROMPT, { generation: { ...GENERATION, maxTokens: 500 } })
+    expect(reason).toBe('lease-spent')
+    expect(tokens.length).toBeGreaterThan(20)
+    expect(warned).toBe(1)
+    await expect(collect(session, PROMPT, { generation: GENERATION })).rejects.toMatchObject({ code: 'LEASE_SPENT' })
+    await session.close()
+    await allFree()
+    const { charge } = paymentTermsOf(lease)
+    const { counters } = (await market.store.newest(lease.id))!
+    expect(charge(counters)).toBeLessThanOrEqual(700n)
+    expect(charge({ ...counters, decodeRows: counters.decodeRows + 1n })).toBeGreaterThan(690n)
+    for (const { newest } of await kept()) expect(newest?.voucher.counters).toEqual(counters)
+  })
+})
+
+test('a client that does not pay gets two windows from every stage', async () => {
+  const payer = await payerFor(market, lease)
+  const session = await open({ ...payer, told: () => true, isSpent: false, settle: async () => undefined })
+  const turn = collect(session, PROMPT, { generation: { ...GENERATION, maxTokens: 400 } })
+  turn.catch(() => undefined)
+  const rows = () => world.miners.map(({ server }) => server.statistics().latest.rows)
+  while (rows()[2]! < 60) await new Promise((resolve) => setImmediate(resolve))
+  for (let wait = 0; wait < 500; wait++) await new Promise((resolve) => setImmediate(resolve))
+  // 30 rows of the prompt and 30 of decoding are 510 of 512 units.
+  expect(rows()).toEqual([60, 60, 60])
+  await session.close()
+  await expect(turn).rejects.toThrow()
+})
