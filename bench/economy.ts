@@ -124,8 +124,8 @@ function cellOf(scenario: Scenario, { appliesTo, measured, target }: Criterion, 
   const values = runs.map(measured)
   const value = median(values)
   const isMet = 'atLeast' in target ? value >= target.atLeast : value <= target.atMost
-  const [low, high] = [0.1, 0.9].map((part) => quantile(values, part).toFixed(2))
-  return `${isMet ? '✓' : '✗'} ${value.toFixed(2)} (${low}–${high})`
+  const [low, high] = [0.1, 0.9].map((part) => quantile(values, part).toFixed(3))
+  return `${isMet ? '✓' : '✗'} ${value.toFixed(3)} (${low}–${high})`
 }
 
 function plotOf(scenario: Scenario, runs: readonly Run[]): string {

@@ -26,7 +26,7 @@ const always = (): boolean => true
 
 export const CRITERIA: readonly Criterion[] = [
   {
-    ...{ name: 'distance of use from one half', column: '|use − ½|', target: { atMost: 0.05 }, appliesTo: always },
+    ...{ name: 'distance of use from one half', column: 'use off ½', target: { atMost: 0.05 }, appliesTo: always },
     measured: (run) => Math.abs(mean(lastThird(run).map(({ use }) => use)) - 0.5),
   },
   {
@@ -55,7 +55,7 @@ export const CRITERIA: readonly Criterion[] = [
   {
     ...{
       name: 'distance of the last miner’s margin from nothing',
-      column: '|last margin|',
+      column: 'last margin off 0',
       target: { atMost: 0.2 },
       appliesTo: always,
     },

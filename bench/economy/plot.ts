@@ -31,9 +31,9 @@ export interface Plot {
 const WIDTH = 760
 const LEFT = 74
 const RIGHT = 20
-const TOP = 62
+const TOP = 76
 const PANEL = 132
-const GAP = 26
+const GAP = 34
 const BOTTOM = 48
 const LINES_MAX = 5
 
@@ -105,7 +105,7 @@ function drawPanel({ label, band, target }: Panel, { hours, x, top }: Frame): st
       ? ''
       : tag('line', { class: 'target', x1: LEFT, x2: WIDTH - RIGHT, y1: y(target), y2: y(target) }),
     tag('path', { class: 'axis', d: `M${LEFT} ${top}V${top + PANEL}H${WIDTH - RIGHT}` }),
-    text(label, { x: LEFT + 8, y: top + 14 }),
+    text(label, { x: LEFT, y: top - 8 }),
   ].join('\n')
 }
 
