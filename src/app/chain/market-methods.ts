@@ -50,6 +50,8 @@ export interface MarketMethods {
 
 /** Longest key that a page begins with, in hexadecimal: an audit's. */
 const CURSOR_CHARACTERS_MAX = 74
+/** As cuts are encoded; whether they fit the model shows when it is known. */
+const CUT_MAX = 0xffff
 const PAGE_FIELDS = ['from', 'limit'] as const
 
 export function marketMethods(market: MarketAccess, kind: NetworkKind): MethodTable<MarketMethods> {
@@ -90,7 +92,7 @@ export function marketMethods(market: MarketAccess, kind: NetworkKind): MethodTa
       ...{ type: 'call', fields: ['model', 'cuts', 'rows', 'payer'] },
       read: (params) => ({
         model: readHash(params, 'model'),
-        cuts: readNumbers(params, 'cuts', { count: MARKET_LIMITS.leaseLotsMax - 1, max: MARKET_LIMITS.segmentsMax }),
+        cuts: readNumbers(params, 'cuts', { count: MARKET_LIMITS.leaseLotsMax - 1, max: CUT_MAX }),
         rows: readInteger(params, 'rows', { min: 0, max: 2 ** 32 - 1 }),
         ...given('payer', readOptional(params, 'payer', readWho)),
       }),
