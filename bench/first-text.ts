@@ -1,6 +1,6 @@
 /**
  * Seconds from the call of `dllm chat` to its first text: cold, with an empty data folder, no compiled code and no
- * network; and the call after it, which finds the network running.
+ * network; and a call when the network runs, its chain too.
  * @module
  */
 import { spawn } from 'node:child_process'
@@ -18,6 +18,8 @@ export const firstText: Measure = {
       bench.progress(`first text, run ${run + 1} of ${bench.runs}`)
       const { path } = await bench.newHome({ sharesModels: false })
       cold.push(await secondsToText(bench, path))
+      // Waits for the chain, which the first chat starts in the background: it is no part of the second one.
+      await dllm(['chain', 'head'], path).ended
       warm.push(await secondsToText(bench, path))
       await dllm(['devnet', 'down'], path).ended
     }
