@@ -4,10 +4,14 @@ import type { ConsensusDriver, NewInput } from '../../../../src/app/node/consens
 import { encodeConsensusMessage } from '../../../../src/app/node/topics.ts'
 import { AT_ONCE } from '../../../../src/app/turns.ts'
 import { hash, type PeerId, peerId } from '../../../../src/base/brand.ts'
+import { Writer } from '../../../../src/base/codec.ts'
+import { encodeBlock, writeCommit } from '../../../../src/core/block/block.ts'
+import type { ChainWork } from '../../../../src/core/block-work.ts'
 import type { Chain } from '../../../../src/core/chain.ts'
 import { decodeQuestion, encodeAnswer } from '../../../../src/net/protocols/chain.ts'
 import type { Channel, PeerConduct, Verdict, Wire } from '../../../../src/net/wire.ts'
 import { createFakeClock, type FakeClock, until } from '../../../fake-clock.ts'
+import { headerOf, idOf, START_MS, setOf, TIMING } from '../../../sim/small-ledger.ts'
 
 const NETWORK_ID = hash('ab'.repeat(32))
 const ANSWERED_MS = 1_000
@@ -21,6 +25,8 @@ interface Setting {
   /** Proposals that every peer has for us. */
   readonly missing?: readonly Uint8Array[]
   readonly verdict?: Verdict
+  /** The next block that every peer has, with its commit. */
+  readonly block?: readonly Uint8Array[]
 }
 
 interface Running {
@@ -34,7 +40,7 @@ interface Running {
   readonly done: string[]
 }
 
-function run({ peers, silent = [], waiting = [], missing = [], verdict = 'accept' }: Setting): Running {
+function run({ peers, silent = [], waiting = [], missing = [], verdict = 'accept', block = [] }: Setting): Running {
   const clock = createFakeClock()
   const asked: PeerId[] = []
   const offered: Uint8Array[] = []
@@ -46,8 +52,10 @@ function run({ peers, silent = [], waiting = [], missing = [], verdict = 'accept
       send(bytes) {
         const { type } = decodeQuestion(bytes)
         if (type === 'consensus') asked.push(peer)
-        const head = { networkId: NETWORK_ID, height: 0, blockHash: NETWORK_ID, oldestHeight: 1 }
-        answer = encodeAnswer({ type: 'items', head, items: type === 'waiting' ? waiting : missing })
+        const height = block.length / 2
+        const head = { networkId: NETWORK_ID, height, blockHash: NETWORK_ID, oldestHeight: 1 }
+        const items = type === 'waiting' ? waiting : type === 'blocks' ? block : missing
+        answer = encodeAnswer({ type: 'items', head, items })
       },
       receive: () => (silent.includes(peer) ? new Promise(() => undefined) : Promise.resolve(answer)),
       close: async () => undefined,
@@ -61,9 +69,16 @@ function run({ peers, silent = [], waiting = [], missing = [], verdict = 'accept
   } as unknown as Wire
   const catchUp = startCatchUp({
     ...{ wire, clock, turns: AT_ONCE, log: { write: () => undefined } },
-    chain: { networkId: NETWORK_ID, header: { height: 0 } } as unknown as Chain,
+    chain: {
+      ...{ networkId: NETWORK_ID, header: { height: 0 } },
+      *prepare({ type }: ChainWork) {
+        yield
+        done.push(`prepared ${type}`)
+      },
+    } as unknown as Chain,
     driver: {
       take: async (input: NewInput) => {
+        if (input.type === 'finalized') done.push(`took ${input.block.header.units} units`)
         if (input.type === 'catch-up') done.push(...input.messages.map(({ type }) => `took ${type}`))
         return 'accept'
       },
@@ -116,6 +131,30 @@ describe('catching up', () => {
     const running = run({ peers: ['a'], waiting, verdict: 'reject' })
     await turns(running, 8)
     expect([running.offered, running.judged]).toEqual([[waiting[0]], ['reject']])
+    await running.catchUp.stop()
+  })
+
+  test.each([
+    ['a large block', 600, ['prepared finalized', 'took 600 units']],
+    ['no small one', 20, ['took 20 units']],
+  ])('works ahead on %s before the replica is given it', async (_what, units, done) => {
+    const head = {
+      height: 0,
+      hash: NETWORK_ID,
+      timeMs: START_MS,
+      commit: undefined,
+      validators: setOf([1n]),
+      timing: TIMING,
+    }
+    const header = { ...headerOf({ head, round: 0, timeMs: START_MS, proposer: idOf(0) }), units }
+    const commit = { height: 1, round: 0, blockHash: NETWORK_ID, signatures: [new Uint8Array(64)] }
+    const block = [
+      encodeBlock({ header, lastCommit: undefined, transactions: [] }),
+      writeCommit(new Writer(), commit).finish(),
+    ]
+    const running = run({ peers: ['a'], block })
+    await turns(running, 1)
+    expect(running.done.slice(0, done.length)).toEqual(done)
     await running.catchUp.stop()
   })
 
