@@ -25,7 +25,7 @@ export interface FunctionSpot {
 
 /** Sources below a folder of the repository. */
 export function sourcesIn(folder: string): Source[] {
-  const files = globSync('**/*.{ts,js}', { cwd: join(root, folder) }).sort()
+  const files = globSync('**/*.{ts,tsx,js}', { cwd: join(root, folder) }).sort()
   return files.map((file) => {
     const text = readFileSync(join(root, folder, file), 'utf8')
     return { path: join(folder, file).replaceAll('\\', '/'), text, code: maskCode(text) }

@@ -6,7 +6,7 @@ import { execFileSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { functionsOf, loadedPackages, maskCode, root, type Source, sourcesIn } from './tidy-source.ts'
+import { functionsOf, loadedPackages, maskCode, root, type Source, sourcesIn, staticImports } from './tidy-source.ts'
 
 const FILE_LINES_MAX = 300
 const FUNCTION_LINES_MAX = 60
@@ -74,6 +74,12 @@ describe('sources', () => {
     expect(places(program, pattern, part)).toEqual([])
   })
 
+  test('load ink and react only below src/tui', () => {
+    const others = program.filter(({ path }) => !path.startsWith('src/tui/'))
+    const loading = others.filter((source) => staticImports(source).some((name) => /^(?:ink|react)(?:\/|$)/.test(name)))
+    expect(loading.map(({ path }) => path)).toEqual([])
+  })
+
   test('of commands load no package but oclif before they run', () => {
     const byPath = new Map(program.map((source) => [source.path, source]))
     const heavy = program
@@ -102,7 +108,7 @@ describe('the repository', () => {
     ? execFileSync('git', ['ls-files'], { cwd: root, encoding: 'utf8' }).trim().split('\n')
     : []
   const texts = tracked
-    .filter((path) => /\.(?:ts|js|json|md|c|h|sh|yml)$|^\.ci\//.test(path) && !path.startsWith('models/'))
+    .filter((path) => /\.(?:tsx?|js|json|md|c|h|sh|yml)$|^\.ci\//.test(path) && !path.startsWith('models/'))
     .filter((path) => existsSync(join(root, path)))
     .map((path) => ({ path, text: readFileSync(join(root, path), 'utf8') }))
 

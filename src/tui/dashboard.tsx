@@ -36,9 +36,11 @@ export function Dashboard({ store, hasColor, onLeave }: DashboardProps): ReactEl
   const { columns, rows } = useWindowSize()
   const [choice, setChoice] = useState<Choice>({ focus: 0, page: 'all' })
   useInput((input, key) => {
-    if (key.ctrl && input === 'c') onLeave('interrupted')
-    else if (input === 'q') onLeave('quit')
-    else setChoice((before) => chosen(before, input, key))
+    for (const pressed of pressedKeys(input, key)) {
+      if (pressed === 'interrupt') return onLeave('interrupted')
+      if (pressed === 'quit') return onLeave('quit')
+      setChoice((before) => chosen(before, pressed))
+    }
   })
   if (columns < COLUMNS_MIN || rows < ROWS_MIN) return <TooSmall columns={columns} rows={rows} />
   const room: Room = { columns, rows: rows - FREE_ROWS - HEAD_AND_FOOT_ROWS }
@@ -54,18 +56,37 @@ export function Dashboard({ store, hasColor, onLeave }: DashboardProps): ReactEl
   )
 }
 
+type Pressed = 'interrupt' | 'quit' | 'help' | 'all' | 'one' | 'next' | 'previous' | 'beside' | 'below'
+
+const BY_CHARACTER: ReadonlyMap<string, Pressed> = new Map([
+  ['q', 'quit'],
+  ['?', 'help'],
+  ['\t', 'next'],
+  ['\r', 'one'],
+  ['\u0003', 'interrupt'],
+])
+
+/** What was pressed; characters that were typed faster than this program reads come at once. */
+function pressedKeys(input: string, key: Key): readonly Pressed[] {
+  if (key.ctrl) return input === 'c' ? ['interrupt'] : []
+  if (key.escape) return ['all']
+  if (key.return) return ['one']
+  if (key.tab) return [key.shift ? 'previous' : 'next']
+  if (key.leftArrow || key.rightArrow) return ['beside']
+  if (key.upArrow || key.downArrow) return ['below']
+  return [...input].flatMap((character) => BY_CHARACTER.get(character) ?? [])
+}
+
 /** The next choice for a key. */
-function chosen(before: Choice, input: string, key: Key): Choice {
-  const { focus, page } = before
-  if (input === '?') return { focus, page: page === 'help' ? 'all' : 'help' }
-  if (key.escape) return { focus, page: 'all' }
-  if (page === 'help') return before
-  if (key.return) return { focus, page: page === 'one' ? 'all' : 'one' }
-  if (key.tab) return { focus: (focus + (key.shift ? PANELS - 1 : 1)) % PANELS, page }
+function chosen({ focus, page }: Choice, pressed: Pressed): Choice {
+  if (pressed === 'help') return { focus, page: page === 'help' ? 'all' : 'help' }
+  if (pressed === 'all') return { focus, page: 'all' }
+  if (page === 'help') return { focus, page }
+  if (pressed === 'one') return { focus, page: page === 'one' ? 'all' : 'one' }
+  if (pressed === 'next') return { focus: (focus + 1) % PANELS, page }
+  if (pressed === 'previous') return { focus: (focus + PANELS - 1) % PANELS, page }
   // Bit 0 of a panel's number is its column, bit 1 its row.
-  if (key.leftArrow || key.rightArrow) return { focus: focus ^ 1, page }
-  if (key.upArrow || key.downArrow) return { focus: focus ^ 2, page }
-  return before
+  return { focus: focus ^ (pressed === 'beside' ? 1 : 2), page }
 }
 
 interface PagesProps {

@@ -50,7 +50,7 @@ function chainPanel({ chain, timeMs }: DashboardView): Panel {
   const isQuiet = chain.height > 0 && timeMs - chain.timeMs > QUIET_MS
   const rows = [
     row('Block', `${chain.height}, ${ageText(chain.timeMs, timeMs)}${isQuiet ? ': it is late' : ''}`),
-    row('Finality', `block ${chain.height}, as every block shown`),
+    row('Finality', 'every block shown is final'),
     ...(node === undefined ? [] : [row('Deciding', decidingText(node))]),
     row('Validators', `${chain.validators}, ${chain.voting} voting`),
     row('Stake', money(chain.stake)),

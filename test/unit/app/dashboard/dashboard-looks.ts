@@ -1,0 +1,96 @@
+/**
+ * Looks for the tests of the dashboard.
+ */
+import type { HeadView, NodeStatusView, ValidatorView } from '../../../../src/app/chain/chain-access.ts'
+import type { ChainSeen, Look, MinersSeen, Nothing, OfferLook, PeerLook } from '../../../../src/app/dashboard/looks.ts'
+import {
+  type DashboardState,
+  type DashboardSubject,
+  initialState,
+  reduce,
+} from '../../../../src/app/dashboard/state.ts'
+import { hash } from '../../../../src/base/brand.ts'
+
+export const START_MS = 1_750_000_000_000
+export const SUBJECT: DashboardSubject = { network: 'lab', model: 'genesis', segmentCount: 6, wallet: 'default' }
+export const NONE: Nothing = { type: 'none', code: 'NO_NODE', message: 'No node runs.' }
+
+const DLLM = 1_000_000_000n
+
+export function head(height: number, timeMs: number): HeadView {
+  const supply = { genesis: '0', issued: '0', burnt: '0', total: String(5_000n * DLLM), rewardPool: '7' }
+  return {
+    ...{ networkId: hash('00'.repeat(32)), name: 'lab', kind: 'local', source: 'node', hash: hash('11'.repeat(32)) },
+    ...{ height, timeMs, baseFee: '10000', epoch: 2, validators: 2, supply },
+  }
+}
+
+export function node(height: number, timeMs: number): NodeStatusView {
+  const consensus = { height: height + 1, round: 1, step: 'prevote' }
+  return {
+    ...head(height, timeMs),
+    ...{
+      nodeName: 'lab-1',
+      peer: 'p',
+      addresses: [],
+      peers: 3,
+      oldestHeight: 0,
+      waiting: 4,
+      syncing: false,
+      consensus,
+    },
+    validator: 'ldllm1one',
+  }
+}
+
+export function validator(name: string, more: Partial<ValidatorView> = {}): ValidatorView {
+  const stake = String(100n * DLLM)
+  return {
+    ...{ address: `ldllm1${name}`, name, consensusKey: '', stake, status: 'active', votes: true, signedBlocks: 12 },
+    ...more,
+  }
+}
+
+export interface ChainShape {
+  readonly height?: number
+  readonly timeMs?: number
+  /** DLLM of the owner account. */
+  readonly balance?: bigint
+}
+
+export function chain({ height = 7, timeMs = START_MS, balance = 30n }: ChainShape = {}): ChainSeen {
+  const accounts = [
+    { role: 'owner', address: 'ldllm1owner', balance: String(balance * DLLM), bonded: String(2n * DLLM) },
+    { role: 'payout', address: 'ldllm1payout', balance: '0', bonded: '0' },
+  ]
+  const validators = [validator('one'), validator('two', { votes: false })]
+  return { type: 'seen', head: head(height, timeMs), node: node(height, timeMs), validators, accounts }
+}
+
+export function peer(name: string, more: Partial<PeerLook> = {}): PeerLook {
+  return { peer: name, sessions: 0, steps: 0, rows: 0, computeMs: 0, ...more }
+}
+
+export function offer(name: string, firstSegment: number, lastSegment: number, isOwn = true): OfferLook {
+  return { peer: name, firstSegment, lastSegment, device: 'wasm × 1', isOwn }
+}
+
+/** Two own miners and one of somebody else: the first half by two, the second by one. */
+export function miners(rows: number, sessions = 1): MinersSeen {
+  const told = { rows, steps: rows, sessions, computeMs: rows * 2 }
+  return {
+    type: 'seen',
+    peers: [peer('peer-front', told), peer('peer-back', told), peer('peer-other')],
+    offers: [offer('peer-front', 0, 3), offer('peer-back', 3, 6), offer('peer-other', 0, 3, false)],
+  }
+}
+
+/** The state after looks that were a second apart. */
+export function after(looks: readonly (ChainSeen | MinersSeen | Nothing)[], subject = SUBJECT): DashboardState {
+  return looks.reduce((state, look, index) => reduce(state, lookAt(look, index)), initialState(subject, START_MS))
+}
+
+function lookAt(found: ChainSeen | MinersSeen | Nothing, index: number): Look {
+  const at = { atMs: START_MS + index * 1_000, monotonicMs: 1_000 + index * 1_000 }
+  return 'head' in found ? { ...at, type: 'chain', chain: found } : { ...at, type: 'miners', miners: found }
+}

@@ -1,0 +1,46 @@
+import { expect, test } from 'vitest'
+import { dashboardText } from '../../../../src/app/dashboard/open-dashboard.ts'
+import { howToStart, panelsOf, sparkline } from '../../../../src/app/dashboard/panels.ts'
+import { initialState, reduce } from '../../../../src/app/dashboard/state.ts'
+import { viewOf } from '../../../../src/app/dashboard/view.ts'
+import { after, chain, miners, NONE, START_MS, SUBJECT } from './dashboard-looks.ts'
+
+test.each([
+  ['nothing', [], ''],
+  ['equal values', [3, 3, 3], '▁▁▁'],
+  ['a rise', [0, 1, 2, 3, 4, 5, 6, 7], '▁▂▃▄▅▆▇█'],
+  ['values below zero', [-10, 0], '▁█'],
+  ['only the newest sixteen', [100, ...Array(16).fill(0)], '▁'.repeat(16)],
+])('a sparkline shows %s', (_what, values, line) => {
+  expect(sparkline(values)).toBe(line)
+})
+
+const both = after([chain(), miners(1), miners(5), chain({ height: 8, timeMs: START_MS + 2_000, balance: 31n })])
+
+test('the text has every panel and fits 80 columns', () => {
+  const text = dashboardText(viewOf(both))
+  for (const line of text.split('\n')) expect(line.length).toBeLessThanOrEqual(80)
+  expect(text.match(/^\S.*$/gm)).toEqual(['Chain', 'Network', 'Work', 'Earnings'])
+  expect(text).toMatch(/^ {2}Block {7}8, 1 s ago$/m)
+  expect(text).toMatch(/^ {2}Held by {5}1-3 by 2, 4-6 by 1$/m)
+  expect(text).toMatch(/^ {2}Since start \+1 DLLM$/m)
+})
+
+test('a block that does not come is called late', () => {
+  const late = reduce(both, { type: 'tick', atMs: START_MS + 60_000, monotonicMs: 0 })
+  expect(panelsOf(viewOf(late))[0]?.rows[0]?.value).toBe('8, 58 s ago: it is late')
+})
+
+test('money that went away has a minus sign', () => {
+  const text = dashboardText(viewOf(after([chain(), chain({ height: 8, balance: 29n })])))
+  expect(text).toMatch(/^ {2}Since start −1 DLLM$/m)
+})
+
+test('it says how to start where nothing runs, and only there', () => {
+  const nothing = after([NONE])
+  const none = { ...nothing, chain: NONE }
+  expect(howToStart(viewOf(none))).toMatch(/`dllm node --network lab` and `dllm mine --network lab`/)
+  expect(howToStart(viewOf({ ...none, subject: { ...SUBJECT, network: 'local' } }))).toMatch(/`dllm devnet up`/)
+  expect(howToStart(viewOf(after([chain(), NONE])))).toBeUndefined()
+  expect(howToStart(viewOf(initialState(SUBJECT, START_MS)))).toBeUndefined()
+})
