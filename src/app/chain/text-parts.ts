@@ -5,6 +5,14 @@
  */
 import { dllm } from '../../core/transaction/refusals.ts'
 
+/** What a transaction did. */
+export interface Told {
+  /** A few words. */
+  readonly title: string
+  /** Further lines: a whole address, a memo. */
+  readonly details: readonly string[]
+}
+
 /** Grains as JSON carries them, as `1.5 DLLM`. */
 export function money(grains: string | bigint): string {
   return dllm(BigInt(grains))

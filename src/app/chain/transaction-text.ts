@@ -4,7 +4,8 @@
  */
 import { hexToBytes } from '@noble/hashes/utils.js'
 import type { BlockView, TransactionView } from './chain-access.ts'
-import { ageText, count, labelled, money, percent, timeText } from './text-parts.ts'
+import { tellMarket } from './market-words.ts'
+import { ageText, count, labelled, money, percent, type Told, timeText } from './text-parts.ts'
 
 /** Transactions of a block that people are shown; `--json` has them all. */
 const SHOWN_MAX = 20
@@ -13,13 +14,6 @@ const SHOWN_MAX = 20
 export interface Viewpoint {
   readonly address?: string | undefined
   readonly nowMs: number
-}
-
-interface Told {
-  /** What happened, as a few words. */
-  readonly title: string
-  /** Further lines: a whole address, a memo. */
-  readonly details: readonly string[]
 }
 
 export function transactionText(view: TransactionView, { nowMs }: Viewpoint): string {
@@ -104,7 +98,7 @@ function tell({ type, body, sender }: TransactionView, address: string | undefin
     case 'vote-parameters':
       return { title: `voted ${body['yes'] === true ? 'yes' : 'no'} on proposal ${text('proposal')}`, details: [] }
     default:
-      return { title: type, details: [] }
+      return tellMarket(type, body) ?? { title: type, details: [] }
   }
 }
 

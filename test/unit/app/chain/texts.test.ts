@@ -128,9 +128,31 @@ test.each([
   ['unbond', { validator: bert, amount: '1000000000' }, `unbonded 1 DLLM\n  by ${anna}\n  from ${bert}`],
   ['vote-parameters', { proposal: 3, yes: false }, 'voted no on proposal 3'],
   ['propose-parameters', { changes: [{ name: 'commitMs', value: '5' }] }, 'parameters\n  by'],
+  [
+    'register-model',
+    { model: id, name: 'm'.repeat(64) },
+    `registered a model\n  by ${anna}\n  ${'m'.repeat(64)}\n  ${id}`,
+  ],
+  ['retire-model', { model: id }, `retired a model\n  by ${anna}\n  ${id}`],
+  [
+    'register-miner',
+    { payout: bert, deposit: ALL, device: 'gpu' },
+    `miner (gpu)\n  by ${anna}\n  deposit 18446744073.709551615 DLLM\n  payout  ${bert}`,
+  ],
+  ['withdraw-deposit', { amount: '5000000000' }, "withdrew 5 DLLM of a miner's deposit"],
+  ['place', { model: id, first: 0, end: 64, slots: 1 }, 'serves segments 0 to 63, 1 lease at once\n'],
+  ['place', { model: id, first: 0, end: 1, slots: 0 }, 'ended a placement\n'],
+  ['open-lease', { model: id, cap: '1000000000' }, `opened a lease for at most 1 DLLM\n  by ${anna}\n  of ${id}`],
+  ['close-lease', { lease: id }, `closed a lease\n  by ${anna}\n  ${id}`],
+  ['claim-lease', { lease: id, lot: 15, rows: 4_294_967_295 }, 'claimed 4294967295 rows of lot 15\n'],
+  ['commit-verdict', { lease: id, lot: 0 }, `committed to a finding of an audit\n  by ${anna}\n  lot 0 of\n  ${id}`],
+  ['open-receipt', { lease: id, lot: 0 }, 'opened a receipt for an audit\n'],
+  ['reveal-verdict', { lease: id, lot: 0 }, 'revealed its finding of an audit\n'],
   ['type 99', {}, 'type 99'],
 ])('a block tells of %s', (type, body, expected) => {
-  expect(blockText({ ...block, transactions: [withBody(type, body)] }, view)).toContain(expected)
+  const text = blockText({ ...block, transactions: [withBody(type, body)] }, view)
+  expect(text).toContain(expected)
+  expect(text.split('\n').filter((line) => line.length > 80)).toEqual([])
 })
 
 test('a large block shows some of its transactions and how many more there are', () => {

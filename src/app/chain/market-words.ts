@@ -1,0 +1,64 @@
+/**
+ * Transactions of the market in a few words. Spec: docs/spec/cli.md §5.
+ * @module
+ */
+import { count, money, type Told } from './text-parts.ts'
+
+type Body = Readonly<Record<string, unknown>>
+
+/** undefined for a type of transaction that is not of the market. */
+export function tellMarket(type: string, body: Body): Told | undefined {
+  return tellSupply(type, body) ?? tellLease(type, body) ?? tellAudit(type, body)
+}
+
+function tellSupply(type: string, body: Body): Told | undefined {
+  const text = (name: string): string => String(body[name] ?? '')
+  switch (type) {
+    case 'register-model':
+      return { title: 'registered a model', details: [text('name'), text('model')] }
+    case 'retire-model':
+      return { title: 'retired a model', details: [text('model')] }
+    case 'register-miner': {
+      const details = [`deposit ${money(text('deposit'))}`, `payout  ${text('payout')}`]
+      return { title: `registered as a miner (${text('device')})`, details }
+    }
+    case 'withdraw-deposit':
+      return { title: `withdrew ${money(text('amount'))} of a miner's deposit`, details: [] }
+    case 'place':
+      return { title: body['slots'] === 0 ? 'ended a placement' : placementTitle(body), details: [text('model')] }
+    default:
+      return undefined
+  }
+}
+
+function tellLease(type: string, body: Body): Told | undefined {
+  const text = (name: string): string => String(body[name] ?? '')
+  switch (type) {
+    case 'open-lease':
+      return { title: `opened a lease for at most ${money(text('cap'))}`, details: [`of ${text('model')}`] }
+    case 'close-lease':
+      return { title: 'closed a lease', details: [text('lease')] }
+    case 'claim-lease':
+      return { title: `claimed ${count(Number(body['rows']), 'row')} of lot ${text('lot')}`, details: [text('lease')] }
+    default:
+      return undefined
+  }
+}
+
+function tellAudit(type: string, body: Body): Told | undefined {
+  const details = [`lot ${String(body['lot'])} of`, String(body['lease'])]
+  switch (type) {
+    case 'commit-verdict':
+      return { title: 'committed to a finding of an audit', details }
+    case 'open-receipt':
+      return { title: 'opened a receipt for an audit', details }
+    case 'reveal-verdict':
+      return { title: 'revealed its finding of an audit', details }
+    default:
+      return undefined
+  }
+}
+
+function placementTitle({ first, end, slots }: Body): string {
+  return `serves segments ${String(first)} to ${Number(end) - 1}, ${count(Number(slots), 'lease')} at once`
+}
