@@ -12,6 +12,7 @@ import type { StepInput } from '../ml/engine/engine.ts'
 import type { Offer, Status, ToldOffer } from '../net/protocols/status.ts'
 import type { Wire } from '../net/wire.ts'
 import type { EngineHost } from './engine-host.ts'
+import type { LeaseDesk } from './market/lease-desk.ts'
 import type { StoredModel } from './model-store.ts'
 import type { NodeIdentity } from './node-identity.ts'
 import { createOfferBook, signOffer } from './offers.ts'
@@ -31,6 +32,8 @@ export interface MinerOptions {
   readonly host: EngineHost
   /** For people: engine and threads. */
   readonly device: string
+  /** Takes leases; closed with the miner. Default: none are taken. */
+  readonly market?: LeaseDesk | undefined
 }
 
 export interface Miner {
@@ -60,6 +63,7 @@ export async function createMiner(
   const server = await createStageServer(
     [{ model: model.hash, config, segmentCount: segments.length, firstSegment, lastSegment, host }],
     ports,
+    options.market,
   )
   const book = createOfferBook(networkId, { clock })
   const directory = createPeerDirectory({ networkId, bootstrap: options.bootstrap }, { wire, clock, log, book })
@@ -127,6 +131,7 @@ export async function createMiner(
     close: async () => {
       stopping.abort()
       await server.close()
+      await options.market?.close()
       await wire.stop()
       await telling
       await host.close()

@@ -11,6 +11,7 @@ import { CONTRACT_ROWS } from './rows-contract.ts'
 import { CONTROL_ROWS } from './rows-control.ts'
 import { FILE_ROWS } from './rows-files.ts'
 import { LEASE_ROWS } from './rows-lease.ts'
+import { LOT_ROWS } from './rows-lots.ts'
 import { MARKET_ROWS } from './rows-market.ts'
 import { MODEL_ROWS } from './rows-models.ts'
 import { PEER_ROWS } from './rows-peers.ts'
@@ -21,6 +22,7 @@ export const DECODERS: readonly Decoder[] = [
   ...CONTRACT_ROWS,
   ...MARKET_ROWS,
   ...LEASE_ROWS,
+  ...LOT_ROWS,
   ...AUDIT_ROWS,
   ...CONSENSUS_ROWS,
   ...PEER_ROWS,
