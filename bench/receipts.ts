@@ -15,11 +15,13 @@ import { type LeaseMiners, leaseOf, startLeaseMiners } from './market/lease-mine
 import { type Row, rowOf } from './report.ts'
 
 const MINERS = 3
+/** Answers before the counting ones: compiled code is warm, as after minutes of a miner's life. */
 const WARM_UPS = 4
+const WARM_UPS_LARGE = 1
 const PROMPT_TOKENS = 48
 const CAPACITY = 512
 /** Small models make more tokens, so that a sample takes a while. */
-const TOKENS = 64
+const TOKENS = 48
 const TOKENS_SMALL = 440
 const SMALL_BYTES = 50e6
 const PROCESS_BYTES = 200e6
@@ -50,16 +52,18 @@ async function measureModel(bench: Bench, model: BenchModel): Promise<Row[]> {
     bench.progress(`receipts, ${model.label}: left out, needs more free memory`)
     return []
   }
-  const tokens = weightBytes < SMALL_BYTES ? TOKENS_SMALL : TOKENS
+  const isSmall = weightBytes < SMALL_BYTES
+  const tokens = isSmall ? TOKENS_SMALL : TOKENS
+  const warmUps = isSmall ? WARM_UPS : WARM_UPS_LARGE
   const miners = await startLeaseMiners(bench, model, MINERS)
   const home = await bench.newHome({ sharesModels: false })
   const store = createVoucherStore(await openDisk(join(home.path, 'vouchers')))
   try {
     const pairs: Pair[] = []
-    for (let run = -WARM_UPS; run < bench.runs; run++) {
+    for (let run = -warmUps; run < bench.runs; run++) {
       bench.signal.throwIfAborted()
       bench.progress(`receipts, ${model.label}, ${run < 0 ? 'warming up' : `run ${run + 1} of ${bench.runs}`}`)
-      const payer = await newPayer(bench, { miners, store, number: run + WARM_UPS + 1 })
+      const payer = await newPayer(bench, { miners, store, number: run + warmUps + 1 })
       // Taking turns at going first, so that neither always follows a pause.
       const first = await answer(bench, miners, { tokens, payer: run % 2 === 0 ? payer : undefined })
       const second = await answer(bench, miners, { tokens, payer: run % 2 === 0 ? undefined : payer })

@@ -6,6 +6,7 @@ import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import type { OpenLease } from '../../src/app/market/lease-source.ts'
 import { publicKeyOfPeer } from '../../src/app/node-identity.ts'
 import type { Route } from '../../src/app/ring/route.ts'
@@ -23,7 +24,7 @@ export interface LeaseMiners {
   close(): Promise<void>
 }
 
-const SCRIPT = join(import.meta.dirname, 'lease-miner.ts')
+const SCRIPT = fileURLToPath(import.meta.resolve('./lease-miner.ts'))
 
 /** `count` processes, each with about as many segments. */
 export async function startLeaseMiners(bench: Bench, model: BenchModel, count: number): Promise<LeaseMiners> {
@@ -89,12 +90,17 @@ function partsOf(segments: number, count: number): Part[] {
 }
 
 async function ask(child: ChildProcess, order: MinerOrder): Promise<MinerTold> {
-  const answer = once(child, 'message')
-  const exit = once(child, 'exit').then(() => {
+  const done = new AbortController()
+  const { signal } = done
+  const exit = once(child, 'exit', { signal }).then(() => {
     throw new Error('a miner process has ended')
   })
   exit.catch(() => undefined)
   child.send(order)
-  const [told] = await Promise.race([answer, exit])
-  return told as MinerTold
+  try {
+    const [told] = await Promise.race([once(child, 'message', { signal }), exit])
+    return told as MinerTold
+  } finally {
+    done.abort()
+  }
 }

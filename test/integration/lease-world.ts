@@ -19,11 +19,12 @@ import { createSystem } from '../../src/app/system.ts'
 import { accountId, type Hash, hash, milliseconds, type PeerId } from '../../src/base/brand.ts'
 import type { Clock, Log } from '../../src/base/ports.ts'
 import { keyPairFromSecret } from '../../src/core/ed25519.ts'
+import { voucherKeyOf } from '../../src/core/market/voucher-key.ts'
 import { MODEL, type RingWorld, silent } from './ring-world.ts'
 
 export const NETWORK_ID: Hash = hash('11'.repeat(32))
 export const LEASE_ID: Hash = hash('22'.repeat(32))
-export const VOUCHER_KEYS = keyPairFromSecret(new Uint8Array(32).fill(7))
+export const VOUCHER_KEYS = voucherKeyOf(new Uint8Array(32).fill(7), NETWORK_ID, 3n)
 
 /** Grains per unit 1, weights of the genesis of a network. */
 export const TERMS: OpenLease['terms'] = {
@@ -43,6 +44,7 @@ export interface Market {
   /** The desk of a miner; the journals of its lots are in `lots`. */
   desk(index: number): Promise<LeaseDesk>
   readonly lots: LotFolder[]
+  readonly desks: LeaseDesk[]
   readonly clock: Clock
   close(): Promise<void>
 }
@@ -67,13 +69,14 @@ export async function createMarket(options: MarketOptions = {}): Promise<Market>
     source,
     clock,
     lots,
+    desks,
     store: createVoucherStore(await openDisk(join(root, 'vouchers'))),
     async desk(index) {
       const peerSecret = minerKeys(index).secretKey
       const folder = await openLotFolder(join(root, `miner-${index}`), 1e9)
       lots[index] = folder
       const desk = createLeaseDesk({ source, lots: folder, peerSecret, isRequired }, { clock, log, random })
-      desks.push(desk)
+      desks[index] = desk
       return desk
     },
     close: async () => {

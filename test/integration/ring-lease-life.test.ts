@@ -1,12 +1,18 @@
+import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { createLeaseDesk } from '../../src/app/market/lease-desk.ts'
 import { type OpenLease, paymentTermsOf } from '../../src/app/market/lease-source.ts'
+import { openLotFolder } from '../../src/app/market/lot-folder.ts'
 import type { RingPayer } from '../../src/app/market/ring-payer.ts'
 import type { RingSession } from '../../src/app/ring/ring-session.ts'
+import { createSystem } from '../../src/app/system.ts'
+import { receiptHash } from '../../src/core/market/receipt.ts'
+import { receiptsRoot } from '../../src/core/market/receipt-tree.ts'
 import { createReferenceEngine } from '../../src/ml/engine/reference.ts'
 import { createMemoryNetwork } from '../../src/net/memory-network.ts'
 import { randomWeights, smallConfig } from '../contract/random-model.ts'
 import { createMarket, leaseFor, type Market, minerKeys, openPaid, payerFor } from './lease-world.ts'
-import { collect, createRingWorld, GREEDY, type RingWorld } from './ring-world.ts'
+import { collect, createRingWorld, GREEDY, type RingWorld, silent } from './ring-world.ts'
 
 const CONFIG = smallConfig({ contextLength: 1_024 })
 const PROMPT = Array.from({ length: 30 }, (_, index) => (index * 5) % CONFIG.vocabularySize)
@@ -129,6 +135,7 @@ describe('after a restart of all miners', () => {
     await world.close()
     world = await startWorld()
     for (const lot of await kept()) expect(lot.newest?.voucher).toEqual(before)
+    for (const desk of market.desks) expect((await desk.claim(lease))?.voucher).toEqual(before)
     const second = await open()
     await collect(second, PROMPT, { generation: { ...GENERATION, maxTokens: 90 } })
     await second.close()
@@ -141,6 +148,37 @@ describe('after a restart of all miners', () => {
         if (window > 0) expect(receipt.before).toEqual(receipts[window - 1]!.receipt.after)
       }
     }
+    for (const [index, desk] of market.desks.entries()) {
+      const claim = await desk.claim(lease)
+      const { receipts } = (await kept())[index]!
+      expect(receipts.at(-1)!.receipt.after).toEqual(after!.counters)
+      const root = receiptsRoot(receipts.map(({ receipt }) => receiptHash(receipt)))
+      expect(claim).toEqual({ voucher: after, rows: 60n + 4n * (39n + 89n), root })
+      // Claiming again changes nothing.
+      expect(await desk.claim(lease)).toEqual(claim)
+    }
+    const stranger = leaseFor(world, { lots: lease.lots.slice(1) })
+    expect(await market.desks[0]!.claim(stranger)).toBeUndefined()
+  })
+
+  test('one that was killed in the middle of an answer claims with the newest voucher that it had taken', async () => {
+    const session = await open()
+    let taken = 0
+    for await (const event of session.generate(PROMPT, { generation: { ...GENERATION, maxTokens: 200 } })) {
+      if (event.type === 'token' && ++taken === 100) break
+    }
+    const [before] = await kept()
+    // Nothing is closed or told: the files are what they are now.
+    const folder = await openLotFolder(join(market.root, 'miner-0'), 1e9)
+    const { clock, random } = createSystem()
+    const { secretKey } = minerKeys(0)
+    const options = { source: market.source, lots: folder, peerSecret: secretKey, isRequired: true }
+    const desk = createLeaseDesk(options, { clock, random, log: silent })
+    const claim = await desk.claim(lease)
+    expect(claim!.voucher.seq).toBeGreaterThanOrEqual(before!.newest!.voucher.seq)
+    expect(claim!.voucher.counters.decodeRows).toBeGreaterThanOrEqual(100n - 32n)
+    await desk.close()
+    await session.close()
   })
 })
 

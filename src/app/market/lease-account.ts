@@ -13,8 +13,10 @@ import { type Counters, recede, ZERO_COUNTERS } from '../../core/market/counters
 import { createPaymentMeter, type PaymentMeter } from '../../core/market/payment-meter.ts'
 import { type StepRows, sameCounters } from '../../core/market/payment-window.ts'
 import { NO_RECEIPT, outCommitmentOf, type Receipt, receiptDigest, receiptHash } from '../../core/market/receipt.ts'
+import { receiptsRoot } from '../../core/market/receipt-tree.ts'
 import type { SignedVoucher } from '../../core/market/voucher.ts'
 import type { Signer } from '../openssl-sign.ts'
+import { createSerial } from '../store/serial.ts'
 import { leaseError } from './lease-error.ts'
 import { type OpenLease, paymentTermsOf } from './lease-source.ts'
 import type { KeptReceipt, LotEntry, OpenWindow } from './lot-entry.ts'
@@ -42,11 +44,21 @@ export interface LeaseAccount {
    * it closed. One at a time. @throws StoreError.
    */
   settle(voucher: SignedVoucher): Promise<KeptReceipt[]>
+  /** What the miner can claim, with the last receipt closed; undefined while nothing is paid. @throws StoreError. */
+  claim(): Promise<LotClaim | undefined>
   /**
    * A session begins, whose client has given this voucher last. What it pays for of an older session is settled, what is left is a debt.
    * @throws LeaseError VOUCHER_RECEDES, LEASE_BEHIND.
    */
   resume(voucher: SignedVoucher | undefined): Promise<void>
+}
+
+/** What a claim-lease transaction says of a lot. */
+export interface LotClaim {
+  readonly voucher: SignedVoucher
+  /** Weighted rows that the receipts cover: all that the voucher pays for. */
+  readonly rows: bigint
+  readonly root: Hash
 }
 
 export interface AccountParts {
@@ -70,6 +82,7 @@ export function createLeaseAccount(parts: AccountParts): LeaseAccount {
   let open: OpenWindow = kept?.open ?? NO_WINDOW
   let steps: Begun[] = []
 
+  const serial = createSerial()
   const settle = async (voucher: SignedVoucher): Promise<KeptReceipt[]> => {
     const count = steps.findIndex(({ after }) => sameCounters(after, voucher.counters)) + 1
     const due = steps.slice(0, count)
@@ -91,14 +104,27 @@ export function createLeaseAccount(parts: AccountParts): LeaseAccount {
       steps.push(step)
       return step
     },
-    settle,
+    settle: (voucher) => serial(() => settle(voucher)),
+    claim: () =>
+      serial(async () => {
+        const voucher = journal.newest?.voucher
+        if (voucher === undefined) return undefined
+        if (!sameCounters(open.before, voucher.counters)) {
+          const closed = closeWindow(parts, open, voucher.counters)
+          open = windowAfter(closed)
+          await journal.append({ voucher, steps: [], receipts: [closed], open })
+        }
+        const receipts = await journal.receipts()
+        const root = receiptsRoot(receipts.map(({ receipt }) => receiptHash(receipt)))
+        return { voucher, rows: weightedRows(voucher.counters, lease.terms.decodeWeight), root }
+      }),
     async resume(voucher) {
       const { counters } = voucher ?? { counters: ZERO_COUNTERS }
       if (recede(meter.paid.counters, counters)) throw leaseError('VOUCHER_RECEDES')
       if (voucher !== undefined && !sameCounters(meter.paid.counters, counters)) {
         const fault = meter.fault(voucher)
         if (fault !== undefined) throw leaseError(fault === 'VOUCHER_ABOVE_CAP' ? fault : 'LEASE_BEHIND')
-        await settle(voucher)
+        await serial(() => settle(voucher))
       }
       meter.writeOff()
       steps = []
@@ -129,7 +155,7 @@ async function fill(
   const close = (): void => {
     const closed = closeWindow(parts, open, before)
     receipts.push(closed)
-    open = { ...NO_WINDOW, window: open.window + 1, before, previous: receiptHash(closed.receipt) }
+    open = windowAfter(closed)
   }
   for (const { input, output, computeMs, after } of steps) {
     if (weight(after) - weight(open.before) > receiptRows) close()
@@ -148,14 +174,14 @@ async function fill(
   return { steps: inputs, receipts, open }
 }
 
+function windowAfter({ receipt }: KeptReceipt): OpenWindow {
+  return { ...NO_WINDOW, window: receipt.window + 1, before: receipt.after, previous: receiptHash(receipt) }
+}
+
 const MILLISECONDS_MAX = 0xffff_ffff
 
 /** The open window as a receipt up to these counters. */
-export function closeWindow(
-  { lease, lot, signer, random }: AccountParts,
-  open: OpenWindow,
-  after: Counters,
-): KeptReceipt {
+function closeWindow({ lease, lot, signer, random }: AccountParts, open: OpenWindow, after: Counters): KeptReceipt {
   const salt = hashOf(random.bytes(32))
   const outDigest: Hash = hashOf(open.outDigest)
   const receipt: Receipt = {

@@ -6,7 +6,7 @@
  */
 import type { Hash } from '../../base/brand.ts'
 import type { Clock, Log, Random } from '../../base/ports.ts'
-import { verify } from '../../core/ed25519.ts'
+import { keyPairFromSecret, verify } from '../../core/ed25519.ts'
 import { leaseOpeningDigest } from '../../core/market/lease-opening.ts'
 import { isVoucherOf, type SignedVoucher } from '../../core/market/voucher.ts'
 import type { StageMessageOf } from '../../net/protocols/stage.ts'
@@ -15,7 +15,7 @@ import { peerOfPublicKey } from '../node-identity.ts'
 import { createSigner } from '../openssl-sign.ts'
 import { opensslAccepts } from '../openssl-verify.ts'
 import { createSerial } from '../store/serial.ts'
-import { createLeaseAccount, type LeaseAccount } from './lease-account.ts'
+import { createLeaseAccount, type LeaseAccount, type LotClaim } from './lease-account.ts'
 import { leaseError } from './lease-error.ts'
 import type { LeaseSource, OpenLease } from './lease-source.ts'
 import type { LotFolder } from './lot-folder.ts'
@@ -34,6 +34,8 @@ export interface LeaseHolder {
 export interface LeaseDesk {
   /** The lease of a session that is being opened; undefined for one without. @throws LeaseError, StoreError. */
   open(open: OpenMessage, holder: LeaseHolder): Promise<StageLease | undefined>
+  /** What this miner can claim of a lease that it has served, open or not any more; undefined where it can claim nothing. */
+  claim(lease: OpenLease): Promise<LotClaim | undefined>
   /** When no session is left: gives back what is open. */
   close(): Promise<void>
 }
@@ -63,6 +65,7 @@ export function createLeaseDesk(
 ): LeaseDesk {
   const { source, lots, isRequired } = options
   const signer = createSigner(options.peerSecret)
+  const { publicKey } = keyPairFromSecret(options.peerSecret)
   const accounts = new Map<Hash, Used>()
   const serial = createSerial()
 
@@ -111,6 +114,13 @@ export function createLeaseDesk(
       checkProof(lease, open, open.lease)
       return serial(() => use(lease, open, holder))
     },
+    claim: (lease) =>
+      serial(async () => {
+        const lot = lease.lots.findIndex(({ peerKey }) => Buffer.compare(peerKey, publicKey) === 0)
+        if (lot < 0) return undefined
+        const { account } = await accountOf(lease, lot)
+        return account.claim()
+      }),
     close: async () => {
       for (const { account } of accounts.values()) await account.journal.close()
       accounts.clear()

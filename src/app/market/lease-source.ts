@@ -50,12 +50,6 @@ export interface LeaseSource {
   find(id: Hash, signal?: AbortSignal): Promise<LeaseLookup>
 }
 
-/** Keys of the market: the client's and the miner's side have one each. */
-export interface MarketKeys {
-  /** Client: the secret of the lease's voucher key, 32 bytes; undefined when it is not ours. */
-  voucherSecret(lease: Hash): Uint8Array | undefined
-}
-
 /** What work in this lease costs. */
 export function paymentTermsOf({ terms, lots, cap }: OpenLease): PaymentTerms {
   const charge = (counters: Counters): bigint =>
