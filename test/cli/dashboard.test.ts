@@ -62,6 +62,7 @@ test('--once --json prints one object', async () => {
     chain: {
       type: 'seen',
       source: 'node',
+      price: expect.stringMatching(/^\d+$/),
       validators: 1,
       voting: 1,
       own: { name: 'lab-1' },

@@ -2,19 +2,22 @@
  * Looks at the chain of the network: through a full node of this machine, else a light client; opened again when it is lost.
  * @module
  */
-import { HouseError } from '../../base/error.ts'
+import type { Hash } from '../../base/brand.ts'
+import { codeOf, HouseError } from '../../base/error.ts'
 import { accountOfAddress } from '../../core/fields.ts'
-import type { ChainAccess, ValidatorView } from '../chain/chain-access.ts'
+import type { ChainAccess } from '../chain/chain-access.ts'
 import { openChain } from '../chain/open-chain.ts'
 import type { Home } from '../home.ts'
 import type { Network } from '../networks.ts'
 import type { System } from '../system.ts'
 import { createWallets } from '../wallet.ts'
-import type { AccountLook, ChainLook, Looker } from './looks.ts'
+import type { AccountLook, ChainLook, ChainSeen, Looker } from './looks.ts'
 
 export interface ChainToWatch {
   readonly home: Home
   readonly network: Network
+  /** Whose price is looked at. */
+  readonly model: Hash
   /** Whose accounts are looked at. */
   readonly wallet: string | undefined
 }
@@ -22,10 +25,13 @@ export interface ChainToWatch {
 interface Open {
   readonly access: ChainAccess
   readonly addresses: readonly { readonly role: string; readonly address: string }[]
-  /** Asked for once per block. */
-  validators: readonly ValidatorView[]
+  readonly model: Hash
+  /** What is asked for once per block. */
+  perBlock: PerBlock
   height: number
 }
+
+type PerBlock = Pick<ChainSeen, 'validators' | 'price' | 'miner'>
 
 export function createChainLooker(watched: ChainToWatch, system: System): Looker<ChainLook> {
   let open: Open | undefined
@@ -50,13 +56,17 @@ export function createChainLooker(watched: ChainToWatch, system: System): Looker
   }
 }
 
-async function openFor({ home, network, wallet }: ChainToWatch, system: System, signal: AbortSignal): Promise<Open> {
+async function openFor(
+  { home, network, model, wallet }: ChainToWatch,
+  system: System,
+  signal: AbortSignal,
+): Promise<Open> {
   const access = await openChain({ home, network, system, signal })
   try {
     const wallets = createWallets({ folder: home.file('wallets') }, system)
     const view = wallet === undefined ? undefined : await wallets.show(wallet, access.network.kind)
     const addresses = (view?.accounts ?? []).map(({ role, address }) => ({ role, address }))
-    return { access, addresses, validators: [], height: -1 }
+    return { access, addresses, model, perBlock: { validators: [] }, height: -1 }
   } catch (error) {
     await access.close()
     throw error
@@ -67,12 +77,38 @@ async function seenBy(open: Open, signal: AbortSignal): Promise<ChainLook> {
   const { access, addresses } = open
   const [head, node] = await Promise.all([access.head(signal), access.nodeStatus?.(signal)])
   if (head.height !== open.height) {
-    open.validators = await access.validators(signal)
+    open.perBlock = await askPerBlock(open, signal)
     open.height = head.height
   }
   const accounts: AccountLook[] = []
   for (const { role, address } of addresses) accounts.push(await accountLook(access, { role, address }, signal))
-  return { type: 'seen', head, ...(node === undefined ? {} : { node }), validators: open.validators, accounts }
+  return { type: 'seen', head, ...(node === undefined ? {} : { node }), ...open.perBlock, accounts }
+}
+
+async function askPerBlock({ access, addresses, model }: Open, signal: AbortSignal): Promise<PerBlock> {
+  const { market, network } = access
+  const validators = await access.validators(signal)
+  const operator = addresses.find(({ role }) => role === 'operator')?.address
+  const known = await unlessUnknown(market.model(model, signal))
+  const miner =
+    operator === undefined
+      ? undefined
+      : await unlessUnknown(market.miner(accountOfAddress(operator, network.kind), signal))
+  return {
+    validators,
+    ...(known === undefined ? {} : { price: known.price }),
+    ...(miner === undefined ? {} : { miner }),
+  }
+}
+
+/** What is not registered is nothing; nor is anything where the node is older than the market. */
+const UNKNOWN_CODES: readonly unknown[] = ['NO_SUCH_MODEL', 'NO_SUCH_MINER', 'CONTROL_METHOD_UNKNOWN']
+
+async function unlessUnknown<Found>(asking: Promise<Found>): Promise<Found | undefined> {
+  return asking.catch((error: unknown) => {
+    if (UNKNOWN_CODES.includes(codeOf(error))) return undefined
+    throw error
+  })
 }
 
 async function accountLook(

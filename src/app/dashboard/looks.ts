@@ -3,6 +3,7 @@
  * @module
  */
 import type { HeadView, NodeStatusView, ValidatorView } from '../chain/chain-access.ts'
+import type { MinerView } from '../chain/market-access.ts'
 
 /** Why there is nothing to see, and what to do. */
 export interface Nothing {
@@ -26,6 +27,10 @@ export interface ChainSeen {
   /** Where a full node of this machine answered. */
   readonly node?: NodeStatusView
   readonly validators: readonly ValidatorView[]
+  /** Grains per compute unit of the watched model; absent where the chain does not have it. */
+  readonly price?: string
+  /** What the chain says of the wallet's operator as a miner; absent when it is none. */
+  readonly miner?: MinerView
   /** Of the watched wallet; empty without one. */
   readonly accounts: readonly AccountLook[]
 }

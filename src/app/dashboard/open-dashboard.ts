@@ -39,7 +39,7 @@ export async function openDashboard(home: Home, flags: DashboardFlags, system: S
   const { name, segments } = model.manifest
   const named = wallet === undefined ? {} : { wallet }
   const subject = { network: network.id, model: name, segmentCount: segments.length, ...named }
-  const chain = createChainLooker({ home, network, wallet }, system)
+  const chain = createChainLooker({ home, network, model: model.hash, wallet }, system)
   const miners = createMinersLooker({ home, network, model }, system)
   return createDashboardStore(subject, { chain, miners }, system.clock)
 }

@@ -4,7 +4,7 @@
  * @module
  */
 import { ageText, count, money } from '../chain/text-parts.ts'
-import type { DashboardView, EarningsSection, MinerView, RingSection, WorkSection } from './view.ts'
+import type { DashboardView, EarningsSection, MinerView, RegisteredView, RingSection, WorkSection } from './view.ts'
 
 export interface PanelRow {
   /** Empty: the value is a sentence. */
@@ -23,7 +23,7 @@ const BARS_SHOWN = 16
 const QUIET_MS = 10_000
 
 export function panelsOf(view: DashboardView): readonly Panel[] {
-  return [chainPanel(view), networkPanel(view), workPanel(view.work), earningsPanel(view.earnings)]
+  return [chainPanel(view), networkPanel(view), workPanel(view.work), earningsPanel(view.earnings, view.work)]
 }
 
 /** How to begin, where nothing of the network was found; undefined where something was, or before the first looks. */
@@ -74,9 +74,10 @@ function decidingText({ syncing, consensus, waiting }: NodePart): string {
   return syncing ? `catching up${waits}` : `${consensus.height}, round ${consensus.round}, ${consensus.step}${waits}`
 }
 
-function networkPanel({ network, model, ring }: DashboardView): Panel {
+function networkPanel({ network, model, ring, chain }: DashboardView): Panel {
   const title = 'Network'
-  const names = [row('Network', network), row('Model', model)]
+  const price = chain.type === 'seen' && chain.price !== undefined ? `, ${count(Number(chain.price), 'grain')} per CU` : ''
+  const names = [row('Network', network), row('Model', model + price)]
   if (ring.type === 'none') return { title, rows: [...names, sentence(ring.message)] }
   const held = ring.holders.filter((holders) => holders > 0).length
   const rate = ring.tokenRates.at(-1)
@@ -105,7 +106,7 @@ function heldText({ holders }: RingSection): string {
   return text.join(', ')
 }
 
-function workPanel({ miners, idle }: WorkSection): Panel {
+function workPanel({ miners, registered, idle }: WorkSection): Panel {
   const rate = miners.reduce((sum, { tokensPerSecond }) => sum + tokensPerSecond, 0)
   const sum = (pick: (miner: MinerView) => number): number => miners.reduce((all, miner) => all + pick(miner), 0)
   const totals = [
@@ -115,7 +116,19 @@ function workPanel({ miners, idle }: WorkSection): Panel {
     row('Tokens/s', rate.toFixed(1)),
   ]
   const why = idle === undefined ? [] : [row('Idle', idle.message)]
-  return { title: 'Work', rows: [...(miners.length === 0 ? [] : totals), ...why, ...miners.flatMap(minerRows)] }
+  const audits = registered === undefined ? [] : registeredRows(registered)
+  return {
+    title: 'Work',
+    rows: [...(miners.length === 0 ? [] : totals), ...why, ...audits, ...miners.flatMap(minerRows)],
+  }
+}
+
+function registeredRows({ status, openLots, auditedReceipts, reliability }: RegisteredView): PanelRow[] {
+  const reliable = `${Math.floor(reliability * 1_000) / 10} % reliable`
+  return [
+    row('Registered', `${status}, ${count(openLots, 'open lot')}`),
+    row('Audited', `${count(auditedReceipts, 'receipt')}, ${reliable}`),
+  ]
 }
 
 function minerRows({ peer, segments, device, answers, steps, tokensPerSecond, stepMs }: MinerView): PanelRow[] {
@@ -128,7 +141,8 @@ function minerRows({ peer, segments, device, answers, steps, tokensPerSecond, st
   ]
 }
 
-function earningsPanel({ wallet, accounts, total, sinceStart, totals, none }: EarningsSection): Panel {
+function earningsPanel(earnings: EarningsSection, { registered }: WorkSection): Panel {
+  const { wallet, accounts, total, sinceStart, totals, none } = earnings
   const title = 'Earnings'
   if (total === undefined || sinceStart === undefined) return { title, rows: [sentence(none?.message ?? '')] }
   const isLoss = sinceStart.startsWith('-')
@@ -141,6 +155,12 @@ function earningsPanel({ wallet, accounts, total, sinceStart, totals, none }: Ea
       row('Since start', change),
       row('History', sparkline(totals.map((value) => Number(BigInt(value) - BigInt(totals[0]!))))),
       ...(none === undefined ? [] : [sentence(`No earnings yet: ${uncapitalised(none.message)}`)]),
+      ...(registered === undefined
+        ? []
+        : [
+            row('This epoch', `${money(registered.workValue)} of audited work`),
+            row('Deposit', `${money(registered.deposit)}, locked ${money(registered.locked)}`),
+          ]),
       ...accounts.map(({ role, balance, bonded }) =>
         row(role, bonded === '0' ? money(balance) : `${money(balance)}, bonded ${money(bonded)}`),
       ),

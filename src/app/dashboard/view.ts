@@ -4,6 +4,7 @@
  * @module
  */
 import type { NodeStatusView } from '../chain/chain-access.ts'
+import type { MinerView as RegisteredMiner } from '../chain/market-access.ts'
 import type { AccountLook, ChainSeen, MinersSeen, Nothing } from './looks.ts'
 import { type DashboardState, worthOf } from './state.ts'
 
@@ -34,6 +35,8 @@ export interface ChainSection {
   readonly stake: string
   readonly supply: string
   readonly rewardPool: string
+  /** Grains per compute unit of the model; absent where the chain does not have it. */
+  readonly price?: string
   /** Milliseconds per block, newest last. */
   readonly blockMs: readonly number[]
   readonly node?: Pick<NodeStatusView, 'nodeName' | 'peers' | 'waiting' | 'consensus' | 'syncing'>
@@ -66,9 +69,16 @@ export interface RingSection {
 export interface WorkSection {
   /** Those whose keys are in this data folder. */
   readonly miners: readonly MinerView[]
+  /** What the chain says of the wallet's operator as a miner; absent when it is none. */
+  readonly registered?: RegisteredView
   /** Absent while at least one of them works. */
   readonly idle?: Why
 }
+
+export type RegisteredView = Pick<
+  RegisteredMiner,
+  'address' | 'status' | 'deposit' | 'locked' | 'openLots' | 'reliability' | 'auditedReceipts' | 'workValue'
+>
 
 export interface Why {
   readonly code: string
@@ -134,6 +144,7 @@ function chainSection({ blockMs }: DashboardState, chain: ChainSeen): ChainSecti
     voting: validators.filter(({ votes }) => votes).length,
     stake: String(validators.reduce((sum, { stake }) => sum + BigInt(stake), 0n)),
     ...{ supply: head.supply.total, rewardPool: head.supply.rewardPool },
+    ...(chain.price === undefined ? {} : { price: chain.price }),
     ...(node === undefined ? {} : { node: nodePart(node) }),
     ...(own === undefined ? {} : { own }),
   }
@@ -167,7 +178,10 @@ function workSection(state: DashboardState, ring: RingSection | Nothing): WorkSe
   const own = [...new Set(seen.offers.filter(({ isOwn }) => isOwn).map(({ peer }) => peer))]
   const miners = own.map((peer) => minerView(peer, seen, state.rates.get(peer) ?? 0))
   const idle = idleReason(miners, ring)
-  return { miners, ...(idle === undefined ? {} : { idle }) }
+  const { chain } = state
+  const registered =
+    chain?.type === 'seen' && chain.miner !== undefined ? { registered: registeredView(chain.miner) } : {}
+  return { miners, ...registered, ...(idle === undefined ? {} : { idle }) }
 }
 
 function minerView(
@@ -186,6 +200,11 @@ function minerView(
     ...{ sessions: status?.sessions ?? 0, steps, tokens: status?.rows ?? 0, tokensPerSecond },
     ...(status === undefined || steps === 0 ? {} : { stepMs: status.computeMs / steps }),
   }
+}
+
+function registeredView(miner: RegisteredMiner): RegisteredView {
+  const { address, status, deposit, locked, openLots, reliability, auditedReceipts, workValue } = miner
+  return { address, status, deposit, locked, openLots, reliability, auditedReceipts, workValue }
 }
 
 function idleReason(miners: readonly MinerView[], ring: RingSection | Nothing): Why | undefined {
@@ -222,7 +241,10 @@ function withoutAccounts({ subject, chain }: DashboardState): Why {
   return { code: 'LOOKING', message: 'Looking…' }
 }
 
-function noIncome({ idle }: WorkSection): Why {
+function noIncome({ idle, registered }: WorkSection): Why {
   if (idle !== undefined) return idle
+  if (registered === undefined) {
+    return { code: 'NOT_REGISTERED', message: "This wallet's operator is no miner of the chain, so no lease names it." }
+  }
   return { code: 'NOT_SETTLED', message: 'Work is paid when a lease is settled, bonds at the end of an epoch.' }
 }

@@ -2,6 +2,7 @@
  * Looks for the tests of the dashboard.
  */
 import type { HeadView, NodeStatusView, ValidatorView } from '../../../../src/app/chain/chain-access.ts'
+import type { MinerView } from '../../../../src/app/chain/market-access.ts'
 import type { ChainSeen, Look, MinersSeen, Nothing, OfferLook, PeerLook } from '../../../../src/app/dashboard/looks.ts'
 import {
   type DashboardState,
@@ -65,6 +66,15 @@ export function chain({ height = 7, timeMs = START_MS, balance = 30n }: ChainSha
   ]
   const validators = [validator('one'), validator('two', { votes: false })]
   return { type: 'seen', head: head(height, timeMs), node: node(height, timeMs), validators, accounts }
+}
+
+/** The wallet's operator as a miner of the chain. */
+export function registered(): MinerView {
+  return {
+    ...{ address: 'ldllm1operator', payout: 'ldllm1payout', peerKey: '', device: 'cpu', status: 'active' },
+    ...{ deposit: String(50n * DLLM), locked: String(5n * DLLM), openLots: 1, registeredHeight: 3 },
+    ...{ workRate: '0', reliability: 0.995, auditedReceipts: 12, workValue: String(DLLM / 2n) },
+  }
 }
 
 export function peer(name: string, more: Partial<PeerLook> = {}): PeerLook {

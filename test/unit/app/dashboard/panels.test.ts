@@ -3,7 +3,7 @@ import { dashboardText } from '../../../../src/app/dashboard/open-dashboard.ts'
 import { howToStart, panelsOf, sparkline } from '../../../../src/app/dashboard/panels.ts'
 import { initialState, reduce } from '../../../../src/app/dashboard/state.ts'
 import { viewOf } from '../../../../src/app/dashboard/view.ts'
-import { after, chain, miners, NONE, START_MS, SUBJECT } from './dashboard-looks.ts'
+import { after, chain, miners, NONE, registered, START_MS, SUBJECT } from './dashboard-looks.ts'
 
 test.each([
   ['nothing', [], ''],
@@ -24,6 +24,13 @@ test('the text has every panel and fits 80 columns', () => {
   expect(text).toMatch(/^ {2}Block {7}8, 1 s ago$/m)
   expect(text).toMatch(/^ {2}Held by {5}1-3 by 2, 4-6 by 1$/m)
   expect(text).toMatch(/^ {2}Since start \+1 DLLM$/m)
+})
+
+test('what the market says of the model and of the miner is in it', () => {
+  const text = dashboardText(viewOf(after([{ ...chain(), miner: registered(), price: '17' }, miners(1)])))
+  expect(text).toMatch(/^ {2}Model {7}genesis, 17 grains per CU$/m)
+  expect(text).toMatch(/^ {2}Registered {2}active, 1 open lot\n {2}Audited {5}12 receipts, 99.5 % reliable$/m)
+  expect(text).toMatch(/^ {2}This epoch {2}0\.5 DLLM of audited work\n {2}Deposit {5}50 DLLM, locked 5 DLLM$/m)
 })
 
 test('a block that does not come is called late', () => {

@@ -2,7 +2,9 @@ import { expect, test } from 'vitest'
 import { initialState, reduce } from '../../../../src/app/dashboard/state.ts'
 import { missingSegments, viewOf } from '../../../../src/app/dashboard/view.ts'
 import { DASHBOARD_LIMITS } from '../../../../src/base/limits.ts'
-import { after, chain, miners, NONE, offer, peer, START_MS, SUBJECT } from './dashboard-looks.ts'
+import { after, chain, miners, NONE, offer, peer, registered, START_MS, SUBJECT } from './dashboard-looks.ts'
+
+const PAID = { ...chain(), miner: registered(), price: '17' }
 
 test('before the first looks everything is being looked at', () => {
   const view = viewOf(initialState(SUBJECT, START_MS))
@@ -107,8 +109,14 @@ test.each([
     'NO_WALLET',
   ],
   ['without miners', [chain(), NONE], SUBJECT, 'NO_NODE'],
-  ['while work is not settled', [chain(), miners(1), miners(5)], SUBJECT, 'NOT_SETTLED'],
-  ['when the balance fell', [chain(), miners(1), miners(5), chain({ height: 8, balance: 1n })], SUBJECT, 'NOT_SETTLED'],
+  ['when its operator is no miner of the chain', [chain(), miners(1), miners(5)], SUBJECT, 'NOT_REGISTERED'],
+  ['while work is not settled', [PAID, miners(1), miners(5)], SUBJECT, 'NOT_SETTLED'],
+  [
+    'when the balance fell',
+    [PAID, miners(1), miners(5), { ...chain({ balance: 1n }), miner: registered() }],
+    SUBJECT,
+    'NOT_SETTLED',
+  ],
 ])('%s it says why nothing came in', (_when, looks, subject, code) => {
   expect(viewOf(after(looks, subject)).earnings.none?.code).toBe(code)
 })
