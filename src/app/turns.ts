@@ -12,8 +12,11 @@ export interface Turns {
   run<Value>(steps: Steps<Value>): Promise<Value>
 }
 
-/** A tenth of what nothing may hold up the event loop for, shared by all works under way: news and calls need turns as well. */
-const TURN_MS = 5
+/**
+ * Of what nothing may hold up the event loop for (50 ms), shared by all works under way: a tenth, and when others take long between two
+ * turns as long as they, up to two fifths. A flood of calls must not starve the blocks.
+ */
+const TURN_MS = { least: 5, most: 20 } as const
 
 /** The shortest that a timer of the platform takes. */
 const PAUSE_MS = milliseconds(1)
@@ -24,9 +27,9 @@ const PAUSE_MS = milliseconds(1)
  */
 export function createTurns(clock: Clock, stepsPerTurn?: number): Turns {
   let works = 0
-  /** One turn of a work; what it returned, when it is done. */
-  const turn = <Value>(steps: Steps<Value>): IteratorResult<undefined, Value> => {
-    const endMs = clock.now() + TURN_MS / works
+  /** One turn of a work after others had theirs for so long; what it returned, when it is done. */
+  const turn = <Value>(steps: Steps<Value>, othersMs: number): IteratorResult<undefined, Value> => {
+    const endMs = clock.now() + Math.min(Math.max(othersMs, TURN_MS.least), TURN_MS.most) / works
     for (let count = 1; ; count++) {
       const step = steps.next()
       const isOver = stepsPerTurn === undefined ? clock.now() >= endMs : count >= stepsPerTurn
@@ -37,10 +40,12 @@ export function createTurns(clock: Clock, stepsPerTurn?: number): Turns {
     async run(steps) {
       works++
       try {
-        for (;;) {
-          const step = turn(steps)
+        for (let othersMs = 0; ; ) {
+          const step = turn(steps, othersMs)
           if (step.done) return step.value
+          const pausedMs = clock.now()
           await clock.sleep(PAUSE_MS)
+          othersMs = clock.now() - pausedMs
         }
       } finally {
         works--
