@@ -170,8 +170,8 @@ export const NODE_LIMITS = {
   snapshotPartsMax: 16_384,
   /** Miners, leases and audits in one answer: 128 audits of 128 auditors each are some 4 MiB of JSON. */
   marketPageMax: 128,
-  /** Leases or miners that are read for one answer: tens of milliseconds. */
-  marketReadsMax: 4_096,
+  /** Leases or miners that are read for one answer: 30 ms for leases of 16 lots. */
+  marketReadsMax: 2_048,
   /** Watchers of new blocks. */
   watchersMax: 64,
   /** Votes and proposals in one answer to who catches up. */
