@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { OpenLease } from '../../src/app/market/lease-source.ts'
 import { encodeVoucher } from '../../src/app/market/voucher-store.ts'
-import { hash, type SessionId, sessionId } from '../../src/base/brand.ts'
+import { hash, milliseconds, type SessionId, sessionId } from '../../src/base/brand.ts'
 import { sign } from '../../src/core/ed25519.ts'
 import { type Counters, ZERO_COUNTERS } from '../../src/core/market/counters.ts'
 import { leaseOpeningDigest } from '../../src/core/market/lease-opening.ts'
@@ -242,6 +242,28 @@ describe('who does not pay', () => {
     say(second, promptOf(1))
     await until(() => world.miners[0]!.server.statistics().latest.rows === ROWS_ON_TRUST, 'work goes on')
   })
+})
+
+test('no step begins when the lease is over', async () => {
+  grant({ openUntilMs: milliseconds(clock.wallMs() + 5_000) })
+  const control = await openRaw()
+  await hear(control, 'ready')
+  clock.advance(5_001)
+  say(control, promptOf(1))
+  expect(await hear(control, 'failed')).toMatchObject({ code: 'LEASE_EXPIRED' })
+  expect(world.miners[0]!.server.statistics().latest.rows).toBe(0)
+})
+
+test('a chain that does not answer holds no session open', async () => {
+  let asked = false
+  market.source.find = () => {
+    asked = true
+    return new Promise(() => undefined)
+  }
+  const control = await openRaw()
+  await until(() => asked, 'the lease is looked up')
+  clock.advance(10_001)
+  expect(await hear(control, 'failed')).toMatchObject({ code: 'RING_STEP_DEADLINE' })
 })
 
 test('a newer session of the client takes the lease over', async () => {

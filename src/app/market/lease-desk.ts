@@ -5,16 +5,19 @@
  * @module
  */
 import type { Hash } from '../../base/brand.ts'
+import { DEADLINES } from '../../base/limits.ts'
 import type { Clock, Log, Random } from '../../base/ports.ts'
 import { keyPairFromSecret, verify } from '../../core/ed25519.ts'
 import { leaseOpeningDigest } from '../../core/market/lease-opening.ts'
 import { isVoucherOf, type SignedVoucher } from '../../core/market/voucher.ts'
+import { withDeadline } from '../../net/deadline.ts'
 import type { StageMessageOf } from '../../net/protocols/stage.ts'
 import type { LeaseOpening } from '../../net/protocols/stage-open.ts'
 import { peerOfPublicKey } from '../node-identity.ts'
 import { createSigner } from '../openssl-sign.ts'
 import { opensslAccepts } from '../openssl-verify.ts'
-import { createSerial } from '../store/serial.ts'
+import { RingError } from '../ring/ring-error.ts'
+import { createSerial, type Serial } from '../store/serial.ts'
 import { createLeaseAccount, type LeaseAccount, type LotClaim } from './lease-account.ts'
 import { leaseError } from './lease-error.ts'
 import type { LeaseSource, OpenLease } from './lease-source.ts'
@@ -49,15 +52,19 @@ export interface LeaseDeskOptions {
   readonly isRequired: boolean
 }
 
+/** A lease that was asked for. */
 interface Used {
-  readonly account: LeaseAccount
+  /** Sessions and claims of one lease come one after the other. */
+  readonly serial: Serial
+  /** undefined: its journal is not open. */
+  account: LeaseAccount | undefined
   holder: LeaseHolder | undefined
   /** Of the latest session; it may still write what it was paid. */
   session: StageLease | undefined
 }
 
-/** Accounts kept open; of others the journal is on disk. */
-const ACCOUNTS_MAX = 256
+/** Kept open; of others the journal is on disk. */
+const LEASES_MAX = 256
 
 export function createLeaseDesk(
   options: LeaseDeskOptions,
@@ -66,31 +73,41 @@ export function createLeaseDesk(
   const { source, lots, isRequired } = options
   const signer = createSigner(options.peerSecret)
   const { publicKey } = keyPairFromSecret(options.peerSecret)
-  const accounts = new Map<Hash, Used>()
-  const serial = createSerial()
+  const leases = new Map<Hash, Used>()
+  const late = () => new RingError('RING_STEP_DEADLINE', 'The chain took too long to tell of the lease.')
+  const lookup = { clock: ports.clock, limitMs: DEADLINES.openSessionMs, late }
 
-  const accountOf = async (lease: OpenLease, lot: number): Promise<Used> => {
-    const known = accounts.get(lease.id)
+  const usedOf = async (id: Hash): Promise<Used> => {
+    const known = leases.get(id)
     if (known !== undefined) return known
-    await makeRoom(accounts)
-    const journal = await lots.open(lease.id)
-    const account = createLeaseAccount({ lease, lot, journal, signer, random: ports.random })
-    const used: Used = { account, holder: undefined, session: undefined }
-    accounts.set(lease.id, used)
+    const used: Used = { serial: createSerial(), account: undefined, holder: undefined, session: undefined }
+    leases.set(id, used)
+    await makeRoom(leases)
     return used
   }
 
-  const use = async (lease: OpenLease, open: OpenMessage, holder: LeaseHolder): Promise<StageLease> => {
-    const used = await accountOf(lease, open.stageIndex)
+  const accountOf = async (used: Used, lease: OpenLease, lot: number): Promise<LeaseAccount> => {
+    const { random } = ports
+    used.account ??= createLeaseAccount({ lease, lot, journal: await lots.open(lease.id), signer, random })
+    return used.account
+  }
+
+  const use = async (used: Used, lease: OpenLease, parts: Session): Promise<StageLease> => {
+    const { open, holder } = parts
+    const account = await accountOf(used, lease, open.stageIndex)
     const before = used.holder
     used.holder = holder
     await before?.fail(leaseError('LEASE_TAKEN_OVER'))
     await used.session?.close()
-    const { account } = used
-    await account.resume(voucherIn(lease, open.lease?.voucher))
+    try {
+      await account.resume(voucherIn(lease, open.lease?.voucher))
+    } catch (error) {
+      used.holder = undefined
+      throw error
+    }
     const toPrevious = (message: StageMessageOf<'countersignature'>): void => holder.toPrevious(message)
-    const parts = { account, signer, fail: (error: unknown) => void holder.fail(error), toPrevious }
-    const stageLease = createStageLease(parts, ports)
+    const fail = (error: unknown): void => void holder.fail(error)
+    const stageLease = createStageLease({ account, signer, fail, toPrevious }, ports)
     used.session = stageLease
     return {
       ...stageLease,
@@ -107,35 +124,40 @@ export function createLeaseDesk(
         if (isRequired) throw leaseError('LEASE_REQUIRED')
         return undefined
       }
-      const found = await source.find(open.lease.id)
+      const { id } = open.lease
+      const found = await withDeadline(lookup, (signal) => source.find(id, signal))
       if (!found.ok) throw leaseError(found.why === 'expired' ? 'LEASE_EXPIRED' : 'LEASE_UNKNOWN')
       const { lease } = found
       checkRoute(lease, open)
       checkProof(lease, open, open.lease)
-      return serial(() => use(lease, open, holder))
+      const used = await usedOf(id)
+      return used.serial(() => use(used, lease, { open, holder }))
     },
-    claim: (lease) =>
-      serial(async () => {
-        const lot = lease.lots.findIndex(({ peerKey }) => Buffer.compare(peerKey, publicKey) === 0)
-        if (lot < 0) return undefined
-        const { account } = await accountOf(lease, lot)
-        return account.claim()
-      }),
+    async claim(lease) {
+      const lot = lease.lots.findIndex(({ peerKey }) => Buffer.compare(peerKey, publicKey) === 0)
+      if (lot < 0) return undefined
+      const used = await usedOf(lease.id)
+      return used.serial(async () => (await accountOf(used, lease, lot)).claim())
+    },
     close: async () => {
-      for (const { account } of accounts.values()) await account.journal.close()
-      accounts.clear()
+      for (const { account } of leases.values()) await account?.journal.close()
+      leases.clear()
     },
   }
 }
 
-/** The oldest account that no session uses goes. */
-async function makeRoom(accounts: Map<Hash, Used>): Promise<void> {
-  if (accounts.size < ACCOUNTS_MAX) return
-  for (const [id, { account, holder }] of accounts) {
-    if (holder !== undefined) continue
-    accounts.delete(id)
-    await account.journal.close()
-    return
+interface Session {
+  readonly open: OpenMessage
+  readonly holder: LeaseHolder
+}
+
+/** The oldest lease that no session uses goes. */
+async function makeRoom(leases: Map<Hash, Used>): Promise<void> {
+  if (leases.size <= LEASES_MAX) return
+  for (const [id, { serial, account, holder }] of leases) {
+    if (holder !== undefined || account === undefined) continue
+    leases.delete(id)
+    return serial(() => account.journal.close())
   }
 }
 
