@@ -76,7 +76,8 @@ function decidingText({ syncing, consensus, waiting }: NodePart): string {
 
 function networkPanel({ network, model, ring, chain }: DashboardView): Panel {
   const title = 'Network'
-  const price = chain.type === 'seen' && chain.price !== undefined ? `, ${count(Number(chain.price), 'grain')} per CU` : ''
+  const price =
+    chain.type === 'seen' && chain.price !== undefined ? `, ${count(Number(chain.price), 'grain')} per CU` : ''
   const names = [row('Network', network), row('Model', model + price)]
   if (ring.type === 'none') return { title, rows: [...names, sentence(ring.message)] }
   const held = ring.holders.filter((holders) => holders > 0).length
