@@ -37,6 +37,5 @@ export const FILE_EXCEPTIONS: ReadonlyMap<string, string> = new Map([
   ['app/chain/create-network.ts', 'parses what it has just written'],
   ['app/market/lot-journal.ts', 'reads its records by their decoder, and numbers that it has written'],
   ['app/light/light-service.ts', 'reads headers, commits and sets by their decoders'],
-  ['app/node/seed-foresight.ts', 'reads the header of a proposal by its decoder'],
   ['core/consensus/early.ts', 'reads the header of a proposal by its decoder'],
 ])

@@ -23,10 +23,14 @@ export function issueForWork(state: WriteState, parameters: Parameters): bigint 
   const total = earners.reduce((sum, [, { workValue }]) => sum + workValue, 0n)
   if (total === 0n) return 0n
   const budget = workBudget(parameters)
-  const issued = issue(state, total > budget ? budget : total)
+  const issued = issue(state, least(total, budget))
   payOut(state, sharesOf(earners, { issued, total }))
   for (const [operator, miner] of earners) putMiner(state, operator, { ...miner, workValue: 0n })
   return issued
+}
+
+function least(left: bigint, right: bigint): bigint {
+  return left < right ? left : right
 }
 
 /** By payout account, which several may share. */
