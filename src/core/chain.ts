@@ -201,7 +201,8 @@ function advance(chain: OpenChain, block: Block, commit: Commit): void {
   const nextValidators = chain.place.set
   chain.applied.push({ height, hash, block, commit, transactions, tree, nextValidators, stateChanges: changes })
   if (chain.applied.length > CHAIN_LIMITS.appliedBlocksKept) chain.applied.shift()
-  chain.mempool.advance(poolHead(chain.place, ports), accountsIn(changes))
+  const included = transactions.map(({ id }) => id)
+  chain.mempool.advance(poolHead(chain.place, ports), accountsIn(changes), included)
 }
 
 function headOf({ parent, set, parameters }: Place, commit: Commit | undefined): Head {

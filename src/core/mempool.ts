@@ -7,9 +7,9 @@
 import type { AccountId, Hash } from '../base/brand.ts'
 import { MEMPOOL_LIMITS } from '../base/chain-limits.ts'
 import { type BadProofs, createBadProofs } from './bad-proofs.ts'
+import { candidatesOf, type Proof } from './mempool-candidates.ts'
 import { MempoolError } from './mempool-error.ts'
-import { compareEntries, createRanks, type Entry, type Ranks, tipAt } from './mempool-ranks.ts'
-import { sortedList } from './sorted-list.ts'
+import { createRanks, type Entry, type Ranks, tipAt } from './mempool-ranks.ts'
 import { getAccount } from './state/accounts.ts'
 import type { ReadState } from './state/state.ts'
 import {
@@ -54,8 +54,11 @@ export interface Mempool {
    * more of its sender comes. The pool may take transactions in meanwhile, but not `advance`.
    */
   candidates(): Generator<OpenTransaction, void, boolean>
-  /** To be called after each block with the accounts that it changed. The result is how many were dropped. */
-  advance(head: PoolHead, changed: Iterable<AccountId>): number
+  /**
+   * To be called after each block with the accounts that it changed and the transactions that it holds: those go without a look at
+   * their senders. The result is how many were dropped.
+   */
+  advance(head: PoolHead, changed: Iterable<AccountId>, included?: Iterable<Hash>): number
 }
 
 type WaitingTransaction = OpenTransaction & { readonly isProven: boolean }
@@ -75,8 +78,11 @@ export function createMempool(head: PoolHead, limits: MempoolLimits = MEMPOOL_LI
     nextNonce: (account) => nextNonce(pool, account),
     transactionsOf: (account) => ranks.queueOf(account),
     all: () => ranks.entries,
-    candidates: () => candidatesOf(pool),
-    advance: (next, changed) => advancePool(pool, next, changed),
+    candidates() {
+      const room = { units: limits.provingUnitsMax }
+      return candidatesOf(pool.head.state, ranks, (entry) => prove(pool, entry, room))
+    },
+    advance: (next, changed, included = []) => advancePool(pool, next, { changed, included }),
   }
 }
 
@@ -201,42 +207,14 @@ function fullError({ context }: PoolHead, cheapestTip: bigint): MempoolError {
   )
 }
 
-/** Of those that are next of their sender, and of those whose predecessor was taken, the better one; the pool may grow meanwhile. */
-function* candidatesOf(pool: Pool): Generator<OpenTransaction, void, boolean> {
-  const { head, ranks, limits } = pool
-  const room = { units: limits.provingUnitsMax }
-  const firsts = firstsOf(head, [...ranks.best])
-  // Worst first, so that the best is taken from the end.
-  const following = sortedList<Entry>([], (left, right) => compareEntries(right, left))
-  let first = firsts.next().value
-  for (;;) {
-    const later = following.items.at(-1)
-    const isFirst = first !== undefined && (later === undefined || compareEntries(first, later) < 0)
-    const best = isFirst ? first : following.pop()
-    if (best === undefined) return
-    if (isFirst) first = firsts.next().value
-    const { sender, nonce, id } = best.transaction
-    // Replaced or pushed out since.
-    if (ranks.get(id) !== best) continue
-    const proof = prove(pool, best, room)
-    if (proof === 'bad') ranks.remove(best)
-    const wasTaken = proof === 'good' && (yield best)
-    const next = wasTaken ? ranks.at(sender, nonce + 1n) : undefined
-    if (next !== undefined && next.tip >= 0n) following.add(next)
-  }
-}
-
-/** Those that are the next of their sender and can be in a block, in the order given, which is that of tips. */
-function* firstsOf({ state }: PoolHead, entries: readonly Entry[]): Generator<Entry, undefined, void> {
-  for (const entry of entries) {
-    if (entry.tip < 0n) return
-    if (entry.transaction.nonce === getAccount(state, entry.transaction.sender).nonce) yield entry
-  }
-}
-
-function advancePool(pool: Pool, head: PoolHead, changed: Iterable<AccountId>): number {
+function advancePool(
+  pool: Pool,
+  head: PoolHead,
+  { changed, included }: { readonly changed: Iterable<AccountId>; readonly included: Iterable<Hash> },
+): number {
   const { ranks, limits } = pool
   const before = ranks.size
+  ranks.removeAll(heldOf(ranks, included))
   if (head.context.baseFee !== pool.head.context.baseFee) ranks.reprice(head.context.baseFee)
   pool.head = head
   const room = { units: limits.provingUnitsMax }
@@ -249,6 +227,16 @@ function advancePool(pool: Pool, head: PoolHead, changed: Iterable<AccountId>): 
   }
   ranks.removeAll(gone)
   return before - ranks.size
+}
+
+/** Those of the ids that wait: after them there is nothing left of most senders to look at. */
+function heldOf(ranks: Ranks, ids: Iterable<Hash>): ReadonlySet<Entry> {
+  const held = new Set<Entry>()
+  for (const id of ids) {
+    const entry = ranks.get(id)
+    if (entry !== undefined) held.add(entry)
+  }
+  return held
 }
 
 /** What the account has sent before, cannot pay any more, or what its contract refuses now. */
@@ -285,7 +273,7 @@ function isApplicable({ state, context }: PoolHead, entry: Entry): boolean {
 type ProvingRoom = { units: number }
 
 /** Checks the proofs of a transaction if they were not and there is room: `bad` ones are so in every state. */
-function prove({ head, badProofs }: Pool, entry: Entry, room: ProvingRoom): 'good' | 'bad' | 'unknown' {
+function prove({ head, badProofs }: Pool, entry: Entry, room: ProvingRoom): Proof {
   if (entry.isProven) return 'good'
   if (room.units < entry.units) return 'unknown'
   room.units -= entry.units

@@ -216,12 +216,23 @@ describe('a full pool', () => {
   })
 })
 
+const OTHER_ID = hash('cd'.repeat(32))
+
 describe('after a block', () => {
   test('what was applied goes, and what waits behind it stays', () => {
     const mempool = pool()
     for (const nonce of [0n, 1n, 2n]) mempool.add(pay(ann, { nonce }))
     setNonce(ann, 2n)
     expect(mempool.advance(headAt(), [ann.id])).toBe(2)
+    expect(order(mempool)).toEqual(['a2'])
+  })
+
+  test('what the block holds goes by its ids, and what else its senders had in their places', () => {
+    const mempool = pool()
+    const [first] = [0n, 1n, 2n].map((nonce) => mempool.add(pay(ann, { nonce })).transaction.id)
+    setNonce(ann, 2n)
+    // With the second nonce the block holds another transaction.
+    expect(mempool.advance(headAt(), [ann.id], [first!, OTHER_ID])).toBe(2)
     expect(order(mempool)).toEqual(['a2'])
   })
 
