@@ -14,9 +14,9 @@ export interface Turns {
 
 /**
  * Of what nothing may hold up the event loop for (50 ms), shared by all works under way: a tenth, and when others take long between two
- * turns as long as they, up to three tenths. A flood of calls must not starve the blocks.
+ * turns as long as they, up to three fifths. A flood of calls must not starve the blocks.
  */
-const TURN_MS = { least: 5, most: 15 } as const
+const TURN_MS = { least: 5, most: 30 } as const
 
 /** The shortest that a timer of the platform takes. */
 const PAUSE_MS = milliseconds(1)

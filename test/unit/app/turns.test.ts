@@ -27,14 +27,14 @@ describe('work in turns', () => {
   test('takes as long as others did between two turns, within bounds', async () => {
     const clock = createFakeClock()
     const done: number[] = []
-    const result = createTurns(clock).run(count(done, 41, () => clock.advance(1)))
+    const result = createTurns(clock).run(count(done, 56, () => clock.advance(1)))
     expect(done).toHaveLength(5)
     clock.advance(12)
     await until(() => done.length === 17, 'a turn of 12 ms')
     clock.advance(500)
-    await until(() => done.length === 32, 'a turn of 15 ms')
+    await until(() => done.length === 47, 'a turn of 30 ms')
     clock.advance(1)
-    await until(() => done.length === 37, 'a turn of 5 ms')
+    await until(() => done.length === 52, 'a turn of 5 ms')
     clock.advance(1)
     expect(await result).toBe('done')
   })
