@@ -65,7 +65,7 @@ async function pay(client: ConnectedNode<ChainMethods>): Promise<void> {
   const to = accountOf(lab.wallet.keys({ network: 'local', role: 'owner', account: 4 }).publicKey)
   const body = new Writer(64)
   transfer.write(body, { to, amount: 1_000n + nonce, memo: new Uint8Array(0) })
-  const draft = { type: transfer.type, nonce: nonce++, maxFee: 1_000n, tip: 3n, body: body.finish() }
+  const draft = { type: transfer.type, nonce: nonce++, maxFee: 100_000n, tip: 3n, body: body.finish() }
   const bytes = signTransaction(lab.networkId, draft, keys)
   await client.call('dllm_submit', { transaction: Buffer.from(bytes).toString('hex') })
 }
