@@ -2,6 +2,7 @@
  * A network with a model and miners that serve it, whose leases a test opens, pays, claims and ends.
  * @module
  */
+import { expect } from 'vitest'
 import { assert } from '../src/base/assert.ts'
 import { type AccountId, type Hash, hash } from '../src/base/brand.ts'
 import { keyPairFromSecret } from '../src/core/ed25519.ts'
@@ -94,6 +95,29 @@ export function serve(world: LeaseWorld, served: readonly Served[]): void {
       putPlacement(overlay, { model: MODEL, operator }, { ...whole, ...placement })
     }
   })
+}
+
+/** Two lots: the first miner serves segments 0 to 2, the second the others. */
+export function twoLotWorld(): LeaseWorld {
+  const [first, second] = MINERS as [Person, Person]
+  const world = leaseWorld()
+  serve(world, [
+    { miner: first.id, placement: { end: 3, incarnation: 7n } },
+    { miner: second.id, placement: { first: 3 } },
+  ])
+  return world
+}
+
+/** A transaction is refused with a code and changes nothing. */
+export function expectRefused(
+  world: LeaseWorld,
+  by: Person,
+  { code, ...refused }: { readonly type: number; readonly body: unknown; readonly code: string },
+): void {
+  const entries = (): unknown => [...world.state.entries('' as StateKey)]
+  const before = entries()
+  expect(() => call(world, by, refused)).toThrow(expect.objectContaining({ code }))
+  expect(entries()).toEqual(before)
 }
 
 /** Merges what `write` writes, after a look at the sums. */

@@ -121,11 +121,12 @@ async function removeLeftovers(folder: string, newest: string): Promise<void> {
 function isLeftover(name: string): boolean {
   const [, pid, thread, number] = TEMPORARY_NAME.exec(name) ?? []
   if (pid === undefined) return false
-  if (Number(pid) !== process.pid) return !isAlive(Number(pid))
+  if (Number(pid) !== process.pid) return !isProcessAlive(Number(pid))
   return Number(thread) === threadId && Number(number) >= temporaryCounter
 }
 
-function isAlive(pid: number): boolean {
+/** Whether a process of this machine that we can see has this id. */
+export function isProcessAlive(pid: number): boolean {
   try {
     process.kill(pid, 0)
     return true

@@ -3,10 +3,11 @@
  * What crashed writers left is removed by the next one. Knows nothing of models but their error.
  * @module
  */
-import { mkdir, mkdtemp, open, readdir, rename, rm, stat } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { ModelError } from '../ml/model-error.ts'
 import { systemCode } from './file-errors.ts'
+import { isProcessAlive, syncFolder } from './home.ts'
 
 const FILLING = '.importing-'
 const REPLACED = '.replaced-'
@@ -68,25 +69,9 @@ async function renameNew(temporary: string, path: string, name: string): Promise
 async function removeLeftovers(folder: string): Promise<void> {
   for (const name of await readdir(folder)) {
     const pid = /^\.(?:importing|replaced)-(\d+)-/.exec(name)?.[1]
-    if (pid === undefined || isAlive(Number(pid))) continue
+    if (pid === undefined || isProcessAlive(Number(pid))) continue
     await rm(join(folder, name), { recursive: true, force: true })
   }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch (error) {
-    return systemCode(error) === 'EPERM'
-  }
-}
-
-async function syncFolder(folder: string): Promise<void> {
-  const handle = await open(folder, 'r').catch(() => undefined)
-  if (handle === undefined) return // some systems cannot open folders, which costs durability only
-  await handle.sync().catch(() => undefined)
-  await handle.close()
 }
 
 async function exists(path: string): Promise<boolean> {

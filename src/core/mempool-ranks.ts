@@ -3,7 +3,9 @@
  * knows no rule of admission. Spec: docs/spec/chain.md §9.
  * @module
  */
+
 import { assert } from '../base/assert.ts'
+import { lesser } from '../base/bigint.ts'
 import type { AccountId, Hash } from '../base/brand.ts'
 import { type SortedList, sortedList } from './sorted-list.ts'
 import type { OpenTransaction } from './transaction/check.ts'
@@ -50,7 +52,7 @@ export function compareEntries(left: Entry, right: Entry): number {
 /** min(tip, maxFee − baseFee), grains per unit: docs/spec/chain.md §3. */
 export function tipAt({ transaction: { tip, maxFee } }: OpenTransaction, baseFee: bigint): bigint {
   const rest = maxFee - baseFee
-  return tip < rest ? tip : rest
+  return lesser(tip, rest)
 }
 
 export function createRanks(): Ranks {

@@ -6,13 +6,13 @@
 import { assert } from '../../base/assert.ts'
 import { type AccountId, type Milliseconds, milliseconds } from '../../base/brand.ts'
 import { CHAIN_LIMITS, MEMPOOL_LIMITS } from '../../base/chain-limits.ts'
-import { Writer } from '../../base/codec.ts'
 import type { Steps } from '../../base/steps.ts'
 import type { FastAcceptance } from '../ed25519.ts'
+import { ZERO_HASH } from '../fields.ts'
 import type { OpenTransaction } from '../transaction/check.ts'
 import { TransactionError } from '../transaction/contract.ts'
 import { encodeTransaction } from '../transaction/transaction.ts'
-import { type Block, type Commit, commitHash, type Header, writeCommit } from './block.ts'
+import { type Block, type Commit, commitHash, encodeBlock, type Header } from './block.ts'
 import { type Execution, type Executor, executeBlock } from './execute.ts'
 import type { Place } from './place.ts'
 import { seedInput } from './seed.ts'
@@ -53,24 +53,26 @@ export function* produceBlock(place: Place, request: BlockRequest, ports: BlockP
   assert(proposer !== undefined, 'a round has a proposer')
   const executor = executeBlock(place, { lastCommit, proposer: proposer.id, accepts: ports.accepts })
   const seedSignature = ports.seedSigner(seedInput(place.networkId, place.height, place.seed))
-  yield
-  const { taken, refused } = yield* fill(executor, place, {
-    candidates: ports.candidates,
-    bytes: overheadOf(lastCommit),
-  })
-  const execution = yield* executor.finish(seedSignature)
-  const header: Header = {
+  // As long as the whole header: its fields have fixed lengths.
+  const empty: Header = {
     ...{ height: place.height, round, seedSignature, proposer: proposer.id },
     timeMs: milliseconds(Math.max(request.timeMs, place.parent.timeMs + 1)),
     parentHash: place.parent.hash,
     lastCommitHash: commitHash(lastCommit),
-    transactionsRoot: transactionsRoot(taken.map(({ transaction }) => transaction.id)),
-    stateRoot: execution.stateRoot,
+    ...{ transactionsRoot: ZERO_HASH, stateRoot: ZERO_HASH, units: 0 },
     validatorsHash: place.set.hash,
     nextValidatorsHash: place.nextSet.hash,
     baseFee: place.baseFee,
-    units: execution.units,
   }
+  yield
+  const { taken, refused } = yield* fill(executor, place, {
+    candidates: ports.candidates,
+    bytes: encodeBlock({ header: empty, lastCommit, transactions: [] }).length,
+  })
+  const execution = yield* executor.finish(seedSignature)
+  const { stateRoot, units } = execution
+  const root = transactionsRoot(taken.map(({ transaction }) => transaction.id))
+  const header: Header = { ...empty, transactionsRoot: root, stateRoot, units }
   yield
   const transactions = taken.map(({ transaction }) => encodeTransaction(transaction))
   return { block: { header, lastCommit, transactions }, execution, refused }
@@ -116,13 +118,5 @@ function tryRun(executor: Executor, open: OpenTransaction): boolean {
   }
 }
 
-/** Before a list and before each item. */
+/** Before each transaction. */
 const LENGTH_BYTES = 4
-/** A header as long as any: its parts have fixed lengths. */
-const HEADER_BYTES = 2 + 8 + 4 + 8 + 20 + 6 * 32 + 96 + 8 + 8
-
-/** Bytes of a block beside its transactions. */
-function overheadOf(lastCommit: Commit | undefined): number {
-  const commitBytes = lastCommit === undefined ? 0 : writeCommit(new Writer(8_192), lastCommit).finish().length
-  return HEADER_BYTES + 1 + commitBytes + LENGTH_BYTES
-}

@@ -5,6 +5,7 @@
  */
 import { bytesToHex, hexToBytes } from '@noble/hashes/utils.js'
 import { assert } from '../../base/assert.ts'
+import { lesser } from '../../base/bigint.ts'
 import type { AccountId, Hash } from '../../base/brand.ts'
 import { Writer } from '../../base/codec.ts'
 import type { ValidatorSet } from '../consensus/validator-set.ts'
@@ -54,7 +55,7 @@ export function weightsOf(
   const sum = sumOf(powers)
   if (sum === 0n) return set.members.map(({ stake }) => stake)
   const counted =
-    set.members.length < CAPPED_SET_MEMBERS ? powers : powers.map((power) => min(power, sum / CAP_DIVISOR))
+    set.members.length < CAPPED_SET_MEMBERS ? powers : powers.map((power) => lesser(power, sum / CAP_DIVISOR))
   const byStake = PER_MILLE * sum - workWeight * sumOf(counted)
   return set.members.map(({ stake }, index) => stake * byStake + workWeight * counted[index]! * set.stake)
 }
@@ -78,8 +79,4 @@ export function indexAt(weights: readonly bigint[], point: bigint): number {
 
 function sumOf(values: readonly bigint[]): bigint {
   return values.reduce((sum, value) => sum + value, 0n)
-}
-
-function min(left: bigint, right: bigint): bigint {
-  return left < right ? left : right
 }

@@ -3,7 +3,9 @@
  * so that every node has the same. Payments never create power. Spec: docs/spec/market.md §8.
  * @module
  */
+
 import { assert } from '../../base/assert.ts'
+import { lesser } from '../../base/bigint.ts'
 import type { AccountId } from '../../base/brand.ts'
 import { MARKET_LIMITS } from '../../base/chain-limits.ts'
 import { EQUAL_POWER, type PowerSource } from '../block/proposer.ts'
@@ -47,7 +49,7 @@ export function minerPower(
   if (miner.status === 'slashed-out') return 0n
   const mean = unitsUntil(miner, day).reduce((sum, units) => sum + units, 0n) / BigInt(DAYS)
   const backed = miner.deposit / depositPerPower
-  return mean < backed ? mean : backed
+  return lesser(mean, backed)
 }
 
 /** The power of each of these validators: that of the miner of the same account. */

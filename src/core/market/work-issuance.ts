@@ -3,6 +3,7 @@
  * more than the epoch may issue for work. Spec: docs/spec/market.md §8.
  * @module
  */
+import { lesser } from '../../base/bigint.ts'
 import type { AccountId } from '../../base/brand.ts'
 import type { Parameters } from '../parameters.ts'
 import { type MinerRecord, miners, putMiner } from '../state/miners.ts'
@@ -23,14 +24,10 @@ export function issueForWork(state: WriteState, parameters: Parameters): bigint 
   const total = earners.reduce((sum, [, { workValue }]) => sum + workValue, 0n)
   if (total === 0n) return 0n
   const budget = workBudget(parameters)
-  const issued = issue(state, least(total, budget))
+  const issued = issue(state, lesser(total, budget))
   payOut(state, sharesOf(earners, { issued, total }))
   for (const [operator, miner] of earners) putMiner(state, operator, { ...miner, workValue: 0n })
   return issued
-}
-
-function least(left: bigint, right: bigint): bigint {
-  return left < right ? left : right
 }
 
 /** By payout account, which several may share. */

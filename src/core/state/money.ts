@@ -4,7 +4,9 @@
  * bug of the caller. Bonds keep the sums of their validator and owner. Spec: docs/spec/chain.md §2.
  * @module
  */
+
 import { assert, unreachable } from '../../base/assert.ts'
+import { lesser } from '../../base/bigint.ts'
 import type { AccountId, Hash } from '../../base/brand.ts'
 import { getAccount, putAccount } from './accounts.ts'
 import { type BondId, getBond, putBond } from './bonds.ts'
@@ -57,7 +59,7 @@ export function issue(state: WriteState, amount: bigint): bigint {
   assert(amount >= 0n, 'amounts are not negative')
   const { genesis, issued } = getSupply(state)
   const room = SUPPLY_MAX - genesis - issued
-  const made = amount < room ? amount : room
+  const made = lesser(amount, room)
   if (made > 0n) changeSupply(state, ({ pool }) => ({ issued: issued + made, pool: pool + made }))
   return made
 }

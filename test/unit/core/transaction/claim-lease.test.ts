@@ -5,20 +5,19 @@ import { sign } from '../../../../src/core/ed25519.ts'
 import { voucherDigest } from '../../../../src/core/market/voucher.ts'
 import { stateFaults } from '../../../../src/core/state/invariants.ts'
 import { getLease } from '../../../../src/core/state/leases.ts'
-import type { StateKey } from '../../../../src/core/state/state.ts'
 import type { ClaimLease } from '../../../../src/core/transaction/claim-lease.ts'
 import { DLLM, type Person, person } from '../../../chain-accounts.ts'
 import {
   call,
   claimBody,
   endBlocks,
+  expectRefused,
   type LeaseWorld,
-  leaseWorld,
   MINERS,
   type MODEL,
   open,
   PRICE,
-  serve,
+  twoLotWorld,
   VOUCHER_KEYS,
   voucherOf,
 } from '../../../lease-world.ts'
@@ -29,20 +28,13 @@ const NOBODY = hash('ee'.repeat(32))
 let world: LeaseWorld
 
 beforeEach(() => {
-  world = leaseWorld()
-  serve(world, [
-    { miner: first.id, placement: { end: 3, incarnation: 7n } },
-    { miner: second.id, placement: { first: 3 } },
-  ])
+  world = twoLotWorld()
 })
 
-const entries = () => [...world.state.entries('' as StateKey)]
 const sound = () => expect(stateFaults(world.state)).toEqual([])
 
 function refuses(by: Person, type: number, body: unknown, code: string): void {
-  const before = entries()
-  expect(() => call(world, by, { type, body })).toThrow(expect.objectContaining({ code }))
-  expect(entries()).toEqual(before)
+  expectRefused(world, by, { type, body, code })
 }
 
 describe('claim-lease', () => {

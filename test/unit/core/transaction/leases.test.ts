@@ -8,7 +8,6 @@ import { getLease, type LeaseRecord, openLeases } from '../../../../src/core/sta
 import { getMiner, putMiner } from '../../../../src/core/state/miners.ts'
 import { getModel, putModel } from '../../../../src/core/state/models.ts'
 import { getPlacement } from '../../../../src/core/state/placements.ts'
-import type { StateKey } from '../../../../src/core/state/state.ts'
 import type { OpenLease } from '../../../../src/core/transaction/open-lease.ts'
 import { DLLM, type Person, person } from '../../../chain-accounts.ts'
 import {
@@ -16,6 +15,7 @@ import {
   change,
   claimBody,
   endBlocks,
+  expectRefused,
   type LeaseWorld,
   leaseWorld,
   MINERS,
@@ -25,6 +25,7 @@ import {
   PRICE,
   SEGMENTS,
   serve,
+  twoLotWorld,
   voucherOf,
 } from '../../../lease-world.ts'
 
@@ -34,20 +35,13 @@ const NOBODY = hash('ee'.repeat(32))
 let world: LeaseWorld
 
 beforeEach(() => {
-  world = leaseWorld()
-  serve(world, [
-    { miner: first.id, placement: { end: 3, incarnation: 7n } },
-    { miner: second.id, placement: { first: 3 } },
-  ])
+  world = twoLotWorld()
 })
 
-const entries = () => [...world.state.entries('' as StateKey)]
 const sound = () => expect(stateFaults(world.state)).toEqual([])
 
 function refuses(by: Person, type: number, body: unknown, code: string): void {
-  const before = entries()
-  expect(() => call(world, by, { type, body })).toThrow(expect.objectContaining({ code }))
-  expect(entries()).toEqual(before)
+  expectRefused(world, by, { type, body, code })
 }
 
 describe('open-lease', () => {
