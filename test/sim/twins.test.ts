@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { runScenario, runTwins } from './twins.ts'
 import { countOf, FAMILIES, scenarioOf, TOO_MANY, walk } from './twins-scenario.ts'
 
-/** Some seconds on one core; `bench/` counts how many fit into one. A failure prints ids for `scenarioOf`. */
+/** Some seconds on one core. A failure prints ids for `scenarioOf`. */
 const SCENARIOS = 1_500
 
 describe('Twins', () => {
