@@ -1,0 +1,74 @@
+/**
+ * Transactions that a program sends by itself, with keys that it holds: one nonce after the other, so that several may wait at once. What people
+ * type and confirm goes through app/chain/send-transaction.ts.
+ * Spec: docs/spec/cli.md §6.
+ * @module
+ */
+import type { AccountId } from '../../base/brand.ts'
+import type { Clock } from '../../base/ports.ts'
+import type { KeyPair } from '../../core/ed25519.ts'
+import { accountOf } from '../../core/fields.ts'
+import type { ChainCall } from '../chain/calls.ts'
+import type { ChainAccess, TransactionView } from '../chain/chain-access.ts'
+import { sendTransaction } from '../chain/send-transaction.ts'
+import { createSerial } from '../store/serial.ts'
+
+export interface ChainSender {
+  readonly id: AccountId
+  /**
+   * Resolves when the transaction is in a final block. @throws whatever the chain refuses it with; INSUFFICIENT_FUNDS; WaitError
+   * CHAIN_STILL_WAITING; the signal's reason, also where it was sent already.
+   */
+  send(call: ChainCall, signal: AbortSignal): Promise<TransactionView>
+  /** The nonce that the next transaction has, if nobody else sends for the account. */
+  nextNonce(signal: AbortSignal): Promise<bigint>
+}
+
+export interface ChainSenderOptions {
+  readonly chain: ChainAccess
+  /** Of the account that sends and pays. */
+  readonly keys: KeyPair
+}
+
+export function createChainSender({ chain, keys }: ChainSenderOptions, { clock }: { clock: Clock }): ChainSender {
+  const id = accountOf(keys.publicKey)
+  const serial = createSerial()
+  /** After those that were handed in and are in no block yet: a light client does not know of them. */
+  let unseen = 0n
+
+  const nextNonce = async (signal: AbortSignal): Promise<bigint> => {
+    const { nonce, waiting } = await chain.account(id, signal)
+    const known = BigInt(nonce) + BigInt(waiting ?? 0)
+    return known > unseen ? known : unseen
+  }
+
+  return {
+    id,
+    nextNonce,
+    async send(call, signal) {
+      // Nonces are given out one after the other; blocks are waited for together.
+      const sent = await serial(async () => {
+        const nonce = await nextNonce(signal)
+        const { promise: handedIn, resolve, reject } = Promise.withResolvers<void>()
+        const steps = {
+          ...{ chain, clock, signal, waits: true, keys: async () => keys },
+          confirm: async () => undefined,
+          onSent: () => resolve(),
+          onStalled: () => undefined,
+        }
+        const done = sendTransaction({ call, sender: id, fees: { nonce } }, steps)
+        done.catch(reject)
+        await handedIn
+        unseen = nonce + 1n
+        return { done, nonce }
+      })
+      try {
+        return await sent.done
+      } catch (error) {
+        // It may never come: the next one takes what the chain says.
+        unseen = 0n
+        throw error
+      }
+    },
+  }
+}
