@@ -2,6 +2,7 @@ import { bytesToHex } from '@noble/hashes/utils.js'
 import { afterEach, describe, expect, test } from 'vitest'
 import type { LotFolder } from '../../src/app/market/lot-folder.ts'
 import { createSystem } from '../../src/app/system.ts'
+import { assert } from '../../src/base/assert.ts'
 import { verify } from '../../src/core/ed25519.ts'
 import { handoverDigest, isReceiptOf, NO_RECEIPT, outCommitmentOf, receiptHash } from '../../src/core/market/receipt.ts'
 import { receiptsRoot } from '../../src/core/market/receipt-tree.ts'
@@ -104,7 +105,10 @@ describe.each<[string, () => Wiring]>([
         if (next === undefined) continue
         expect(next.receipt.inDigest).toBe(outDigest)
         expect(next.receipt.after).toEqual(receipt.after)
-        const signature = lots[lot]!.countersignatures.get(window)!
+        const signature = lots[lot]!.countersignatures.get(window)
+        // What is on its way when a session ends is lost.
+        if (signature === undefined && window === receipts.length - 1) continue
+        assert(signature !== undefined, `window ${window} of lot ${lot} has a countersignature`)
         const message = handoverDigest(NETWORK_ID, { lease: lease.id, lot, window, outDigest })
         expect(verify({ message, signature, publicKey: lease.lots[lot + 1]!.peerKey })).toBe(true)
       }
