@@ -10,13 +10,14 @@ import type { Clock } from '../base/ports.ts'
 import type { ModelConfig } from '../ml/config.ts'
 import type { CacheId, EngineError, EngineName, StepInput, StepOutput } from '../ml/engine/engine.ts'
 import { rowsOf } from '../ml/engine/step-check.ts'
+import type { LayerRange } from '../ml/tensors.ts'
 
 /** What the far side of the door does; one batch at a time. */
 export interface BatchRunner {
   readonly engine: EngineName
   readonly weightBytes: number
   readonly config: ModelConfig
-  openCache(capacity: number): Promise<CacheId>
+  openCache(capacity: number, part?: LayerRange): Promise<CacheId>
   closeCache(cache: CacheId): Promise<void>
   run(batch: readonly StepInput[]): Promise<{ outputs: StepOutput[]; computeMs: Milliseconds }>
   /** Resolves, with the reason, when the engine is gone although nobody closed it; else never. */
@@ -35,7 +36,8 @@ export interface StepRun {
 export interface EngineHost {
   readonly engine: EngineName
   readonly weightBytes: number
-  openCache(capacity: number): Promise<CacheId>
+  /** `part` of the engine's segments (Stage.openCache), default all. Throws ENGINE_OUT_OF_MEMORY. */
+  openCache(capacity: number, part?: LayerRange): Promise<CacheId>
   closeCache(cache: CacheId): Promise<void>
   run(step: StepInput): Promise<StepRun>
   close(): Promise<void>
@@ -98,7 +100,7 @@ export function createEngineHost(runner: BatchRunner, ports: { clock: Clock }): 
   return {
     engine: runner.engine,
     weightBytes: runner.weightBytes,
-    openCache: (capacity) => runner.openCache(capacity),
+    openCache: (capacity, part) => runner.openCache(capacity, part),
     closeCache: (cache) => runner.closeCache(cache),
     run: (step) =>
       new Promise<StepRun>((resolve, reject) => {

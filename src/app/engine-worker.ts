@@ -68,7 +68,7 @@ function answerMail({ id, batch }: MailedBatch, stage: Stage, mailbox: MailboxRe
 function answer(id: number, request: WorkerRequest, stage: Stage): void {
   switch (request.type) {
     case 'open-cache':
-      reply(id, { type: 'cache', cache: stage.openCache(request.capacity) })
+      reply(id, { type: 'cache', cache: stage.openCache(request.capacity, request.part) })
       return
     case 'close-cache':
       stage.closeCache(request.cache)

@@ -13,7 +13,7 @@ export function createInlineRunner(engine: EngineName, stage: Stage, ports: { cl
     engine,
     weightBytes: stage.weightBytes,
     config: stage.config,
-    openCache: async (capacity) => stage.openCache(capacity),
+    openCache: async (capacity, part) => stage.openCache(capacity, part),
     closeCache: async (cache) => stage.closeCache(cache),
     run: async (batch) => {
       const startedMs = ports.clock.now()

@@ -6,6 +6,7 @@
 import { HouseError } from '../base/error.ts'
 import type { CacheId, EngineName, StepInput, StepOutput } from '../ml/engine/engine.ts'
 import { EngineError } from '../ml/engine/engine.ts'
+import type { LayerRange } from '../ml/tensors.ts'
 import type { StoredModel } from './model-store.ts'
 
 /** Handed to the worker when it starts. */
@@ -23,7 +24,7 @@ export interface WorkerInit {
 }
 
 export type WorkerRequest =
-  | { readonly type: 'open-cache'; readonly capacity: number }
+  | { readonly type: 'open-cache'; readonly capacity: number; readonly part: LayerRange | undefined }
   | { readonly type: 'close-cache'; readonly cache: CacheId }
   | { readonly type: 'run'; readonly batch: readonly StepInput[] }
   | { readonly type: 'close' }

@@ -98,7 +98,7 @@ export async function createWorkerRunner(options: WorkerOptions): Promise<BatchR
     engine: started.engine,
     weightBytes: started.weightBytes,
     config: init.model.manifest.config,
-    openCache: async (capacity) => (await ask({ type: 'open-cache', capacity }, 'cache')).cache,
+    openCache: async (capacity, part) => (await ask({ type: 'open-cache', capacity, part }, 'cache')).cache,
     closeCache: async (cache) => void (await ask({ type: 'close-cache', cache }, 'done')),
     run: async (batch) => {
       const { outputs, computeMs } = await run(batch)

@@ -28,9 +28,9 @@ export interface StepInput {
   /** Absolute position of the first row. At most the number of valid positions; later ones become invalid. */
   readonly position: number
   readonly input:
-    | { readonly type: 'tokens'; readonly tokens: Int32Array } // (rows); stages with the embedding
-    | { readonly type: 'hidden'; readonly values: Float32Array } // (rows, hidden); all other stages
-  /** Which rows' logits a stage with the head returns; ignored elsewhere. */
+    | { readonly type: 'tokens'; readonly tokens: Int32Array } // (rows); parts with the embedding
+    | { readonly type: 'hidden'; readonly values: Float32Array } // (rows, hidden); all others
+  /** Which rows' logits a part with the head returns; ignored elsewhere. */
   readonly logits: 'none' | 'last' | 'all'
 }
 
@@ -52,13 +52,17 @@ export interface Stage {
   readonly range: LayerRange
   /** Bytes of weights held. */
   readonly weightBytes: number
-  /** Reserves a cache for `capacity` positions; throws ENGINE_OUT_OF_MEMORY over the bound. */
-  openCache(capacity: number): CacheId
+  /**
+   * Reserves a cache for `capacity` positions; throws ENGINE_OUT_OF_MEMORY over the bound. Its steps run through `part`
+   * alone, as through a stage of that range, and it takes memory for these layers only. Default: the stage's range.
+   */
+  openCache(capacity: number, part?: LayerRange): CacheId
   /** Valid positions of a cache. */
   cacheLength(cache: CacheId): number
   closeCache(cache: CacheId): void
   /**
-   * Runs a batch. Outputs are in the order of the inputs. A session may occur once in a batch.
+   * Runs a batch. Outputs are in the order of the inputs. A session may occur once in a batch. Sessions of different
+   * parts share no work, and change no bit of each other.
    * Outputs are copies: the caller may keep or transfer them.
    */
   run(batch: readonly StepInput[]): StepOutput[]

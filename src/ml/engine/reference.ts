@@ -17,9 +17,9 @@ import {
   tensorPlan,
   type WeightSource,
 } from '../tensors.ts'
+import { type Cache, type CacheTable, createCacheTable } from './cache-table.ts'
 import {
   type CacheId,
-  cacheBytesPerPosition,
   type Engine,
   EngineError,
   type Stage,
@@ -45,11 +45,9 @@ export function createReferenceEngine(): Engine {
   return { name: 'reference', createStage: (options) => new ReferenceStage(options) }
 }
 
-interface Cache {
-  length: number
-  readonly capacity: number
-  readonly keys: Float32Array[] // per layer (capacity, V·h)
-  readonly values: Float32Array[] // per layer (capacity, V·h)
+interface KeysAndValues {
+  readonly keys: Float32Array[] // per layer of the part (capacity, V·h)
+  readonly values: Float32Array[] // per layer of the part (capacity, V·h)
 }
 
 class ReferenceStage implements Stage {
@@ -58,11 +56,8 @@ class ReferenceStage implements Stage {
   readonly weightBytes: number
   readonly #matrices: Map<string, ReferenceMatrix>
   readonly #vectors: Map<string, Float32Array>
-  readonly #caches: Map<CacheId, Cache> = new Map()
-  readonly #positionsMax: number
+  readonly #caches: CacheTable<KeysAndValues>
   #rope: RopeTables
-  #positionsOpen = 0
-  #nextCache = 1
 
   constructor(options: StageOptions) {
     this.config = options.config
@@ -71,35 +66,26 @@ class ReferenceStage implements Stage {
     this.#matrices = loaded.matrices
     this.#vectors = loaded.vectors
     this.weightBytes = loaded.bytes
-    const perPosition = cacheBytesPerPosition(options.config, options.range)
-    this.#positionsMax = perPosition === 0 ? Number.POSITIVE_INFINITY : Math.floor(options.cacheBytesMax / perPosition)
+    this.#caches = createCacheTable(options)
     this.#rope = { cos: new Float32Array(0), sin: new Float32Array(0) }
   }
 
-  openCache(capacity: number): CacheId {
-    if (this.#positionsOpen + capacity > this.#positionsMax) {
-      throw new EngineError('ENGINE_OUT_OF_MEMORY', 'This miner has no memory left for another session.', {
-        details: { capacity, free: this.#positionsMax - this.#positionsOpen },
-      })
-    }
-    this.#positionsOpen += capacity
-    const half = this.config.headSize / 2
-    if (this.#rope.cos.length < capacity * half) this.#rope = ropeTables(this.config, capacity)
-    const layers = this.range.lastLayer - this.range.firstLayer
-    const size = capacity * this.config.keyValueHeadCount * this.config.headSize
-    const arrays = () => Array.from({ length: layers }, () => new Float32Array(size))
-    const id = this.#nextCache++
-    this.#caches.set(id, { length: 0, capacity, keys: arrays(), values: arrays() })
-    return id
+  openCache(capacity: number, part?: LayerRange): CacheId {
+    const { keyValueHeadCount, headSize } = this.config
+    return this.#caches.open({ capacity, part }, ({ firstLayer, lastLayer }) => {
+      if (this.#rope.cos.length < (capacity * headSize) / 2) this.#rope = ropeTables(this.config, capacity)
+      const size = capacity * keyValueHeadCount * headSize
+      const arrays = () => Array.from({ length: lastLayer - firstLayer }, () => new Float32Array(size))
+      return { keys: arrays(), values: arrays() }
+    })
   }
 
   cacheLength(cache: CacheId): number {
-    return this.#cache(cache).length
+    return this.#caches.get(cache).length
   }
 
   closeCache(cache: CacheId): void {
-    this.#positionsOpen -= this.#cache(cache).capacity
-    this.#caches.delete(cache)
+    this.#caches.close(cache)
   }
 
   run(batch: readonly StepInput[]): StepOutput[] {
@@ -108,13 +94,12 @@ class ReferenceStage implements Stage {
   }
 
   close(): void {
-    this.#caches.clear()
     this.#matrices.clear()
   }
 
   #runStep(step: StepInput): StepOutput {
-    const cache = this.#cache(step.cache)
-    const refusal = checkStep(step, cache, this)
+    const cache = this.#caches.get(step.cache)
+    const refusal = checkStep(step, cache, this.config)
     if (refusal) return { type: 'failed', error: refusal }
     // What this step overwrites is lost, whether the step succeeds or not.
     cache.length = step.position
@@ -123,7 +108,7 @@ class ReferenceStage implements Stage {
       const hidden: Float32Array[] = []
       for (let row = 0; row < rows; row++)
         hidden.push(this.#forward(this.#inputRow(step, row), step.position + row, cache))
-      const output = this.#output(step, hidden)
+      const output = this.#output(step, hidden, cache.part)
       cache.length = step.position + rows
       return output
     } catch (error) {
@@ -138,9 +123,10 @@ class ReferenceStage implements Stage {
     return step.input.values.slice(row * size, (row + 1) * size)
   }
 
-  #forward(input: Float32Array, position: number, cache: Cache): Float32Array {
+  #forward(input: Float32Array, position: number, cache: Cache<KeysAndValues>): Float32Array {
+    const { firstLayer, lastLayer } = cache.part
     let row = input
-    for (let layer = this.range.firstLayer; layer < this.range.lastLayer; layer++) {
+    for (let layer = firstLayer; layer < lastLayer; layer++) {
       row = addRows(row, this.#attention(layer, row, { position, cache }))
       row = addRows(row, this.#feedForward(layer, row))
     }
@@ -148,16 +134,17 @@ class ReferenceStage implements Stage {
     return row
   }
 
-  #attention(layer: number, row: Float32Array, at: { position: number; cache: Cache }): Float32Array {
+  #attention(layer: number, row: Float32Array, at: { position: number; cache: Cache<KeysAndValues> }): Float32Array {
     const { config } = this
+    const { memory, part } = at.cache
     const normed = norm(row, this.#vector(layer, 'attentionNorm'), config.normEpsilon)
     const query = this.#projected(layer, normed, { part: 'query', bias: 'queryBias', norm: 'queryNorm' })
     const key = this.#projected(layer, normed, { part: 'key', bias: 'keyBias', norm: 'keyNorm' })
     const value = this.#projected(layer, normed, { part: 'value', bias: 'valueBias', norm: undefined })
     this.#rotateHeads(query, at.position)
     this.#rotateHeads(key, at.position)
-    const keys = at.cache.keys[layer - this.range.firstLayer]!
-    const values = at.cache.values[layer - this.range.firstLayer]!
+    const keys = memory.keys[layer - part.firstLayer]!
+    const values = memory.values[layer - part.firstLayer]!
     keys.set(key, at.position * key.length)
     values.set(value, at.position * key.length)
     const window = config.slidingWindow ?? Number.POSITIVE_INFINITY
@@ -210,19 +197,13 @@ class ReferenceStage implements Stage {
     return matrixProduct(this.#layerMatrix(layer, 'down'), gated(gate, up))
   }
 
-  #output(step: StepInput, hidden: readonly Float32Array[]): StepOutput {
-    if (!this.range.hasHead) return { type: 'hidden', values: concatenate(hidden) }
+  #output(step: StepInput, hidden: readonly Float32Array[], part: LayerRange): StepOutput {
+    if (!part.hasHead) return { type: 'hidden', values: concatenate(hidden) }
     const wanted = step.logits === 'all' ? hidden : step.logits === 'last' ? hidden.slice(-1) : []
     const gain = this.#vectors.get(OUTPUT_NORM)!
     const logits = wanted.map((row) => matrixProduct(this.#matrix(HEAD), norm(row, gain, this.config.normEpsilon)))
     for (const row of logits) requireFiniteRow(row, 'the logits')
     return { type: 'logits', values: concatenate(logits) }
-  }
-
-  #cache(id: CacheId): Cache {
-    const cache = this.#caches.get(id)
-    assert(cache, 'the cache is open')
-    return cache
   }
 
   #matrix(name: string): ReferenceMatrix {

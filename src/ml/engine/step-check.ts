@@ -6,14 +6,8 @@
  */
 import { assert } from '../../base/assert.ts'
 import type { ModelConfig } from '../config.ts'
-import type { LayerRange } from '../tensors.ts'
+import type { Cache } from './cache-table.ts'
 import { EngineError, type StepInput } from './engine.ts'
-
-export interface CacheState {
-  /** Valid positions. */
-  readonly length: number
-  readonly capacity: number
-}
 
 /** Rows of a step: consecutive positions that it computes. */
 export function rowsOf(step: StepInput, config: ModelConfig): number {
@@ -23,13 +17,12 @@ export function rowsOf(step: StepInput, config: ModelConfig): number {
 /** The error that makes this step impossible, or undefined. */
 export function checkStep(
   step: StepInput,
-  state: CacheState,
-  model: { config: ModelConfig; range: LayerRange },
+  state: Omit<Cache<unknown>, 'memory'>,
+  config: ModelConfig,
 ): EngineError | undefined {
-  const { config, range } = model
   assert(
-    range.hasEmbedding === (step.input.type === 'tokens'),
-    'tokens go to the stage with the embedding, rows to others',
+    state.part.hasEmbedding === (step.input.type === 'tokens'),
+    'tokens go to the part with the embedding, rows to others',
   )
   const rows = rowsOf(step, config)
   if (!Number.isInteger(rows) || rows < 1) {

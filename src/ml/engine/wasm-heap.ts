@@ -49,7 +49,8 @@ export function createWasmHeap(): WasmHeap {
   }
 
   function lend(bytes: number): Block {
-    const size = Math.ceil(bytes / ALIGNMENT) * ALIGNMENT
+    // Never empty, so that no two blocks have one address.
+    const size = Math.ceil(Math.max(bytes, 1) / ALIGNMENT) * ALIGNMENT
     const index = free.findIndex((block) => block.bytes >= size)
     if (index < 0) return { address: reserve(size), bytes: size }
     const { address, bytes: available } = free[index]!

@@ -12,6 +12,10 @@ export const TASK_HEADS = 4
 export const NARROW_GROUP_BYTES = 40
 export const SYNC_BYTES = 256
 export const ROW_WORDS = 5
+/** sizeof(struct layer), and places in struct stage, in words; `embedding` follows `layers`. */
+export const LAYER_WORDS = 49
+export const STAGE_LAYER_COUNT = 7
+export const STAGE_LAYERS = 10
 export const FORMAT_CODES = { f32: 0, q8: 1, q4: 2 } as const
 
 const scratch = new Float32Array(1)

@@ -8,7 +8,18 @@ import { type ModelConfig, paddedColumns } from '../config.ts'
 import { type RopeTables, ropeTables } from '../rope.ts'
 import type { LayerRange } from '../tensors.ts'
 import type { WasmHeap } from './wasm-heap.ts'
-import { bitsOf, operandWords, PASS_ROWS_MAX, ROW_WORDS, TASK_HEADS, UNIT_ROWS, writeWords } from './wasm-layout.ts'
+import {
+  bitsOf,
+  LAYER_WORDS,
+  operandWords,
+  PASS_ROWS_MAX,
+  ROW_WORDS,
+  STAGE_LAYER_COUNT,
+  STAGE_LAYERS,
+  TASK_HEADS,
+  UNIT_ROWS,
+  writeWords,
+} from './wasm-layout.ts'
 import type { LoadedWeights } from './wasm-weights.ts'
 
 /** One position of one session, for one pass. */
@@ -26,12 +37,12 @@ export interface PassRow {
 }
 
 export interface PassRunner {
-  /** Bytes of a cache for `capacity` positions. */
-  cacheBytes(capacity: number): number
+  /** Bytes of a cache for `capacity` positions in so many layers. */
+  cacheBytes(capacity: number, layers: number): number
   /** Makes sure that scratch is long enough for sessions of this capacity. */
   allowPositions(capacity: number): void
-  /** Runs at most PASS_ROWS_MAX rows; a word of failure bits per session. */
-  run(rows: readonly PassRow[], sessions: number): Uint32Array
+  /** Runs at most PASS_ROWS_MAX rows through `part`; a word of failure bits per session. */
+  run(rows: readonly PassRow[], sessions: number, part: LayerRange): Uint32Array
 }
 
 export interface PassRunnerOptions {
@@ -68,8 +79,7 @@ export function createPassRunner(options: PassRunnerOptions): PassRunner {
   const logitRowsAddress = heap.reserve(PASS_ROWS_MAX * 4)
   const job = writeWords(heap, [stage, 0, rowsAddress, failedAddress, 0, logitRowsAddress])
   const headWidth = Math.ceil(config.headSize / 16) * 16
-  const layers = range.lastLayer - range.firstLayer
-  const layerBytes = weights.bytes / Math.max(layers, 1)
+  const layerBytes = weights.bytes / Math.max(range.lastLayer - range.firstLayer, 1)
   const rope = createRopePages(config)
   let positionsMax = 0
 
@@ -101,9 +111,17 @@ export function createPassRunner(options: PassRunnerOptions): PassRunner {
     }
   }
 
-  function copyOut(rows: readonly PassRow[], logitRows: readonly number[]): void {
+  /** Helpers read the structure of the stage while a job runs, so it may change between two (native/exact1.c, run_job). */
+  function choosePart(part: LayerRange): void {
+    const words = heap.words()
+    words[stage / 4 + STAGE_LAYER_COUNT] = part.lastLayer - part.firstLayer
+    words[stage / 4 + STAGE_LAYERS] = weights.layers + (part.firstLayer - range.firstLayer) * LAYER_WORDS * 4
+    words[stage / 4 + STAGE_LAYERS + 1] = part.hasEmbedding ? weights.embedding : 0
+  }
+
+  function copyOut(rows: readonly PassRow[], logitRows: readonly number[], part: LayerRange): void {
     const floats = heap.floats()
-    if (range.hasHead) {
+    if (part.hasHead) {
       for (const [at, index] of logitRows.entries()) {
         const start = scratch.logits / 4 + at * scratch.logitsWidth
         rows[index]!.output!.set(floats.subarray(start, start + config.vocabularySize))
@@ -116,22 +134,23 @@ export function createPassRunner(options: PassRunnerOptions): PassRunner {
     }
   }
 
-  function run(rows: readonly PassRow[], sessions: number): Uint32Array {
+  function run(rows: readonly PassRow[], sessions: number, part: LayerRange): Uint32Array {
     assert(rows.length <= PASS_ROWS_MAX, 'a pass is bounded')
+    choosePart(part)
     writeRows(rows)
-    const logitRows = range.hasHead ? rows.flatMap((row, index) => (row.output ? [index] : [])) : []
+    const logitRows = part.hasHead ? rows.flatMap((row, index) => (row.output ? [index] : [])) : []
     const words = heap.words()
     words.set(logitRows, logitRowsAddress / 4)
     words.fill(0, failedAddress / 4, failedAddress / 4 + sessions)
     words[job / 4 + 1] = rows.length
     words[job / 4 + 4] = logitRows.length
     runJob(job, Math.min(threads, Math.max(1, Math.floor((layerBytes * rows.length) / bytesPerThread))))
-    copyOut(rows, logitRows)
+    copyOut(rows, logitRows, part)
     return words.slice(failedAddress / 4, failedAddress / 4 + sessions)
   }
 
   return {
-    cacheBytes: (capacity) => layers * config.keyValueHeadCount * 2 * capacity * headWidth * 4,
+    cacheBytes: (capacity, layers) => layers * config.keyValueHeadCount * 2 * capacity * headWidth * 4,
     allowPositions,
     run,
   }
@@ -165,9 +184,9 @@ function writeStage(options: PassRunnerOptions): { stage: number; scratch: Scrat
   const [x, logits, cos, sin] = [rows(hidden), rows(logitsWidth), rows(headSize / 2), rows(headSize / 2)]
   const words = [
     ...[config.hiddenSize, hidden, headCount, keyValueHeadCount, headSize, headWidth],
-    ...[config.slidingWindow ?? 0, range.lastLayer - range.firstLayer],
+    ...[config.slidingWindow ?? 0, 0], // layer count, layers and embedding: choosePart
     ...[bitsOf(config.normEpsilon), bitsOf(1 / Math.sqrt(headSize))],
-    ...[weights.layers, weights.embedding, weights.outputNorm, weights.head, x],
+    ...[0, 0, weights.outputNorm, weights.head, x],
     ...operandWords(heap, hidden),
     ...operandWords(heap, queryWidth),
     ...operandWords(heap, inner),

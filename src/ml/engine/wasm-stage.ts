@@ -8,15 +8,8 @@ import { assert } from '../../base/assert.ts'
 import { ENGINE_LIMITS } from '../../base/limits.ts'
 import type { ModelConfig } from '../config.ts'
 import type { LayerRange } from '../tensors.ts'
-import {
-  type CacheId,
-  cacheBytesPerPosition,
-  EngineError,
-  type Stage,
-  type StageOptions,
-  type StepInput,
-  type StepOutput,
-} from './engine.ts'
+import { type Cache, type CacheTable, createCacheTable } from './cache-table.ts'
+import type { CacheId, Stage, StageOptions, StepInput, StepOutput } from './engine.ts'
 import { notFinite } from './reference-math.ts'
 import { checkStep, rowsOf } from './step-check.ts'
 import { type Block, createWasmHeap, type WasmHeap } from './wasm-heap.ts'
@@ -38,16 +31,10 @@ const STACK_BYTES = 131_072
 /** Bits of a session's `failed` word (native/exact1.h), the earliest place first. */
 const FAILURES = ['a norm', 'the input of a matrix product', 'attention', 'the output of a layer', 'the logits']
 
-interface Cache {
-  length: number
-  readonly capacity: number
-  readonly block: Block
-}
-
 /** A step on its way through the passes of one run. */
 interface RunningStep {
   readonly step: StepInput
-  readonly cache: Cache
+  readonly cache: Cache<Block>
   readonly rows: number
   readonly values: Float32Array // (rows, hidden) or (logit rows, vocabulary)
   failed: number
@@ -62,10 +49,7 @@ export class WasmStage implements Stage {
   readonly #sync: number
   readonly #helpers: readonly WasmHelper[]
   readonly #passes: PassRunner
-  readonly #caches: Map<CacheId, Cache> = new Map()
-  readonly #positionsMax: number
-  #positionsOpen = 0
-  #nextCache = 1
+  readonly #caches: CacheTable<Block>
 
   constructor(options: WasmStageOptions) {
     const { config, range, module, threads, startHelper } = options
@@ -87,8 +71,7 @@ export class WasmStage implements Stage {
       bytesPerThread: options.bytesPerThread,
       runJob: (job, team) => this.#exports.run_job(this.#sync, job, team),
     })
-    const perPosition = cacheBytesPerPosition(config, range)
-    this.#positionsMax = perPosition === 0 ? Number.POSITIVE_INFINITY : Math.floor(options.cacheBytesMax / perPosition)
+    this.#caches = createCacheTable(options)
     const { memory } = heap
     this.#helpers = Array.from({ length: threads - 1 }, () =>
       startHelper({ module, memory, sync: this.#sync, stack: heap.reserve(STACK_BYTES) + STACK_BYTES }),
@@ -96,76 +79,68 @@ export class WasmStage implements Stage {
     this.#exports.await_helpers(this.#sync, threads - 1, options.helperStartMs)
   }
 
-  openCache(capacity: number): CacheId {
-    if (this.#positionsOpen + capacity > this.#positionsMax) {
-      throw new EngineError('ENGINE_OUT_OF_MEMORY', 'This miner has no memory left for another session.', {
-        details: { capacity, free: this.#positionsMax - this.#positionsOpen },
-      })
-    }
-    this.#passes.allowPositions(capacity)
-    const block = this.#heap.lend(this.#passes.cacheBytes(capacity))
-    this.#positionsOpen += capacity
-    const id = this.#nextCache++
-    this.#caches.set(id, { length: 0, capacity, block })
-    return id
+  openCache(capacity: number, part?: LayerRange): CacheId {
+    return this.#caches.open({ capacity, part }, ({ firstLayer, lastLayer }) => {
+      this.#passes.allowPositions(capacity)
+      return this.#heap.lend(this.#passes.cacheBytes(capacity, lastLayer - firstLayer))
+    })
   }
 
   cacheLength(cache: CacheId): number {
-    return this.#cache(cache).length
+    return this.#caches.get(cache).length
   }
 
   closeCache(id: CacheId): void {
-    const cache = this.#cache(id)
-    this.#positionsOpen -= cache.capacity
-    this.#heap.giveBack(cache.block)
-    this.#caches.delete(id)
+    this.#heap.giveBack(this.#caches.get(id).memory)
+    this.#caches.close(id)
   }
 
   run(batch: readonly StepInput[]): StepOutput[] {
     assert(new Set(batch.map((step) => step.cache)).size === batch.length, 'a session occurs once in a batch')
     const steps = batch.map((step) => this.#begin(step))
     const running = steps.filter((step) => 'values' in step)
-    for (const pass of passesOf(running)) this.#runPass(pass)
+    // All rows of a pass run through the same layers.
+    for (const [part, alike] of Map.groupBy(running, ({ cache }) => cache.part)) {
+      for (const pass of passesOf(alike)) this.#runPass(pass, part)
+    }
     return steps.map((step) => ('values' in step ? this.#end(step) : step))
   }
 
   close(): void {
     this.#exports.stop_helpers(this.#sync)
     for (const helper of this.#helpers) helper.stop()
-    this.#caches.clear()
   }
 
   #begin(step: StepInput): RunningStep | (StepOutput & { type: 'failed' }) {
-    const cache = this.#cache(step.cache)
-    const error = checkStep(step, cache, this)
+    const cache = this.#caches.get(step.cache)
+    const error = checkStep(step, cache, this.config)
     if (error) return { type: 'failed', error }
     const rows = rowsOf(step, this.config)
     // What this step overwrites is lost, whether the step succeeds or not.
     cache.length = step.position
-    const { hasHead } = this.range
     const logitRows = step.logits === 'all' ? rows : step.logits === 'last' ? 1 : 0
-    const size = hasHead ? logitRows * this.config.vocabularySize : rows * this.config.hiddenSize
+    const size = cache.part.hasHead ? logitRows * this.config.vocabularySize : rows * this.config.hiddenSize
     return { step, cache, rows, values: new Float32Array(size), failed: 0 }
   }
 
-  #runPass(entries: readonly PassEntry[]): void {
+  #runPass(entries: readonly PassEntry[], part: LayerRange): void {
     const steps = [...new Set(entries.map((entry) => entry.running))]
     const rows: PassRow[] = entries.map(({ running, row }) => ({
       session: steps.indexOf(running),
-      cache: running.cache.block.address,
+      cache: running.cache.memory.address,
       capacity: running.cache.capacity,
       position: running.step.position + row,
       ...inputOf(running.step, row, this.config.hiddenSize),
       output: this.#outputOf(running, row),
     }))
-    const failed = this.#passes.run(rows, steps.length)
+    const failed = this.#passes.run(rows, steps.length, part)
     for (const [index, step] of steps.entries()) step.failed |= failed[index]!
   }
 
   /** Where in the step's values this row's result goes; undefined: nowhere. */
   #outputOf(running: RunningStep, row: number): Float32Array | undefined {
-    const { step, rows, values } = running
-    if (!this.range.hasHead) return values.subarray(row * this.config.hiddenSize, (row + 1) * this.config.hiddenSize)
+    const { step, cache, rows, values } = running
+    if (!cache.part.hasHead) return values.subarray(row * this.config.hiddenSize, (row + 1) * this.config.hiddenSize)
     const size = this.config.vocabularySize
     if (step.logits === 'all') return values.subarray(row * size, (row + 1) * size)
     return step.logits === 'last' && row === rows - 1 ? values : undefined
@@ -176,14 +151,9 @@ export class WasmStage implements Stage {
       const first = 31 - Math.clz32(running.failed & -running.failed)
       return { type: 'failed', error: notFinite(FAILURES[first]!) }
     }
-    running.cache.length = running.step.position + running.rows
-    return { type: this.range.hasHead ? 'logits' : 'hidden', values: running.values }
-  }
-
-  #cache(id: CacheId): Cache {
-    const cache = this.#caches.get(id)
-    assert(cache, 'the cache is open')
-    return cache
+    const { cache, step, rows } = running
+    cache.length = step.position + rows
+    return { type: cache.part.hasHead ? 'logits' : 'hidden', values: running.values }
   }
 }
 

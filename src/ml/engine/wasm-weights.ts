@@ -18,7 +18,15 @@ import {
   type WeightSource,
 } from '../tensors.ts'
 import type { WasmHeap } from './wasm-heap.ts'
-import { FORMAT_CODES, layerWords, matrixWords, type PackedMatrix, UNIT_ROWS, writeWords } from './wasm-layout.ts'
+import {
+  FORMAT_CODES,
+  LAYER_WORDS,
+  layerWords,
+  matrixWords,
+  type PackedMatrix,
+  UNIT_ROWS,
+  writeWords,
+} from './wasm-layout.ts'
 import type { WasmExports } from './wasm-types.ts'
 
 /** Rows pass through a staging area in slabs of at most this; one unit of the widest matrix allowed fits. */
@@ -26,6 +34,7 @@ const SLAB_BYTES = 1 << 22
 
 /** Addresses of the structures of native/exact1.h; 0 where the range has none. */
 export interface LoadedWeights {
+  /** Of the first layer; LAYER_WORDS apart. */
   readonly layers: number
   readonly embedding: number
   readonly outputNorm: number
@@ -75,6 +84,7 @@ export function loadWeights(input: LoadInput): LoadedWeights {
   const words: number[] = []
   for (let layer = range.firstLayer; layer < range.lastLayer; layer++)
     words.push(...wordsOfLayer(layer, matrices, vectors))
+  assert(words.length === (range.lastLayer - range.firstLayer) * LAYER_WORDS, 'a layer is as long as its structure')
   return {
     layers: writeWords(heap, words),
     embedding,
