@@ -47,11 +47,12 @@ export function rankOf(lease: LeaseRecord, { seq, counters, transcript }: Paymen
 export function expectedSettlement({ id, lease, best, claims, payer }: LeaseAccount, world: LeaseWorld): Settlement {
   const { counters } = best
   const all = rowsOf(lease, counters)
-  const lots = lease.lots.map(({ operator, work, rate }, index) => {
+  const lots = lease.lots.map(({ operator, end, work, rate }, index) => {
     const [rows] = claims.get(index) ?? [0n]
+    const state = claims.has(index) ? ('claimed' as const) : ('unclaimed' as const)
     const full = claims.has(index) ? roundedUp(macs(lease, work, counters), 1_000_000n) : 0n
     const units = rows >= all ? full : (full * rows) / all
-    return { operator, payout: getMiner(world.state, operator)!.payout, units, pay: units * rate }
+    return { operator, payout: getMiner(world.state, operator)!.payout, end, state, units, pay: units * rate }
   })
   const charge = lots.reduce((sum, { units }) => sum + units * lease.terms.price, 0n)
   const treasury = (charge * lease.terms.treasuryShare) / 1_000n

@@ -10,6 +10,7 @@ import { hashOf, ZERO_HASH } from '../src/core/fields.ts'
 import { taggedHash } from '../src/core/hash.ts'
 import type { Counters } from '../src/core/market/counters.ts'
 import { endMarketBlock } from '../src/core/market/end-of-block.ts'
+import type { MarketEvent } from '../src/core/market/events.ts'
 import type { Settlement } from '../src/core/market/settle.ts'
 import { type SignedVoucher, signVoucher } from '../src/core/market/voucher.ts'
 import type { Parameters } from '../src/core/parameters.ts'
@@ -51,6 +52,8 @@ export interface LeaseWorld {
   readonly networkId: Hash
   readonly state: StateStore
   context: TransactionContext
+  /** What ended blocks said happened, since the world began. */
+  readonly events: MarketEvent[]
 }
 
 export interface Served {
@@ -80,7 +83,7 @@ export function leaseWorld(parameters: Partial<Parameters> = {}): LeaseWorld {
       move(overlay, { amount: DLLM, from, to: { type: 'account', id } })
     }
   })
-  return { networkId, state, context }
+  return { networkId, state, context, events: [] }
 }
 
 /** Makes miners with a deposit, and places them over the whole model with two slots and a bid of 1, or as is said. */
@@ -172,12 +175,13 @@ export function claimBody(lease: Hash, claim: Partial<ClaimLease> & { voucher?: 
 
 /** Ends blocks as a chain does, without what is not of the market. Returns what was settled. */
 export function endBlocks(world: LeaseWorld, count = 1): Settlement[] {
-  const settled: Settlement[] = []
+  const before = world.events.length
   for (let block = 0; block < count; block++) {
     const { height, parameters } = world.context
     const seed = hashOf(taggedHash('test/seed', Uint8Array.of(height % 256)))
-    change(world.state, (overlay) => settled.push(...endMarketBlock(overlay, { height, parameters, seed })))
+    change(world.state, (overlay) => world.events.push(...endMarketBlock(overlay, { height, parameters, seed })))
     world.context = { ...world.context, height: height + 1 }
   }
-  return settled
+  const settled = world.events.slice(before).filter((event) => event.type === 'settled')
+  return settled.map(({ type: _type, ...settlement }) => settlement)
 }

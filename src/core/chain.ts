@@ -34,6 +34,7 @@ import type { ValidatorSet } from './consensus/validator-set.ts'
 import { hashOf } from './fields.ts'
 import type { Genesis } from './genesis.ts'
 import { genesisState, networkIdOf } from './genesis.ts'
+import type { MarketEvent } from './market/events.ts'
 import { createMempool, type Mempool } from './mempool.ts'
 import type { Parameters } from './parameters.ts'
 import { createStateStore, type ReadState, type StateChanges } from './state/state.ts'
@@ -64,6 +65,7 @@ export interface AppliedBlock {
   readonly commit: Commit
   readonly stateChanges: StateChanges
   readonly transactions: readonly AppliedTransaction[]
+  readonly marketEvents: readonly MarketEvent[]
   /** Of the next height. */
   readonly nextValidators: ValidatorSet
   /** The state after it. */
@@ -192,14 +194,15 @@ function advance(chain: OpenChain, block: Block, commit: Commit): void {
   const { height, timeMs } = block.header
   const hash = blockHash(networkId, block.header)
   assert(commit.blockHash === hash && commit.height === height, 'the commit is for the block')
-  const { changes, tree, transactions } = finish(execute(chain, block))
+  const { changes, tree, transactions, marketEvents } = finish(execute(chain, block))
   state.merge(changes)
   chain.candidates.clear()
   chain.header = block.header
   chain.place = placeOn({ height, hash, timeMs }, { networkId, state, tree, power })
   chain.head = headOf(chain.place, commit)
   const nextValidators = chain.place.set
-  chain.applied.push({ height, hash, block, commit, transactions, tree, nextValidators, stateChanges: changes })
+  const results = { transactions, marketEvents, tree, nextValidators, stateChanges: changes }
+  chain.applied.push({ height, hash, block, commit, ...results })
   if (chain.applied.length > CHAIN_LIMITS.appliedBlocksKept) chain.applied.shift()
   const included = transactions.map(({ id }) => id)
   chain.mempool.advance(poolHead(chain.place, ports), accountsIn(changes), included)

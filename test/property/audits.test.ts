@@ -7,7 +7,18 @@ import { audits } from '../../src/core/state/audits.ts'
 import { stateFaults } from '../../src/core/state/invariants.ts'
 import { getLease } from '../../src/core/state/leases.ts'
 import { getMiner } from '../../src/core/state/miners.ts'
-import { asked, auditWorld, coverOf, draw, hold, honestFinding, MINER, outDigestOf, people } from '../audit-world.ts'
+import {
+  type AuditWorld,
+  asked,
+  auditWorld,
+  coverOf,
+  draw,
+  hold,
+  honestFinding,
+  MINER,
+  outDigestOf,
+  people,
+} from '../audit-world.ts'
 import { DLLM, type Person } from '../chain-accounts.ts'
 import { endBlocks } from '../lease-world.ts'
 
@@ -57,10 +68,42 @@ test('audits of any conduct end, and keep what must be kept', () => {
       for (const { id } of [MINER, ...world.auditors]) expect(getMiner(world.state, id)).toMatchObject({ locked: 0n })
       const lost = DLLM - getMiner(world.state, MINER.id)!.deposit
       expect([0n, task]).toContain(lost)
+      expect(told(world)).toEqual(shown(world, deposits))
     }),
     { numRuns: 25 },
   )
 })
+
+/** By operator: grains of its deposit that were lost and work value that was got, as the events say. */
+function told({ events, auditors }: AuditWorld): Map<string, readonly [lost: bigint, value: bigint]> {
+  const sums = new Map([MINER, ...auditors].map(({ id }) => [String(id), [0n, 0n] as readonly [bigint, bigint]]))
+  const add = (id: string, lost: bigint, value: bigint) => {
+    const [before, had] = sums.get(id)!
+    sums.set(id, [before + lost, had + value])
+  }
+  for (const event of events) {
+    if (event.type !== 'audited') continue
+    const { operator, result, auditors: heard } = event
+    // A fault takes what passes before it had brought.
+    if (result.type === 'fault') sums.set(operator, [sums.get(operator)![0] + result.slashed, 0n])
+    else if (result.type === 'pass') add(operator, 0n, result.value)
+    for (const { operator: auditor, verdict, grains } of heard) {
+      if (verdict === 'wrong') add(auditor, grains, 0n)
+      else if (result.type === 'pass') add(auditor, 0n, grains)
+    }
+  }
+  return sums
+}
+
+/** The same as the state shows it. */
+function shown(world: AuditWorld, deposits: readonly bigint[]): Map<string, readonly [lost: bigint, value: bigint]> {
+  return new Map(
+    [MINER, ...world.auditors].map(({ id }, index) => {
+      const { deposit, workValue } = getMiner(world.state, id)!
+      return [String(id), [(index === 0 ? DLLM : deposits[index - 1]!) - deposit, workValue] as const]
+    }),
+  )
+}
 
 function findingOf(conduct: Conduct, truth: Hash): Hash | undefined {
   if (conduct === 'true') return truth

@@ -6,6 +6,7 @@
 import { assert } from '../../base/assert.ts'
 import type { ValidatorSet } from '../consensus/validator-set.ts'
 import { endMarketBlock } from '../market/end-of-block.ts'
+import type { MarketEvent } from '../market/events.ts'
 import type { Parameters } from '../parameters.ts'
 import { getBaseFee, putBaseFee } from '../state/base-fee-record.ts'
 import { issue } from '../state/money.ts'
@@ -41,16 +42,20 @@ export interface BlockEnd {
   readonly seedSignature: Uint8Array
 }
 
-/** After the transactions of every block. */
-export function endBlock(state: WriteState, { height, parameters, units, seedSignature }: BlockEnd): void {
+/** After the transactions of every block. Returns what the market did. */
+export function endBlock(
+  state: WriteState,
+  { height, parameters, units, seedSignature }: BlockEnd,
+): readonly MarketEvent[] {
   payUnbondings(state, height)
   // The rest of `issuancePerBlock` is for audited work and is not issued until there is some.
   issue(state, (parameters.issuancePerBlock * parameters.stakeShare) / PER_MILLE)
   const seed = nextSeed(getSeed(state), seedSignature)
   putSeed(state, seed)
-  endMarketBlock(state, { height, parameters, seed })
+  const events = endMarketBlock(state, { height, parameters, seed })
   const { blockUnitsTarget: target, baseFeeMin: floor } = parameters
   putBaseFee(state, nextBaseFee({ baseFee: getBaseFee(state), units, target, floor }))
+  return events
 }
 
 function payUnbondings(state: WriteState, height: number): void {

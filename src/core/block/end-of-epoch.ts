@@ -5,6 +5,7 @@
  */
 import { assert } from '../../base/assert.ts'
 import type { AccountId } from '../../base/brand.ts'
+import type { MarketEvent } from '../market/events.ts'
 import { powersAt } from '../market/power.ts'
 import { issueForWork } from '../market/work-issuance.ts'
 import { type Parameters, parametersFault, withChanges } from '../parameters.ts'
@@ -27,12 +28,13 @@ export interface EpochEnd {
   readonly parameters: Parameters
 }
 
-/** After `endBlock` of the last block of an epoch. */
-export function endEpoch(state: WriteState, { epoch, height, parameters }: EpochEnd): void {
+/** After `endBlock` of the last block of an epoch. Returns what was paid for audited work. */
+export function endEpoch(state: WriteState, { epoch, height, parameters }: EpochEnd): readonly MarketEvent[] {
   payRewards(state, epoch)
-  issueForWork(state, parameters)
+  const { paid } = issueForWork(state, epoch, parameters)
   tallyVotes(state, height, parameters)
   drawSet(state, { epoch, height, parameters })
+  return paid.map((pay) => ({ type: 'issued', ...pay }))
 }
 
 /** The reward pool, by stake × signed blocks to validators, of these to bonds by amount. What rounding leaves stays. */

@@ -11,6 +11,7 @@ import type { Steps } from '../../base/steps.ts'
 import type { FastAcceptance } from '../ed25519.ts'
 import { epochEndOf, epochOf } from '../epoch.ts'
 import { hashOf } from '../fields.ts'
+import type { MarketEvent } from '../market/events.ts'
 import { conservationInSteps } from '../state/conservation.ts'
 import { type Overlay, overlayOn, type StateChanges } from '../state/state.ts'
 import { type StateTree, treeRoot, updateTreeInSteps } from '../state/tree.ts'
@@ -34,6 +35,8 @@ export interface Execution {
   readonly tree: StateTree
   readonly stateRoot: Hash
   readonly transactions: readonly AppliedTransaction[]
+  /** In the order of it. */
+  readonly marketEvents: readonly MarketEvent[]
   readonly units: number
 }
 
@@ -70,7 +73,7 @@ export function executeBlock(place: Place, { lastCommit, proposer, accepts }: Bl
       transactions.push({ id: open.transaction.id, accounts: accountsOf(open), fee: fee.burnt + fee.tip })
     },
     *finish(seedSignature) {
-      endAll(overlay, place, { units, seedSignature })
+      const marketEvents = endAll(overlay, place, { units, seedSignature })
       yield
       const changes = overlay.changes()
       yield
@@ -78,7 +81,7 @@ export function executeBlock(place: Place, { lastCommit, proposer, accepts }: Bl
       // A bug in a contract: no block is made or voted for with it, and the node stops.
       assert(fault === undefined, `a block conserves grains: ${fault}`)
       const tree = yield* updateTreeInSteps(place.tree, bytesOf(changes))
-      return { changes, tree, stateRoot: hashOf(treeRoot(tree)), transactions, units }
+      return { changes, tree, stateRoot: hashOf(treeRoot(tree)), transactions, marketEvents, units }
     },
   }
 }
@@ -95,10 +98,10 @@ function endAll(
   overlay: Overlay,
   { height, parameters }: Place,
   end: { readonly units: number; readonly seedSignature: Uint8Array },
-): void {
-  endBlock(overlay, { height, parameters, ...end })
-  if (height !== epochEndOf(height, parameters)) return
-  endEpoch(overlay, { epoch: epochOf(height, parameters), height, parameters })
+): readonly MarketEvent[] {
+  const events = endBlock(overlay, { height, parameters, ...end })
+  if (height !== epochEndOf(height, parameters)) return events
+  return [...events, ...endEpoch(overlay, { epoch: epochOf(height, parameters), height, parameters })]
 }
 
 function accountsOf({ transaction, contract, body }: OpenTransaction): AccountId[] {

@@ -17,7 +17,8 @@ import { judge, type TallyOutcome } from './tally.ts'
 
 /** An outcome that ends an audit, and what it moved. */
 export type AuditResult =
-  | { readonly type: 'pass'; readonly units: bigint }
+  /** Compute units that were credited, and grains of work value; at most u64, as the ledger keeps them. */
+  | { readonly type: 'pass'; readonly units: bigint; readonly value: bigint }
   | {
       readonly type: 'fault'
       readonly reason: 'digest' | 'unavailable' | 'unopened'
@@ -27,6 +28,21 @@ export type AuditResult =
       readonly rewarded: bigint
     }
   | { readonly type: 'void'; readonly reason: 'too-few' | 'no-majority' }
+
+/** An auditor that committed to a finding. */
+export interface HeardAuditor {
+  readonly operator: AccountId
+  readonly payout: AccountId
+  /** Undecided: there was no finding, and it broke no promise. */
+  readonly verdict: 'right' | 'wrong' | 'undecided'
+  /** Right: work value after a pass, grains of the slash after a fault. Wrong: its stake, which was burnt. */
+  readonly grains: bigint
+}
+
+export interface CarriedOut {
+  readonly result: AuditResult
+  readonly auditors: readonly HeardAuditor[]
+}
 
 export type FinalOutcome = Exclude<TallyOutcome, { readonly type: 'again' }>
 
@@ -41,21 +57,45 @@ const PER_MILLE = 1_000n
 const U64_MAX = 2n ** 64n - 1n
 
 /** Frees what auditors locked, judges them, and does to the miner what was found. The audit's record is gone already. */
-export function carryOut(state: WriteState, ending: Ending): AuditResult {
+export function carryOut(state: WriteState, ending: Ending): CarriedOut {
   const { audit, outcome } = ending
   const finding = outcome.type === 'void' ? undefined : outcome.finding
-  const { right, wrong } = judge(audit.auditors, finding)
+  const judged = judge(audit.auditors, finding)
+  const { right, wrong } = judged
+  // Before anything moves: who loses the last of its deposit may be gone afterwards.
+  const heard = audit.auditors.filter(({ commitment }) => commitment !== undefined)
+  const owners = heard.map(({ operator }) => ({ operator, payout: requireMiner(state, operator).payout }))
   for (const { operator, commitment } of audit.auditors) if (commitment !== undefined) unlock(state, operator, audit)
   // Burnt: whoever got it could make others fail for it.
   for (const operator of wrong) burn(state, { type: 'collateral', operator }, audit.stake)
+  const { result, each } = bringAbout(state, right, ending)
+  const auditors = owners.map((owner): HeardAuditor => {
+    if (right.includes(owner.operator)) return { ...owner, verdict: 'right', grains: each }
+    return wrong.includes(owner.operator)
+      ? { ...owner, verdict: 'wrong', grains: audit.stake }
+      : { ...owner, verdict: 'undecided', grains: 0n }
+  })
+  return { result, auditors }
+}
+
+/** What happens to the miner; `each`: what every auditor that was right gets. */
+function bringAbout(
+  state: WriteState,
+  right: readonly AccountId[],
+  ending: Ending,
+): { readonly result: AuditResult; readonly each: bigint } {
+  const { outcome } = ending
   switch (outcome.type) {
-    case 'pass':
-      payFees(state, right, ending)
-      return { type: 'pass', units: pass(state, ending) }
-    case 'fault':
-      return { type: 'fault', reason: outcome.reason, ...fault(state, right, ending) }
+    case 'pass': {
+      const each = payFees(state, right, ending)
+      return { result: { type: 'pass', ...pass(state, ending) }, each }
+    }
+    case 'fault': {
+      const { each, ...moved } = fault(state, right, ending)
+      return { result: { type: 'fault', reason: outcome.reason, ...moved }, each }
+    }
     default:
-      return outcome
+      return { result: outcome, each: 0n }
   }
 }
 
@@ -65,11 +105,14 @@ function unlock(state: WriteState, operator: AccountId, { stake }: AuditRecord):
   putMiner(state, operator, { ...miner, locked: miner.locked - stake })
 }
 
-/** Parts of the fee for one window, of full size at most: a miner that cut larger ones would set it. Accusers share the slash instead. */
-function payFees(state: WriteState, right: readonly AccountId[], { id, audit, context }: Ending): void {
+/**
+ * Parts of the fee for one window, of full size at most: a miner that cut larger ones would set it. Accusers share the slash instead.
+ * Returns the work value that each got.
+ */
+function payFees(state: WriteState, right: readonly AccountId[], { id, audit, context }: Ending): bigint {
   const { lease } = lotOf(state, id)
   const { opening } = audit
-  if (opening === undefined || right.length === 0) return
+  if (opening === undefined || right.length === 0) return 0n
   const { price, receiptRows } = lease.terms
   const rows = BigInt(opening.rows)
   const units = rows > receiptRows ? (opening.units * receiptRows) / rows : opening.units
@@ -78,10 +121,11 @@ function payFees(state: WriteState, right: readonly AccountId[], { id, audit, co
     const miner = requireMiner(state, operator)
     putMiner(state, operator, { ...miner, workValue: bounded(miner.workValue + fee) })
   }
+  return bounded(fee)
 }
 
-/** Returns the units that were credited. */
-function pass(state: WriteState, { id, audit, context }: Ending): bigint {
+/** Returns what was credited. */
+function pass(state: WriteState, { id, audit, context }: Ending): { readonly units: bigint; readonly value: bigint } {
   const { lease, lot } = lotOf(state, id)
   const { opening } = audit
   assert(opening !== undefined, 'what passes was opened')
@@ -93,7 +137,7 @@ function pass(state: WriteState, { id, audit, context }: Ending): bigint {
     auditedReceipts: miner.auditedReceipts + 1,
     workValue: bounded(miner.workValue + value),
   })
-  return credited
+  return { units: bounded(credited), value: bounded(value) }
 }
 
 function measured(miner: MinerRecord, { units, milliseconds }: Opening): MinerRecord {
@@ -106,7 +150,7 @@ function fault(
   state: WriteState,
   accusers: readonly AccountId[],
   { id, context }: Ending,
-): { readonly slashed: bigint; readonly rewarded: bigint } {
+): { readonly slashed: bigint; readonly rewarded: bigint; readonly each: bigint } {
   const { lease, lot } = lotOf(state, id)
   const { operator, task } = lot
   const miner = requireMiner(state, operator)
@@ -128,7 +172,7 @@ function fault(
   const lots = lease.lots.map((record, at) => (at === id.lot ? faulted(record) : record))
   putLease(state, id.lease, { ...lease, lots })
   slashOutIfPoor(state, operator, context.parameters)
-  return { slashed: task, rewarded }
+  return { slashed: task, rewarded, each }
 }
 
 /** Who was at fault and has less than the smallest deposit left has no new lots and audits nothing any more. */

@@ -22,10 +22,11 @@ import { getMiner } from '../state/miners.ts'
 import type { ReadState, WriteState } from '../state/state.ts'
 import { auditCandidates, type LiveMiner, liveMiners } from './audit-candidates.ts'
 import { drawWindows } from './audit-draw.ts'
-import { type AuditResult, carryOut } from './audit-verdict.ts'
+import { type AuditResult, carryOut, type HeardAuditor } from './audit-verdict.ts'
 import { type AuditCandidate, type CommitteeDraw, drawCommittee, drawSeats } from './committee.ts'
+import type { MarketEvent } from './events.ts'
 import { UNAVAILABLE } from './receipt.ts'
-import { type Settlement, settleLease } from './settle.ts'
+import { settleLease } from './settle.ts'
 import { type TallyOutcome, tally } from './tally.ts'
 
 /** The end of a block. `seed`: of the next one. */
@@ -38,14 +39,13 @@ export interface AuditContext {
 
 /** What became of an audit. */
 export interface EndedAudit extends AuditId {
+  readonly model: Hash
+  /** Of the lot. */
   readonly operator: AccountId
+  readonly payout: AccountId
   readonly result: AuditResult
-}
-
-export interface EndedAudits {
-  readonly ended: readonly EndedAudit[]
-  /** Leases whose last audit ended. */
-  readonly settled: readonly Settlement[]
+  /** Who committed to a finding. */
+  readonly auditors: readonly HeardAuditor[]
 }
 
 /** Audited receipts after which a miner is new no more. */
@@ -84,22 +84,21 @@ export function drawAudits(state: WriteState, leaseId: Hash, context: AuditConte
   return opened
 }
 
-/** Tallies what is due, carries it out, and settles the leases whose last audit this was. */
-export function endAudits(state: WriteState, context: AuditContext): EndedAudits {
-  const ended: EndedAudit[] = []
-  const settled: Settlement[] = []
+/** Tallies what is due, carries it out, and settles the leases whose last audit this was. Returns what ended, in the order of it. */
+export function endAudits(state: WriteState, context: AuditContext): MarketEvent[] {
+  const events: MarketEvent[] = []
   for (const id of dueAudits(state, context.height)) {
     const audit = getAudit(state, id)
     assert(audit !== undefined, 'what is due is there')
-    const result = endAudit(state, id, { audit, context })
-    if (result === undefined) continue
-    ended.push({ ...id, operator: lotOf(state, id).record.operator, result })
+    const ended = endAudit(state, id, { audit, context })
+    if (ended === undefined) continue
+    events.push({ type: 'audited', ...ended })
     const lease = getLease(state, id.lease)
     assert(lease?.status === 'auditing' && lease.openAudits > 0, 'a lease waits for its audits')
     putLease(state, id.lease, { ...lease, openAudits: lease.openAudits - 1 })
-    if (lease.openAudits === 1) settled.push(settleLease(state, id.lease))
+    if (lease.openAudits === 1) events.push({ type: 'settled', ...settleLease(state, id.lease) })
   }
-  return { ended, settled }
+  return events
 }
 
 function dueAudits(state: ReadState, height: number): AuditId[] {
@@ -116,7 +115,7 @@ function endAudit(
   state: WriteState,
   id: AuditId,
   { audit, context }: { readonly audit: AuditRecord; readonly context: AuditContext },
-): AuditResult | undefined {
+): EndedAudit | undefined {
   const rules = { auditorsMin: Number(context.parameters.auditorsMin), unavailable: UNAVAILABLE }
   const outcome = tally(audit, rules)
   const again = outcome.type === 'again' ? askMore(state, id, { audit, context, round: outcome.round }) : undefined
@@ -127,8 +126,13 @@ function endAudit(
   const final: TallyOutcome = again === undefined ? outcome : tally(again.audit, rules)
   // Nobody is left to be asked, and those who were did not speak.
   const known = final.type === 'again' ? ({ type: 'void', reason: 'too-few' } as const) : final
+  const { lease, record } = lotOf(state, id)
+  const { operator } = record
+  const miner = getMiner(state, operator)
+  assert(miner !== undefined, 'a miner stays while lots of it are open')
   putAudit(state, id, undefined)
-  return carryOut(state, { id, audit, outcome: known, context })
+  const carried = carryOut(state, { id, audit, outcome: known, context })
+  return { ...id, model: lease.model, operator, payout: miner.payout, ...carried }
 }
 
 /** The audit in its next round; `isAsking`: whether anybody is asked who was not before. */

@@ -14,8 +14,9 @@ import { getModel, modelHashes, putModel } from '../state/models.ts'
 import { isLive, type PlacementRecord, placements } from '../state/placements.ts'
 import type { ReadState, WriteState } from '../state/state.ts'
 import { drawAudits, endAudits } from './audits.ts'
+import type { MarketEvent } from './events.ts'
 import { bidWithin, nextPrice, utilisation } from './price.ts'
-import { awaitAudits, closeLease, type Settlement, settleLease } from './settle.ts'
+import { awaitAudits, closeLease, settleLease } from './settle.ts'
 
 export interface MarketBlockEnd {
   /** Of the block that ends. */
@@ -26,17 +27,17 @@ export interface MarketBlockEnd {
   readonly seed: Hash
 }
 
-/** Returns what was settled, in the order of it. */
-export function endMarketBlock(state: WriteState, end: MarketBlockEnd): readonly Settlement[] {
-  const settled = [...endDueLeases(state, end), ...endAudits(state, end).settled]
+/** Returns what was settled and which audits ended, in the order of it. */
+export function endMarketBlock(state: WriteState, end: MarketBlockEnd): readonly MarketEvent[] {
+  const events = [...endDueLeases(state, end), ...endAudits(state, end)]
   stepPrices(state, end)
-  return settled
+  return events
 }
 
 /** Those that wait longest come first. */
-function endDueLeases(state: WriteState, end: MarketBlockEnd): Settlement[] {
+function endDueLeases(state: WriteState, end: MarketBlockEnd): MarketEvent[] {
   const { height, parameters } = end
-  const settled: Settlement[] = []
+  const settled: MarketEvent[] = []
   let drawn = 0
   for (const id of dueLeases(state, height)) {
     if (drawn >= MARKET_LIMITS.auditsDrawnPerBlock) break
@@ -49,7 +50,7 @@ function endDueLeases(state: WriteState, end: MarketBlockEnd): Settlement[] {
     const audits = drawAudits(state, id, end)
     drawn += audits
     if (audits > 0) awaitAudits(state, id, audits)
-    else settled.push(settleLease(state, id))
+    else settled.push({ type: 'settled', ...settleLease(state, id) })
   }
   return settled
 }

@@ -7,7 +7,7 @@ import { assert } from '../../base/assert.ts'
 import type { AccountId, Hash } from '../../base/brand.ts'
 import { TREASURY } from '../state/accounts.ts'
 import { addLeaseDue, removeLeaseDue } from '../state/lease-dues.ts'
-import { getLease, type LeaseRecord, type LotRecord, putLease } from '../state/leases.ts'
+import { getLease, type LeaseRecord, type LotRecord, type LotState, putLease } from '../state/leases.ts'
 import { getMiner, putMiner } from '../state/miners.ts'
 import { burn, move } from '../state/money.ts'
 import { getPlacement, putPlacement } from '../state/placements.ts'
@@ -20,6 +20,10 @@ export interface SettledLot {
   readonly operator: AccountId
   /** Who was paid. */
   readonly payout: AccountId
+  /** Last segment, exclusive; it begins where the lot before it ends. */
+  readonly end: number
+  /** Only claimed ones were paid. */
+  readonly state: LotState
   /** Compute units that were paid. */
   readonly units: bigint
   /** Grains. */
@@ -87,7 +91,9 @@ export function settleLease(state: WriteState, id: Hash): Settlement {
 function settlementOf(state: ReadState, id: Hash, lease: LeaseRecord): Settlement {
   const lots = lease.lots.map((lot) => {
     const units = paidUnits(lot, lease)
-    return { operator: lot.operator, payout: requireMiner(state, lot).payout, units, pay: lot.rate * units }
+    const { operator, end, state: lotState } = lot
+    const { payout } = requireMiner(state, lot)
+    return { operator, payout, end, state: lotState, units, pay: lot.rate * units }
   })
   const charge = lease.terms.price * lots.reduce((sum, { units }) => sum + units, 0n)
   const { treasury, stakers } = splitCharge(charge, lease.terms)

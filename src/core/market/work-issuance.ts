@@ -6,7 +6,7 @@
 import { lesser } from '../../base/bigint.ts'
 import type { AccountId } from '../../base/brand.ts'
 import type { Parameters } from '../parameters.ts'
-import { type MinerRecord, miners, putMiner } from '../state/miners.ts'
+import { miners, putMiner } from '../state/miners.ts'
 import { issue, payOut } from '../state/money.ts'
 import type { WriteState } from '../state/state.ts'
 
@@ -17,27 +17,41 @@ export function workBudget({ epochBlocks, issuancePerBlock, stakeShare }: Parame
   return (epochBlocks * issuancePerBlock * (PER_MILLE - stakeShare)) / PER_MILLE
 }
 
-/** Pays and forgets the work values. What rounding leaves stays in the reward pool. Returns grains that were issued. */
-export function issueForWork(state: WriteState, parameters: Parameters): bigint {
+/** What an operator's audited work of an epoch brought. */
+export interface WorkPay {
+  readonly epoch: number
+  readonly operator: AccountId
+  readonly payout: AccountId
+  /** Grains: its work value, and what of it was paid. */
+  readonly value: bigint
+  readonly pay: bigint
+}
+
+export interface WorkIssuance {
+  /** Grains. */
+  readonly issued: bigint
+  readonly paid: readonly WorkPay[]
+}
+
+/** Pays and forgets the work values of an epoch. What rounding leaves stays in the reward pool. */
+export function issueForWork(state: WriteState, epoch: number, parameters: Parameters): WorkIssuance {
   // A list, because the table changes while it is worked off.
   const earners = [...miners(state)].filter(([, { workValue }]) => workValue > 0n)
   const total = earners.reduce((sum, [, { workValue }]) => sum + workValue, 0n)
-  if (total === 0n) return 0n
+  if (total === 0n) return { issued: 0n, paid: [] }
   const budget = workBudget(parameters)
   const issued = issue(state, lesser(total, budget))
-  payOut(state, sharesOf(earners, { issued, total }))
+  const paid = earners.map(([operator, { payout, workValue: value }]): WorkPay => {
+    return { epoch, operator, payout, value, pay: (value * issued) / total }
+  })
+  payOut(state, byPayout(paid))
   for (const [operator, miner] of earners) putMiner(state, operator, { ...miner, workValue: 0n })
-  return issued
+  return { issued, paid }
 }
 
-/** By payout account, which several may share. */
-function sharesOf(
-  earners: readonly (readonly [AccountId, MinerRecord])[],
-  { issued, total }: { readonly issued: bigint; readonly total: bigint },
-): Map<AccountId, bigint> {
+/** Several operators may share an account. */
+function byPayout(paid: readonly WorkPay[]): Map<AccountId, bigint> {
   const amounts = new Map<AccountId, bigint>()
-  for (const [, { payout, workValue }] of earners) {
-    amounts.set(payout, (amounts.get(payout) ?? 0n) + (workValue * issued) / total)
-  }
+  for (const { payout, pay } of paid) amounts.set(payout, (amounts.get(payout) ?? 0n) + pay)
   return amounts
 }

@@ -38,7 +38,9 @@ const bond = (owner: Person, validator: Person, amount: bigint): void =>
 const change = (who: Person, fields: Partial<Validator>): void =>
   putValidator(state, who.id, { ...getValidator(state, who.id)!, ...fields })
 const balance = (who: Person): bigint => getAccount(state, who.id).balance
-const end = (epoch = 0): void => endEpoch(state, { epoch, height: 10 * (epoch + 1), parameters })
+const end = (epoch = 0): void => {
+  endEpoch(state, { epoch, height: 10 * (epoch + 1), parameters })
+}
 const sound = (): void => {
   const store = createStateStore(genesisState(genesis))
   store.merge(state.changes())

@@ -23,7 +23,7 @@ import {
   people,
 } from '../../../audit-world.ts'
 import { DLLM, type Person } from '../../../chain-accounts.ts'
-import { PAYERS } from '../../../lease-world.ts'
+import { MODEL, PAYERS } from '../../../lease-world.ts'
 
 const LIE = outDigestOf(66)
 const OTHER = outDigestOf(67)
@@ -173,6 +173,52 @@ describe('nothing is found', () => {
   test('by another committee that speaks with who spoke before', () => {
     const { world } = play([['true', 'true', 'idle', 'idle', 'idle'], ['true']], { auditors: people(20) })
     expect(getMiner(world.state, MINER.id)!.auditedReceipts).toBe(1)
+  })
+})
+
+describe('what is told of an audit', () => {
+  const audited = ({ events }: AuditWorld) => events.filter((event) => event.type === 'audited')
+
+  test.each<[string, (readonly Conduct[])[], AuditScene & { opens?: boolean }, string, readonly string[]]>([
+    ['a pass', [['true']], {}, 'pass', ['right']],
+    ['a pass with one that keeps silent', [['true', 'true', 'true', 'true', 'silent']], {}, 'pass', ['right', 'wrong']],
+    ['a fault', [[LIE], [LIE]], {}, 'fault', ['right']],
+    ['a fault of who did not open', [['true']], { opens: false }, 'fault', ['undecided']],
+    ['nothing that is found', [['true', LIE, OTHER]], { auditors: people(5) }, 'void', ['undecided']],
+  ])(
+    '%s: result, who spoke and what each gained or lost are what the state shows',
+    (_what, rounds, scene, type, verdicts) => {
+      const { world } = play(rounds, scene)
+      const [event, ...others] = audited(world)
+      expect(others).toEqual([])
+      expect(event).toMatchObject({
+        ...{ lease: world.lease, lot: 0, window: 0, model: MODEL, operator: MINER.id, payout: MINER.id },
+        result: { type },
+      })
+      const result = event!.result
+      const miner = getMiner(world.state, MINER.id)!
+      expect(miner.deposit).toBe(DLLM - (result.type === 'fault' ? result.slashed : 0n))
+      if (result.type === 'pass') {
+        expect([miner.dailyUnits[0], miner.workValue]).toEqual([result.units, result.value])
+      }
+      expect([...new Set(event!.auditors.map(({ verdict }) => verdict))].toSorted()).toEqual(verdicts)
+      for (const { operator, payout, verdict, grains } of event!.auditors) {
+        const auditor = getMiner(world.state, operator)!
+        expect(payout).toBe(auditor.payout)
+        expect(auditor.deposit).toBe(DLLM - (verdict === 'wrong' ? grains : 0n))
+        expect(auditor.workValue).toBe(verdict === 'right' && type === 'pass' ? grains : 0n)
+      }
+      const rewards = event!.auditors.reduce(
+        (sum, { verdict, grains }) => sum + (verdict === 'right' ? grains : 0n),
+        0n,
+      )
+      if (result.type === 'fault') expect(rewards).toBe(result.rewarded)
+    },
+  )
+
+  test('an audit whose lease is settled with it comes before the settlement', () => {
+    const { world } = play([['true']])
+    expect(world.events.map((event) => event.type)).toEqual(['audited', 'settled'])
   })
 })
 

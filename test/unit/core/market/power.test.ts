@@ -127,7 +127,13 @@ describe('issuance for work', () => {
     mine(ann, { workValue: 30n })
     mine(cleo, { workValue: 12n }, ben.id)
     const before = [ann, ben].map(({ id }) => getAccount(state, id).balance)
-    expect(issueForWork(state, parameters)).toBe(42n)
+    expect(issueForWork(state, 3, parameters)).toEqual({
+      issued: 42n,
+      paid: [
+        { epoch: 3, operator: ann.id, payout: ann.id, value: 30n, pay: 30n },
+        { epoch: 3, operator: cleo.id, payout: ben.id, value: 12n, pay: 12n },
+      ].toSorted((one, other) => (one.operator < other.operator ? -1 : 1)),
+    })
     expect([ann, ben].map(({ id }, at) => getAccount(state, id).balance - before[at]!)).toEqual([30n, 12n])
     expect([ann, cleo].map(({ id }) => getMiner(state, id)!.workValue)).toEqual([0n, 0n])
     expect(getSupply(state)).toMatchObject({ issued: 42n, pool: 0n })
@@ -140,7 +146,7 @@ describe('issuance for work', () => {
     mine(ann, { workValue: budget * 3n })
     mine(cleo, { workValue: budget })
     const before = getAccount(state, ann.id).balance
-    expect(issueForWork(state, parameters)).toBe(budget)
+    expect(issueForWork(state, 0, parameters).issued).toBe(budget)
     expect(getAccount(state, ann.id).balance - before).toBe((budget * 3n) / 4n)
     sound()
   })
@@ -149,13 +155,14 @@ describe('issuance for work', () => {
     mine(ann, { workValue: 10n })
     mine(cleo, { workValue: 10n })
     putSupply(state, { ...getSupply(state), issued: 2n ** 64n - 1n - getSupply(state).genesis - 7n })
-    expect(issueForWork(state, parameters)).toBe(7n)
+    const { issued, paid } = issueForWork(state, 0, parameters)
+    expect({ issued, pays: paid.map(({ pay }) => pay) }).toEqual({ issued: 7n, pays: [3n, 3n] })
     expect(getSupply(state).pool).toBe(1n)
   })
 
   test('is nothing without audited work', () => {
     mine(ann, {})
-    expect(issueForWork(state, parameters)).toBe(0n)
+    expect(issueForWork(state, 0, parameters)).toEqual({ issued: 0n, paid: [] })
     expect(getSupply(state).issued).toBe(0n)
   })
 })
