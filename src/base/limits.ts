@@ -81,6 +81,32 @@ export const SESSION_LIMITS = {
   batchRowsMax: 512,
 } as const
 
+/** Audits of lots. */
+export const AUDIT_LIMITS = {
+  /** A part, of which one step alone may be as long as a stage frame. */
+  messageBytesMax: 9 * MIB,
+  /** Before it is full a part ends, unless it has one item: an auditor holds two of them. */
+  partBytesMax: 1 * MIB,
+  /** Receipts and steps in a part: an auditor that recomputes 256 rows asks again within minutes. */
+  partItemsMax: 256,
+  /** Levels of a tree of receipts (MARKET_LIMITS.receiptSiblingsMax, which net does not know). */
+  siblingsMax: 20,
+  /** Audits that one auditor may have on its hands at one miner, and then some that it gave up. */
+  channelsPerPeerMax: 8,
+  /** Auditors that a miner answers at once: all seats of one last round, each with a journal record in memory. */
+  servedMax: 64,
+  /** Questions to the chain whether somebody is an auditor, at once: strangers may ask. */
+  checksMax: 8,
+  /** Recomputed at once by one auditor, each with a cache. */
+  recomputedMax: 2,
+  /** Rows that an auditor computes at once: sessions that are paid wait no longer for them. */
+  rowsAtOnceMax: 32,
+  /** Attempts to get the data of one audit. */
+  attemptsMax: 8,
+  /** Verdicts that are kept until they are revealed: of as many audits as one miner can have on its hands. */
+  verdictsMax: 1_024,
+} as const
+
 /** Waiting. A step that is not back by its deadline counts as lost. */
 export const DEADLINES = {
   dialMs: 5_000,
@@ -101,6 +127,10 @@ export const DEADLINES = {
   /** Per prefill chunk in flight, on top of the decode deadline. */
   prefillChunkMs: 30_000,
   statusMs: 3_000,
+  /** An auditor waits so long for one part: a long step over a slow line. */
+  auditPartMs: 20_000,
+  /** And its miner for the next question: the auditor computes meanwhile, and serves its own sessions. */
+  auditIdleMs: 300_000,
   /** A miner's offer is dropped when not renewed for this long. */
   offerMs: 60_000,
   devnetReadyMs: 30_000,

@@ -83,6 +83,8 @@ export interface LotView {
   readonly task: string
   /** Weighted rows that its receipts cover. */
   readonly rows: number
+  /** Of the tree of its receipts; zeros while it is unclaimed. */
+  readonly root: Hash
   readonly state: LotState
 }
 
@@ -213,6 +215,8 @@ export interface QuoteWish {
   /** Segments at which lots begin, after 0. */
   readonly cuts: readonly number[]
   readonly rows: number
+  /** Operators that are neither to serve nor to stand by, in any order; none if left out. */
+  readonly avoid?: readonly AccountId[] | undefined
   /** Who would open it: lots and ties are drawn by the lease's id. Somebody if left out. */
   readonly payer?: AccountId | undefined
 }
@@ -231,7 +235,7 @@ export interface MarketAccess {
   lease(id: Hash, signal?: AbortSignal): Promise<LeaseView>
   /** In the order of their ids. */
   leases(wish: LeaseWish, signal?: AbortSignal): Promise<Page<LeaseView>>
-  /** NO_SUCH_MODEL, MODEL_RETIRED, BAD_CUTS, ZERO_AMOUNT (rows), NO_MINER. */
+  /** NO_SUCH_MODEL, MODEL_RETIRED, BAD_CUTS, BAD_AVOID, ZERO_AMOUNT (rows), NO_MINER. */
   quote(wish: QuoteWish, signal?: AbortSignal): Promise<QuoteView>
   audits(wish: AuditWish, signal?: AbortSignal): Promise<Page<AuditView>>
 }

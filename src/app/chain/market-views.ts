@@ -81,7 +81,8 @@ export function viewLease({ state, kind }: LookedUp, id: Hash): LeaseView {
     openAudits: lease.openAudits,
     lots: lease.lots.map((lot, index) => ({
       ...viewPlace({ state, kind }, lot, lease.lots[index - 1]),
-      ...{ work: viewWork(lot.work), rate: String(lot.rate), task: String(lot.task), rows: lot.rows, state: lot.state },
+      ...{ work: viewWork(lot.work), rate: String(lot.rate), task: String(lot.task) },
+      ...{ rows: lot.rows, root: lot.root, state: lot.state },
     })),
   }
 }

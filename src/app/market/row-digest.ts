@@ -1,6 +1,6 @@
 /**
- * Digests of what went into a lot and what came out: a chain over the steps as they are on the link, without turn and acknowledgement, which
- * say nothing about the numbers. 32 bytes continue it, so that a window goes on after a restart. What one stage sends is what the next one
+ * Digests of what went into a lot and what came out: a chain over the steps as they are on the link, without the turn, which
+ * says nothing about the numbers. `acknowledge` is among them: it tells rows of a prompt from rows of decoding. 32 bytes continue it, so that a window goes on after a restart. What one stage sends is what the next one
  * receives: their digests are equal.
  * Spec: docs/spec/market.md §9.3.
  * @module
@@ -19,7 +19,7 @@ const INLINE_BYTES_MAX = 128 * 1024
 
 /** A step as it is digested and kept: the same whoever sends it. */
 export function stepBytes(step: StageMessageOf<'step'>): Uint8Array {
-  return encodeStageMessage({ ...step, turn: 0, acknowledge: false })
+  return encodeStageMessage({ ...step, turn: 0 })
 }
 
 /** What came of a step: activations for the next stage, the token that the tail has drawn, or nothing. */

@@ -41,7 +41,7 @@ const miner: MinerView = {
 }
 const lot: LotView = {
   ...{ operator: anna, standby: bert, peerKey: 'cd'.repeat(32), first: 0, end: 64, rate: ALL, task: ALL },
-  ...{ work: { linear: ALL, attention: ALL }, rows: 2 ** 32 - 1, state: 'claimed' },
+  ...{ work: { linear: ALL, attention: ALL }, rows: 2 ** 32 - 1, root: id, state: 'claimed' },
 }
 const lease: LeaseView = {
   ...{ id, payer: bert, model: id, status: 'open', voucherKey: 'ef'.repeat(32), cap: ALL, escrow: ALL, charge: ALL },

