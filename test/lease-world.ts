@@ -151,7 +151,7 @@ export function open(world: LeaseWorld, payer: Person, terms: Partial<OpenLease>
 
 export function openBody(world: LeaseWorld, terms: Partial<OpenLease> = {}): OpenLease {
   return {
-    ...{ model: MODEL, voucherKey: VOUCHER_KEYS.publicKey, cuts: [], rows: 100, cap: DLLM, priceMax: PRICE },
+    ...{ model: MODEL, voucherKey: VOUCHER_KEYS.publicKey, cuts: [], avoid: [], rows: 100, cap: DLLM, priceMax: PRICE },
     expiryHeight: world.context.height + 20,
     ...terms,
   }

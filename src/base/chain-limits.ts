@@ -61,6 +61,8 @@ export const MARKET_LIMITS = {
   placementsPerModelMax: 1_024,
   /** Every lot is a miner more that must keep up, and an auction more at the opening. */
   leaseLotsMax: 16,
+  /** Operators that a payer wants no more: those of a ring that broke, and of a few attempts after it. */
+  leaseAvoidMax: 8,
   /** Open at once: what one payer keeps from others costs it an account more. */
   leasesPerAccountMax: 64,
   /** Leases that one block closes, draws audits of or settles; the rest waits for the next block. */

@@ -58,7 +58,7 @@ async function openLease(cuts: readonly number[]): Promise<string> {
   const { height } = await client.call('dllm_head', {})
   const voucherKey = keyPairFromSecret(new Uint8Array(32).fill(77)).publicKey
   const nonce = await call(payer, 13, {
-    ...{ model: model.model, voucherKey, cuts, rows: 100, cap: DLLM, priceMax: 1_000n },
+    ...{ model: model.model, voucherKey, cuts, avoid: [], rows: 100, cap: DLLM, priceMax: 1_000n },
     expiryHeight: height + 10_000,
   })
   return leaseIdOf(lab.networkId, accountOf(payer.publicKey), nonce)

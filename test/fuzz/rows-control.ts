@@ -12,6 +12,7 @@ import { readNodeFile } from '../../src/app/control/node-file.ts'
 import {
   type Params,
   readAddress,
+  readAddresses,
   readBytes,
   readFlag,
   readGrains,
@@ -69,10 +70,11 @@ function fileRow(
   })
 }
 
-const PARAM_FIELDS = ['grains', 'integer', 'height', 'address', 'hash', 'bytes', 'text', 'flag', 'numbers']
+const PARAM_FIELDS = ['grains', 'integer', 'height', 'address', 'hash', 'bytes', 'text', 'flag', 'numbers', 'addresses']
 const PARAMS = {
   ...{ grains: '15', integer: 3, height: 9, address: addressOfAccount(person(1).id, 'local') },
   ...{ hash: 'ab'.repeat(32), bytes: '0102', text: 'words', flag: true, numbers: [2, 4] },
+  addresses: [1, 2].map((number) => addressOfAccount(person(number).id, 'local')),
 }
 
 function readAllParams(bytes: Uint8Array): unknown {
@@ -90,6 +92,7 @@ function readAllParams(bytes: Uint8Array): unknown {
     readOptional(params, 'text', (found, name) => readText(found, name, 9)),
     readOptional(params, 'flag', readFlag),
     readOptional(params, 'numbers', (found, name) => readNumbers(found, name, { count: 3, max: 9 })),
+    readOptional(params, 'addresses', (found, name) => readAddresses(found, name, { count: 3, network: 'local' })),
   ]
 }
 
@@ -133,7 +136,7 @@ const PORT_ROWS: readonly Decoder[] = [
     name: 'rpc-params',
     covers: [
       ...['readParams', 'readOptional', 'readGrains', 'readInteger', 'readHeight', 'readAddress'],
-      ...['readHash', 'readBytes', 'readText', 'readFlag', 'readNumbers'],
+      ...['readHash', 'readBytes', 'readText', 'readFlag', 'readNumbers', 'readAddresses'],
     ].map((name) => `app/control/params.ts:${name}`),
     samples: () => [json(PARAMS), json(Object.values(PARAMS))],
     decode: readAllParams,

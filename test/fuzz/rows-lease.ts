@@ -66,6 +66,7 @@ const BODIES: Readonly<Record<number, fc.Arbitrary<unknown>>> = {
   13: fc.record({
     ...{ model: anyHash, voucherKey: bytesOf(32), rows: anyU32, cap: anyU64, priceMax: anyU64, expiryHeight: anyCount },
     cuts: fc.array(anyU16, { maxLength: MARKET_LIMITS.leaseLotsMax - 1 }),
+    avoid: fc.array(anyAccount, { maxLength: MARKET_LIMITS.leaseAvoidMax }),
   }),
   14: fc.record({ lease: anyHash }),
   15: fc.record({

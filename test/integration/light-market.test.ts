@@ -48,7 +48,7 @@ beforeAll(async () => {
   await call(10, { payout: owner(), device: 'cpu', deposit: 2n * DLLM, ...claim })
   const until = (await one.chain.head()).height + 290
   await call(12, { model: MODEL, first: 0, end: 2, slots: 3, bid: 1n, until, incarnation: 1n })
-  const terms = { cuts: [], rows: 100, cap: DLLM, priceMax: 1_000n, expiryHeight: until + 10_000 }
+  const terms = { cuts: [], avoid: [], rows: 100, cap: DLLM, priceMax: 1_000n, expiryHeight: until + 10_000 }
   lease = leaseIdOf(networkId, owner(), await call(13, { model: MODEL, voucherKey: claim.peerKey, ...terms }))
 })
 afterAll(() => one.stop())

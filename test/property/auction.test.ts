@@ -77,6 +77,15 @@ test.each(MECHANISMS)('T2, %s: no owner gains by bidding anything else than its 
   }
 })
 
+test.each(MECHANISMS)(
+  'T2, %s: nor does one when the payer avoids some, who get nothing whatever they bid',
+  (_name, mechanism, pairs) => {
+    const { deviations, gaining } = gains(avoiding(mechanism), { ...SOME_LOTS, shared: true, pairs }, 500)
+    expect(deviations).toBeGreaterThan(5_000)
+    expect(gaining).toBe(0)
+  },
+)
+
 test('were lots assigned in turn, owners of several would gain by false bids: why an owner bids for one', () => {
   const several = gains(inTurn, SOME_LOTS, 1_000)
   expect(several.gaining).toBeGreaterThan(20)
@@ -104,6 +113,19 @@ test.each(MECHANISMS)(
     expect(assigned).toBeGreaterThan(300)
   },
 )
+
+/** Of about every third operator the payer wants nothing. Whom, hangs on the lease and on who they are, as a payer's list does: never on bids. */
+function avoiding(mechanism: Mechanism): Mechanism {
+  return ({ lots, context }) => {
+    const shuffle = Number.parseInt(context.leaseId.slice(0, 8), 16)
+    const isWanted = ({ operator }: Candidate) =>
+      (Number.parseInt(operator.slice(0, 8), 16) ^ shuffle) >>> 0 > 2 ** 32 / 3
+    return mechanism({
+      context,
+      lots: lots.map(({ units, candidates }) => ({ units, candidates: candidates.filter(isWanted) })),
+    })
+  }
+}
 
 /** Runs 1,000 instances; how many `check` says yes to. */
 function sweep(seed: bigint, options: InstanceOptions, check: (instance: Instance) => boolean): number {

@@ -4,7 +4,7 @@
  * @module
  */
 import { bytesToHex, hexToBytes } from '@noble/hashes/utils.js'
-import { accountId, type Hash, hash } from '../../src/base/brand.ts'
+import { type AccountId, accountId, type Hash, hash } from '../../src/base/brand.ts'
 import { Writer } from '../../src/base/codec.ts'
 import { ballotDigest, proposalDigest } from '../../src/core/consensus/messages.ts'
 import { sign } from '../../src/core/ed25519.ts'
@@ -96,7 +96,7 @@ function leaseCalls(networkId: Hash, { consensus }: Person): readonly [name: str
   const [model, lease, root] = ['11', '33', '66'].map((byte) => hash(byte.repeat(32))) as [Hash, Hash, Hash]
   const key = consensus.publicKey
   const opening = {
-    ...{ model, voucherKey: key, cuts: [2, 300], rows: 70_000, cap: 2n ** 40n, priceMax: 7n },
+    ...{ model, voucherKey: key, cuts: [2, 300], avoid: [] as AccountId[], rows: 70_000, cap: 2n ** 40n, priceMax: 7n },
     expiryHeight: 2 ** 33,
   }
   const counters = { promptRows: 8n, promptPositions: 28n, decodeRows: 2n ** 33n, decodePositions: 2n ** 40n }
@@ -104,6 +104,7 @@ function leaseCalls(networkId: Hash, { consensus }: Person): readonly [name: str
   return [
     ['open-lease', 13, opening],
     ['open-lease of one lot', 13, { ...opening, cuts: [] }],
+    ['open-lease that avoids', 13, { ...opening, avoid: ['0a', 'a0'].map((byte) => accountId(byte.repeat(20))) }],
     ['close-lease', 14, { lease }],
     ['claim-lease', 15, { lease, shown: { key, voucher }, lot: 2, rows: 70_000, root }],
     ['claim-lease without a voucher', 15, { lease, shown: undefined, lot: 0, rows: 0, root }],

@@ -77,11 +77,14 @@ function viewBody(transaction: Transaction, kind: NetworkKind): Readonly<Record<
   const opened = openBody(transaction)
   if (opened === undefined) return {}
   const { contract, body } = opened
-  const touched = new Set<unknown>(contract.touches(body))
-  const shown = Object.entries(contract.describe(body)).map(([name, value]) => {
-    return [name, touched.has(value) ? addressOfAccount(value as AccountId, kind) : value] as const
+  const accounts = new Set<unknown>([...contract.touches(body), ...(contract.names?.(body) ?? [])])
+  const shown = (value: unknown): unknown => {
+    return accounts.has(value) ? addressOfAccount(value as AccountId, kind) : value
+  }
+  const described = Object.entries(contract.describe(body)).map(([name, value]) => {
+    return [name, Array.isArray(value) ? value.map(shown) : shown(value)] as const
   })
-  return Object.fromEntries(shown)
+  return Object.fromEntries(described)
 }
 
 /** undefined for a type that this program does not know. */

@@ -3,7 +3,7 @@
  * the edge. Spec: docs/spec/control.md §11.
  * @module
  */
-import type { Hash } from '../../base/brand.ts'
+import type { AccountId, Hash } from '../../base/brand.ts'
 import { MARKET_LIMITS, NODE_LIMITS } from '../../base/chain-limits.ts'
 import { accountOfAddress, addressOfAccount } from '../../core/fields.ts'
 import type { NetworkKind } from '../../core/network-kind.ts'
@@ -12,6 +12,7 @@ import type { CallMethod, MethodTable, NoParams } from '../control/methods.ts'
 import {
   type Params,
   readAddress,
+  readAddresses,
   readHash,
   readInteger,
   readNumbers,
@@ -35,6 +36,14 @@ interface PageParams {
   limit: number
 }
 
+interface QuoteParams {
+  model: Hash
+  cuts: readonly number[]
+  rows: number
+  avoid?: readonly string[]
+  payer?: string
+}
+
 /** Parameters as they travel: accounts as addresses. */
 export interface MarketMethods {
   dllm_models: { params: NoParams; result: readonly ModelView[] }
@@ -44,7 +53,7 @@ export interface MarketMethods {
   dllm_placements: { params: { model: Hash }; result: readonly PlacementView[] }
   dllm_lease: { params: { id: Hash }; result: LeaseView }
   dllm_leases: { params: { payer?: string; operator?: string } & PageParams; result: Page<LeaseView> }
-  dllm_quote: { params: { model: Hash; cuts: readonly number[]; rows: number; payer?: string }; result: QuoteView }
+  dllm_quote: { params: QuoteParams; result: QuoteView }
   dllm_audits: { params: { lease?: Hash } & PageParams; result: Page<AuditView> }
 }
 
@@ -55,8 +64,11 @@ const CUT_MAX = 0xffff
 const PAGE_FIELDS = ['from', 'limit'] as const
 
 export function marketMethods(market: MarketAccess, kind: NetworkKind): MethodTable<MarketMethods> {
-  const account = (address: string | undefined) => (address === undefined ? undefined : accountOfAddress(address, kind))
+  const accountOf = (address: string): AccountId => accountOfAddress(address, kind)
+  const account = (address: string | undefined) => (address === undefined ? undefined : accountOf(address))
   const readWho = (params: Params, name: string): string => readAddress(params, name, kind)
+  const readAvoid = (params: Params, name: string): readonly string[] =>
+    readAddresses(params, name, { count: MARKET_LIMITS.leaseAvoidMax, network: kind })
   return {
     dllm_models: {
       ...{ type: 'call', fields: [], read: () => ({}) },
@@ -71,7 +83,7 @@ export function marketMethods(market: MarketAccess, kind: NetworkKind): MethodTa
     dllm_miner: {
       ...{ type: 'call', fields: ['address'] },
       read: (params) => ({ address: readWho(params, 'address') }),
-      call: ({ address }, { signal }) => market.miner(accountOfAddress(address, kind), signal),
+      call: ({ address }, { signal }) => market.miner(accountOf(address), signal),
     },
     dllm_lease: {
       ...{ type: 'call', fields: ['id'] },
@@ -89,14 +101,16 @@ export function marketMethods(market: MarketAccess, kind: NetworkKind): MethodTa
         market.leases({ payer: account(payer), operator: account(operator), ...page }, signal),
     },
     dllm_quote: {
-      ...{ type: 'call', fields: ['model', 'cuts', 'rows', 'payer'] },
+      ...{ type: 'call', fields: ['model', 'cuts', 'rows', 'avoid', 'payer'] },
       read: (params) => ({
         model: readHash(params, 'model'),
         cuts: readNumbers(params, 'cuts', { count: MARKET_LIMITS.leaseLotsMax - 1, max: CUT_MAX }),
         rows: readInteger(params, 'rows', { min: 0, max: 2 ** 32 - 1 }),
+        ...given('avoid', readOptional(params, 'avoid', readAvoid)),
         ...given('payer', readOptional(params, 'payer', readWho)),
       }),
-      call: ({ payer, ...wish }, { signal }) => market.quote({ ...wish, payer: account(payer) }, signal),
+      call: ({ avoid, payer, ...wish }, { signal }) =>
+        market.quote({ ...wish, avoid: avoid?.map(accountOf), payer: account(payer) }, signal),
     },
     dllm_audits: {
       ...{ type: 'call', fields: ['lease', ...PAGE_FIELDS] },
@@ -108,22 +122,24 @@ export function marketMethods(market: MarketAccess, kind: NetworkKind): MethodTa
 
 /** The market of a node behind its control server. */
 export function createControlMarket(client: ControlClient<MarketMethods>, kind: NetworkKind): MarketAccess {
+  const addressOf = (account: AccountId): string => addressOfAccount(account, kind)
   return {
     models: (signal) => client.call('dllm_models', {}, signal),
     model: (model, signal) => client.call('dllm_model', { model }, signal),
     miners: (wish, signal) => client.call('dllm_miners', pageOf(wish), signal),
-    miner: (operator, signal) => client.call('dllm_miner', { address: addressOfAccount(operator, kind) }, signal),
+    miner: (operator, signal) => client.call('dllm_miner', { address: addressOf(operator) }, signal),
     placements: (model, signal) => client.call('dllm_placements', { model }, signal),
     lease: (id, signal) => client.call('dllm_lease', { id }, signal),
     leases({ payer, operator, ...page }, signal) {
       const who = {
-        ...given('payer', payer && addressOfAccount(payer, kind)),
-        ...given('operator', operator && addressOfAccount(operator, kind)),
+        ...given('payer', payer && addressOf(payer)),
+        ...given('operator', operator && addressOf(operator)),
       }
       return client.call('dllm_leases', { ...who, ...pageOf(page) }, signal)
     },
-    quote({ payer, ...wish }, signal) {
-      return client.call('dllm_quote', { ...wish, ...given('payer', payer && addressOfAccount(payer, kind)) }, signal)
+    quote({ avoid, payer, ...wish }, signal) {
+      const who = { ...given('avoid', avoid?.map(addressOf)), ...given('payer', payer && addressOf(payer)) }
+      return client.call('dllm_quote', { ...wish, ...who }, signal)
     },
     audits: ({ lease, ...page }, signal) =>
       client.call('dllm_audits', { ...given('lease', lease), ...pageOf(page) }, signal),

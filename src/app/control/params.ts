@@ -104,6 +104,17 @@ export function readAddress(params: Params, name: string, network: NetworkKind):
   return address(text.toLowerCase())
 }
 
+/** A list of addresses of the network's kind, at most `count` of them, in lower case. */
+export function readAddresses(
+  params: Params,
+  name: string,
+  { count, network }: { readonly count: number; readonly network: NetworkKind },
+): readonly Address[] {
+  const values = required(params, name)
+  if (!Array.isArray(values) || values.length > count) throw badParam(name, `a list of at most ${count} addresses`)
+  return values.map((value) => readAddress(new Map([[name, value]]), name, network))
+}
+
 /** A SHA-256 digest: 64 lower-case hexadecimal digits. */
 export function readHash(params: Params, name: string): Hash {
   const text = required(params, name)

@@ -62,11 +62,11 @@ export function createFullMarket(chain: Chain, kind: NetworkKind): MarketAccess 
 }
 
 /** As if it were opened in the next block by the payer's next transaction. */
-function quote(chain: Chain, kind: NetworkKind, { model, cuts, rows, payer }: QuoteWish): QuoteView {
+function quote(chain: Chain, kind: NetworkKind, { model, cuts, rows, avoid = [], payer }: QuoteWish): QuoteView {
   const { state, parameters, networkId } = chain
   const height = chain.header.height + 1
   const leaseId = payer === undefined ? ZERO_HASH : leaseIdOf(networkId, payer, chain.mempool.nextNonce(payer))
-  const quoted = quoteLots(state, { leaseId, model, cuts, rows }, { height, parameters })
+  const quoted = quoteLots(state, { leaseId, model, cuts, rows, avoid: avoid.toSorted() }, { height, parameters })
   return viewQuote({ state, kind, height, parameters }, { model, rows, cuts }, quoted)
 }
 

@@ -32,6 +32,11 @@ export default class LeaseQuote extends ChainCommand {
       max: 2 ** 32 - 1,
       helpValue: 'NUMBER',
     }),
+    avoid: Flags.string({
+      multiple: true,
+      description: 'A miner that is neither to serve nor to stand by; may be repeated.',
+      helpValue: 'ADDRESS',
+    }),
     payer: Flags.string({
       description: 'Who would open it; chance differs from payer to payer.',
       helpValue: 'ADDRESS',
@@ -47,10 +52,11 @@ export default class LeaseQuote extends ChainCommand {
     ])
     const cuts = parseCuts(flags.cuts ?? '')
     const { network } = await this.walletContext(flags)
+    const avoid = flags.avoid?.map((address) => parseAccount(address, network))
     const payer = flags.payer === undefined ? undefined : parseAccount(flags.payer, network)
     const model = modelHashOf(await this.home(flags), args.model)
     const { market } = await this.chain(flags)
-    const quote = await market.quote({ model, cuts, rows: flags.rows, payer }, this.signal)
+    const quote = await market.quote({ model, cuts, rows: flags.rows, avoid, payer }, this.signal)
     this.print(quoteText(quote))
     return quote
   }

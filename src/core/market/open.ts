@@ -26,6 +26,8 @@ export interface LeaseRequest {
   readonly model: Hash
   /** Segments at which lots begin, rising, after 0. */
   readonly cuts: readonly number[]
+  /** Operators that are no candidates. */
+  readonly avoid: readonly AccountId[]
   /** Rows that miners are ranked by. */
   readonly rows: number
 }
@@ -62,7 +64,7 @@ export function planLease(
   { height, parameters }: OpeningContext,
 ): LeasePlan {
   const runs = runsOf(request.cuts, record, parameters)
-  const offered = [...offersOf(state, request.model, height)]
+  const offered = [...offersOf(state, request, height)]
   const counters = nominalCounters(BigInt(request.rows))
   const offers = runs.map((run) => {
     const units = unitsOf([run.work], counters, parameters.decodeWeight)
@@ -127,9 +129,9 @@ function sumOf(segments: readonly SegmentWork[]): SegmentWork {
   )
 }
 
-function* offersOf(state: ReadState, model: Hash, height: number): Iterable<Offered> {
+function* offersOf(state: ReadState, { model, avoid }: LeaseRequest, height: number): Iterable<Offered> {
   for (const [operator, placement] of placements(state, model)) {
-    if (placement.used >= placement.slots) continue
+    if (placement.used >= placement.slots || avoid.includes(operator)) continue
     const miner = getMiner(state, operator)
     if (miner !== undefined && isLive(placement, miner, height)) yield { operator, placement, miner }
   }

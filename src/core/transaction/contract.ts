@@ -75,6 +75,7 @@ export type TransactionCode =
   | 'TOO_LONG_AHEAD'
   | 'ALREADY_PAST'
   | 'BAD_CUTS'
+  | 'BAD_AVOID'
   | 'PRICE_ABOVE_MAX'
   | 'NO_MINER'
   | 'LEASES_FULL'
@@ -145,4 +146,6 @@ export interface Contract<Body> {
   describe(body: Body): Readonly<Record<string, unknown>>
   /** Accounts beside the sender that it touches, for histories. */
   touches(body: Body): readonly AccountId[]
+  /** Accounts that `describe` names beside those: shown as addresses, and no part of their histories. */
+  names?(body: Body): readonly AccountId[]
 }

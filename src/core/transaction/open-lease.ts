@@ -7,7 +7,7 @@ import type { AccountId, Hash } from '../../base/brand.ts'
 import { MARKET_LIMITS } from '../../base/chain-limits.ts'
 import type { Reader } from '../../base/codec.ts'
 import { PUBLIC_KEY_BYTES } from '../ed25519.ts'
-import { readCount, readHash, writeCount, writeHash } from '../fields.ts'
+import { readAccount, readCount, readHash, writeAccount, writeCount, writeHash } from '../fields.ts'
 import {
   openLease as keepLease,
   type LeasePlan,
@@ -30,6 +30,8 @@ export interface OpenLease {
   readonly voucherKey: Uint8Array
   /** Segments at which lots begin, rising, after 0. */
   readonly cuts: readonly number[]
+  /** Operators that are neither to serve nor to stand by, rising. */
+  readonly avoid: readonly AccountId[]
   /** Rows that miners are ranked by. */
   readonly rows: number
   /** Grains that it may cost, at most: set aside. */
@@ -50,14 +52,15 @@ export const openLease: Contract<OpenLease> = {
   type: 13,
   name: 'open-lease',
   read: readCall,
-  write(writer, { model, voucherKey, cuts, rows, cap, priceMax, expiryHeight }) {
+  write(writer, { model, voucherKey, cuts, avoid, rows, cap, priceMax, expiryHeight }) {
     writeHash(writer, model)
       .raw(voucherKey)
       .list(cuts, (inner, cut) => inner.u16(cut))
+      .list(avoid, writeAccount)
     writeCount(writer.u32(rows).u64(cap).u64(priceMax), expiryHeight)
   },
   // The auction looks at up to a thousand placements, and at each of them for every lot that it covers.
-  units: ({ cuts }) => 400 + 25 * cuts.length,
+  units: ({ cuts, avoid }) => 400 + 25 * cuts.length + 2 * avoid.length,
   inspect: requireShape,
   validate(call, state, context) {
     const { body } = call
@@ -85,16 +88,17 @@ export const openLease: Contract<OpenLease> = {
       ...{ terms: termsOf(record.price, context.parameters), lots: plan.lots },
     })
   },
-  describe: ({ model, voucherKey, cuts, rows, cap, priceMax, expiryHeight }) => ({
-    ...{ model, voucherKey: bytesToHex(voucherKey), cuts, rows },
+  describe: ({ model, voucherKey, cuts, avoid, rows, cap, priceMax, expiryHeight }) => ({
+    ...{ model, voucherKey: bytesToHex(voucherKey), cuts, avoid, rows },
     ...{ cap: String(cap), priceMax: String(priceMax), expiryHeight },
   }),
   touches: () => [],
+  names: ({ avoid }) => avoid,
 }
 
 /**
  * The lots that a lease would have if it were opened now, and the model; funds and terms are not looked at.
- * @throws TransactionError ZERO_AMOUNT, BAD_CUTS, NO_SUCH_MODEL, MODEL_RETIRED, NO_MINER.
+ * @throws TransactionError ZERO_AMOUNT, BAD_CUTS, BAD_AVOID, NO_SUCH_MODEL, MODEL_RETIRED, NO_MINER.
  */
 export function quoteLots(
   state: ReadState,
@@ -114,6 +118,7 @@ function readCall(reader: Reader): OpenLease {
     model: readHash(reader),
     voucherKey: reader.raw(PUBLIC_KEY_BYTES),
     cuts: reader.list(MARKET_LIMITS.leaseLotsMax - 1, (inner) => inner.u16()),
+    avoid: reader.list(MARKET_LIMITS.leaseAvoidMax, readAccount),
     rows: reader.u32(),
     cap: reader.u64(),
     priceMax: reader.u64(),
@@ -127,16 +132,21 @@ function planOf(
   context: ContractContext,
 ): LeasePlan {
   const leaseId = leaseIdOf(context.networkId, sender, nonce)
-  const request: LeaseRequest = { leaseId, model: body.model, cuts: body.cuts, rows: body.rows }
-  return planLease(state, { request, record }, context)
+  const { model, cuts, avoid, rows } = body
+  return planLease(state, { request: { leaseId, model, cuts, avoid, rows }, record }, context)
 }
 
-function requireShape({ cuts, rows }: Pick<LeaseRequest, 'cuts' | 'rows'>): void {
+function requireShape({ cuts, avoid, rows }: Pick<LeaseRequest, 'cuts' | 'avoid' | 'rows'>): void {
   if (rows === 0) {
     throw new TransactionError('ZERO_AMOUNT', 'The lease is for no rows. Say how many there will be, about.')
   }
-  if (cuts.every((cut, index) => cut > (cuts[index - 1] ?? 0))) return
-  throw new TransactionError('BAD_CUTS', 'Lots begin at rising segments, the first of them not at 0. Sort the cuts.')
+  if (!cuts.every((cut, index) => cut > (cuts[index - 1] ?? 0))) {
+    throw new TransactionError('BAD_CUTS', 'Lots begin at rising segments, the first of them not at 0. Sort the cuts.')
+  }
+  if (avoid.every((operator, index) => operator > (avoid[index - 1] ?? ''))) return
+  const sentence =
+    'Operators to avoid are named once each, in the order of their ids. Sort them, and leave out the second of two.'
+  throw new TransactionError('BAD_AVOID', sentence)
 }
 
 function requireCutsWithin({ cuts }: Pick<LeaseRequest, 'cuts'>, { segments }: ModelRecord): void {

@@ -6,6 +6,7 @@ import { describe, expect, test } from 'vitest'
 import {
   type Params,
   readAddress,
+  readAddresses,
   readBytes,
   readFlag,
   readGrains,
@@ -33,6 +34,7 @@ const readers = {
   text: (params: Params, name: string) => readText(params, name, 3),
   flag: (params: Params, name: string) => readFlag(params, name),
   numbers: (params: Params, name: string) => readNumbers(params, name, { count: 2, max: 9 }),
+  addresses: (params: Params, name: string) => readAddresses(params, name, { count: 2, network: 'local' }),
 } as const satisfies Record<string, (params: Params, name: string) => unknown>
 
 type Kind = keyof typeof readers
@@ -53,6 +55,8 @@ test.each<[Kind, unknown, unknown]>([
   ['flag', false, false],
   ['numbers', [], []],
   ['numbers', [9, 0], [9, 0]],
+  ['addresses', [], []],
+  ['addresses', [local.toUpperCase(), local], [local, local]],
 ])('%s is read from %j', (kind, value, expected) => {
   expect(readers[kind](new Map([['field', value]]), 'field')).toEqual(expected)
 })
@@ -98,6 +102,10 @@ test.each<[Kind, unknown]>([
   ['flag', 'true'],
   ['flag', 1],
   ['numbers', 1],
+  ['addresses', local],
+  ['addresses', [local, 7]],
+  ['addresses', [addressOf(key, 'mainnet')]],
+  ['addresses', [local, local, local]],
   ['numbers', '1,2'],
   ['numbers', [1, 2, 3]],
   ['numbers', [10]],

@@ -90,11 +90,23 @@ describe('a quote', () => {
     expect(quote).toMatchObject({ price: String(PRICE), height: made.context.height })
   })
 
+  test('leaves out whom the payer avoids, in whatever order they are named', async () => {
+    const market = marketOf(world())
+    const wish = { model: MODEL, cuts: [], rows: 100, payer: payer.id }
+    const [free] = (await market.quote(wish)).lots
+    const chosen = [first, second].find(({ id }) => addressOfAccount(id, 'local') === free!.operator)!
+    const avoid = [chosen.id, MINERS[5]!.id].sort().reverse()
+    const [other] = (await market.quote({ ...wish, avoid })).lots
+    expect(other!.operator).toBe(free!.standby)
+    expect(other).not.toHaveProperty('standby')
+  })
+
   test.each([
     ['no rows', { rows: 0 }, 'ZERO_AMOUNT'],
     ['cuts that do not rise', { cuts: [3, 2] }, 'BAD_CUTS'],
     ['a cut at 0', { cuts: [0] }, 'BAD_CUTS'],
     ['a cut behind the model', { cuts: [SEGMENTS] }, 'BAD_CUTS'],
+    ['somebody avoided twice', { avoid: [payer.id, payer.id] }, 'BAD_AVOID'],
     ['a model that nobody registered', { model: hash('0e'.repeat(32)) }, 'NO_SUCH_MODEL'],
     ['more lots than owners', { cuts: [1, 2] }, 'NO_MINER'],
   ])('is refused for %s', async (_what, wish, code) => {

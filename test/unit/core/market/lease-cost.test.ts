@@ -20,7 +20,7 @@ const context = { height: 5, parameters: INITIAL_PARAMETERS }
 const cuts = Array.from({ length: LOTS - 1 }, (_, index) => index + 1)
 const state = overlayOn(crowdedState(PLACEMENTS))
 putSupply(state, { genesis: 0n, issued: 0n, burnt: 0n, pool: 0n, bonded: 0n, proposalsMade: 0 })
-const request = { leaseId, model: WIDE_MODEL, cuts, rows: 1_000 }
+const request = { leaseId, model: WIDE_MODEL, cuts, avoid: [], rows: 1_000 }
 
 test('an opening reads each placement and each miner of the model once, and writes two records per lot', () => {
   const counted = countedState(state)

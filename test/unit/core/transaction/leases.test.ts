@@ -1,6 +1,6 @@
 /** Contracts 13 and 14, open-lease and close-lease: what each changes when accepted, and by which code each refusal is known. */
 import { beforeEach, describe, expect, test } from 'vitest'
-import { hash } from '../../../../src/base/brand.ts'
+import { accountId, hash } from '../../../../src/base/brand.ts'
 import { MARKET_LIMITS } from '../../../../src/base/chain-limits.ts'
 import { getAccount } from '../../../../src/core/state/accounts.ts'
 import { stateFaults } from '../../../../src/core/state/invariants.ts'
@@ -93,6 +93,8 @@ describe('open-lease', () => {
     ['with cuts that fall', { cuts: [3, 2] }, 'BAD_CUTS'],
     ['with a lot before the first', { cuts: [0] }, 'BAD_CUTS'],
     ['with a lot after the last segment', { cuts: [3, SEGMENTS] }, 'BAD_CUTS'],
+    ['that avoids somebody twice', { cuts: [3], avoid: [third.id, third.id] }, 'BAD_AVOID'],
+    ['that avoids in falling order', { cuts: [3], avoid: [first.id, third.id].sort().reverse() }, 'BAD_AVOID'],
     ['of no model', { model: NOBODY }, 'NO_SUCH_MODEL'],
     ['that may cost nothing', { cuts: [3], cap: 0n }, 'ZERO_AMOUNT'],
     ['below the price', { cuts: [3], priceMax: PRICE - 1n }, 'PRICE_ABOVE_MAX'],
@@ -135,6 +137,43 @@ describe('open-lease', () => {
       putMiner(state, second.id, { ...getMiner(state, second.id)!, status: 'slashed-out' })
     })
     refuses(ann, 13, openBody(world, { cuts: [3] }), 'NO_MINER')
+  })
+
+  test('names nobody who is to be avoided, neither as miner nor as standby', () => {
+    world = leaseWorld()
+    serve(
+      world,
+      [first, second, third].map(({ id: miner }, rank) => ({ miner, placement: { bid: BigInt(rank) } })),
+    )
+    const named = (avoid: readonly (string | undefined)[]) => {
+      const ids = [first, second, third].map(({ id }) => id).filter((id) => avoid.includes(id))
+      const id = open(world, ann, { cap: 1_000n, avoid: ids.sort() })
+      return getLease(world.state, id)!.lots[0]!
+    }
+    const { operator: winner, standby } = named([])
+    const last = [first, second, third].find(({ id }) => id !== winner && id !== standby)!.id
+    expect(named([winner])).toMatchObject({ operator: standby, standby: last })
+    expect(named([standby, last])).toMatchObject({ operator: winner, standby: undefined })
+    refuses(ann, 13, openBody(world, { avoid: [first, second, third].map(({ id }) => id).sort() }), 'NO_MINER')
+    sound()
+  })
+
+  test('avoids the operator that is named, not another one of its owner', () => {
+    world = leaseWorld()
+    serve(world, [
+      { miner: first.id, payout: third.id },
+      { miner: second.id, payout: third.id },
+    ])
+    const id = open(world, ann, { avoid: [first.id] })
+    expect(getLease(world.state, id)!.lots).toMatchObject([{ operator: second.id, standby: undefined }])
+  })
+
+  test('costs two units for each that is to be avoided, eight at most, whoever they are', () => {
+    const avoid = Array.from({ length: MARKET_LIMITS.leaseAvoidMax }, (_, index) => person(50 + index).id).sort()
+    const before = getAccount(world.state, ann.id).balance
+    open(world, ann, { cuts: [3], avoid })
+    expect(getAccount(world.state, ann.id).balance).toBe(before - DLLM - (425n + 16n) * 10n)
+    refuses(ann, 13, openBody(world, { cuts: [3], avoid: [...avoid, accountId('ff'.repeat(20))] }), 'BAD_BODY')
   })
 
   test('takes the last slot, which a closed lease gives back at once', () => {

@@ -29,7 +29,9 @@ export function specMarketBody(type: number, body: Fields): string {
     case 13: {
       const cuts = body['cuts'] as number[]
       const head = field('model') + field('voucherKey') + u32(cuts.length) + cuts.map(u16).join('')
-      return head + u32(Number(body['rows'])) + u64(field('cap')) + u64(field('priceMax')) + u64(field('expiryHeight'))
+      const avoid = body['avoid'] as string[]
+      const lists = head + u32(avoid.length) + avoid.join('')
+      return lists + u32(Number(body['rows'])) + u64(field('cap')) + u64(field('priceMax')) + u64(field('expiryHeight'))
     }
     case 14:
       return field('lease')
