@@ -61,7 +61,7 @@ export async function createMiner(
   const { config, segments } = model.manifest
   const speed = await measureSpeed(options)
   const server = await createStageServer(
-    [{ model: model.hash, config, segmentCount: segments.length, firstSegment, lastSegment, host }],
+    [{ model: model.hash, config, segments, firstSegment, lastSegment, host }],
     ports,
     options.market,
   )

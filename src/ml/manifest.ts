@@ -74,7 +74,7 @@ export function modelHash(manifest: ModelManifest): Hash {
 
 /** Layers of segments [firstSegment, lastSegmentExclusive) as one range. */
 export function rangeOf(
-  manifest: Pick<ModelManifest, 'segments'>,
+  manifest: { readonly segments: readonly LayerRange[] },
   firstSegment: number,
   lastSegmentExclusive: number,
 ): LayerRange {

@@ -23,6 +23,7 @@ import {
   tokensOf,
   valuesOf,
 } from './engine-case.ts'
+import { partTests } from './engine-parts.ts'
 import { notFiniteTests, refusalTests } from './engine-refusals.ts'
 import { randomWeights, smallConfig, wholeRange } from './random-model.ts'
 
@@ -68,6 +69,7 @@ export function engineSuite({ name, create }: EngineSuiteOptions): void {
     describe('bits', () => bitTests(context))
     describe('overflow', () => overflowTests(context))
     describe('sessions', () => sessionTests(context))
+    describe('parts', () => partTests(context))
     describe('refusals', () => refusalTests(context))
     describe('values that are not finite', () => notFiniteTests(context))
   })

@@ -49,6 +49,18 @@ describe('a session is not opened', () => {
       () => ({ stages: [{ ...stages()[0]!, lastSegment: 3 }] }),
       'RING_MODEL_NOT_SERVED',
     ],
+    [
+      'of a run that begins before what the miner serves',
+      1,
+      () => ({ stages: [{ ...stages()[1]!, firstSegment: 0, lastSegment: 2 }, stages()[2]!], stageIndex: 0 }),
+      'RING_MODEL_NOT_SERVED',
+    ],
+    [
+      'of no segment inside what the miner serves',
+      1,
+      () => ({ stages: [stages()[0]!, { ...stages()[1]!, lastSegment: 1 }, stages()[2]!] }),
+      'RING_BAD_MESSAGE',
+    ],
     ['at a stage that is not in the route', 0, () => ({ stageIndex: 3 }), 'RING_BAD_MESSAGE'],
     ['at the stage of another miner', 0, () => ({ stageIndex: 1 }), 'RING_BAD_MESSAGE'],
     ['over no stages', 0, () => ({ stages: [] }), 'RING_BAD_MESSAGE'],

@@ -15,6 +15,7 @@ import { type Hash, hash, milliseconds } from '../../src/base/brand.ts'
 import type { Clock, Log } from '../../src/base/ports.ts'
 import type { ModelConfig } from '../../src/ml/config.ts'
 import type { Engine } from '../../src/ml/engine/engine.ts'
+import { rangeOf } from '../../src/ml/manifest.ts'
 import type { LayerRange, WeightSource } from '../../src/ml/tensors.ts'
 import type { Generation } from '../../src/net/protocols/generation.ts'
 import type { Wire } from '../../src/net/wire.ts'
@@ -51,6 +52,8 @@ export interface RingWorldOptions {
   readonly weights: WeightSource
   /** Layers per stage; one segment per stage. */
   readonly split: readonly number[]
+  /** Every miner has the whole model in its engine, and serves its stage from it. Default: the stage alone. */
+  readonly hasAll?: boolean
   /** `index`: of a miner. */
   readonly createWire: (listen: boolean, index?: number) => Promise<Wire>
   /** Default: miners take no leases. */
@@ -68,10 +71,10 @@ export async function createRingWorld(options: RingWorldOptions): Promise<RingWo
   const { random, ...system } = createSystem()
   const { clock = system.clock, around = (runner) => runner } = options
   const miners: Miner[] = []
-  let firstLayer = 0
-  for (const [index, layers] of options.split.entries()) {
-    const range = rangeAt(options.split, index, firstLayer)
-    firstLayer += layers
+  const segments = segmentsOf(options.split)
+  for (const index of segments.keys()) {
+    const [firstSegment, lastSegment] = options.hasAll ? [0, segments.length] : [index, index + 1]
+    const range = rangeOf({ segments }, firstSegment, lastSegment)
     const engine = options.engine()
     const stage = engine.createStage({
       config: options.config,
@@ -82,8 +85,7 @@ export async function createRingWorld(options: RingWorldOptions): Promise<RingWo
     const runner = around(createInlineRunner(engine.name, stage, { clock }), index)
     const host = createEngineHost(runner, { clock })
     const wire = await options.createWire(true, index)
-    const segments = { segmentCount: options.split.length, firstSegment: index, lastSegment: index + 1 }
-    const served = { model: MODEL, config: options.config, ...segments, host }
+    const served = { model: MODEL, config: options.config, segments, firstSegment, lastSegment, host }
     const desk = await options.desk?.(index)
     miners.push({ wire, host, server: await createStageServer([served], { wire, clock, log: silent }, desk) })
   }
@@ -108,13 +110,13 @@ export async function createRingWorld(options: RingWorldOptions): Promise<RingWo
   }
 }
 
-function rangeAt(split: readonly number[], index: number, firstLayer: number): LayerRange {
-  return {
-    firstLayer,
-    lastLayer: firstLayer + split[index]!,
-    hasEmbedding: index === 0,
-    hasHead: index === split.length - 1,
-  }
+function segmentsOf(split: readonly number[]): LayerRange[] {
+  let reached = 0
+  return split.map((layers, index) => {
+    const firstLayer = reached
+    reached += layers
+    return { firstLayer, lastLayer: reached, hasEmbedding: index === 0, hasHead: index === split.length - 1 }
+  })
 }
 
 /** One whole turn. */

@@ -1,12 +1,14 @@
 /**
  * What a stage checks of an `open` before it reserves anything: a route that joins up and names this miner where it
- * can stand, segments that it serves, positions that the model has. An engine never meets a place in a ring that is
+ * can stand, segments that it has, positions that the model has. An engine never meets a place in a ring that is
  * not its own.
  * Spec: docs/spec/wire.md §4.1.
  * @module
  */
 import type { Hash, PeerId } from '../../base/brand.ts'
 import type { ModelConfig } from '../../ml/config.ts'
+import { rangeOf } from '../../ml/manifest.ts'
+import type { LayerRange } from '../../ml/tensors.ts'
 import type { StageMessageOf } from '../../net/protocols/stage.ts'
 import type { StageAddress } from '../../net/protocols/stage-open.ts'
 import type { EngineHost } from '../engine-host.ts'
@@ -17,7 +19,7 @@ export interface ServedSegments {
   readonly model: Hash
   readonly config: ModelConfig
   /** Of the whole model. */
-  readonly segmentCount: number
+  readonly segments: readonly LayerRange[]
   readonly firstSegment: number
   /** Exclusive. */
   readonly lastSegment: number
@@ -25,27 +27,39 @@ export interface ServedSegments {
   readonly host: EngineHost
 }
 
-/** The segments that an `open` asks for; throws when we do not serve them or the request contradicts itself. */
+/** What a session runs in. */
+export interface StagePart {
+  readonly config: ModelConfig
+  readonly host: EngineHost
+  /** Of the engine's layers, those that the session asks for. */
+  readonly part: LayerRange
+}
+
+/**
+ * The segments that an `open` asks for: all that an engine has, or a run of them, because a lease asks for its lot and not for
+ * all that the miner of the lot has loaded. Throws when we do not serve them or the request contradicts itself.
+ */
 export function checkOpen(
   open: StageMessageOf<'open'>,
   served: readonly ServedSegments[],
   ourselves: PeerId,
-): ServedSegments {
+): StagePart {
   const { stages, capacity, model } = open
   const stage = stages[open.stageIndex]
   if (stage?.peer !== ourselves) throw badRoute('does not name this miner at its stage')
   if (new Set(stages.map(({ peer }) => peer)).size !== stages.length) throw badRoute('names a miner twice')
   const { firstSegment, lastSegment } = stage
   const found = served.find((one) => {
-    return one.model === model && one.firstSegment === firstSegment && one.lastSegment === lastSegment
+    return one.model === model && one.firstSegment <= firstSegment && lastSegment <= one.lastSegment
   })
   if (found === undefined) {
     throw new RingError('RING_MODEL_NOT_SERVED', 'This miner does not serve these segments of this model.', {
       details: { model, firstSegment, lastSegment },
     })
   }
-  if (!joinsUp(stages, found.segmentCount)) throw badRoute('does not lead through every segment once, in order')
-  const { contextLength } = found.config
+  if (!joinsUp(stages, found.segments.length)) throw badRoute('does not lead through every segment once, in order')
+  const { config, host } = found
+  const { contextLength } = config
   if (capacity < 1 || capacity > contextLength) {
     throw new RingError(
       'RING_BAD_MESSAGE',
@@ -53,7 +67,7 @@ export function checkOpen(
       { details: { capacity, contextLength } },
     )
   }
-  return found
+  return { config, host, part: rangeOf(found, firstSegment, lastSegment) }
 }
 
 function joinsUp(stages: readonly StageAddress[], segmentCount: number): boolean {

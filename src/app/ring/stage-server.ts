@@ -21,11 +21,10 @@ import {
 } from '../../net/protocols/stage.ts'
 import type { StageStatistics } from '../../net/protocols/statistics.ts'
 import type { Channel, Wire } from '../../net/wire.ts'
-import type { EngineHost } from '../engine-host.ts'
 import type { LeaseDesk, LeaseHolder } from '../market/lease-desk.ts'
 import { leaseError } from '../market/lease-error.ts'
 import type { StageLease } from '../market/stage-lease.ts'
-import { checkOpen, type ServedSegments } from './check-open.ts'
+import { checkOpen, type ServedSegments, type StagePart } from './check-open.ts'
 import { endChannel, tellFailure } from './farewell.ts'
 import { badMessage, RingError } from './ring-error.ts'
 import { addStatistics, NO_STATISTICS } from './stage-meter.ts'
@@ -108,10 +107,10 @@ export async function createStageServer(
   }
 
   /** The lease before the cache: a stranger's session costs no memory. */
-  const reserve = async (open: OpenMessage, host: EngineHost, holder: LeaseHolder): Promise<Reserved> => {
+  const reserve = async (open: OpenMessage, { host, part }: StagePart, holder: LeaseHolder): Promise<Reserved> => {
     const lease = market ? await market.open(open, holder) : refuseLease(open)
     try {
-      return { lease, cache: await host.openCache(open.capacity) }
+      return { lease, cache: await host.openCache(open.capacity, part) }
     } catch (error) {
       await lease?.close()
       throw error
@@ -120,7 +119,7 @@ export async function createStageServer(
 
   const openSession = async (control: Channel, open: OpenMessage): Promise<StageSession> => {
     const { session: id } = open
-    const { host, config } = checkOpen(open, served, wire.peer)
+    const place = checkOpen(open, served, wire.peer)
     if (closing) throw new RingError('RING_CLOSED', 'The miner is shutting down.')
     if (sessions.has(id) || reserved.has(id)) {
       throw new RingError('RING_SESSION_EXISTS', 'This session is open already.')
@@ -130,7 +129,8 @@ export async function createStageServer(
     }
     reserved.add(id)
     const holder = createHolder()
-    const { lease, cache } = await reserve(open, host, holder).finally(() => reserved.delete(id))
+    const { lease, cache } = await reserve(open, place, holder).finally(() => reserved.delete(id))
+    const { host, config } = place
     const { hiddenSize, endTokens } = config
     const onClosed = () => {
       ended = addStatistics(ended, session.statistics())
