@@ -27,10 +27,19 @@ export interface NewNetworkOptions {
   readonly balance: bigint
   /** Grains that each validator's operator account holds, from which reports of double signs are paid. Default none. */
   readonly operatorBalance?: bigint
+  /** Further accounts of the wallet with money; none that has some by what stands above. Default none. */
+  readonly funded?: readonly FundedAccount[]
   /** Grains that each validator's owner bonds. */
   readonly bond: bigint
   /** Name of a validator, from its number (from 1). */
   readonly validatorName: (number: number) => string
+}
+
+export interface FundedAccount {
+  readonly role: Role
+  readonly account: number
+  /** Grains, more than none. */
+  readonly balance: bigint
 }
 
 export interface NewValidator {
@@ -57,15 +66,17 @@ export function newNetwork(options: NewNetworkOptions, keys: KeySource): NewNetw
     const entry: GenesisValidator = { id: owner, name, bond: options.bond, ...proofs }
     return { entry, validator: { name, id: owner, keys: own } }
   })
-  const { name, kind, timeMs, parameters, models, balance, operatorBalance = 0n } = options
+  const { name, kind, timeMs, parameters, models, balance, operatorBalance = 0n, funded = [] } = options
   const operators =
     operatorBalance === 0n
       ? []
       : made.map(({ validator }) => ({ id: accountOf(validator.keys.consensus.publicKey), balance: operatorBalance }))
+  const further = funded.map((one) => ({ id: accountOf(keys(one).publicKey), balance: one.balance }))
+  const first = { id: accountOf(keys({ role: 'owner', account: 0 }).publicKey), balance }
   const genesis: Genesis = {
     ...{ name, kind, parameters },
     timeMs: milliseconds(Math.floor(timeMs)),
-    accounts: [{ id: accountOf(keys({ role: 'owner', account: 0 }).publicKey), balance }, ...operators].sort(byId),
+    accounts: [first, ...operators, ...further].sort(byId),
     validators: made.map(({ entry }) => entry).sort(byId),
     models: models.toSorted((first, second) => (first.model < second.model ? -1 : 1)),
   }

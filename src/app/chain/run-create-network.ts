@@ -5,7 +5,7 @@
 import { grains, type PeerId, peerId } from '../../base/brand.ts'
 import type { NetworkKind } from '../../core/network-kind.ts'
 import { INITIAL_PARAMETERS, type Parameters, parametersFault, withChanges } from '../../core/parameters.ts'
-import { formatDllm, parseDllm } from '../../core/units.ts'
+import { formatDllm, parseDllm, parseGrains } from '../../core/units.ts'
 import { UsageError } from '../base-command.ts'
 import type { Home } from '../home.ts'
 import { isPeerId } from '../networks.ts'
@@ -32,6 +32,8 @@ export interface CreateNetworkFlags {
   readonly parameter?: string[] | undefined
   /** Names of stored models; undefined: those that come with the program. */
   readonly model?: string[] | undefined
+  /** Grains per compute unit of its models at first; undefined: the lowest price. */
+  readonly price?: string | undefined
   readonly closed: boolean
   readonly allow?: string[] | undefined
 }
@@ -66,11 +68,11 @@ export async function runCreateNetwork(
       `The nodes have ${validators} ports from --port on, which ends at ${PORT_MAX}: begin lower.`,
     )
   }
-  const parameters = parametersFrom(flags.parameter)
+  const { parameters, price } = termsFrom(flags)
   const network = newNetwork(
     {
       ...{ name, kind: 'local', timeMs: system.clock.wallMs(), validators, parameters },
-      models: networkModels(home, flags.model, parameters.priceMin),
+      models: networkModels(home, flags.model, price),
       balance: parseDllm(flags.supply),
       bond: parseDllm(flags.bond),
       operatorBalance: OPERATOR_BALANCE,
@@ -81,12 +83,13 @@ export async function runCreateNetwork(
   const allow = flags.closed ? (flags.allow ?? []).map(peerFrom) : undefined
   const created = await createNetwork({ name, host, port, allow }, network, { home, system })
   const models = network.genesis.models.map((model) => model.name)
-  return { lines: createdLines(created, models, flags), result: { network: name, ...created, models } }
+  const lines = createdLines(created, { models, price }, flags)
+  return { lines, result: { network: name, ...created, models } }
 }
 
 function createdLines(
   { file, networkId, nodes }: CreatedNetwork,
-  models: readonly string[],
+  { models, price }: { readonly models: readonly string[]; readonly price: bigint },
   flags: CreateNetworkFlags,
 ): string[] {
   const { name, supply, bond, walletName } = flags
@@ -95,7 +98,12 @@ function createdLines(
   return [
     `Network ${name} (${networkId.slice(0, 12)})`,
     `${who} ${money(bond)} DLLM; ${money(supply)} DLLM in wallet ${walletName}.`,
-    models.length === 0 ? 'No model is on its chain yet.' : `On its chain from the start: ${models.join(', ')}.`,
+    ...(models.length === 0
+      ? ['No model is on its chain yet.']
+      : [
+          `On its chain from the start: ${models.join(', ')}.`,
+          price === 0n ? 'A compute unit costs nothing.' : `A compute unit costs ${price} grains.`,
+        ]),
     '',
     nodes.length === 1 ? 'Start its node:' : 'Start its nodes, each in a terminal of its own:',
     ...nodes.map((node) => `  dllm node --network ${name} --name ${node.name}`),
@@ -107,12 +115,19 @@ function createdLines(
   ]
 }
 
-/** The first values with these `NAME=VALUE` words. @throws UsageError, ChainArgumentError. */
-export function parametersFrom(texts: readonly string[] = []): Parameters {
-  const parameters = withChanges(INITIAL_PARAMETERS, texts.length === 0 ? [] : parseChanges(texts))
+/** The first values with the `NAME=VALUE` words of the flags, and the first price. @throws UsageError, ChainArgumentError. */
+export function termsFrom(flags: Pick<CreateNetworkFlags, 'parameter' | 'price'>): {
+  readonly parameters: Parameters
+  readonly price: bigint
+} {
+  const parameters = withChanges(INITIAL_PARAMETERS, flags.parameter === undefined ? [] : parseChanges(flags.parameter))
   const fault = parametersFault(parameters)
   if (fault !== undefined) throw new UsageError('USAGE', `--parameter: ${fault}.`)
-  return parameters
+  const { priceMin, priceMax } = parameters
+  const price = flags.price === undefined ? priceMin : parseGrains(flags.price)
+  if (price >= priceMin && price <= priceMax) return { parameters, price }
+  const message = `--price: ${price} is not between priceMin and priceMax, here ${priceMin} and ${priceMax} grains per CU; --parameter changes these.`
+  throw new UsageError('USAGE', message)
 }
 
 function peerFrom(text: string): PeerId {

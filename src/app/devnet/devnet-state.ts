@@ -26,6 +26,8 @@ export interface DevnetMiner {
   readonly firstSegment: number
   /** Exclusive. */
   readonly lastSegment: number
+  /** Of the wallet `local`, where it is paid; undefined: it serves for nothing, since all accounts are taken. */
+  readonly account?: number | undefined
 }
 
 /** The miners of one model. */

@@ -6,17 +6,31 @@ import { segmentText } from '../chat/trace.ts'
 import { table } from '../table.ts'
 import type { DevnetGroup } from './devnet-state.ts'
 import type { LocalChain } from './local-chain-state.ts'
+import { LOCAL_WALLET } from './local-wallet.ts'
 
 /** `running` tells for each miner whether its process lives; left out: all do. */
 export function groupText(group: DevnetGroup, running: readonly boolean[] = []): string {
-  const rows = group.miners.map(({ name, pid, addresses, firstSegment, lastSegment }, index) => ({
+  const rows = group.miners.map(({ name, pid, addresses, firstSegment, lastSegment, account }, index) => ({
     miner: name,
     pid,
+    account: account ?? 'none',
     segments: segmentText(firstSegment, lastSegment),
     state: (running[index] ?? true) ? 'running' : 'gone',
     address: addresses[0]?.replace(/\/p2p\/.*/, '') ?? '',
   }))
   return table(rows)
+}
+
+/** Where the miners are paid, and how to see it; empty when they work for nothing. */
+export function earningsText({ miners }: DevnetGroup): string {
+  const accounts = miners.flatMap(({ account }) => account ?? [])
+  if (accounts.length === 0) return ''
+  return [
+    '',
+    `Each miner is paid into its account of wallet "${LOCAL_WALLET}". What one of them earned:`,
+    `  dllm earnings --wallet ${LOCAL_WALLET} --account ${accounts[0]}`,
+    '',
+  ].join('\n')
 }
 
 /** The validators of the local network's chain as a table. */

@@ -19,6 +19,7 @@ import {
 } from './devnet-state.ts'
 import { stopLocalChain } from './local-chain.ts'
 import { withLock } from './local-lock.ts'
+import { forgetAccounts, type MinerAccounts, minerAccounts, rememberAccounts } from './miner-accounts.ts'
 import { endProcesses, inTime, isRunning, logWords, startProcess } from './process.ts'
 
 export const DEFAULT_MINERS = 3
@@ -84,7 +85,7 @@ function isAsWanted(group: DevnetGroup, wanted: { miners: number | undefined; th
 }
 
 /** One miner's share of a model. */
-interface Part {
+export interface Part {
   /** Its place in the group. */
   readonly index: number
   readonly firstSegment: number
@@ -92,8 +93,8 @@ interface Part {
   readonly lastSegment: number
 }
 
-/** Even parts for the wanted number of miners, if one is wanted; throws DEVNET_TOO_MANY_MINERS. */
-function partsOf({ model, miners }: EnsureOptions): Part[] | undefined {
+/** Even parts for the wanted number of miners, if one is wanted. @throws DevnetError DEVNET_TOO_MANY_MINERS. */
+export function partsOf({ model, miners }: Pick<EnsureOptions, 'model' | 'miners'>): Part[] | undefined {
   if (miners === undefined) return undefined
   const { name, segments } = model.manifest
   if (miners >= 1 && miners <= segments.length) return evenParts(segments.length, miners)
@@ -125,13 +126,23 @@ export async function inspectGroups(home: Home): Promise<{ group: DevnetGroup; r
 
 /** Stops all groups and the chain; returns how many processes of each ran. */
 export async function stopAll(home: Home, ports: { clock: Clock }): Promise<{ miners: number; validators: number }> {
-  const stopGroups = withLock({ home, file: 'lock' }, ports.clock, async () => {
-    const groups = await readGroups(home)
-    const stopped = await Promise.all(groups.map((group) => stopGroup(home, group, ports)))
-    return stopped.reduce((sum, count) => sum + count, 0)
-  })
-  const [miners, validators] = await Promise.all([stopGroups, stopLocalChain(home, ports)])
+  const stopping = withLock({ home, file: 'lock' }, ports.clock, () => stopGroups(home, ports))
+  const [miners, validators] = await Promise.all([stopping, stopLocalChain(home, ports)])
   return { miners, validators }
+}
+
+/** Ends the miners of a chain that is no more: on the one that took its place they have to begin anew. */
+export async function leaveOldChain(home: Home, ports: { clock: Clock }): Promise<void> {
+  await withLock({ home, file: 'lock' }, ports.clock, async () => {
+    await stopGroups(home, ports)
+    await forgetAccounts(home)
+  })
+}
+
+async function stopGroups(home: Home, ports: { clock: Clock }): Promise<number> {
+  const groups = await readGroups(home)
+  const stopped = await Promise.all(groups.map((group) => stopGroup(home, group, ports)))
+  return stopped.reduce((sum, count) => sum + count, 0)
 }
 
 async function stopGroup(home: Home, group: DevnetGroup, ports: { clock: Clock }): Promise<number> {
@@ -153,7 +164,11 @@ async function startMiners(
   const { name } = model.manifest
   options.onStarting?.(parts.length)
   await home.folder('devnet', 'logs')
-  const starting = parts.map((part) => startMiner({ home, model, threads }, part))
+  const accounts = await minerAccounts(
+    home,
+    parts.map((part) => minerName(model, part)),
+  )
+  const starting = parts.map((part) => startMiner({ home, model, threads, accounts }, part))
   const groupOf = (added: readonly DevnetMiner[]): DevnetGroup => {
     const miners = [...kept, ...added].sort((a, b) => a.firstSegment - b.firstSegment)
     return { model: name, hash: model.hash, threads, miners }
@@ -161,6 +176,7 @@ async function startMiners(
   const settling = Promise.allSettled(starting.map(({ ready }) => inTime(ready, ports.clock)))
   // Known from now on, so that they can be stopped even if this process ends before they are ready.
   await writeGroup(home, groupOf(starting.map(({ miner }) => miner)))
+  await rememberAccounts(home, accounts)
   const settled = await settling
   const failed = settled.findIndex(({ status }) => status === 'rejected')
   if (failed >= 0) {
@@ -181,11 +197,17 @@ interface Starting {
   readonly logStart: number
 }
 
+/** Of its identity and its log. */
+function minerName(model: StoredModel, { index }: Part): string {
+  return `local-${model.manifest.name}-${index + 1}`
+}
+
 function startMiner(
-  { home, model, threads }: { home: Home; model: StoredModel; threads: number },
+  { home, model, threads, accounts }: { home: Home; model: StoredModel; threads: number; accounts: MinerAccounts },
   part: Part,
 ): Starting {
-  const name = `local-${model.manifest.name}-${part.index + 1}`
+  const name = minerName(model, part)
+  const account = accounts[name]
   const logFile = home.file('devnet', 'logs', `${name}.log`)
   const logStart = statSync(logFile, { throwIfNoEntry: false })?.size ?? 0
   const segments = `${part.firstSegment + 1}-${part.lastSegment}`
@@ -195,7 +217,7 @@ function startMiner(
     logFile,
   )
   const { firstSegment, lastSegment } = part
-  const miner = { name, pid, peer: '', addresses: [], firstSegment, lastSegment }
+  const miner = { name, pid, peer: '', addresses: [], firstSegment, lastSegment, account }
   return { miner, ready: ready.then((told) => ({ ...miner, ...told })), logFile, logStart }
 }
 

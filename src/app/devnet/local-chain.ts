@@ -8,8 +8,9 @@ import { rm } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { grains } from '../../base/brand.ts'
 import type { Clock } from '../../base/ports.ts'
+import type { Genesis } from '../../core/genesis.ts'
 import { formatGenesis, GenesisError } from '../../core/genesis-file.ts'
-import { INITIAL_PARAMETERS } from '../../core/parameters.ts'
+import { PARAMETER_NAMES } from '../../core/parameters.ts'
 import { writeValidator } from '../chain/create-network.ts'
 import { chainOf, localGenesisFile, NetworkChainError } from '../chain/network-chain.ts'
 import { networkModels } from '../chain/network-models.ts'
@@ -23,6 +24,7 @@ import { isStarterRunning, rememberStarter, STARTER_MARK, starterPid } from './c
 import { DevnetError } from './devnet-state.ts'
 import { type LocalChain, type LocalValidator, readLocalChain, writeLocalChain } from './local-chain-state.ts'
 import { withLock } from './local-lock.ts'
+import { LOCAL_PARAMETERS, LOCAL_PRICE, MINER_FUNDS } from './local-market.ts'
 import { openLocalWallet } from './local-wallet.ts'
 import { endProcesses, inTime, isRunning, logWords, startAndForget, startProcess } from './process.ts'
 
@@ -44,8 +46,8 @@ export interface ChainWish {
   readonly home: Home
   /** Undefined: as many as there are, one at first. */
   readonly validators: number | undefined
-  /** A chain that this program cannot read makes way for a new one. */
-  readonly replacesUnreadable: boolean
+  /** A chain of another version of this program makes way for a new one; else it stays as long as it can be read. */
+  readonly replacesOlder: boolean
 }
 
 /**
@@ -57,7 +59,7 @@ export async function ensureLocalChain(wish: ChainWish, system: System): Promise
   return withLock({ home, file: LOCK }, system.clock, async () => {
     let known = await readLocalChain(home)
     const isOther = validators !== undefined && validators !== known?.validators.length
-    const isReplaced = known !== undefined && (isOther || !(await isReadable(wish)))
+    const isReplaced = known !== undefined && (isOther || !(await isUsable(wish)))
     if (known === undefined || isReplaced) {
       if (known !== undefined) await forget(home, known, system)
       known = await begin(home, validators ?? known?.validators.length ?? 1, system)
@@ -71,14 +73,24 @@ export async function ensureLocalChain(wish: ChainWish, system: System): Promise
   })
 }
 
-async function isReadable({ home, replacesUnreadable }: ChainWish): Promise<boolean> {
+async function isUsable({ home, replacesOlder }: ChainWish): Promise<boolean> {
   try {
-    await chainOf(home, LOCAL_NETWORK)
-    return true
+    const { genesis } = await chainOf(home, LOCAL_NETWORK)
+    return !replacesOlder || isOfThisVersion(genesis, home)
   } catch (error) {
-    if (replacesUnreadable && (error instanceof GenesisError || error instanceof NetworkChainError)) return false
+    if (replacesOlder && (error instanceof GenesisError || error instanceof NetworkChainError)) return false
     throw error
   }
+}
+
+/** Whether it begins as one that this program makes: an older one has other prices, another model, or no money for miners. */
+function isOfThisVersion({ parameters, models, accounts }: Genesis, home: Home): boolean {
+  const ids = new Set(models.map(({ model }) => model))
+  return (
+    PARAMETER_NAMES.every((name) => parameters[name] === LOCAL_PARAMETERS[name]) &&
+    networkModels(home, undefined, LOCAL_PRICE).every(({ model }) => ids.has(model)) &&
+    accounts.length > MINER_FUNDS.length
+  )
 }
 
 /** The validators and whether they run; undefined: no chain yet. */
@@ -126,8 +138,9 @@ async function begin(home: Home, validators: number, system: System): Promise<Lo
   const network = newNetwork(
     {
       ...{ name: LOCAL_NETWORK.id, kind: 'local', timeMs: system.clock.wallMs(), validators },
-      models: networkModels(home, undefined, INITIAL_PARAMETERS.priceMin),
-      ...{ parameters: INITIAL_PARAMETERS, balance: BALANCE, bond: BOND, operatorBalance: OPERATOR_BALANCE },
+      models: networkModels(home, undefined, LOCAL_PRICE),
+      ...{ parameters: LOCAL_PARAMETERS, balance: BALANCE, bond: BOND, operatorBalance: OPERATOR_BALANCE },
+      funded: MINER_FUNDS,
       validatorName: (number) => `local-validator-${number}`,
     },
     ({ role, account }) => wallet.keys({ network: 'local', role, account }),

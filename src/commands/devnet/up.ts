@@ -31,33 +31,43 @@ export default class DevnetUp extends BaseCommand {
     const { ensureLocalChain } = await import('../../app/devnet/local-chain.ts')
     const isOnlyChain = flags['only-chain']
     // Nobody looks at what is started in the background.
-    const starting = { home: await this.home(flags), validators: flags.validators, replacesUnreadable: !isOnlyChain }
+    const starting = { home: await this.home(flags), validators: flags.validators, replacesOlder: !isOnlyChain }
     if (isOnlyChain) return ensureLocalChain(starting, this.system(flags))
-    const [{ availableParallelism }, { loadConfig }, { ensureGroup }, { openModelStore }, { chainText, groupText }] =
-      await Promise.all([
-        import('node:os'),
-        import('../../app/config.ts'),
-        import('../../app/devnet/devnet.ts'),
-        import('../../app/model-store.ts'),
-        import('../../app/devnet/devnet-text.ts'),
-      ])
+    const [
+      { availableParallelism },
+      { loadConfig },
+      devnet,
+      { openModelStore },
+      { chainText, earningsText, groupText },
+    ] = await Promise.all([
+      import('node:os'),
+      import('../../app/config.ts'),
+      import('../../app/devnet/devnet.ts'),
+      import('../../app/model-store.ts'),
+      import('../../app/devnet/devnet-text.ts'),
+    ])
     const { home } = starting
     const { settings } = await loadConfig({ home, env: process.env, flags: { model: flags.model } })
     const model = openModelStore({ home: home.path }).find(settings.model)
     const cores = availableParallelism()
     const threads = flags.threads === 0 ? cores : flags.threads
     const options = { home, model, miners: flags.miners, threads, usualThreads: settings.threads || cores }
-    const { group, started } = await ensureGroup(options, this.system(flags))
+    // What cannot be had is refused before anything starts.
+    devnet.partsOf(options)
+    // First: miners of a chain that makes way have to end.
+    const { chain, started: validatorsStarted, isReplaced } = await ensureLocalChain(starting, this.system(flags))
+    if (isReplaced) await devnet.leaveOldChain(home, this.system(flags))
+    const { group, started } = await devnet.ensureGroup(options, this.system(flags))
     const count = `${started} miner ${started === 1 ? 'process' : 'processes'} for ${model.manifest.name}`
     this.printLine(started === 0 ? 'The local network runs already.' : `Started ${count}.`)
     this.print(groupText(group))
-    const { chain, started: validatorsStarted, isReplaced } = await ensureLocalChain(starting, this.system(flags))
     if (isReplaced) {
       const why = 'of another number of validators, or of another version of dllm'
       this.printLine(`\nThis is a new chain. The one before was ${why}.`)
     }
     if (validatorsStarted > 0) this.printLine('\nThe chain of the local network; wallet "local" holds its money.')
     this.print(chainText(chain))
+    this.print(earningsText(group))
     return { started, validatorsStarted, ...group, validators: chain.validators }
   }
 }

@@ -43,6 +43,10 @@ export default class NetworkCreate extends WalletCommand {
       description: 'A stored model that the network begins with; the one that comes with dllm if left out.',
       helpValue: 'NAME',
     }),
+    price: Flags.string({
+      description: 'What a compute unit of them costs at first; priceMin if left out, which is 0.',
+      helpValue: 'GRAINS',
+    }),
     closed: Flags.boolean<boolean>({ description: 'Only the nodes made here, and those of --allow, may connect.' }),
     allow: Flags.string({ multiple: true, description: 'A further peer that may connect.', helpValue: 'PEER' }),
     ...passwordFlags,
@@ -50,10 +54,10 @@ export default class NetworkCreate extends WalletCommand {
 
   async run(): Promise<object> {
     const { args, flags } = await this.parse(NetworkCreate)
-    const { checkNetworkName, parametersFrom, runCreateNetwork } = await import('../../app/chain/run-create-network.ts')
+    const { checkNetworkName, runCreateNetwork, termsFrom } = await import('../../app/chain/run-create-network.ts')
     if (flags.allow !== undefined && !flags.closed) throw new UsageError('USAGE', '--allow goes with --closed.')
     // Before a password is asked for.
-    parametersFrom(flags.parameter)
+    termsFrom(flags)
     const home = await this.home(flags)
     await checkNetworkName(home, args.name, flags.validators)
     const { wallets, name } = await this.walletContext(flags)
