@@ -11,7 +11,7 @@ import type { ChainAccess } from '../chain/chain-access.ts'
 import type { ChainSender } from '../market/chain-sender.ts'
 import type { LotFolder } from '../market/lot-folder.ts'
 import type { Duty, MiningNotes } from '../mining/duty.ts'
-import type { AuditEngine } from './recompute.ts'
+import type { ServedSegments } from '../ring/check-open.ts'
 
 export interface AuditDutiesOptions {
   /** A node's: a light client cannot know of audits. */
@@ -22,8 +22,8 @@ export interface AuditDutiesOptions {
   readonly peerKey: Uint8Array
   /** The journals that the miner's desk writes. */
   readonly lots: LotFolder
-  /** What lots are recomputed with: the miner's own engines. */
-  readonly engines: readonly AuditEngine[]
+  /** What lots are recomputed with: what the miner's stage server serves. */
+  readonly served: readonly ServedSegments[]
   /** Keeps what was committed to until it is revealed: `mining/NAME/verdicts/` in the data folder. */
   readonly folder: string
   /** false (`--no-audit`): audits nobody, and still opens receipts and serves their inputs. What was committed to is revealed. */

@@ -10,7 +10,7 @@ import type { Clock, Log } from '../../base/ports.ts'
 import { verify } from '../../core/ed25519.ts'
 import { recede } from '../../core/market/counters.ts'
 import type { Claimed } from '../../core/market/payment-meter.ts'
-import { type StepRows, sameCounters } from '../../core/market/payment-window.ts'
+import { sameCounters } from '../../core/market/payment-window.ts'
 import { handoverDigest } from '../../core/market/receipt.ts'
 import { isVoucherOf, type SignedVoucher } from '../../core/market/voucher.ts'
 import type { StageMessageOf } from '../../net/protocols/stage.ts'
@@ -22,6 +22,7 @@ import type { LeaseAccount } from './lease-account.ts'
 import { leaseError } from './lease-error.ts'
 import type { KeptReceipt } from './lot-entry.ts'
 import { stepBytes } from './row-digest.ts'
+import { stepRowsMax, stepRowsOf } from './step-rows.ts'
 import { decodeVoucher } from './voucher-store.ts'
 
 type StepMessage = StageMessageOf<'step'>
@@ -100,13 +101,8 @@ export function createStageLease(parts: StageLeaseParts, ports: { clock: Clock; 
   return {
     receiptRows,
     async begin(step, isWanted) {
-      const rows: StepRows = {
-        kind: step.acknowledge ? 'prompt' : 'decode',
-        position: step.position,
-        rows: step.tokens.length,
-      }
-      if (rows.rows > (rows.kind === 'prompt' ? receiptRows : 1))
-        throw badMessage('A step is longer than the lease allows.')
+      const rows = stepRowsOf(step)
+      if (rows.rows > stepRowsMax(rows, receiptRows)) throw badMessage('A step is longer than the lease allows.')
       for (;;) {
         if (closed || !isWanted()) return undefined
         if (ports.clock.wallMs() > lease.openUntilMs) throw leaseError('LEASE_EXPIRED')
