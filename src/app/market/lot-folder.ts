@@ -11,12 +11,15 @@ import { asStoreError } from '../store/store-error.ts'
 import { leaseError } from './lease-error.ts'
 import type { LotEntry } from './lot-entry.ts'
 import { type LotJournal, openLotJournal } from './lot-journal.ts'
+import { lotEntries } from './lot-reader.ts'
 
 export interface LotFolder {
   /** The journal of a lease, new or old. @throws LeaseError LEASE_NO_ROOM for a new one; StoreError. */
   open(lease: Hash): Promise<LotJournal>
   /** Leases that have a journal. */
   leases(): Promise<Hash[]>
+  /** What the journal of a lease has on disk, whether somebody writes it or not; nothing where there is none. @throws StoreError, CodecError. */
+  read(lease: Hash): AsyncGenerator<LotEntry, void, void>
   /** The lease is settled. Its journal must be closed. */
   forget(lease: Hash): Promise<void>
 }
@@ -43,6 +46,7 @@ export async function openLotFolder(folder: string, quotaBytes: number): Promise
       return withAppend(journal, append)
     },
     leases: () => leaseNames(folder),
+    read: (lease) => lotEntries(join(folder, lease)),
     async forget(lease) {
       await rm(join(folder, lease), { recursive: true, force: true })
       sizes.delete(lease)

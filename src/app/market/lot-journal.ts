@@ -53,14 +53,14 @@ export async function openLotJournal(disk: Disk): Promise<LotJournal> {
       file++
       length = 0
     }
-    await disk.append(nameOf(file), record, { sync: true })
+    await disk.append(lotFileName(file), record, { sync: true })
     length += record.length
     bytes += record.length
     newest = entry
   }
   async function* entries(): AsyncGenerator<LotEntry, void, void> {
     for (let index = 0; index <= file; index++) {
-      const found = await disk.read(nameOf(index))
+      const found = await disk.read(lotFileName(index))
       for (const record of found === undefined ? [] : readRecords(found).records) yield decodeLotEntry(record)
     }
   }
@@ -92,12 +92,13 @@ export async function openLotJournal(disk: Disk): Promise<LotJournal> {
   }
 }
 
-function nameOf(file: number): string {
+/** Name of one of a journal's files, from 0. */
+export function lotFileName(file: number): string {
   return `rows.${file}`
 }
 
 async function readEnd(disk: Disk, file: number): Promise<{ newest: LotEntry | undefined; length: number }> {
-  const { records, length } = await repair(disk, nameOf(file))
+  const { records, length } = await repair(disk, lotFileName(file))
   const last = records.at(-1)
   return { newest: last === undefined ? undefined : decodeLotEntry(last), length }
 }
