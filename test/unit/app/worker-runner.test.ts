@@ -13,6 +13,7 @@ import { ENGINE_LIMITS } from '../../../src/base/limits.ts'
 import type { Engine, StepInput } from '../../../src/ml/engine/engine.ts'
 import { createReferenceEngine } from '../../../src/ml/engine/reference.ts'
 import { rangeOf } from '../../../src/ml/manifest.ts'
+import type { LayerRange } from '../../../src/ml/tensors.ts'
 import { until } from '../../fake-clock.ts'
 
 const { clock } = createSystem()
@@ -115,6 +116,32 @@ test('computes the same for batches of every size, more than one at a time, and 
     for (const cache of caches) await each.closeCache(cache)
   }
   expect(outputs[0]).toEqual(outputs[1])
+  await inline.close()
+  await runner.close()
+})
+
+test('opens caches of parts of its segments, which share a batch', async () => {
+  const segments = { firstSegment: 0, lastSegment: 3 }
+  const part = (first: number, last: number) => rangeOf(model.manifest, first, last)
+  const runner = await createWorkerRunner({ ...init, ...segments, engine: 'wasm' })
+  const weights = openModelStore({ home }).openWeights(model, 0, 3)
+  const { config } = model.manifest
+  const stage = createReferenceEngine().createStage({ config, range: part(0, 3), weights, cacheBytesMax: 1 << 26 })
+  weights.close()
+  const inline = createInlineRunner('reference', stage, { clock })
+  const outputs = []
+  for (const each of [runner, inline]) {
+    const open = (range?: LayerRange) => each.openCache(CAPACITY, range)
+    const caches = await Promise.all([part(1, 2), part(0, 2), undefined, part(2, 3)].map(open))
+    const tokens = { type: 'tokens', tokens: Int32Array.of(3, 1, 4) } as const
+    const batch = caches.map((cache, index): StepInput => {
+      const step = hidden(cache, rowsOf(2, 0.1 * index))
+      return index === 1 || index === 2 ? { ...step, input: tokens } : step
+    })
+    outputs.push((await each.run(batch)).outputs)
+  }
+  expect(outputs[0]).toEqual(outputs[1])
+  expect(outputs[0]!.map(({ type }) => type)).toEqual(['hidden', 'hidden', 'hidden', 'hidden'])
   await inline.close()
   await runner.close()
 })
