@@ -1,25 +1,30 @@
 /**
- * The mine command's work: identity, engine, wire, miner; then waiting until it is told to end.
+ * The mine command's work: identity, market, engine, wire, miner; then waiting until it is told to end.
+ * Spec: docs/spec/cli.md §10.
  * @module
  */
+import { existsSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import type { EngineName } from '../ml/engine/engine.ts'
 import { leaveSoon, lockNode, tellStarter, untilAborted, withBootstrap } from './background.ts'
 import { UsageError } from './base-command.ts'
+import { localGenesisFile } from './chain/network-chain.ts'
 import { segmentText } from './chat/trace.ts'
 import { loadConfig } from './config.ts'
 import type { MinerReady } from './devnet/devnet.ts'
 import { createEngineHost } from './engine-host.ts'
 import type { Home } from './home.ts'
 import { createMiner, type Miner } from './miner.ts'
+import { type JoinedMarket, joinMarket, type MarketToJoin } from './mining/join-market.ts'
+import { type MarketFlags, requireWalletFor } from './mining/mining-flags.ts'
 import { openModelStore, type StoredModel } from './model-store.ts'
-import { loadNetwork, type Network } from './networks.ts'
-import { loadNodeIdentity } from './node-identity.ts'
+import { LOCAL_NETWORK, loadNetwork, type Network } from './networks.ts'
+import { loadNodeIdentity, type NodeIdentity } from './node-identity.ts'
 import type { System } from './system.ts'
 import { formatBytes } from './table.ts'
 import { createWorkerRunner } from './worker-runner.ts'
 
-export interface MineFlags {
+export interface MineFlags extends MarketFlags {
   readonly model?: string | undefined
   readonly network?: string | undefined
   readonly segments?: string | undefined
@@ -28,7 +33,6 @@ export interface MineFlags {
   readonly listen?: string | undefined
   readonly bootstrap?: string[] | undefined
   readonly name: string
-  readonly 'cache-mib': number
 }
 
 export interface MineRun {
@@ -38,6 +42,10 @@ export interface MineRun {
   readonly signal: AbortSignal
   readonly print: (line: string) => void
   readonly emit: (value: object) => void
+  /** Of the wallet that earns; undefined: it serves for nothing. */
+  readonly openKeys?: MarketToJoin['openKeys'] | undefined
+  /** Default: the engine in a thread of its own. */
+  readonly createRunner?: typeof createWorkerRunner
 }
 
 export interface MineResult {
@@ -49,6 +57,7 @@ export interface MineResult {
 /** Serves until the signal fires. */
 export async function runMiner(run: MineRun): Promise<MineResult> {
   const { home, flags } = run
+  requireWalletFor(flags)
   const { settings } = await loadConfig({
     home,
     env: process.env,
@@ -75,16 +84,45 @@ interface Service {
   readonly threads: number
 }
 
-async function serve(run: MineRun, { network, listen, model, part, threads }: Service): Promise<MineResult> {
-  const { home, flags, system } = run
-  const { createLibp2pWire } = await import('../net/libp2p-wire.ts')
+async function serve(run: MineRun, service: Service): Promise<MineResult> {
+  const { home, flags, system, signal } = run
   const identity = await loadNodeIdentity(home.file('nodes', `${flags.name}.key`), system.random)
+  const { network, model, part } = service
+  if (run.openKeys === undefined) {
+    if (mayHaveChain(home, network)) run.print(HOW_TO_EARN)
+    return serveWith(run, { ...service, identity, market: undefined })
+  }
+  const { openKeys, print, emit } = run
+  const market = await joinMarket(
+    { home, flags, network, identity, model, ...part, openKeys, signal, print, emit },
+    system,
+  )
+  try {
+    return await serveWith(run, { ...service, identity, market })
+  } finally {
+    await market.close()
+  }
+}
+
+async function serveWith(
+  run: MineRun,
+  {
+    network,
+    listen,
+    model,
+    part,
+    threads,
+    identity,
+    market,
+  }: Service & { readonly identity: NodeIdentity; readonly market: JoinedMarket | undefined },
+): Promise<MineResult> {
+  const { home, flags, system, createRunner = createWorkerRunner } = run
+  const { createLibp2pWire } = await import('../net/libp2p-wire.ts')
   const { id: networkId, bootstrap, mdns, dht } = network
   const wireOptions = { networkId, privateKey: identity.privateKey, listen: [listen], mdns, dht, bootstrap }
   const cacheBytesMax = flags['cache-mib'] * 1_048_576
-  const engine = { home: home.path, model, ...part, engine: flags.engine, threads, cacheBytesMax }
   // The engine loads in a thread of its own while this one sets up the network.
-  const loading = createWorkerRunner(engine)
+  const loading = createRunner({ home: home.path, model, ...part, engine: flags.engine, threads, cacheBytesMax })
   loading.catch(() => undefined)
   const wire = await createLibp2pWire(wireOptions, system)
   try {
@@ -92,14 +130,17 @@ async function serve(run: MineRun, { network, listen, model, part, threads }: Se
     const host = createEngineHost(runner, system)
     const device = `${runner.engine} × ${threads}`
     const miner = await createMiner(
-      { identity, networkId, bootstrap, model, ...part, host, device },
+      { identity, networkId, bootstrap, model, ...part, host, device, market: market?.desk },
       { wire, ...system },
     )
     announce(run, { miner, model, part, device, weightBytes: host.weightBytes, addresses: wire.addresses() })
+    market?.start(miner)
     const ready: MinerReady = { peer: wire.peer, addresses: wire.addresses() }
     tellStarter(ready)
-    const lost = await Promise.race([untilAborted(run.signal), runner.lost])
+    const drained = market?.drained.then(() => undefined)
+    const lost = await Promise.race([untilAborted(run.signal), runner.lost, ...(drained ? [drained] : [])])
     const { total } = miner.server.statistics()
+    await market?.close()
     await miner.close()
     // A miner without engine must not go on offering.
     if (lost) throw lost
@@ -108,6 +149,13 @@ async function serve(run: MineRun, { network, listen, model, part, threads }: Se
   } finally {
     await wire.stop()
   }
+}
+
+const HOW_TO_EARN =
+  'This miner serves for nothing. With `dllm mine --wallet NAME` it takes leases, and their pay goes to that wallet.'
+
+function mayHaveChain(home: Home, { id, genesis }: Network): boolean {
+  return id === LOCAL_NETWORK.id ? existsSync(localGenesisFile(home)) : genesis !== undefined
 }
 
 interface Part {

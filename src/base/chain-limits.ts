@@ -174,6 +174,10 @@ export const NODE_LIMITS = {
   marketPageMax: 128,
   /** Leases or miners that are read for one answer: 30 ms for leases of 16 lots. */
   marketReadsMax: 2_048,
+  /** Accounts that one question about earnings is for: the miners of a machine. */
+  earningsAccountsMax: 16,
+  /** Blocks whose records of the market a node keeps that forgets older blocks: 30 days of two-second blocks, some 0.6 KB a record. */
+  marketRecordBlocks: 1_296_000,
   /** Watchers of new blocks. */
   watchersMax: 64,
   /** Votes and proposals in one answer to who catches up. */
@@ -239,4 +243,18 @@ export const LIGHT_LIMITS = {
   /** While peers are looked for. */
   connectMs: 5_000,
   trustFileBytesMax: 64 * KIB,
+} as const
+
+/** `dllm mine` for pay. */
+export const MINING_LIMITS = {
+  /** The notes of some weeks; then one older file is kept. */
+  eventsBytesMax: 1 * MIB,
+  /** Things that were said already, so that they are not said each time. */
+  onceMax: 256,
+  /** Leases of one block whose outcome is explained one by one. */
+  jobsPerBlock: 16,
+  /** Blocks that are read after a pause, to say which jobs there were. */
+  jobBlocksBehind: 20,
+  /** Blocks whose leases are the demand of now: some ten minutes. */
+  demandBlocks: 300,
 } as const

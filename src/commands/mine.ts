@@ -1,16 +1,29 @@
 /**
- * `dllm mine`: serve segments of a model to rings.
+ * `dllm mine`: serve segments of a model to rings, for nothing or for pay.
  * @module
  */
 import { Flags } from '@oclif/core'
-import { BaseCommand } from '../app/base-command.ts'
+import type { GlobalFlags } from '../app/base-command.ts'
+import type { MinerKeys } from '../app/mining/miner-keys.ts'
+import { type PasswordFlags, passwordFlags, treeFlags, WalletCommand } from '../app/wallet-command.ts'
 
-export default class Mine extends BaseCommand {
+interface KeyFlags extends GlobalFlags, PasswordFlags {
+  readonly wallet?: string | undefined
+  readonly account: number
+  readonly index: number
+}
+
+const earning = { helpGroup: 'EARNING' }
+
+export default class Mine extends WalletCommand {
   static override summary = 'Serve segments of a model: run its layers for others.'
   static override description =
-    'Loads the segments, measures their speed, listens for rings and tells the network. Ends with Ctrl-C: open sessions are told.'
+    `Loads the segments, measures their speed, listens for rings and tells the network. Ends with Ctrl-C: open sessions are told.
+
+With --wallet it earns: the wallet's operator account registers with a deposit, offers its segments, and claims the pay of each lease for the payout account. It says of each job whether it was won, and of each minute without work why. A full node of the network must run on this machine; without one it starts one.`
   static override examples = [
     '<%= config.bin %> mine',
+    '<%= config.bin %> mine --wallet default --network home',
     '<%= config.bin %> mine --model genesis --segments 1-3 --threads 2',
     '<%= config.bin %> mine --network home --listen /ip4/0.0.0.0/tcp/4001',
   ]
@@ -27,6 +40,30 @@ export default class Mine extends BaseCommand {
     bootstrap: Flags.string({ multiple: true, description: 'A peer to meet first.', helpValue: 'MULTIADDR' }),
     name: Flags.string({ default: 'miner', description: 'Name of this miner; its identity is kept under it.' }),
     'cache-mib': Flags.integer({ min: 1, default: 1_024, description: 'Memory for sessions, in MiB.' }),
+    wallet: Flags.string({ ...earning, description: 'Earn with this wallet.', helpValue: 'NAME' }),
+    payout: Flags.string({
+      ...{ ...earning, helpValue: 'ADDRESS' },
+      description: 'Where pay goes; the payout account of the wallet if left out.',
+    }),
+    slots: Flags.integer({
+      ...{ ...earning, min: 1, max: 65_535, helpValue: 'NUMBER' },
+      description: 'Leases at once; up to 4, as memory allows, if left out.',
+    }),
+    bid: Flags.string({
+      ...{ ...earning, helpValue: 'GRAINS' },
+      description: 'Least pay per compute unit; what the price gives if left out.',
+    }),
+    deposit: Flags.string({
+      ...{ ...earning, helpValue: 'DLLM' },
+      description: 'Deposit at most; what the slots need if left out.',
+    }),
+    free: Flags.boolean({ ...earning, description: 'Serve sessions without a lease as well.' }),
+    'journal-mib': Flags.integer({
+      ...{ ...earning, min: 1, default: 4_096 },
+      description: 'Disk for what audits may ask for, in MiB.',
+    }),
+    ...treeFlags,
+    ...passwordFlags,
   }
 
   async run(): Promise<object> {
@@ -39,6 +76,14 @@ export default class Mine extends BaseCommand {
       signal: this.signal,
       print: (line) => this.printLine(line),
       emit: (value) => this.emit(value),
+      openKeys: flags.wallet === undefined ? undefined : () => this.#keys(flags),
     })
+  }
+
+  async #keys(flags: KeyFlags): Promise<MinerKeys> {
+    const { minerKeysOf } = await import('../app/mining/miner-keys.ts')
+    const { wallets, network, name } = await this.walletContext(flags)
+    const { account, index } = flags
+    return minerKeysOf(await this.openWallet(wallets, name(flags.wallet), flags), { network, account, index })
   }
 }

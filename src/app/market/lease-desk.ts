@@ -8,6 +8,7 @@ import type { Hash } from '../../base/brand.ts'
 import { DEADLINES } from '../../base/limits.ts'
 import type { Clock, Log, Random } from '../../base/ports.ts'
 import { keyPairFromSecret, verify } from '../../core/ed25519.ts'
+import type { Counters } from '../../core/market/counters.ts'
 import { leaseOpeningDigest } from '../../core/market/lease-opening.ts'
 import { isVoucherOf, type SignedVoucher } from '../../core/market/voucher.ts'
 import { withDeadline } from '../../net/deadline.ts'
@@ -39,6 +40,10 @@ export interface LeaseDesk {
   open(open: OpenMessage, holder: LeaseHolder): Promise<StageLease | undefined>
   /** What this miner can claim of a lease that it has served, open or not any more; undefined where it can claim nothing. */
   claim(lease: OpenLease): Promise<LotClaim | undefined>
+  /** What the newest voucher that was kept pays for; undefined where there is none. Closes no receipt. @throws StoreError. */
+  paid(lease: OpenLease): Promise<Counters | undefined>
+  /** The lease is settled: its session ends, and its journal goes. @throws StoreError. */
+  forget(lease: Hash): Promise<void>
   /** When no session is left: gives back what is open. */
   close(): Promise<void>
 }
@@ -118,6 +123,17 @@ export function createLeaseDesk(
     }
   }
 
+  /** Work on the account of a lease in which this miner has a lot, after all that is under way there. */
+  const withAccount = async <Result>(
+    lease: OpenLease,
+    work: (account: LeaseAccount) => Promise<Result>,
+  ): Promise<Result | undefined> => {
+    const lot = lease.lots.findIndex(({ peerKey }) => Buffer.compare(peerKey, publicKey) === 0)
+    if (lot < 0) return undefined
+    const used = await usedOf(lease.id)
+    return used.serial(async () => work(await accountOf(used, lease, lot)))
+  }
+
   return {
     async open(open, holder) {
       if (open.lease === undefined) {
@@ -133,11 +149,17 @@ export function createLeaseDesk(
       const used = await usedOf(id)
       return used.serial(() => use(used, lease, { open, holder }))
     },
-    async claim(lease) {
-      const lot = lease.lots.findIndex(({ peerKey }) => Buffer.compare(peerKey, publicKey) === 0)
-      if (lot < 0) return undefined
-      const used = await usedOf(lease.id)
-      return used.serial(async () => (await accountOf(used, lease, lot)).claim())
+    claim: (lease) => withAccount(lease, (account) => account.claim()),
+    paid: (lease) => withAccount(lease, async ({ journal }) => journal.newest?.voucher.counters),
+    async forget(id) {
+      const used = await usedOf(id)
+      await used.serial(async () => {
+        await used.holder?.fail(leaseError('LEASE_EXPIRED'))
+        await used.session?.close()
+        await used.account?.journal.close()
+        leases.delete(id)
+        await lots.forget(id)
+      })
     },
     close: async () => {
       for (const { account } of leases.values()) await account?.journal.close()

@@ -1,0 +1,159 @@
+/**
+ * The duty that claims what vouchers promise, of all leases that the data folder has journals of: also those from before a restart. Journals of
+ * settled leases are thrown away, since no audit can ask for them any more.
+ * Spec: docs/spec/cli.md §10, docs/spec/market.md §5.
+ * @module
+ */
+import { hexToBytes } from '@noble/hashes/utils.js'
+import type { Hash } from '../../base/brand.ts'
+import { codeOf } from '../../base/error.ts'
+import { dllm } from '../../core/transaction/refusals.ts'
+import type { ChainAccess, HeadView } from '../chain/chain-access.ts'
+import type { LeaseView } from '../chain/market-access.ts'
+import type { ChainSender } from '../market/chain-sender.ts'
+import type { LeaseDesk } from '../market/lease-desk.ts'
+import type { OpenLease } from '../market/lease-source.ts'
+import type { LotFolder } from '../market/lot-folder.ts'
+import { claimCall } from './calls.ts'
+import { claimedPay, claimStep, payWith } from './claim-rule.ts'
+import type { Duty, MiningNotes } from './duty.ts'
+import { leaseText } from './job-words.ts'
+
+export interface ClaimsParts {
+  readonly chain: ChainAccess
+  readonly sender: ChainSender
+  readonly desk: LeaseDesk
+  readonly lots: LotFolder
+  readonly notes: MiningNotes
+  /** The operator's address, and its peer's key in hexadecimal. */
+  readonly own: { readonly operator: string; readonly peerKey: string }
+  /** The lease as the ring uses it. */
+  readonly leaseOf: (view: LeaseView, head: HeadView) => Promise<OpenLease>
+  /** The parameter of this name. */
+  readonly disputeBlocks: () => number
+}
+
+export interface Claims {
+  readonly duty: Duty
+  /** Leases whose lots are not settled. */
+  readonly pending: number
+}
+
+/** What is remembered of a lease between two looks. */
+interface Kept {
+  /** Grains that were claimed when it was last seen. */
+  claimed: bigint
+  /** Height of our last claim, or of the opening. */
+  since: number
+  isTold: boolean
+  /** Height of the next look. */
+  next: number
+}
+
+interface OwnLot {
+  readonly view: LeaseView
+  readonly index: number
+}
+
+/** Of a claim, in units; and what is tipped, in grains per unit. */
+const CLAIM_UNITS = 60n
+const TIP = 1n
+/** Blocks between two looks at a lease that is open, and at one that is not any more; fewer where disputes are short. */
+const OPEN_BLOCKS = 5
+const CLOSED_BLOCKS = 20
+/** Before the due height: two tries. */
+const LAST_BLOCKS = 3
+
+export function createClaims(parts: ClaimsParts): Claims {
+  const { chain, lots, own, notes } = parts
+  const known = new Map<Hash, Kept>()
+  let pending = 0
+
+  const settled = async (id: Hash): Promise<void> => {
+    const kept = known.get(id)
+    known.delete(id)
+    await parts.desk.forget(id)
+    if (kept === undefined) return
+    const { claimed } = kept
+    const text =
+      claimed > 0n ? `Paid ${dllm(claimed)} for ${leaseText(id)}.` : `${leaseText(id)} has ended without pay.`
+    notes.say({ type: claimed > 0n ? 'paid' : 'state', text, details: { lease: id, grains: String(claimed) } })
+  }
+  const look = async (id: Hash, head: HeadView, signal: AbortSignal): Promise<void> => {
+    if (head.height < (known.get(id)?.next ?? 0)) return
+    const view = await leaseUnlessSettled(chain, id, signal)
+    if (view === undefined) return settled(id)
+    const index = view.lots.findIndex(({ operator, peerKey }) => operator === own.operator && peerKey === own.peerKey)
+    if (index < 0) return
+    const kept = known.get(id) ?? { claimed: 0n, since: view.openedHeight, isTold: false, next: 0 }
+    known.set(id, kept)
+    kept.next = nextLook(view, head.height, parts.disputeBlocks())
+    kept.claimed = claimedPay(view, view.lots[index]!)
+    await claimOf(parts, { view, index }, { kept, head, signal })
+  }
+
+  return {
+    get pending() {
+      return pending
+    },
+    duty: {
+      name: 'claims',
+      async look(head, signal) {
+        const ids = await lots.leases()
+        pending = ids.length
+        for (const id of ids) await look(id, head, signal)
+      },
+    },
+  }
+}
+
+async function claimOf(
+  parts: ClaimsParts,
+  { view, index }: OwnLot,
+  { kept, head, signal }: { readonly kept: Kept; readonly head: HeadView; readonly signal: AbortSignal },
+): Promise<void> {
+  const { sender, desk, notes } = parts
+  const lot = view.lots[index]!
+  if (view.status === 'auditing') return
+  const lease = await parts.leaseOf(view, head)
+  const counters = await desk.paid(lease)
+  if (counters === undefined) return
+  const gain = atLeastZero(payWith(view, lot, counters) - kept.claimed)
+  const fee = CLAIM_UNITS * (BigInt(head.baseFee) + TIP)
+  const { status, expiryHeight, dueHeight } = view
+  const step = claimStep({ status, height: head.height, expiryHeight, dueHeight, gain, fee, since: kept.since })
+  const details = { lease: view.id, lot: index, gain: String(gain), fee: String(fee) }
+  if (step.type === 'too-little' && !kept.isTold) {
+    kept.isTold = true
+    const text = `${dllm(gain)} of ${leaseText(view.id)} stay unclaimed: the fee is ${dllm(fee)}.`
+    notes.say({ type: 'state', text, details })
+  }
+  if (step.type !== 'claim') return
+  const claim = await desk.claim(lease)
+  if (claim === undefined) return
+  await sender.send(claimCall(claim, { lease: view.id, lot: index, voucherKey: hexToBytes(view.voucherKey) }), signal)
+  kept.since = head.height
+  kept.claimed += gain
+  notes.say({ type: 'claimed', text: `Claimed ${dllm(gain)} for lot ${index + 1} of ${leaseText(view.id)}.`, details })
+}
+
+async function leaseUnlessSettled(chain: ChainAccess, id: Hash, signal: AbortSignal): Promise<LeaseView | undefined> {
+  try {
+    return await chain.market.lease(id, signal)
+  } catch (error) {
+    if (codeOf(error) === 'NO_SUCH_LEASE') return undefined
+    throw error
+  }
+}
+
+/** Before the time to claim is over there is a last look. */
+function nextLook({ status, dueHeight }: LeaseView, height: number, disputeBlocks: number): number {
+  const often = status === 'open' ? OPEN_BLOCKS : CLOSED_BLOCKS
+  const next = height + Math.max(1, Math.min(often, Math.floor(disputeBlocks / 4)))
+  const last = dueHeight - LAST_BLOCKS
+  return status === 'closing' && height < last ? Math.min(next, last) : next
+}
+
+function atLeastZero(grains: bigint): bigint {
+  return grains > 0n ? grains : 0n
+}

@@ -1,0 +1,128 @@
+/**
+ * What a miner registers with: how much of its account's money it deposits, when it adds to that, and what is missing. Pure; grains.
+ * Spec: docs/spec/cli.md §10.
+ * @module
+ */
+import { taskOf } from '../../core/market/incentive.ts'
+import type { Parameters } from '../../core/parameters.ts'
+import type { MinerView, ModelView } from '../chain/market-access.ts'
+
+/** Prices move: a deposit for twice the price of now. */
+const PRICE_ROOM = 2n
+/** Audits that a miner can sit in at once. */
+const AUDITS_AT_ONCE = 4n
+/** Stays in the account for what is sent later: a hundred claims or renewals. */
+const RESERVE_UNITS = 6_000n
+/** Of a registration, in units. */
+const REGISTER_UNITS = 200n
+const TIP = 1n
+
+/** What the miner wants to be registered with. */
+export interface RegistrationWish {
+  readonly payout: string
+  /** Hexadecimal. */
+  readonly peerKey: string
+  readonly device: 'cpu' | 'gpu'
+  readonly first: number
+  /** Exclusive. */
+  readonly end: number
+  readonly slots: number
+  /** The deposit, at most; undefined: as much as its slots need. */
+  readonly deposit: bigint | undefined
+  /** Nothing is added to a deposit that audits have lowered. */
+  readonly tops: boolean
+}
+
+export interface RegistrationFacts {
+  readonly miner: MinerView | undefined
+  readonly model: ModelView
+  readonly parameters: Parameters
+  /** Of the operator. */
+  readonly balance: bigint
+  /** Grains per unit. */
+  readonly baseFee: bigint
+}
+
+export type RegistrationStep =
+  | { readonly type: 'done' }
+  | { readonly type: 'register'; readonly deposit: bigint; readonly why: 'new' | 'changed' | 'top-up' }
+  /** `missing`: to be sent to the account; `for`: what it is not enough for. */
+  | { readonly type: 'short'; readonly missing: bigint; readonly for: 'deposit' | 'job' | 'fees' }
+  /** A job needs `task`, and the wish allows no more than there is. */
+  | { readonly type: 'capped'; readonly task: bigint }
+  | { readonly type: 'slashed-out' }
+
+/** Grains that stand behind a job at the price of now: behind the whole run, and behind the segment of it that asks for least. */
+export function tasksNow(
+  { model, parameters }: Pick<RegistrationFacts, 'model' | 'parameters'>,
+  { first, end }: Pick<RegistrationWish, 'first' | 'end'>,
+): { readonly whole: bigint; readonly least: bigint } {
+  const run = model.segments.slice(first, end).map(({ linear, attention }) => {
+    return { linear: BigInt(linear), attention: BigInt(attention) }
+  })
+  const taskFor = (segments: typeof run): bigint =>
+    taskOf({ price: BigInt(model.price), segments, context: BigInt(model.context) }, parameters)
+  const whole = taskFor(run)
+  return { whole, least: run.reduce((least, segment) => min(least, taskFor([segment])), whole) }
+}
+
+/** Of the deposit, what stands behind nothing. */
+export function freeDeposit({ deposit, locked }: Pick<MinerView, 'deposit' | 'locked'>): bigint {
+  return BigInt(deposit) - BigInt(locked)
+}
+
+export function registrationStep(wish: RegistrationWish, facts: RegistrationFacts): RegistrationStep {
+  const { miner, parameters, balance, baseFee } = facts
+  if (miner?.status === 'slashed-out') return { type: 'slashed-out' }
+  const { whole, least } = tasksNow(facts, wish)
+  const target = wish.deposit ?? targetOf(wish, parameters, whole)
+  const price = baseFee + TIP
+  const spendable = balance - REGISTER_UNITS * price
+  const affordable = max(0n, spendable - RESERVE_UNITS * price)
+  const have = BigInt(miner?.deposit ?? 0)
+  const wanted = max(0n, target - have)
+  const add = min(wanted, affordable)
+  if (miner === undefined || miner.status === 'draining') {
+    const needed = max(parameters.minerDepositMin, min(least, target))
+    const isEnough = have + add >= needed && spendable >= 0n
+    if (isEnough) return { type: 'register', deposit: add, why: 'new' }
+    return { type: 'short', missing: max(target, needed) - have - affordable + shortfall(spendable), for: 'deposit' }
+  }
+  if (isChanged(miner, wish)) return { type: 'register', deposit: 0n, why: 'changed' }
+  const free = freeDeposit(miner)
+  if (free < whole && wish.tops && add > 0n && free + add >= least) {
+    return { type: 'register', deposit: add, why: 'top-up' }
+  }
+  // With jobs open, part of the deposit stands behind them and comes back.
+  if (free < least && miner.openLots === 0) {
+    return wanted === 0n || !wish.tops
+      ? { type: 'capped', task: least }
+      : { type: 'short', missing: max(wanted, least - free) - affordable, for: 'job' }
+  }
+  const fees = RESERVE_UNITS * price
+  // A tenth of the reserve is left for ten more.
+  if (balance < fees / 10n) return { type: 'short', missing: fees - balance, for: 'fees' }
+  return { type: 'done' }
+}
+
+function targetOf({ slots }: RegistrationWish, parameters: Parameters, task: bigint): bigint {
+  const { minerDepositMin, auditorStake } = parameters
+  return max(minerDepositMin, BigInt(slots) * task * PRICE_ROOM + AUDITS_AT_ONCE * auditorStake)
+}
+
+function isChanged({ payout, peerKey, device }: MinerView, wish: RegistrationWish): boolean {
+  return payout !== wish.payout || peerKey !== wish.peerKey || device !== wish.device
+}
+
+/** What is missing of the fee itself. */
+function shortfall(spendable: bigint): bigint {
+  return spendable < 0n ? -spendable : 0n
+}
+
+function max(a: bigint, b: bigint): bigint {
+  return a > b ? a : b
+}
+
+function min(a: bigint, b: bigint): bigint {
+  return a < b ? a : b
+}

@@ -1,0 +1,66 @@
+/**
+ * The duty that ends a miner that was told to drain: when no job of it is open or waits to be settled, its deposit returns to the operator's
+ * account, and the next start begins anew. Spec: docs/spec/cli.md §10.
+ * @module
+ */
+import { dllm } from '../../core/transaction/refusals.ts'
+import type { MinerView } from '../chain/market-access.ts'
+import { count } from '../chain/text-parts.ts'
+import type { ChainSender } from '../market/chain-sender.ts'
+import { withdrawCall } from './calls.ts'
+import type { Duty, MiningNotes } from './duty.ts'
+import { type MiningMode, writeMode } from './mode.ts'
+import type { Survey } from './survey.ts'
+
+export interface DrainParts {
+  readonly survey: Survey
+  readonly sender: ChainSender
+  readonly notes: MiningNotes
+  readonly mode: () => MiningMode
+  /** `mining/NAME/`. */
+  readonly folder: string
+}
+
+export interface Drain {
+  readonly duty: Duty
+  readonly done: Promise<void>
+}
+
+export function createDrain({ survey, sender, notes, mode, folder }: DrainParts): Drain {
+  const { promise: done, resolve } = Promise.withResolvers<void>()
+  let told: number | undefined
+
+  const finish = async (text: string): Promise<void> => {
+    await writeMode(folder, 'run')
+    notes.say({ type: 'state', text })
+    resolve()
+  }
+  return {
+    done,
+    duty: {
+      name: 'drain',
+      async look(head, signal) {
+        if (mode() !== 'drain') return
+        const { miner } = await survey.at(head, signal)
+        if (miner === undefined) return finish('Drained: this account is no miner any more.')
+        if (!isFree(miner)) {
+          if (told !== miner.openLots) notes.say({ type: 'state', text: waitText(miner) })
+          told = miner.openLots
+          return
+        }
+        const deposit = BigInt(miner.deposit)
+        if (deposit > 0n) await sender.send(withdrawCall(deposit), signal)
+        survey.forget()
+        await finish(`Drained: ${dllm(deposit)} of the deposit are back in the operator account.`)
+      },
+    },
+  }
+}
+
+function isFree({ openLots, locked }: MinerView): boolean {
+  return openLots === 0 && locked === '0'
+}
+
+function waitText({ openLots, locked }: MinerView): string {
+  return `Draining: ${count(openLots, 'job')} to be settled, ${dllm(BigInt(locked))} of the deposit stand behind jobs and audits.`
+}

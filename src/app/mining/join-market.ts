@@ -1,0 +1,171 @@
+/**
+ * How a miner comes to its market: the chain of its network through a full node, the keys of its wallet, and mining over both. The chain of the
+ * local network may come after its miners, so there a miner serves for nothing until it is there.
+ * Spec: docs/spec/cli.md §10.
+ * @module
+ */
+import { milliseconds } from '../../base/brand.ts'
+import { codeOf, HouseError } from '../../base/error.ts'
+import type { NetworkKind } from '../../core/network-kind.ts'
+import { NetworkChainError } from '../chain/network-chain.ts'
+import type { Home } from '../home.ts'
+import type { LeaseDesk } from '../market/lease-desk.ts'
+import { leaseError } from '../market/lease-error.ts'
+import type { Miner } from '../miner.ts'
+import type { StoredModel } from '../model-store.ts'
+import { LOCAL_NETWORK, type Network } from '../networks.ts'
+import type { NodeIdentity } from '../node-identity.ts'
+import type { System } from '../system.ts'
+import type { MinerKeys } from './miner-keys.ts'
+import { type MarketFlags, marketWish } from './mining-flags.ts'
+import { createMiningNotes } from './notes.ts'
+import { type Mining, openMining } from './open-mining.ts'
+import { openOwnNode } from './own-node.ts'
+
+export interface MarketToJoin {
+  readonly home: Home
+  readonly flags: MarketFlags & { readonly name: string }
+  readonly network: Network
+  readonly identity: NodeIdentity
+  readonly model: StoredModel
+  readonly firstSegment: number
+  /** Exclusive. */
+  readonly lastSegment: number
+  /** Opens the wallet: asks for its password where it must. */
+  readonly openKeys: (kind: NetworkKind) => Promise<MinerKeys>
+  readonly signal: AbortSignal
+  readonly print: (line: string) => void
+  readonly emit: (value: object) => void
+}
+
+export interface JoinedMarket extends Pick<Mining, 'drained' | 'start' | 'close'> {
+  readonly desk: LeaseDesk
+}
+
+/** Between two looks for the chain of the local network. */
+const LOOK_MS = milliseconds(1_000)
+/** There is no chain yet: of the local network it may come. */
+const NOT_YET: readonly unknown[] = ['NO_NODE', 'NETWORK_NO_CHAIN']
+
+/** @throws NetworkChainError NETWORK_NO_CHAIN; those of openOwnNode; what keeps the wallet closed. */
+export async function joinMarket(toJoin: MarketToJoin, system: System): Promise<JoinedMarket> {
+  const { network, print } = toJoin
+  try {
+    return await joinNow(toJoin, system)
+  } catch (error) {
+    if (network.id !== LOCAL_NETWORK.id) throw withAdvice(error, network)
+    if (!NOT_YET.includes(codeOf(error))) throw error
+    print('The local network has no chain yet. This miner serves for nothing until it runs.')
+    return joinLater(toJoin, system)
+  }
+}
+
+async function joinNow(toJoin: MarketToJoin, system: System): Promise<JoinedMarket> {
+  const { home, flags, network, identity, model, firstSegment: first, lastSegment: end, signal, print } = toJoin
+  const { name } = flags
+  const node = await openOwnNode({ home, network, name, system, signal, note: print })
+  try {
+    const { kind } = node.chain.network
+    const { payout, ...wish } = marketWish(flags, { kind, model, first, end })
+    const keys = await toJoin.openKeys(kind)
+    const folder = await home.folder('mining', name)
+    const notes = createMiningNotes({ folder, print, emit: toJoin.emit }, system)
+    const mining = await openMining(
+      {
+        ...{ ...wish, folder, chain: node.chain, network: network.id, notes, identity },
+        ...{ keys: keys.operator, payout: payout ?? keys.payout, model: model.hash, first, end },
+      },
+      system,
+    )
+    let closing: Promise<void> | undefined
+    const close = async (): Promise<void> => {
+      await mining.close()
+      await node.close()
+    }
+    return {
+      ...mining,
+      close() {
+        closing ??= close()
+        return closing
+      },
+    }
+  } catch (error) {
+    await node.close()
+    throw error
+  }
+}
+
+/** Until the chain is there, sessions without lease are served, and no lease is known. */
+function joinLater(toJoin: MarketToJoin, system: System): JoinedMarket {
+  const stopping = new AbortController()
+  const drained = Promise.withResolvers<void>()
+  let joined: JoinedMarket | undefined
+  let served: Pick<Miner, 'server'> | undefined
+
+  const join = async (): Promise<void> => {
+    while (joined === undefined) {
+      await system.clock.sleep(LOOK_MS, stopping.signal)
+      joined = await joinNow({ ...toJoin, signal: stopping.signal }, system).catch((error: unknown) => {
+        if (!NOT_YET.includes(codeOf(error))) throw error
+        return undefined
+      })
+    }
+    void joined.drained.then(drained.resolve)
+    if (served !== undefined) joined.start(served)
+  }
+  const joining = join().catch((error: unknown) => {
+    if (stopping.signal.aborted) return
+    if (!(error instanceof HouseError)) throw error
+    toJoin.print(`This miner earns nothing: ${error.message} (${error.code})`)
+  })
+  const later = <Result>(ask: (desk: LeaseDesk) => Promise<Result>, otherwise: () => Result): Promise<Result> =>
+    joined === undefined ? Promise.resolve().then(otherwise) : ask(joined.desk)
+  return {
+    drained: drained.promise,
+    desk: {
+      open: (open, holder) =>
+        later(
+          (desk) => desk.open(open, holder),
+          () => {
+            if (open.lease !== undefined) throw leaseError('LEASE_UNKNOWN')
+            return undefined
+          },
+        ),
+      claim: (lease) =>
+        later(
+          (desk) => desk.claim(lease),
+          () => undefined,
+        ),
+      paid: (lease) =>
+        later(
+          (desk) => desk.paid(lease),
+          () => undefined,
+        ),
+      forget: (lease) =>
+        later(
+          (desk) => desk.forget(lease),
+          () => undefined,
+        ),
+      close: () =>
+        later(
+          (desk) => desk.close(),
+          () => undefined,
+        ),
+    },
+    start(miner) {
+      served = miner
+      joined?.start(miner)
+    },
+    async close() {
+      stopping.abort()
+      await joining
+      await joined?.close()
+    },
+  }
+}
+
+function withAdvice(error: unknown, { id }: Network): unknown {
+  if (codeOf(error) !== 'NETWORK_NO_CHAIN') return error
+  const message = `The network ${id} has no chain, so nobody can pay there. Leave out --wallet to serve it for nothing, or choose another with --network.`
+  return new NetworkChainError('NETWORK_NO_CHAIN', message, { details: { network: id }, cause: error })
+}

@@ -1,0 +1,81 @@
+/**
+ * What `dllm mine` takes for mining for pay, from what people type to what it means. Spec: docs/spec/cli.md §10.
+ * @module
+ */
+import type { AccountId } from '../../base/brand.ts'
+import { accountOfAddress } from '../../core/fields.ts'
+import type { NetworkKind } from '../../core/network-kind.ts'
+import { parseDllm, parseGrains } from '../../core/units.ts'
+import { cacheBytesPerPosition } from '../../ml/engine/engine.ts'
+import { UsageError } from '../base-command.ts'
+import type { StoredModel } from '../model-store.ts'
+import type { MiningOptions } from './open-mining.ts'
+
+export interface MarketFlags {
+  readonly wallet?: string | undefined
+  readonly payout?: string | undefined
+  readonly slots?: number | undefined
+  readonly bid?: string | undefined
+  readonly deposit?: string | undefined
+  readonly free: boolean
+  readonly 'journal-mib': number
+  readonly 'cache-mib': number
+}
+
+/** The flags that say how to earn, and mean nothing without a wallet. */
+const EARNING_FLAGS = ['payout', 'slots', 'bid', 'deposit'] as const
+
+/** @throws UsageError for a flag that needs a wallet. */
+export function requireWalletFor(flags: Omit<MarketFlags, 'cache-mib' | 'journal-mib'>): void {
+  if (flags.wallet !== undefined) return
+  const flag = flags.free ? 'free' : EARNING_FLAGS.find((name) => flags[name] !== undefined)
+  if (flag === undefined) return
+  throw new UsageError(
+    'USAGE',
+    `--${flag} is for mining for pay. Name the wallet with --wallet, or leave --${flag} out.`,
+  )
+}
+
+export type MarketWish = Pick<MiningOptions, 'slots' | 'bid' | 'deposit' | 'isFree' | 'journalBytes'> & {
+  /** undefined: the role `payout` of the wallet's account. */
+  readonly payout: AccountId | undefined
+}
+
+/** @throws AmountError, AddressError. */
+export function marketWish(
+  flags: MarketFlags,
+  { kind, model, first, end }: ServedRun & { readonly kind: NetworkKind },
+): MarketWish {
+  const { payout, bid, deposit } = flags
+  return {
+    payout: payout === undefined ? undefined : accountOfAddress(payout, kind),
+    slots: flags.slots ?? usualSlots(flags['cache-mib'] * MIB, { model, first, end }),
+    bid: bid === undefined ? 0n : parseGrains(bid),
+    deposit: deposit === undefined ? undefined : parseDllm(deposit),
+    isFree: flags.free,
+    journalBytes: flags['journal-mib'] * MIB,
+  }
+}
+
+interface ServedRun {
+  readonly model: StoredModel
+  readonly first: number
+  /** Exclusive. */
+  readonly end: number
+}
+
+const MIB = 1_048_576
+/** More share the machine, and each of them is slower. */
+const SLOTS_MAX = 4
+/** Positions of a usual session: few use the whole context. */
+const USUAL_POSITIONS = 4_096
+
+/** As many leases at once as there is memory for sessions of a usual length, 1 to 4. */
+export function usualSlots(cacheBytes: number, { model, first, end }: ServedRun): number {
+  const { config, segments } = model.manifest
+  const run = segments.slice(first, end)
+  const perPosition = run.reduce((sum, segment) => sum + cacheBytesPerPosition(config, segment), 0)
+  const positions = Math.min(config.contextLength, USUAL_POSITIONS)
+  const fitting = perPosition === 0 ? SLOTS_MAX : Math.floor(cacheBytes / (perPosition * positions))
+  return Math.max(1, Math.min(SLOTS_MAX, fitting))
+}

@@ -1,0 +1,159 @@
+/**
+ * Mining for pay, composed: the desk that takes leases, and the duties that register, place, claim, look at jobs and sit in audits. Knows no
+ * command line and no wallet.
+ * Spec: docs/spec/cli.md §10.
+ * @module
+ */
+import { join } from 'node:path'
+import { bytesToHex } from '@noble/hashes/utils.js'
+import { type AccountId, type Hash, milliseconds } from '../../base/brand.ts'
+import { MINING_LIMITS } from '../../base/chain-limits.ts'
+import { codeOf } from '../../base/error.ts'
+import { type KeyPair, keyPairFromSecret } from '../../core/ed25519.ts'
+import { addressOfAccount } from '../../core/fields.ts'
+import type { ChainAccess, HeadView } from '../chain/chain-access.ts'
+import { createChainLeases, openLeaseOf } from '../market/chain-leases.ts'
+import { createChainSender } from '../market/chain-sender.ts'
+import { createLeaseDesk, type LeaseDesk } from '../market/lease-desk.ts'
+import { openLotFolder } from '../market/lot-folder.ts'
+import type { Miner } from '../miner.ts'
+import type { NodeIdentity } from '../node-identity.ts'
+import type { System } from '../system.ts'
+import { createClaims } from './claims.ts'
+import { createDrain } from './drain.ts'
+import type { Duty, MiningNotes } from './duty.ts'
+import { tellIdleMinutes } from './idle.ts'
+import type { IdleFacts } from './idle-words.ts'
+import { createJobs } from './jobs.ts'
+import { createPlacement } from './placement.ts'
+import { createRegistration } from './registration.ts'
+import { runDuties } from './run-duties.ts'
+import { createSurvey } from './survey.ts'
+import { createTellingDesk } from './telling-desk.ts'
+import { watchMode } from './watch-mode.ts'
+
+export interface MiningOptions {
+  /** `mining/NAME/` in the data folder. */
+  readonly folder: string
+  readonly chain: ChainAccess
+  /** Name of the network, for commands that texts name. */
+  readonly network: string
+  /** Of the operator account. */
+  readonly keys: KeyPair
+  readonly payout: AccountId
+  /** Of the peer that serves. */
+  readonly identity: NodeIdentity
+  readonly model: Hash
+  readonly first: number
+  /** Exclusive. */
+  readonly end: number
+  readonly slots: number
+  /** Grains per CU. */
+  readonly bid: bigint
+  /** At most; undefined: what the slots need. */
+  readonly deposit: bigint | undefined
+  /** Sessions without a lease are served as well. */
+  readonly isFree: boolean
+  /** What journals of leases may take of the disk. */
+  readonly journalBytes: number
+  readonly notes: MiningNotes
+}
+
+export interface Mining {
+  readonly desk: LeaseDesk
+  /** Begins with the duties: the miner serves. */
+  start(miner: Pick<Miner, 'server'>): void
+  /** Resolves when the miner was told to drain, has nothing open any more, and its deposit is back. */
+  readonly drained: Promise<void>
+  /** Ends the placement if that goes at once, and the duties. */
+  close(): Promise<void>
+}
+
+/** How long the end of a placement may hold up the end of the process. */
+const LEAVE_MS = milliseconds(1_500)
+const PLACEMENT_BLOCKS = 15
+
+export async function openMining(options: MiningOptions, system: System): Promise<Mining> {
+  const { chain, notes, identity, model, first, end, slots } = options
+  const { clock, log } = system
+  const { kind } = chain.network
+  const peer = keyPairFromSecret(identity.secretKey)
+  const sender = createChainSender({ chain, keys: options.keys }, { clock })
+  const survey = createSurvey({ chain, operator: sender.id, model })
+  const mode = await watchMode(options.folder, clock)
+  const lots = await openLotFolder(join(options.folder, 'lots'), options.journalBytes)
+  const isRequired = !options.isFree && (await priceOf(chain, model)) > 0n
+  const source = createChainLeases(chain)
+  const inner = createLeaseDesk({ source, lots, peerSecret: identity.secretKey, isRequired }, system)
+  const desk = createTellingDesk(inner, { notes, clock, mode: mode.now })
+
+  const wish = { device: 'cpu' as const, first, end, slots, deposit: options.deposit }
+  const registration = createRegistration({
+    ...{ survey, sender, notes, peer, payout: options.payout, kind, network: options.network, wish, mode: mode.now },
+  })
+  const incarnation = BigInt(Math.floor(clock.wallMs()))
+  const placement = createPlacement({
+    ...{ survey, sender, notes, mode: mode.now },
+    wish: { model, first, end, slots, bid: options.bid, incarnation },
+  })
+  const parameter = (name: 'commitMs' | 'disputeBlocks'): number => Number(survey.latest?.parameters[name] ?? 0n)
+  const claims = createClaims({
+    ...{ chain, sender, desk: inner, lots, notes },
+    own: { operator: addressOfAccount(sender.id, kind), peerKey: bytesToHex(peer.publicKey) },
+    leaseOf: async (view, head) => openLeaseOf(view, { network: chain.network, head, commitMs: parameter('commitMs') }),
+    disputeBlocks: () => parameter('disputeBlocks'),
+  })
+  const jobs = createJobs({ chain, survey, sender, notes, model })
+  const drain = createDrain({ survey, sender, notes, mode: mode.now, folder: options.folder })
+  // Audits come here: what they serve and what they look at.
+  const duties: readonly Duty[] = [registration.duty, placement.duty, claims.duty, jobs.duty, drain.duty]
+
+  const stopping = new AbortController()
+  const { signal } = stopping
+  let newest: { readonly head: HeadView; readonly atMs: number } | undefined
+  const running: Promise<void>[] = []
+
+  const idleFacts = async (server: Miner['server']): Promise<IdleFacts> => ({
+    ...{ sight: survey.latest, mode: mode.now(), hindrance: registration.hindrance, isOutrun: placement.isOutrun },
+    blockAgeMs: newest === undefined ? Number.POSITIVE_INFINITY : clock.now() - newest.atMs,
+    placement: newest && (await survey.placement(newest.head, PLACEMENT_BLOCKS, signal).catch(() => undefined)),
+    bid: options.bid,
+    demand: jobs.demand(newest?.head.height ?? 0),
+    demandBlocks: MINING_LIMITS.demandBlocks,
+    sessions: server.sessionCount,
+  })
+  const onHead = (head: HeadView): void => {
+    if (newest?.head.height !== head.height) newest = { head, atMs: clock.now() }
+  }
+
+  return {
+    desk,
+    drained: drain.done,
+    start({ server }) {
+      const steps = (): number => server.statistics().total.steps
+      running.push(runDuties({ chain, duties, onHead }, { clock, log, notes }, signal))
+      running.push(tellIdleMinutes({ notes, clock, steps, facts: () => idleFacts(server) }, signal))
+    },
+    async close() {
+      const leaving = new AbortController()
+      const cancel = clock.schedule(LEAVE_MS, () => leaving.abort())
+      await placement.end(leaving.signal).catch((error: unknown) => {
+        log.write('debug', 'mining.placement_stays', { code: codeOf(error) })
+      })
+      cancel()
+      stopping.abort()
+      await Promise.all(running)
+      mode.close()
+    },
+  }
+}
+
+/** 0 where nobody registered the model: nobody can open a lease for it. */
+async function priceOf({ market }: ChainAccess, model: Hash): Promise<bigint> {
+  try {
+    return BigInt((await market.model(model)).price)
+  } catch (error) {
+    if (codeOf(error) === 'NO_SUCH_MODEL') return 0n
+    throw error
+  }
+}

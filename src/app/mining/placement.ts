@@ -1,0 +1,131 @@
+/**
+ * The duty that keeps a miner's placement: its segments, slots and bid, renewed before it runs out, ended where no new jobs are wanted.
+ * Spec: docs/spec/cli.md §10, docs/spec/transactions.md §13.
+ * @module
+ */
+import type { Hash } from '../../base/brand.ts'
+import { codeOf } from '../../base/error.ts'
+import type { HeadView } from '../chain/chain-access.ts'
+import { count } from '../chain/text-parts.ts'
+import type { ChainSender } from '../market/chain-sender.ts'
+import { endPlacementCall, placeCall } from './calls.ts'
+import type { Duty, MiningNotes } from './duty.ts'
+import type { MiningMode } from './mode.ts'
+import type { Sight, Survey } from './survey.ts'
+
+/** What is offered. */
+export interface PlacementWish {
+  readonly model: Hash
+  readonly first: number
+  /** Exclusive. */
+  readonly end: number
+  readonly slots: number
+  /** Grains per CU. */
+  readonly bid: bigint
+  /** Grows with every start. */
+  readonly incarnation: bigint
+}
+
+export interface PlacementParts {
+  readonly survey: Survey
+  readonly sender: ChainSender
+  readonly notes: MiningNotes
+  readonly wish: PlacementWish
+  readonly mode: () => MiningMode
+}
+
+export interface Placement {
+  readonly duty: Duty
+  /** Last block in which it is live; undefined while there is none. */
+  readonly until: number | undefined
+  /** Another program placed the account after this one started. */
+  readonly isOutrun: boolean
+  /** Hands the end of the placement in, where there is one, and does not wait for its block. */
+  end(signal: AbortSignal): Promise<void>
+}
+
+/** Blocks between two looks at what the chain has of it. */
+const LOOK_BLOCKS = 15
+
+export type PlacementStep = 'none' | 'place' | 'end'
+
+/** `until`: of what was placed by this start, if anything. */
+export function placementStep(
+  { model, miner, parameters, head }: Pick<Sight, 'model' | 'miner' | 'parameters' | 'head'>,
+  {
+    until,
+    mode,
+    isThere,
+  }: { readonly until: number | undefined; readonly mode: MiningMode; readonly isThere: boolean },
+): PlacementStep {
+  if (mode !== 'run') return isThere || until !== undefined ? 'end' : 'none'
+  if (miner?.status !== 'active' || BigInt(miner.deposit) < parameters.minerDepositMin) return 'none'
+  if (model?.status !== 'active') return 'none'
+  const isFresh = until !== undefined && until - head.height > Number(parameters.placementBlocks) / 3
+  return isFresh && isThere ? 'none' : 'place'
+}
+
+export function createPlacement({ survey, sender, notes, wish, mode }: PlacementParts): Placement {
+  const { model, first, end, slots, bid, incarnation } = wish
+  let until: number | undefined
+  let isOutrun = false
+
+  const place = async ({ head, parameters }: Sight, signal: AbortSignal): Promise<void> => {
+    const isNew = until === undefined
+    const next = head.height + Number(parameters.placementBlocks)
+    await sender.send(placeCall({ ...wish, until: next }), signal)
+    until = next
+    survey.forget()
+    if (!isNew) return
+    const text = `Offers segments ${first + 1} to ${end}, ${count(slots, 'lease')} at once, for ${bid === 0n ? 'what the price gives' : `at least ${bid} grains per CU`}.`
+    notes.say({ type: 'state', text, details: { slots, bid: String(bid), until: next } })
+  }
+  const endIt = async (signal: AbortSignal): Promise<void> => {
+    await sender.send(endPlacementCall(model, incarnation), signal).catch((error: unknown) => {
+      // It ended before.
+      if (codeOf(error) !== 'NO_SUCH_PLACEMENT') throw error
+    })
+    until = undefined
+    survey.forget()
+    notes.say({ type: 'state', text: 'The placement has ended: no new jobs come. Open ones go on.' })
+  }
+  const look = async (head: HeadView, signal: AbortSignal): Promise<void> => {
+    const sight = await survey.at(head, signal)
+    if (sight.miner === undefined) until = undefined
+    const found = await survey.placement(sight.head, LOOK_BLOCKS, signal)
+    // Right after it was placed, the list may be older than the placement.
+    const isThere = found !== undefined && found.slots > 0
+    const step = placementStep(sight, { until, mode: mode(), isThere })
+    if (step === 'place') await place(sight, signal)
+    if (step === 'end') await endIt(signal)
+  }
+
+  return {
+    get until() {
+      return until
+    },
+    get isOutrun() {
+      return isOutrun
+    },
+    duty: {
+      name: 'placement',
+      async look(head, signal) {
+        if (isOutrun) return
+        try {
+          await look(head, signal)
+        } catch (error) {
+          if (codeOf(error) !== 'STALE_INCARNATION') throw error
+          isOutrun = true
+          const text =
+            'Another program has placed this account since this one started, or the clock of this machine went back. New jobs go there; stop it, and start this one again.'
+          notes.say({ type: 'problem', text, details: { code: 'STALE_INCARNATION' } })
+        }
+      },
+    },
+    async end(signal) {
+      if (until === undefined || isOutrun) return
+      await sender.send(endPlacementCall(model, incarnation), signal)
+      until = undefined
+    },
+  }
+}

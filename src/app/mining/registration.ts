@@ -1,0 +1,140 @@
+/**
+ * The duty that keeps a miner registered: with its peer's key, its payout account, and a deposit that is enough for its slots.
+ * Spec: docs/spec/cli.md §10, docs/spec/transactions.md §11.
+ * @module
+ */
+import { bytesToHex } from '@noble/hashes/utils.js'
+import type { AccountId } from '../../base/brand.ts'
+import type { KeyPair } from '../../core/ed25519.ts'
+import { addressOfAccount } from '../../core/fields.ts'
+import type { NetworkKind } from '../../core/network-kind.ts'
+import { provePeerKey } from '../../core/peer-key-proof.ts'
+import { dllm } from '../../core/transaction/refusals.ts'
+import type { HeadView } from '../chain/chain-access.ts'
+import type { MinerView, ModelView } from '../chain/market-access.ts'
+import type { ChainSender } from '../market/chain-sender.ts'
+import { registerMinerCall } from './calls.ts'
+import { type RegistrationStep, type RegistrationWish, registrationStep } from './deposit-rule.ts'
+import type { Duty, MiningNotes } from './duty.ts'
+import type { MiningMode } from './mode.ts'
+import type { Survey } from './survey.ts'
+
+export interface RegistrationParts {
+  readonly survey: Survey
+  readonly sender: ChainSender
+  readonly notes: MiningNotes
+  /** Of the peer that serves. */
+  readonly peer: KeyPair
+  readonly payout: AccountId
+  readonly kind: NetworkKind
+  readonly network: string
+  readonly wish: Pick<RegistrationWish, 'device' | 'first' | 'end' | 'slots' | 'deposit'>
+  readonly mode: () => MiningMode
+}
+
+export interface Registration {
+  readonly duty: Duty
+  /** Why no job can come, as a sentence; undefined when this keeps none away. */
+  readonly hindrance: string | undefined
+}
+
+export function createRegistration(parts: RegistrationParts): Registration {
+  const { survey, sender, notes, peer, payout, kind, mode } = parts
+  const wanted: RegistrationWish = {
+    ...parts.wish,
+    ...{ payout: addressOfAccount(payout, kind), peerKey: bytesToHex(peer.publicKey), tops: true },
+  }
+  let hindrance: string | undefined
+  let told: string | undefined
+  let depositSeen: bigint | undefined
+  let isLowered = false
+
+  /** Nothing else than an audit takes from a deposit while the miner is in the market. */
+  const watchDeposit = ({ deposit }: MinerView): void => {
+    const now = BigInt(deposit)
+    if (depositSeen !== undefined && now < depositSeen && mode() !== 'drain') {
+      isLowered = true
+      const lost = dllm(depositSeen - now)
+      const text = `Audits took ${lost} of the deposit: a lot of this miner was found at fault, or its word as an auditor. Look at what computes here before you go on; nothing is added to the deposit until the next start.`
+      notes.say({ type: 'audited', text, details: { lost: String(depositSeen - now) } })
+    }
+    depositSeen = now
+  }
+  const tellHindrance = (text: string | undefined): void => {
+    hindrance = text
+    if (text !== undefined && text !== told) notes.say({ type: 'state', text })
+    told = text
+  }
+  const register = async (
+    { deposit, why }: RegistrationStep & { type: 'register' },
+    head: HeadView,
+    signal: AbortSignal,
+  ): Promise<void> => {
+    const claim = provePeerKey({ networkId: head.networkId, operator: sender.id }, peer)
+    await sender.send(registerMinerCall({ payout, device: wanted.device, deposit, ...claim }), signal)
+    survey.forget()
+    depositSeen = undefined
+    tellHindrance(undefined)
+    notes.say({
+      type: 'state',
+      text: REGISTERED[why](dllm(deposit), wanted.payout),
+      details: { deposit: String(deposit) },
+    })
+  }
+
+  return {
+    get hindrance() {
+      return hindrance
+    },
+    duty: {
+      name: 'registration',
+      async look(head, signal) {
+        const sight = await survey.at(head, signal)
+        const { miner, model } = sight
+        if (miner !== undefined) watchDeposit(miner)
+        else depositSeen = undefined
+        if (mode() === 'drain') return
+        if (model === undefined || model.status !== 'active') return tellHindrance(modelHindrance(model))
+        const facts = { ...sight, miner, model, baseFee: BigInt(sight.head.baseFee) }
+        const step = registrationStep({ ...wanted, tops: !isLowered }, facts)
+        if (step.type === 'register') return register(step, head, signal)
+        const address = addressOfAccount(sender.id, kind)
+        tellHindrance(hindranceOf(step, { address, network: parts.network }))
+      },
+    },
+  }
+}
+
+const REGISTERED: Readonly<Record<'new' | 'changed' | 'top-up', (deposit: string, payout: string) => string>> = {
+  new: (deposit, payout) => `Registered as a miner with a deposit of ${deposit}. Pay goes to ${payout}.`,
+  changed: (_deposit, payout) => `Registered again with this peer and payout account. Pay goes to ${payout}.`,
+  'top-up': (deposit) => `Added ${deposit} to the deposit, so that it is enough for the next job.`,
+}
+
+const FOR: Readonly<Record<'deposit' | 'job' | 'fees', string>> = {
+  deposit: 'the deposit of a miner',
+  job: 'the deposit behind the next job',
+  fees: 'the fees of claims and renewals',
+}
+
+function hindranceOf(
+  step: Exclude<RegistrationStep, { type: 'register' }>,
+  { address, network }: { readonly address: string; readonly network: string },
+): string | undefined {
+  switch (step.type) {
+    case 'done':
+      return undefined
+    case 'short':
+      return `The operator account has too little for ${FOR[step.for]}: send ${dllm(step.missing)} to ${address} (\`dllm wallet send ${dllm(step.missing).split(' ')[0]} ${address} --network ${network}\`).`
+    case 'capped':
+      return `A job has at least ${dllm(step.task)} of the deposit behind it at the price of now, and less is there or allowed. Start again with a greater --deposit.`
+    case 'slashed-out':
+      return 'This account was slashed out: audits found it at fault until its deposit was too small. Mine with another account and another --name.'
+  }
+}
+
+function modelHindrance(model: ModelView | undefined): string {
+  return model === undefined
+    ? 'This model is not registered on this network, so nobody can pay for it. `dllm chain models` lists those that are.'
+    : 'This model is retired on this network: nobody can open a lease for it any more.'
+}
