@@ -57,7 +57,7 @@ export async function writeChain({ home }: BenchNetwork, plan: WrittenChain): Pr
       }
       bytes += makeFinal(chain, keys)
       const applied = chain.lastApplied()!
-      await store.save({ ...applied, block: encodeBlock(applied.block) })
+      await store.save({ ...applied, timeMs: applied.block.header.timeMs, block: encodeBlock(applied.block) })
     }
     return bytes
   } finally {

@@ -15,6 +15,7 @@ import { LOT_ROWS } from './rows-lots.ts'
 import { MARKET_ROWS } from './rows-market.ts'
 import { MODEL_ROWS } from './rows-models.ts'
 import { PEER_ROWS } from './rows-peers.ts'
+import { RECORD_ROWS } from './rows-records.ts'
 import { TEXT_ROWS } from './rows-text.ts'
 
 export const DECODERS: readonly Decoder[] = [
@@ -28,6 +29,7 @@ export const DECODERS: readonly Decoder[] = [
   ...PEER_ROWS,
   ...MODEL_ROWS,
   ...FILE_ROWS,
+  ...RECORD_ROWS,
   ...TEXT_ROWS,
   ...CONTROL_ROWS,
 ]

@@ -9,6 +9,7 @@ import type { AuditRound } from '../../core/state/audits.ts'
 import type { LeaseStatus, LotState } from '../../core/state/leases.ts'
 import type { Device, MinerStatus } from '../../core/state/miners.ts'
 import type { ModelStatus } from '../../core/state/models.ts'
+import type { EarningsAccess } from './earnings-access.ts'
 
 /** Multiply-accumulates, decimal: per row, and per row and position of it. */
 export interface WorkView {
@@ -221,7 +222,7 @@ export interface QuoteWish {
   readonly payer?: AccountId | undefined
 }
 
-export interface MarketAccess {
+export interface MarketAccess extends EarningsAccess {
   models(signal?: AbortSignal): Promise<readonly ModelView[]>
   /** NO_SUCH_MODEL. */
   model(model: Hash, signal?: AbortSignal): Promise<ModelView>

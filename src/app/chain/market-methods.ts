@@ -19,6 +19,7 @@ import {
   readOptional,
   readText,
 } from '../control/params.ts'
+import type { EarningsPage, SettlementView } from './earnings-access.ts'
 import type {
   AuditView,
   LeaseView,
@@ -55,6 +56,8 @@ export interface MarketMethods {
   dllm_leases: { params: { payer?: string; operator?: string } & PageParams; result: Page<LeaseView> }
   dllm_quote: { params: QuoteParams; result: QuoteView }
   dllm_audits: { params: { lease?: Hash } & PageParams; result: Page<AuditView> }
+  dllm_earnings: { params: { accounts: readonly string[] } & PageParams; result: EarningsPage }
+  dllm_settlement: { params: { id: Hash }; result: { settlement?: SettlementView } }
 }
 
 /** Longest key that a page begins with, in hexadecimal: an audit's. */
@@ -117,6 +120,20 @@ export function marketMethods(market: MarketAccess, kind: NetworkKind): MethodTa
       read: (params) => ({ ...given('lease', readOptional(params, 'lease', readHash)), ...readPage(params) }),
       call: (params, { signal }) => market.audits(params, signal),
     },
+    dllm_earnings: {
+      ...{ type: 'call', fields: ['accounts', ...PAGE_FIELDS] },
+      read: (params) => ({
+        accounts: readAddresses(params, 'accounts', { count: NODE_LIMITS.earningsAccountsMax, network: kind }),
+        ...readPage(params),
+      }),
+      call: ({ accounts, ...page }, { signal }) =>
+        market.earnings({ accounts: accounts.map(accountOf), ...page }, signal),
+    },
+    dllm_settlement: {
+      ...{ type: 'call', fields: ['id'] },
+      read: (params) => ({ id: readHash(params, 'id') }),
+      call: async ({ id }, { signal }) => given('settlement', await market.settlement(id, signal)),
+    },
   }
 }
 
@@ -143,6 +160,9 @@ export function createControlMarket(client: ControlClient<MarketMethods>, kind: 
     },
     audits: ({ lease, ...page }, signal) =>
       client.call('dllm_audits', { ...given('lease', lease), ...pageOf(page) }, signal),
+    earnings: ({ accounts, ...page }, signal) =>
+      client.call('dllm_earnings', { accounts: accounts.map(addressOf), ...pageOf(page) }, signal),
+    settlement: async (id, signal) => (await client.call('dllm_settlement', { id }, signal)).settlement,
   }
 }
 

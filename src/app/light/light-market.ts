@@ -31,6 +31,8 @@ export function createLightMarket(service: LightService, kind: NetworkKind): Mar
     placements: () => needsNode('of who serves a model'),
     leases: () => needsNode('of leases'),
     audits: () => needsNode('of audits'),
+    earnings: () => needsNode('of what was earned'),
+    settlement: () => needsNode('of settled leases'),
     quote: () => needsNode('of who would serve a lease'),
   }
 }

@@ -14,6 +14,7 @@ import type { FastAcceptance } from '../../core/ed25519.ts'
 import type { Genesis } from '../../core/genesis.ts'
 import type { KeyValueStore } from '../store/key-value.ts'
 import { indexOfBlock } from './block-index.ts'
+import { keysOfBlock } from './market-index.ts'
 import { createNodeStore, type NodeStore, NodeStoreError, type StoredBlock } from './node-store.ts'
 import { openStart } from './start.ts'
 import { historyKey } from './store-keys.ts'
@@ -39,6 +40,10 @@ export async function findChainDamage(
     let parent = meta.oldestHeight === 1 ? createChain(beginning).head().hash : undefined
     for (let height = meta.oldestHeight; height <= meta.height; height++) {
       parent = await checkStoredBlock(height, parent, { store, nodeStore, networkId, accepts })
+    }
+    for (let height = await nodeStore.market.since(meta.height); height <= meta.height; height++) {
+      const { fault } = await keysOfBlock(store, height)
+      if (fault !== undefined) throw damage(height, fault)
     }
     return parent === undefined || parent === meta.hash
       ? undefined

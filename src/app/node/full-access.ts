@@ -52,7 +52,7 @@ export function createFullAccess(parts: FullAccessParts): FullAccess {
   })
   const transaction = (id: Hash): Promise<TransactionView | undefined> => findTransaction(parts, id)
   return {
-    ...{ source: 'node', network, market: createFullMarket(chain, kind) },
+    ...{ source: 'node', network, market: createFullMarket({ chain, records: store.market }, kind) },
     head: async () => head(),
     account: async (id) => {
       const view = viewAccount(viewed(), id)

@@ -19,13 +19,20 @@ import { type ReadState, type StateKey, stateKey } from '../../core/state/state.
 import { accountInKey, decodeRecord, hexInKey, TABLE } from '../../core/state/tables.ts'
 import { quoteLots } from '../../core/transaction/open-lease.ts'
 import { requireKnownModel, requireLease, requireMiner } from '../../core/transaction/refusals.ts'
+import { viewRecord } from '../chain/earnings-views.ts'
 import type { LeaseWish, MarketAccess, Page, PageWish, QuoteView, QuoteWish } from '../chain/market-access.ts'
 import { viewAudit, viewLease, viewMiner, viewModel, viewPlacement, viewQuote } from '../chain/market-views.ts'
+import type { MarketIndex } from './market-index.ts'
 
 /** Makes an entry of a record, or leaves it out. */
 type EntryOf<Entry> = (key: StateKey, bytes: Uint8Array) => Entry | undefined
 
-export function createFullMarket(chain: Chain, kind: NetworkKind): MarketAccess {
+export interface FullMarketParts {
+  readonly chain: Chain
+  readonly records: Pick<MarketIndex, 'since' | 'records' | 'settlement'>
+}
+
+export function createFullMarket({ chain, records }: FullMarketParts, kind: NetworkKind): MarketAccess {
   const { state } = chain
   const page = <Entry>(prefix: StateKey, wish: PageWish, entryOf: EntryOf<Entry>): Page<Entry> => {
     return { height: chain.header.height, ...pageOf({ state, prefix, wish }, entryOf) }
@@ -49,6 +56,22 @@ export function createFullMarket(chain: Chain, kind: NetworkKind): MarketAccess 
         const id = hash(hexInKey(key, 0, HASH_BYTES))
         return isWanted(bytes, wish) ? viewLease({ state, kind }, id) : undefined
       }),
+    async earnings({ accounts, ...wish }) {
+      const { height } = chain.header
+      const limit = Math.min(wish.limit, NODE_LIMITS.marketPageMax)
+      const { records: found, ...next } = await records.records(accounts, { ...wish, limit })
+      return {
+        height,
+        since: await records.since(height),
+        entries: found.map((each) => viewRecord(each, kind)),
+        ...next,
+      }
+    },
+    async settlement(lease) {
+      const found = await records.settlement(lease)
+      const view = found && viewRecord(found, kind)
+      return view?.type === 'settled' ? view : undefined
+    },
     quote: async (wish) => quote(chain, kind, wish),
     async audits(wish) {
       const { lease } = wish

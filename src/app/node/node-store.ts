@@ -1,6 +1,6 @@
 /**
  * What a node keeps: final blocks with their commits, the state after the newest, validator sets, and indexes of
- * transactions and accounts. A final block is one batch, on the disk before anybody hears of it. Knows no rule of the
+ * transactions, accounts and the market. A final block is one batch, on the disk before anybody hears of it. Knows no rule of the
  * chain. Spec: docs/spec/store.md §7.
  * @module
  */
@@ -22,6 +22,13 @@ import { readCount, readHash, writeCount, writeHash } from '../../core/fields.ts
 import type { StateChanges, StateKey } from '../../core/state/state.ts'
 import type { BatchOperation, KeyValueStore } from '../store/key-value.ts'
 import { AT_ONCE, type Turns } from '../turns.ts'
+import {
+  createMarketIndex,
+  type MarketBlock,
+  type MarketIndex,
+  marketOperations,
+  sinceOperation,
+} from './market-index.ts'
 import * as keys from './store-keys.ts'
 
 export class NodeStoreError extends HouseError<'CHAIN_STORE_FOREIGN' | 'CHAIN_STORE_VERSION' | 'CHAIN_STORE_DAMAGED'> {}
@@ -45,7 +52,7 @@ export interface IndexedTransaction {
   readonly accounts: readonly AccountId[]
 }
 
-export interface FinalBlock extends StoredBlock {
+export interface FinalBlock extends StoredBlock, MarketBlock {
   readonly stateChanges: StateChanges
   readonly transactions: readonly IndexedTransaction[]
   /** Of the next height. */
@@ -90,6 +97,8 @@ export interface NodeStore {
   /** Newest first. */
   history(account: AccountId, limit: number): Promise<readonly Hash[]>
   validators(setHash: Hash): Promise<ValidatorSet | undefined>
+  /** Its records are forgotten by itself, not with the blocks. */
+  readonly market: MarketIndex
   /** Forgets the blocks below `height`, a bounded number per call; `indexOf` reads a block's transactions. */
   prune(height: number, indexOf: (block: Uint8Array) => Steps<readonly IndexedTransaction[]>): Promise<number>
   close(): Promise<void>
@@ -98,6 +107,7 @@ export interface NodeStore {
 /** `turns`: in which what a block leads to is put together. */
 export function createNodeStore(store: KeyValueStore, turns: Turns = AT_ONCE): NodeStore {
   let meta: StoreMeta | undefined
+  let hasMarket = false
   const write = async (operations: BatchOperation[], next: StoreMeta): Promise<void> => {
     await store.batch([...operations, put(keys.META_KEY, encodeMeta(next))], { sync: true, turns })
     meta = next
@@ -124,12 +134,14 @@ export function createNodeStore(store: KeyValueStore, turns: Turns = AT_ONCE): N
     async begin(networkId, genesisHash, state, validators) {
       // A replacement that was cut off leaves entries behind.
       await clear(store)
-      const operations = [...stateOperations(state), ...validators.map(putValidators)]
+      const operations = [...stateOperations(state), ...validators.map(putValidators), sinceOperation(1)]
       await write(operations, { networkId, height: 0, hash: genesisHash, oldestHeight: 1 })
     },
     async save(final) {
       const { height, hash: blockHash } = final
-      const operations = await turns.run(operationsOf(final))
+      // A store that was begun before there were records of the market knows them from here on.
+      hasMarket ||= (await store.get(keys.MARKET_SINCE_KEY)) !== undefined
+      const operations = await turns.run(operationsOf(final, !hasMarket))
       await write(operations, { ...meta!, height, hash: blockHash })
     },
     async replace(snapshot) {
@@ -139,7 +151,8 @@ export function createNodeStore(store: KeyValueStore, turns: Turns = AT_ONCE): N
         await store.batch(stateOperations(part), { sync: false })
       }
       const { networkId, height, hash: blockHash, validators } = snapshot
-      const operations = [...blockOperations(snapshot), ...validators.map(putValidators)]
+      const kept = [...blockOperations(snapshot), ...validators.map(putValidators)]
+      const operations = [...kept, sinceOperation(height + 1)]
       await write(operations, { networkId, height, hash: blockHash, oldestHeight: height })
     },
     block: readBlock,
@@ -176,11 +189,12 @@ export function createNodeStore(store: KeyValueStore, turns: Turns = AT_ONCE): N
       await write(operations, { ...meta, oldestHeight: until })
       return until - from
     },
+    market: createMarketIndex(store),
     close: () => store.close(),
   }
 }
 
-function* operationsOf(final: FinalBlock): Steps<BatchOperation[]> {
+function* operationsOf(final: FinalBlock, isFirst: boolean): Steps<BatchOperation[]> {
   const { stateChanges, transactions, height } = final
   const operations = [...blockOperations(final), putValidators(final.nextValidators)]
   yield
@@ -192,7 +206,7 @@ function* operationsOf(final: FinalBlock): Steps<BatchOperation[]> {
     operations.push(...indexOperations(transaction, { height, position }))
     if (position % ITEMS_PER_STEP === ITEMS_PER_STEP - 1) yield
   }
-  return operations
+  return [...operations, ...(yield* marketOperations(final, isFirst))]
 }
 
 /** Some ten microseconds each. */

@@ -209,13 +209,14 @@ class Node implements FullNode {
 
   async #save(applied: AppliedBlock): Promise<void> {
     const { nodeStore } = this.#parts
-    const { height, hash, block, commit, stateChanges, transactions, nextValidators } = applied
+    const { height, hash, block, commit, stateChanges, transactions, marketEvents, nextValidators } = applied
     checkAgainst(this.#options.checkpoint, height, hash)
-    const encoded = encodeBlock(block)
-    await nodeStore.save({ height, hash, block: encoded, commit, stateChanges, transactions, nextValidators })
+    const stored = { height, hash, block: encodeBlock(block), timeMs: block.header.timeMs, commit }
+    await nodeStore.save({ ...stored, stateChanges, transactions, marketEvents, nextValidators })
     const { keepBlocks } = this.#options
     if (keepBlocks === undefined || height <= keepBlocks) return
     this.#oldestHeight += await nodeStore.prune(height - keepBlocks + 1, indexOfBlock)
+    await nodeStore.market.prune(height - Math.max(keepBlocks, NODE_LIMITS.marketRecordBlocks) + 1)
   }
 
   #onFinal(applied: AppliedBlock): void {

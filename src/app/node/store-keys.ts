@@ -50,6 +50,51 @@ export function historyPrefix(account: AccountId): Uint8Array {
   return concatBytes(utf8ToBytes('a'), hexToBytes(account))
 }
 
+/** Since which height records of the market are kept. */
+export const MARKET_SINCE_KEY: Uint8Array = utf8ToBytes('r')
+
+/** How many of them a block has. */
+export function marketCountKey(height: number): Uint8Array {
+  return numbered('n', height)
+}
+export function marketRecordKey({ height, position }: MarketPlace): Uint8Array {
+  return concatBytes(utf8ToBytes('e'), marketPlaceBytes({ height, position }))
+}
+export function settlementKey(lease: Hash): Uint8Array {
+  return concatBytes(utf8ToBytes('l'), hexToBytes(lease))
+}
+
+/** Where a record of the market stands: in a block, from 0. */
+export interface MarketPlace {
+  readonly height: number
+  readonly position: number
+}
+
+export const MARKET_PLACE_BYTES = 12
+
+export function marketPlaceBytes({ height, position }: MarketPlace): Uint8Array {
+  const bytes = new Uint8Array(MARKET_PLACE_BYTES)
+  const view = new DataView(bytes.buffer)
+  view.setBigUint64(0, BigInt(height))
+  view.setUint32(8, position)
+  return bytes
+}
+export function readMarketPlace(bytes: Uint8Array): MarketPlace {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  return { height: Number(view.getBigUint64(0)), position: view.getUint32(8) }
+}
+
+/** Newest first: heights and positions count down. */
+export function marketOwnKey(account: AccountId, place: MarketPlace): Uint8Array {
+  return concatBytes(
+    marketOwnPrefix(account),
+    marketPlaceBytes(place).map((byte) => 0xff - byte),
+  )
+}
+export function marketOwnPrefix(account: AccountId): Uint8Array {
+  return concatBytes(utf8ToBytes('i'), hexToBytes(account))
+}
+
 export function numberBytes(value: number): Uint8Array {
   const bytes = new Uint8Array(8)
   new DataView(bytes.buffer).setBigUint64(0, BigInt(value))

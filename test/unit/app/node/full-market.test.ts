@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest'
 import type { LeaseView } from '../../../../src/app/chain/market-access.ts'
 import { firstEntries } from '../../../../src/app/chain/market-pages.ts'
 import { createFullMarket } from '../../../../src/app/node/full-market.ts'
+import { createMarketIndex } from '../../../../src/app/node/market-index.ts'
 import { accountId, hash } from '../../../../src/base/brand.ts'
 import { NODE_LIMITS } from '../../../../src/base/chain-limits.ts'
 import type { Chain } from '../../../../src/core/chain.ts'
@@ -28,6 +29,7 @@ import {
   serve,
   voucherOf,
 } from '../../../lease-world.ts'
+import { createMemoryStore } from '../../../sim/store.ts'
 
 const payer = PAYERS[0]!
 const [first, second] = [MINERS[0]!, MINERS[1]!]
@@ -38,7 +40,7 @@ function marketOf({ state, networkId, context }: LeaseWorld) {
     ...{ state, networkId, parameters: context.parameters, header: { height: context.height - 1 } },
     mempool: { nextNonce: (id: typeof payer.id) => getAccount(state, id).nonce },
   } as unknown as Chain
-  return createFullMarket(chain, 'local')
+  return createFullMarket({ chain, records: createMarketIndex(createMemoryStore()) }, 'local')
 }
 
 function world(): LeaseWorld {

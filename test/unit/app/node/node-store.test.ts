@@ -24,6 +24,7 @@ function finalBlock(height: number, change: Partial<FinalBlock> = {}): FinalBloc
   return {
     ...{ height, hash: id(height), block: new Uint8Array(100).fill(height), commit },
     ...{ stateChanges: [], transactions: [], nextValidators: set(BigInt(height)) },
+    ...{ timeMs: 1_000 * height, marketEvents: [] },
     ...change,
   }
 }
