@@ -4,7 +4,7 @@
  * @module
  */
 import { Args, Flags, type Interfaces } from '@oclif/core'
-import { codeOf, HouseError, messageOf } from '../base/error.ts'
+import { HouseError } from '../base/error.ts'
 import { INPUT_LIMITS, WALLET_LIMITS } from '../base/limits.ts'
 import type { NetworkKind } from '../core/network-kind.ts'
 import { ROLES, type Role } from '../core/role.ts'
@@ -12,8 +12,9 @@ import { BaseCommand, type GlobalFlags, UsageError } from './base-command.ts'
 import { loadConfig } from './config.ts'
 import type { Home } from './home.ts'
 import { openPrompter, type Prompter } from './prompt.ts'
-import { type InputSource, readBytes, readSecretLine, readSecretText, sourceOf } from './secret-input.ts'
+import { readBytes, readSecretLine, readSecretText, sourceOf } from './secret-input.ts'
 import type { OpenWallet, WalletListing, Wallets, WalletView } from './wallet.ts'
+import { ATTEMPTS_MAX, askAgain, oneSource, openWithPassword, passwordSource } from './wallet-password.ts'
 
 export class WalletInputError extends HouseError<'WALLET_PASSWORDS_DIFFER'> {}
 
@@ -42,9 +43,6 @@ export interface WalletContext {
   /** The named wallet, or the one that the settings name. */
   readonly name: (given: string | undefined) => string
 }
-
-/** Times a person may mistype. */
-const ATTEMPTS_MAX = 3
 
 const fd = (description: string): Interfaces.OptionFlag<number | undefined> =>
   Flags.integer({ description, helpValue: 'NUMBER', min: 0, max: WALLET_LIMITS.descriptorMax })
@@ -138,14 +136,7 @@ export abstract class WalletCommand extends BaseCommand {
 
   /** Opens a wallet with its password; a person who mistypes it is asked again, and nobody for the local network's. */
   protected async openWallet(wallets: Wallets, name: string, flags: PasswordFlags): Promise<OpenWallet> {
-    const source = passwordSource(flags)
-    if (source !== undefined) return wallets.open(name, await readSecretLine(source))
-    const { LOCAL_WALLET, localPassword } = await import('./devnet/local-wallet.ts')
-    const known = name === LOCAL_WALLET && this.#home ? await localPassword(this.#home) : undefined
-    if (known !== undefined) return wallets.open(name, known)
-    return this.#repeat('KEYSTORE_WRONG_PASSWORD', async (prompter) =>
-      wallets.open(name, await prompter.askHidden(`Password of wallet ${name}: `)),
-    )
+    return openWithPassword({ wallets, name, flags, home: this.#home, prompter: () => this.prompter() })
   }
 
   /** A new password: asked twice when a person types it, and long enough. */
@@ -158,7 +149,7 @@ export abstract class WalletCommand extends BaseCommand {
       return given
     }
     const min = WALLET_LIMITS.passwordCharactersMin
-    const password = await this.#repeat('WALLET_WEAK_PASSWORD', async (prompter) => {
+    const password = await askAgain(this.prompter(), 'WALLET_WEAK_PASSWORD', async (prompter) => {
       const typed = await prompter.askHidden(`New password for wallet ${name} (at least ${min} characters): `)
       checkPassword(typed)
       return typed
@@ -212,19 +203,6 @@ export abstract class WalletCommand extends BaseCommand {
     }
   }
 
-  /** Asks again after a refusal with this code, where a person answers: three times at most. */
-  async #repeat<Result>(code: string, ask: (prompter: Prompter) => Promise<Result>): Promise<Result> {
-    const prompter = this.prompter()
-    for (let attempt = 1; ; attempt++) {
-      try {
-        return await ask(prompter)
-      } catch (error) {
-        if (codeOf(error) !== code || !prompter.isInteractive || attempt === ATTEMPTS_MAX) throw error
-        process.stderr.write(`${messageOf(error)}\n`)
-      }
-    }
-  }
-
   /** Asks for the same hidden text again when a person types; a pipe does not mistype. */
   async #confirm(question: string, expected: string): Promise<void> {
     const prompter = this.prompter()
@@ -251,13 +229,4 @@ export function listingRow(listing: WalletListing): { name: string; owner: strin
     return { name: listing.name, owner: `cannot be used (${listing.code})`, description: '' }
   const { name, accounts, description } = listing.wallet
   return { name, owner: accounts[0]?.address ?? '', description }
-}
-
-function passwordSource(flags: PasswordFlags): InputSource | undefined {
-  return oneSource('password', flags['password-file'], flags['password-fd'])
-}
-
-function oneSource(what: string, file: string | undefined, descriptor: number | undefined): InputSource | undefined {
-  if (file === undefined || descriptor === undefined) return sourceOf(file, descriptor)
-  throw new UsageError('USAGE', `Use --${what}-file or --${what}-fd, not both.`)
 }

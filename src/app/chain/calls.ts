@@ -9,6 +9,7 @@ import type { NetworkKind } from '../../core/network-kind.ts'
 import { bond } from '../../core/transaction/bond.ts'
 import { closeLease, requireOpenOf } from '../../core/transaction/close-lease.ts'
 import type { Contract } from '../../core/transaction/contract.ts'
+import { type OpenLease, openLease } from '../../core/transaction/open-lease.ts'
 import { proposeParameters } from '../../core/transaction/propose-parameters.ts'
 import { dllm, requireAmount } from '../../core/transaction/refusals.ts'
 import {
@@ -99,6 +100,12 @@ export function voteCall(typed: { readonly proposal: string; readonly yes: boole
     spends: 0n,
     lines: [`Vote ${typed.yes ? 'yes' : 'no'} on proposal ${body.proposal}`],
   })
+}
+
+/** The cap leaves the balance until the lease is settled. */
+export function openLeaseCall(body: OpenLease): ChainCall {
+  const lines = ['Open a lease', `sets aside  ${dllm(body.cap)}`, `until       block ${body.expiryHeight}`]
+  return callOf(openLease, body, { spends: body.cap, lines })
 }
 
 /** `disputeBlocks`: what the parameter of this name says. @throws TransactionError NOT_THE_PAYER, LEASE_CLOSED. */

@@ -13,13 +13,16 @@ import type { ChainAccess, TransactionView } from '../chain/chain-access.ts'
 import { sendTransaction } from '../chain/send-transaction.ts'
 import { createSerial } from '../store/serial.ts'
 
+export type CallOfNonce = (nonce: bigint) => Promise<ChainCall>
+
 export interface ChainSender {
   readonly id: AccountId
   /**
    * Resolves when the transaction is in a final block. @throws whatever the chain refuses it with; INSUFFICIENT_FUNDS; WaitError
-   * CHAIN_STILL_WAITING; the signal's reason, also where it was sent already.
+   * CHAIN_STILL_WAITING; the signal's reason, also where it was sent already. A call that hangs on its nonce is made when that is known, and before
+   * anybody hears of it.
    */
-  send(call: ChainCall, signal: AbortSignal): Promise<TransactionView>
+  send(call: ChainCall | CallOfNonce, signal: AbortSignal): Promise<TransactionView>
   /** The nonce that the next transaction has, if nobody else sends for the account. */
   nextNonce(signal: AbortSignal): Promise<bigint>
 }
@@ -45,10 +48,11 @@ export function createChainSender({ chain, keys }: ChainSenderOptions, { clock }
   return {
     id,
     nextNonce,
-    async send(call, signal) {
+    async send(wish, signal) {
       // Nonces are given out one after the other; blocks are waited for together.
       const sent = await serial(async () => {
         const nonce = await nextNonce(signal)
+        const call = typeof wish === 'function' ? await wish(nonce) : wish
         const { promise: handedIn, resolve, reject } = Promise.withResolvers<void>()
         const steps = {
           ...{ chain, clock, signal, waits: true, keys: async () => keys },

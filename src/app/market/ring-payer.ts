@@ -31,6 +31,8 @@ export interface RingPayer {
   told(told: Told): boolean
   /** Whether the cap forbids the next token. */
   readonly isSpent: boolean
+  /** Grains for all work that was seen, of the whole lease. */
+  readonly charged: bigint
   /** Where vouchers go from now on. */
   sendTo(send: (voucher: VoucherBytes) => void): void
   /** Pays for all that was seen: at the end of a turn. Resolves when it is sent; rejects with what kept it from being written. */
@@ -123,6 +125,9 @@ export async function openRingPayer(options: RingPayerOptions, { clock }: { cloc
     },
     get isSpent() {
       return payer.isSpent
+    },
+    get charged() {
+      return terms.charge(payer.seen)
     },
     sendTo: (next) => {
       send = next

@@ -1,0 +1,96 @@
+/**
+ * What the failure of a paid ring says of its lease and of its miners: whether the lease is of use any more, and whom the next one had better do
+ * without. Spec: docs/spec/market.md §9.1.
+ * @module
+ */
+import { milliseconds } from '../../base/brand.ts'
+import { codeOf, HouseError } from '../../base/error.ts'
+import type { Clock } from '../../base/ports.ts'
+import { withDeadline } from '../../net/deadline.ts'
+import type { Wire } from '../../net/wire.ts'
+import { peerOfPublicKey } from '../node-identity.ts'
+import type { LeasedLot, OpenLease } from './lease-source.ts'
+
+export interface RingFault {
+  /** `over`: the lease is of no more use, whoever serves; `miner`: nor is it with these miners; `ring`: it may have been chance. */
+  readonly kind: 'over' | 'miner' | 'ring'
+  /** Whose fault it is, as far as anybody can tell. */
+  readonly culprits: readonly LeasedLot[]
+}
+
+/** The lease itself. */
+const OVER: ReadonlySet<string> = new Set([
+  'LEASE_EXPIRED',
+  'LEASE_SPENT',
+  'LEASE_NOT_YOURS',
+  'LEASE_OTHER_ROUTE',
+  'LEASE_TAKEN_OVER',
+])
+/** What one miner has lost, has no room for, or does not know. */
+const OF_MINER: ReadonlySet<string> = new Set([
+  'LEASE_UNKNOWN',
+  'LEASE_BEHIND',
+  'LEASE_NO_ROOM',
+  'VOUCHER_RECEDES',
+  'VOUCHER_MISCOUNTED',
+  'RING_MODEL_NOT_SERVED',
+  'RING_BUSY',
+])
+/** A ring that came apart. */
+const OF_RING: ReadonlySet<string> = new Set([
+  'RING_STAGE_LOST',
+  'RING_LINK_LOST',
+  'RING_STEP_DEADLINE',
+  'RING_SESSION_IDLE',
+  'RING_CLOSED',
+  'LEASE_UNPAID',
+])
+/** Who is there answers within this time. */
+const PING_MS = 2_000
+
+/** undefined: a failure that no other lease or miner mends. */
+export async function faultOf(
+  failure: unknown,
+  lease: OpenLease,
+  ports: { readonly wire: Wire; readonly clock: Clock },
+): Promise<RingFault | undefined> {
+  if (!(failure instanceof HouseError)) return undefined
+  const code = failure.code === 'RING_STAGE_FAILED' ? String(failure.details['stageCode']) : failure.code
+  const named = lotNamed(failure, lease)
+  if (OVER.has(code)) return { kind: 'over', culprits: [] }
+  if (OF_MINER.has(code)) return { kind: 'miner', culprits: named }
+  if (!OF_RING.has(code) && !code.startsWith('WIRE_')) return undefined
+  const isNamed = named.length > 0 && failure.code !== 'RING_STAGE_FAILED'
+  return { kind: 'ring', culprits: isNamed ? named : await silent(lease, ports) }
+}
+
+/** The lot whose stage or peer the failure names. */
+function lotNamed({ details }: HouseError, { lots }: OpenLease): readonly LeasedLot[] {
+  const { stage, peer } = details
+  const byPeer = lots.filter(({ peerKey }) => peer === peerOfPublicKey(peerKey))
+  if (byPeer.length > 0) return byPeer
+  const lot = typeof stage === 'number' ? lots[stage - 1] : undefined
+  return lot === undefined ? [] : [lot]
+}
+
+/** Those who do not answer a ping. */
+async function silent({ lots }: OpenLease, { wire, clock }: { wire: Wire; clock: Clock }): Promise<LeasedLot[]> {
+  const answers = await Promise.all(
+    lots.map(({ peerKey }) =>
+      withDeadline({ clock, limitMs: milliseconds(PING_MS) }, (signal) =>
+        wire.ping(peerOfPublicKey(peerKey), signal),
+      ).then(
+        () => true,
+        () => false,
+      ),
+    ),
+  )
+  return lots.filter((_, index) => !answers[index])
+}
+
+/** Whether a stage refused a session because it brought no lease; then its number, from 1. */
+export function requiresLease(failure: unknown): number | undefined {
+  if (codeOf(failure) !== 'RING_STAGE_FAILED' || !(failure instanceof HouseError)) return undefined
+  const { stage, stageCode } = failure.details
+  return stageCode === 'LEASE_REQUIRED' && typeof stage === 'number' ? stage : undefined
+}

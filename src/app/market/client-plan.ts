@@ -1,0 +1,143 @@
+/**
+ * What a client is about to open: how a lease is cut, what is set aside, and everything for which it would be refused, before somebody types a
+ * password for it. Spec: docs/spec/market.md §9.1.
+ * @module
+ */
+import type { AccountId, Hash } from '../../base/brand.ts'
+import { MARKET_LIMITS } from '../../base/chain-limits.ts'
+import { codeOf } from '../../base/error.ts'
+import { accountOfAddress, addressOfAccount } from '../../core/fields.ts'
+import { TransactionError } from '../../core/transaction/contract.ts'
+import { dllm } from '../../core/transaction/refusals.ts'
+import type { ChainAccess, HeadView } from '../chain/chain-access.ts'
+import { type ChatNeed, costOf, priceMaxOf, usualCap } from './client-cap.ts'
+import { type Cuts, cutsToTry, type ServedRun } from './client-cuts.ts'
+
+export interface LeaseWish {
+  /** Hash of the manifest. */
+  readonly model: Hash
+  readonly need: ChatNeed
+  /** Grains; undefined: what some such answers cost. */
+  readonly cap: bigint | undefined
+  /** Miners that did not answer, the newest last. */
+  readonly avoid: readonly AccountId[]
+  /** What miners have told of themselves, where the chain's list of them is not to be had. */
+  readonly heard: () => Promise<readonly ServedRun[]>
+}
+
+/** Whose lease, on which chain. */
+export interface Payer {
+  readonly chain: ChainAccess
+  readonly account: AccountId
+}
+
+/** What the times of a lease follow from. */
+export interface Moment {
+  readonly head: HeadView
+  readonly commitMs: number
+}
+
+/** A lease to be opened. */
+export interface LeasePlan extends Moment {
+  readonly wish: LeaseWish
+  readonly price: bigint
+  readonly cap: bigint
+  readonly cuts: readonly Cuts[]
+  readonly avoid: readonly AccountId[]
+  readonly leaseBlocksMax: number
+}
+
+export async function momentOf(chain: ChainAccess, signal: AbortSignal): Promise<Moment> {
+  const [head, { values }] = await Promise.all([chain.head(signal), chain.parameters(signal)])
+  return { head, commitMs: Number(values.commitMs) }
+}
+
+/** @throws TransactionError INSUFFICIENT_FUNDS, NO_SUCH_MODEL, NO_MINER. */
+export async function planLease({ chain, account }: Payer, wish: LeaseWish, signal: AbortSignal): Promise<LeasePlan> {
+  const [model, head, { values }, { balance }] = await Promise.all([
+    chain.market.model(wish.model, signal),
+    chain.head(signal),
+    chain.parameters(signal),
+    chain.account(account, signal),
+  ])
+  const tariff = {
+    parts: model.segments.map(({ linear, attention }) => ({ linear: BigInt(linear), attention: BigInt(attention) })),
+    price: BigInt(model.price),
+    decodeWeight: BigInt(values.decodeWeight),
+  }
+  const { price } = tariff
+  const needed = costOf({ ...tariff, price: priceMaxOf(price) }, wish.need)
+  const cap = wish.cap ?? usualCap({ cost: costOf(tariff, wish.need), needed, balance: BigInt(balance) })
+  const avoid = wish.avoid.slice(-MARKET_LIMITS.leaseAvoidMax).toSorted()
+  const perMille = 1_000n - BigInt(values.treasuryShare) - BigInt(values.stakerShare)
+  const runs = await runsOf(chain, { wish, bidMax: (price * perMille) / 1_000n }, signal)
+  const cuts = await cutsThatWork(chain, { cuts: cutsToTry(model.segments.length, runs), wish, avoid, account }, signal)
+  requireBalance(chain, { account, cap, balance: BigInt(balance), baseFee: BigInt(head.baseFee) })
+  return {
+    ...{ wish, price, cap, cuts, avoid, head },
+    ...{ commitMs: Number(values.commitMs), leaseBlocksMax: Number(values.leaseBlocksMax) },
+  }
+}
+
+/** Who could serve now: by the chain where a full node answers, else by what miners say of themselves. */
+async function runsOf(
+  chain: ChainAccess,
+  { wish, bidMax }: { readonly wish: LeaseWish; readonly bidMax: bigint },
+  signal: AbortSignal,
+): Promise<readonly ServedRun[]> {
+  if (chain.source !== 'node') return wish.heard()
+  const avoided = new Set(wish.avoid)
+  const placements = await chain.market.placements(wish.model, signal)
+  const able = placements.filter(({ operator, live, used, slots, bid }) => {
+    return live && used < slots && BigInt(bid) <= bidMax && !avoided.has(accountOfAddress(operator, chain.network.kind))
+  })
+  return able.map(({ operator, first, end }) => ({ owner: operator, first, end }))
+}
+
+/** Where a full node answers, only those with which the auction finds miners. @throws TransactionError NO_MINER. */
+async function cutsThatWork(
+  chain: ChainAccess,
+  plan: Pick<LeasePlan, 'cuts' | 'wish' | 'avoid'> & { readonly account: AccountId },
+  signal: AbortSignal,
+): Promise<readonly Cuts[]> {
+  const { cuts, wish, avoid, account } = plan
+  if (cuts.length === 0) throw noRing()
+  if (chain.source !== 'node') return cuts
+  let refusal: unknown
+  for (const one of cuts) {
+    try {
+      await chain.market.quote({ model: wish.model, cuts: one, rows: rowsOf(wish.need), avoid, payer: account }, signal)
+      return [one, ...cuts.filter((other) => other !== one)]
+    } catch (error) {
+      if (codeOf(error) !== 'NO_MINER') throw error
+      refusal = error
+    }
+  }
+  throw refusal
+}
+
+/** That miners are ranked by: as if all of them were decode steps. */
+export function rowsOf({ promptRows, decodeRows }: ChatNeed): number {
+  return Math.max(1, promptRows + decodeRows)
+}
+
+/** Units of a transaction that opens a lease of many lots. */
+const OPEN_UNITS_MAX = 400n + 25n * 15n + 2n * 8n
+
+function requireBalance(
+  { network }: ChainAccess,
+  { account, cap, balance, baseFee }: { account: AccountId; cap: bigint; balance: bigint; baseFee: bigint },
+): void {
+  const fee = OPEN_UNITS_MAX * (baseFee + 1n)
+  if (cap + fee <= balance) return
+  const address = addressOfAccount(account, network.kind)
+  const message = `A lease for this answer needs ${dllm(cap)} and a fee of up to ${dllm(fee)}, and ${address} has ${dllm(balance)}. Receive the rest there, ask for fewer --max-tokens, or set less aside with --cap.`
+  throw new TransactionError('INSUFFICIENT_FUNDS', message, {
+    details: { needed: String(cap + fee), balance: String(balance), address },
+  })
+}
+
+function noRing(): TransactionError {
+  const message = 'Nobody who has a free slot serves all of this model for the price of now. Try again in a few blocks.'
+  return new TransactionError('NO_MINER', message)
+}
