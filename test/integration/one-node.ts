@@ -10,7 +10,7 @@ import { createSystem } from '../../src/app/system.ts'
 import type { AccountId } from '../../src/base/brand.ts'
 import type { Clock } from '../../src/base/ports.ts'
 import { keyPairFromSecret } from '../../src/core/ed25519.ts'
-import { networkIdOf } from '../../src/core/genesis.ts'
+import { type GenesisModel, networkIdOf } from '../../src/core/genesis.ts'
 import { INITIAL_PARAMETERS, type Parameters } from '../../src/core/parameters.ts'
 import { ROLES } from '../../src/core/role.ts'
 import { createMemoryNetwork, type MemoryNetwork } from '../../src/net/memory-network.ts'
@@ -39,7 +39,12 @@ export interface OneNode {
 /** Blocks every 50 ms, short epochs, unless `parameters` say otherwise. 1,000 DLLM free and 100 bonded. */
 export async function startOneNode(
   parameters: Partial<Parameters> = {},
-  options: Pick<NodeOptions, 'snapshotBlocks' | 'keepBlocks'> = {},
+  {
+    models = [],
+    ...options
+  }: Pick<NodeOptions, 'snapshotBlocks' | 'keepBlocks'> & {
+    readonly models?: readonly GenesisModel[]
+  } = {},
 ): Promise<OneNode> {
   const { clock, log } = createSystem({ level: 'error' })
   const keys = keysOfNumbers
@@ -54,7 +59,7 @@ export async function startOneNode(
         bond: 100n * DLLM,
       },
       parameters: { ...INITIAL_PARAMETERS, commitMs: 50n, epochBlocks: 10n, baseFeeMin: 1n, ...parameters },
-      models: [],
+      models,
       validatorName: () => 'one-1',
     },
     keys,

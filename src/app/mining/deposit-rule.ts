@@ -84,9 +84,9 @@ export function registrationStep(wish: RegistrationWish, facts: RegistrationFact
   const add = min(wanted, affordable)
   if (miner === undefined || miner.status === 'draining') {
     const needed = max(parameters.minerDepositMin, min(least, target))
-    const isEnough = have + add >= needed && spendable >= 0n
-    if (isEnough) return { type: 'register', deposit: add, why: 'new' }
-    return { type: 'short', missing: max(target, needed) - have - affordable + shortfall(spendable), for: 'deposit' }
+    if (have + add >= needed && spendable >= 0n) return { type: 'register', deposit: add, why: 'new' }
+    const fees = (REGISTER_UNITS + RESERVE_UNITS) * price
+    return { type: 'short', missing: max(target, needed) - have + fees - balance, for: 'deposit' }
   }
   if (isChanged(miner, wish)) return { type: 'register', deposit: 0n, why: 'changed' }
   const free = freeDeposit(miner)
@@ -97,7 +97,11 @@ export function registrationStep(wish: RegistrationWish, facts: RegistrationFact
   if (free < least && miner.openLots === 0) {
     return wanted === 0n || !wish.tops
       ? { type: 'capped', task: least }
-      : { type: 'short', missing: max(wanted, least - free) - affordable, for: 'job' }
+      : {
+          type: 'short',
+          missing: max(wanted, least - free) + (REGISTER_UNITS + RESERVE_UNITS) * price - balance,
+          for: 'job',
+        }
   }
   const fees = RESERVE_UNITS * price
   // A tenth of the reserve is left for ten more.
@@ -112,11 +116,6 @@ function targetOf({ slots }: RegistrationWish, parameters: Parameters, task: big
 
 function isChanged({ payout, peerKey, device }: MinerView, wish: RegistrationWish): boolean {
   return payout !== wish.payout || peerKey !== wish.peerKey || device !== wish.device
-}
-
-/** What is missing of the fee itself. */
-function shortfall(spendable: bigint): bigint {
-  return spendable < 0n ? -spendable : 0n
 }
 
 function max(a: bigint, b: bigint): bigint {

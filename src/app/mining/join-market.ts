@@ -42,21 +42,20 @@ export interface JoinedMarket extends Pick<Mining, 'drained' | 'start' | 'close'
   readonly desk: LeaseDesk
 }
 
-/** Between two looks for the chain of the local network. */
+/** Between two looks for the chain of the local network, and before the first: the answer that waits for this miner comes first. */
 const LOOK_MS = milliseconds(1_000)
 /** There is no chain yet: of the local network it may come. */
 const NOT_YET: readonly unknown[] = ['NO_NODE', 'NETWORK_NO_CHAIN']
 
 /** @throws NetworkChainError NETWORK_NO_CHAIN; those of openOwnNode; what keeps the wallet closed. */
 export async function joinMarket(toJoin: MarketToJoin, system: System): Promise<JoinedMarket> {
-  const { network, print } = toJoin
+  const { network } = toJoin
+  // Who chats for the first time waits for this miner, and its chain comes after it.
+  if (network.id === LOCAL_NETWORK.id) return joinLater(toJoin, system)
   try {
     return await joinNow(toJoin, system)
   } catch (error) {
-    if (network.id !== LOCAL_NETWORK.id) throw withAdvice(error, network)
-    if (!NOT_YET.includes(codeOf(error))) throw error
-    print('The local network has no chain yet. This miner serves for nothing until it runs.')
-    return joinLater(toJoin, system)
+    throw withAdvice(error, network)
   }
 }
 
@@ -95,20 +94,23 @@ async function joinNow(toJoin: MarketToJoin, system: System): Promise<JoinedMark
   }
 }
 
-/** Until the chain is there, sessions without lease are served, and no lease is known. */
+/** Serves at once; until the chain is there, sessions without lease are served, and no lease is known. */
 function joinLater(toJoin: MarketToJoin, system: System): JoinedMarket {
   const stopping = new AbortController()
   const drained = Promise.withResolvers<void>()
   let joined: JoinedMarket | undefined
   let served: Pick<Miner, 'server'> | undefined
+  let isTold = false
 
+  const notYet = (error: unknown): undefined => {
+    if (!NOT_YET.includes(codeOf(error))) throw error
+    if (!isTold) toJoin.print('The local network has no chain yet. This miner serves for nothing until it runs.')
+    isTold = true
+  }
   const join = async (): Promise<void> => {
     while (joined === undefined) {
       await system.clock.sleep(LOOK_MS, stopping.signal)
-      joined = await joinNow({ ...toJoin, signal: stopping.signal }, system).catch((error: unknown) => {
-        if (!NOT_YET.includes(codeOf(error))) throw error
-        return undefined
-      })
+      joined = await joinNow({ ...toJoin, signal: stopping.signal }, system).catch(notYet)
     }
     void joined.drained.then(drained.resolve)
     if (served !== undefined) joined.start(served)

@@ -1,0 +1,232 @@
+/**
+ * Mining for pay in this process: a node of one validator with a model that costs something, miners as `dllm mine` composes them but for engine,
+ * wire and wallet, and a client that pays. Knows nothing of what tests assert.
+ * @module
+ */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { transferCall } from '../../src/app/chain/calls.ts'
+import type { HeadView } from '../../src/app/chain/chain-access.ts'
+import type { LeaseView } from '../../src/app/chain/market-access.ts'
+import { type BatchRunner, createEngineHost } from '../../src/app/engine-host.ts'
+import { createInlineRunner } from '../../src/app/inline-runner.ts'
+import { openLeaseOf } from '../../src/app/market/chain-leases.ts'
+import { type ChainSender, createChainSender } from '../../src/app/market/chain-sender.ts'
+import { openRingPayer, type RingPayer } from '../../src/app/market/ring-payer.ts'
+import { createVoucherStore } from '../../src/app/market/voucher-store.ts'
+import { createMiner, type Miner } from '../../src/app/miner.ts'
+import type { MiningEvent } from '../../src/app/mining/duty.ts'
+import { type Mining, type MiningOptions, openMining } from '../../src/app/mining/open-mining.ts'
+import { openModelStore, type StoredModel } from '../../src/app/model-store.ts'
+import { genesisModel } from '../../src/app/model-work.ts'
+import { createNodeIdentity, type NodeIdentity, peerOfPublicKey } from '../../src/app/node-identity.ts'
+import { openRing } from '../../src/app/ring/ring-client.ts'
+import type { RingSession } from '../../src/app/ring/ring-session.ts'
+import type { Route } from '../../src/app/ring/route.ts'
+import { openDisk } from '../../src/app/store/disk.ts'
+import { createSystem } from '../../src/app/system.ts'
+import { type AccountId, type Hash, hash, milliseconds } from '../../src/base/brand.ts'
+import type { KeyPair } from '../../src/core/ed25519.ts'
+import { accountOf, addressOfAccount } from '../../src/core/fields.ts'
+import { voucherKeyOf } from '../../src/core/market/voucher-key.ts'
+import type { Parameters } from '../../src/core/parameters.ts'
+import { leaseIdOf } from '../../src/core/state/leases.ts'
+import { openLease } from '../../src/core/transaction/open-lease.ts'
+import { createReferenceEngine } from '../../src/ml/engine/reference.ts'
+import { randomWeights, smallConfig } from '../contract/random-model.ts'
+import { DLLM, type OneNode, startOneNode } from './one-node.ts'
+
+export const CONFIG = smallConfig({ contextLength: 512 })
+const WEIGHTS = randomWeights({ config: CONFIG, format: 'q8', seed: 3 })
+export const SEGMENTS = 3
+
+/** A model of three segments that lies nowhere: the manifest of genesis with another shape. */
+export const MODEL: StoredModel = (() => {
+  const genesis = openModelStore({ home: '/nowhere' }).find('genesis')
+  const segments = Array.from({ length: SEGMENTS }, (_, index) => ({
+    ...genesis.manifest.segments[0]!,
+    ...{ firstLayer: index, lastLayer: index + 1, hasEmbedding: index === 0, hasHead: index === SEGMENTS - 1 },
+  }))
+  return { ...genesis, manifest: { ...genesis.manifest, config: CONFIG, segments }, hash: hash('ab'.repeat(32)) }
+})()
+
+export interface MinerLife {
+  readonly mining: Mining
+  readonly miner: Miner
+  readonly events: MiningEvent[]
+  /** Resolves with the first event of this kind, from the life's beginning, that `isWanted`. */
+  said(type: MiningEvent['type'], isWanted?: (event: MiningEvent) => boolean): Promise<MiningEvent>
+  end(): Promise<void>
+}
+
+export interface MinerToStart {
+  /** Account of the wallet: role operator earns for role payout. */
+  readonly account: number
+  readonly first?: number
+  readonly end?: number
+  readonly options?: Partial<Pick<MiningOptions, 'slots' | 'bid' | 'deposit' | 'isFree'>>
+  /** Puts something around the engine. */
+  readonly around?: (runner: BatchRunner) => BatchRunner
+}
+
+export interface MiningWorld {
+  readonly one: OneNode
+  /** Pays for leases and has the money of the network. */
+  readonly payer: ChainSender
+  operator(account: number): AccountId
+  payout(account: number): AccountId
+  /** Data folder of an account's miner: the same in all its lives. */
+  folder(account: number): string
+  /** Gives an operator account money. */
+  fund(account: number, amount: string): Promise<void>
+  start(wish: MinerToStart): Promise<MinerLife>
+  openLease(cap?: bigint): Promise<LeaseView>
+  /** A session that is paid with the lease. */
+  open(lease: LeaseView): Promise<{ session: RingSession; payer: RingPayer; close(): Promise<void> }>
+  close(): Promise<void>
+}
+
+export const SYSTEM = createSystem({ level: 'silent' })
+const NEVER = new AbortController().signal
+
+export async function createMiningWorld(parameters: Partial<Parameters>, price = 100n): Promise<MiningWorld> {
+  const one = await startOneNode(parameters, { models: [genesisModel(MODEL, price)] })
+  const root = await mkdtemp(join(tmpdir(), 'dllm-mining-'))
+  const keys = (role: 'owner' | 'operator' | 'payout', account: number): KeyPair => one.keys({ role, account })
+  const payer = createChainSender({ chain: one.chain, keys: keys('owner', 0) }, SYSTEM)
+  const identities = new Map<number, NodeIdentity>()
+  const lives = new Set<MinerLife>()
+  const vouchers = createVoucherStore(await openDisk(join(root, 'vouchers')))
+  const secrets = new Map<Hash, Uint8Array>()
+  const operator = (account: number): AccountId => accountOf(keys('operator', account).publicKey)
+  const payout = (account: number): AccountId => accountOf(keys('payout', account).publicKey)
+  const folder = (account: number): string => join(root, `miner-${account}`)
+
+  const start = async ({
+    account,
+    first = 0,
+    end = SEGMENTS,
+    options = {},
+    around = (runner) => runner,
+  }: MinerToStart) => {
+    const identity = identities.get(account) ?? (await createNodeIdentity(SYSTEM.random))
+    identities.set(account, identity)
+    const heard = listener()
+    const mining = await openMining(
+      {
+        ...{ folder: folder(account), chain: one.chain, network: 'one', identity, model: MODEL.hash, first, end },
+        ...{ keys: keys('operator', account), payout: payout(account), notes: heard, journalBytes: 1 << 28 },
+        ...{ slots: 2, bid: 0n, deposit: undefined, isFree: false, ...options },
+      },
+      SYSTEM,
+    )
+    const wire = one.memory.createMemoryWire({ listen: true, peer: identity.peer })
+    const host = createEngineHost(around(runnerOf(first, end)), SYSTEM)
+    const part = { firstSegment: first, lastSegment: end }
+    const miner = await createMiner(
+      {
+        identity,
+        networkId: 'one',
+        bootstrap: [],
+        model: MODEL,
+        ...part,
+        host,
+        device: 'reference',
+        market: mining.desk,
+      },
+      { wire, ...SYSTEM },
+    )
+    mining.start(miner)
+    const life: MinerLife = {
+      ...{ mining, miner, events: heard.events, said: heard.said },
+      async end() {
+        if (!lives.delete(life)) return
+        await mining.close()
+        await miner.close()
+        await host.close()
+      },
+    }
+    lives.add(life)
+    return life
+  }
+
+  const openOne = async (cap = DLLM): Promise<LeaseView> => {
+    const nonce = await payer.nextNonce(NEVER)
+    const voucher = voucherKeyOf(keys('owner', 0).secretKey, one.network.networkId, nonce)
+    const head = await one.chain.head()
+    const body = {
+      ...{ model: MODEL.hash, voucherKey: voucher.publicKey, cuts: [], avoid: [], rows: 100, cap, priceMax: 1n << 40n },
+      expiryHeight: head.height + 10_000,
+    }
+    await payer.send({ contract: openLease, body, spends: cap, lines: [] }, NEVER)
+    const id = leaseIdOf(one.network.networkId, payer.id, nonce)
+    secrets.set(id, voucher.secretKey)
+    return one.chain.market.lease(id)
+  }
+
+  return {
+    ...{ one, payer, operator, payout, folder, start, openLease: openOne },
+    async fund(account, amount) {
+      const to = addressOfAccount(operator(account), 'local')
+      await payer.send(transferCall({ amount, address: to }, 'local'), NEVER)
+    },
+    async open(view) {
+      const head: HeadView = await one.chain.head()
+      const lease = openLeaseOf(view, { network: one.chain.network, head, commitMs: 50 })
+      const paying = await openRingPayer(
+        { lease, secret: secrets.get(view.id)!, store: vouchers, onLow: () => undefined },
+        SYSTEM,
+      )
+      const stages = lease.lots.map(({ peerKey, firstSegment, lastSegment }) => {
+        const peer = peerOfPublicKey(peerKey)
+        return { peer, addresses: [`/memory/${peer}`], firstSegment, lastSegment }
+      })
+      const route: Route = { model: MODEL.hash, stages, expectedStepMs: milliseconds(1) }
+      const wire = one.memory.createMemoryWire({ listen: false })
+      const session = await openRing({ route, capacity: CONFIG.contextLength, payer: paying }, { wire, ...SYSTEM })
+      return {
+        session,
+        payer: paying,
+        async close() {
+          await session.close()
+          await wire.stop()
+        },
+      }
+    },
+    async close() {
+      for (const life of [...lives]) await life.end()
+      await one.stop()
+      await rm(root, { recursive: true, force: true })
+    },
+  }
+}
+
+function runnerOf(first: number, end: number): BatchRunner {
+  const range = { firstLayer: first, lastLayer: end, hasEmbedding: first === 0, hasHead: end === SEGMENTS }
+  const stage = createReferenceEngine().createStage({ config: CONFIG, range, weights: WEIGHTS, cacheBytesMax: 1 << 26 })
+  return createInlineRunner('reference', stage, SYSTEM)
+}
+
+function listener(): Pick<MinerLife, 'events' | 'said'> & { say(event: MiningEvent): void } {
+  const events: MiningEvent[] = []
+  const waiting = new Set<() => void>()
+  return {
+    events,
+    say(event) {
+      events.push(event)
+      for (const look of waiting) look()
+    },
+    said: (type, isWanted = () => true) =>
+      new Promise((resolve) => {
+        const look = (): void => {
+          const found = events.find((event) => event.type === type && isWanted(event))
+          if (found === undefined) return
+          waiting.delete(look)
+          resolve(found)
+        }
+        waiting.add(look)
+        look()
+      }),
+  }
+}
