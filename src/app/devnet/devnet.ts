@@ -19,6 +19,7 @@ import {
 } from './devnet-state.ts'
 import { stopLocalChain } from './local-chain.ts'
 import { withLock } from './local-lock.ts'
+import { LOCAL_WALLET } from './local-wallet.ts'
 import { forgetAccounts, type MinerAccounts, minerAccounts, rememberAccounts } from './miner-accounts.ts'
 import { endProcesses, inTime, isRunning, logWords, startProcess } from './process.ts'
 
@@ -212,8 +213,10 @@ function startMiner(
   const logStart = statSync(logFile, { throwIfNoEntry: false })?.size ?? 0
   const segments = `${part.firstSegment + 1}-${part.lastSegment}`
   const args = ['mine', '--home', home.path, '--network', 'local', '--name', name, '--model', model.manifest.name]
+  // Chats that have no lease, as all before the chain runs, are served as well.
+  const pay = account === undefined ? [] : ['--wallet', LOCAL_WALLET, '--account', String(account), '--free']
   const { pid, ready } = startProcess<MinerReady>(
-    [...args, '--segments', segments, '--threads', String(threads), '--listen', '/ip4/127.0.0.1/tcp/0'],
+    [...args, '--segments', segments, '--threads', String(threads), '--listen', '/ip4/127.0.0.1/tcp/0', ...pay],
     logFile,
   )
   const { firstSegment, lastSegment } = part
