@@ -3,10 +3,12 @@
  * the starter, waiting for the end. Spec: docs/spec/home.md §4.
  * @module
  */
+import { readFile } from 'node:fs/promises'
 import { milliseconds } from '../base/brand.ts'
 import { HouseError } from '../base/error.ts'
 import { UsageError } from './base-command.ts'
 import { type Lock, tryLock } from './devnet/lock.ts'
+import { isRunning } from './devnet/process.ts'
 import type { Home } from './home.ts'
 import type { Network } from './networks.ts'
 import { isName, isTcpAddress } from './settings.ts'
@@ -23,6 +25,12 @@ export async function lockNode(home: Home, name: string): Promise<Lock> {
   if ('release' in lock) return lock
   const message = `A miner or node called ${name} runs already (process ${lock.holder}). Stop it, or give this one another --name.`
   throw new BackgroundError('NODE_NAME_IN_USE', message, { details: { name, pid: lock.holder } })
+}
+
+/** Whether a process holds the name. */
+export async function isNodeRunning(home: Home, name: string): Promise<boolean> {
+  const pid = Number(await readFile(home.file('nodes', `${name}.lock`), 'utf8').catch(() => '0'))
+  return isRunning(pid, HOLDER)
 }
 
 /** A part of the command line of whoever holds the lock: Node's own name. */

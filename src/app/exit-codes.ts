@@ -52,6 +52,8 @@ const EXIT_BY_CODE: ReadonlyMap<string, ExitCode> = new Map([
   ['PARAMETER_UNKNOWN', EXIT.usage],
   ['PARAMETER_CHANGE_BAD', EXIT.usage],
   ['VALIDATOR_NAME_BAD', EXIT.usage],
+  ['MINER_UNKNOWN', EXIT.usage],
+  ['MINING_NODE_FAILED', EXIT.noNode],
   ['NETWORK_NO_CHAIN', EXIT.noNode],
   ['LIGHT_NO_PEER', EXIT.noNode],
   ['PARAM_UNKNOWN', EXIT.usage],
@@ -62,6 +64,8 @@ const EXIT_BY_CODE: ReadonlyMap<string, ExitCode> = new Map([
   ['CONTROL_UNAUTHORIZED', EXIT.auth],
   ['INSUFFICIENT_FUNDS', EXIT.insufficientFunds],
   ['MEMPOOL_UNPAYABLE', EXIT.insufficientFunds],
+  ['LEASE_REQUIRED', EXIT.insufficientFunds],
+  ['LEASE_SPENT', EXIT.insufficientFunds],
   ['INTERRUPTED', EXIT.interrupted],
 ])
 

@@ -25,6 +25,7 @@ import type { Duty, MiningNotes } from './duty.ts'
 import { tellIdleMinutes } from './idle.ts'
 import type { IdleFacts } from './idle-words.ts'
 import { createJobs } from './jobs.ts'
+import type { MiningMode } from './mode.ts'
 import { createPlacement } from './placement.ts'
 import { createRegistration } from './registration.ts'
 import { runDuties } from './run-duties.ts'
@@ -72,6 +73,11 @@ export interface Mining {
 /** How long the end of a placement may hold up the end of the process. */
 const LEAVE_MS = milliseconds(1_500)
 const PLACEMENT_BLOCKS = 15
+/** What `dllm mine pause` or `drain` said before the start. */
+const MODE_TEXTS: Readonly<Partial<Record<MiningMode, string>>> = {
+  pause: 'This miner is paused, and takes no new jobs until `dllm mine resume`.',
+  drain: 'This miner drains: no new jobs, and at the end of the last one the deposit back.',
+}
 
 export async function openMining(options: MiningOptions, system: System): Promise<Mining> {
   const { chain, notes, identity, model, first, end, slots } = options
@@ -130,6 +136,8 @@ export async function openMining(options: MiningOptions, system: System): Promis
     desk,
     drained: drain.done,
     start({ server }) {
+      const held = MODE_TEXTS[mode.now()]
+      if (held !== undefined) notes.say({ type: 'state', text: held })
       const steps = (): number => server.statistics().total.steps
       running.push(runDuties({ chain, duties, onHead }, { clock, log, notes }, signal))
       running.push(tellIdleMinutes({ notes, clock, steps, facts: () => idleFacts(server) }, signal))
