@@ -83,9 +83,9 @@ export const SESSION_LIMITS = {
 
 /** Audits of lots. */
 export const AUDIT_LIMITS = {
-  /** A part, of which one step alone may be as long as a stage frame. */
-  messageBytesMax: 9 * MIB,
-  /** Before it is full a part ends, unless it has one item: an auditor holds two of them. */
+  /** A part that is not full, and one step more that is as long as a stage frame. */
+  messageBytesMax: 10 * MIB,
+  /** A part with so many is full: an auditor holds two of them. */
   partBytesMax: 1 * MIB,
   /** Receipts and steps in a part: an auditor that recomputes 256 rows asks again within minutes. */
   partItemsMax: 256,

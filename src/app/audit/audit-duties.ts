@@ -12,6 +12,14 @@ import type { ChainSender } from '../market/chain-sender.ts'
 import type { LotFolder } from '../market/lot-folder.ts'
 import type { Duty, MiningNotes } from '../mining/duty.ts'
 import type { ServedSegments } from '../ring/check-open.ts'
+import { openDisk } from '../store/disk.ts'
+import { createAuditBook } from './audit-book.ts'
+import { serveAudits } from './audit-server.ts'
+import { createAuditorDuty } from './auditor-duty.ts'
+import { createClaimedReceipts } from './claimed-receipts.ts'
+import { createOpenerDuty } from './opener-duty.ts'
+import { createTasks } from './tasks.ts'
+import { openVerdictStore } from './verdict-store.ts'
 
 export interface AuditDutiesOptions {
   /** A node's: a light client cannot know of audits. */
@@ -51,6 +59,20 @@ export interface AuditDuties {
 
 /** Serves `/dllm/audit/1` from now on, until the wire stops. @throws StoreError, CodecError for what `folder` holds. */
 export async function createAuditDuties(options: AuditDutiesOptions, ports: AuditPorts): Promise<AuditDuties> {
-  await Promise.resolve([options, ports])
-  return { duties: [], close: async () => undefined }
+  const { chain, sender, lots, peerKey } = options
+  const verdicts = await openVerdictStore(await openDisk(options.folder))
+  const receipts = createClaimedReceipts(lots)
+  const book = createAuditBook({ chain, operator: sender.id, lots })
+  const tasks = createTasks(ports.log)
+  await serveAudits(ports.wire, { chain, lots, receipts, peerKey }, ports)
+  return {
+    duties: [
+      createOpenerDuty({ chain, sender, peerKey, book, receipts, tasks }, ports),
+      createAuditorDuty({ ...options, book, verdicts, tasks }, ports),
+    ],
+    close: async () => {
+      await tasks.idle()
+      await verdicts.close()
+    },
+  }
 }

@@ -1,0 +1,222 @@
+/**
+ * Serves auditors of this miner's lots with what went into the lot, part by part as they ask, from the journal that the desk may be writing. Only
+ * peers of miners that the chain drew for the audit get anything; what came out is not among it.
+ * Spec: docs/spec/wire.md §6, docs/spec/market.md §9.4.
+ * @module
+ */
+import { bytesToHex } from '@noble/hashes/utils.js'
+import type { Hash, PeerId } from '../../base/brand.ts'
+import { Reader, Writer } from '../../base/codec.ts'
+import { codeOf, HouseError, messageOf } from '../../base/error.ts'
+import { AUDIT_LIMITS, DEADLINES } from '../../base/limits.ts'
+import type { Clock, Log } from '../../base/ports.ts'
+import { accountOfAddress } from '../../core/fields.ts'
+import { type Counters, ZERO_COUNTERS } from '../../core/market/counters.ts'
+import { addRows, sameCounters } from '../../core/market/payment-window.ts'
+import { RECEIPT_BYTES, writeReceipt } from '../../core/market/receipt.ts'
+import { type AuditId, readAuditId } from '../../core/state/audits.ts'
+import { withDeadline } from '../../net/deadline.ts'
+import {
+  AUDIT_PROTOCOL,
+  AUDIT_PROTOCOL_OPTIONS,
+  type AuditAnswer,
+  type AuditItem,
+  type AuditQuestion,
+  auditItemBytes,
+  decodeAuditQuestion,
+  encodeAuditAnswer,
+} from '../../net/protocols/audit.ts'
+import { decodeStageMessage } from '../../net/protocols/stage.ts'
+import type { Channel, Wire } from '../../net/wire.ts'
+import type { ChainAccess } from '../chain/chain-access.ts'
+import type { AuditView, LeaseView } from '../chain/market-access.ts'
+import type { KeptReceipt } from '../market/lot-entry.ts'
+import type { LotFolder } from '../market/lot-folder.ts'
+import { stepRowsOf } from '../market/step-rows.ts'
+import { publicKeyOfPeer } from '../node-identity.ts'
+import { AuditError } from './audit-error.ts'
+import { auditOf } from './audit-pages.ts'
+import type { ClaimedReceipts, CoveringReceipt } from './claimed-receipts.ts'
+
+export interface AuditServerOptions {
+  readonly chain: Pick<ChainAccess, 'market' | 'network'>
+  readonly lots: LotFolder
+  readonly receipts: ClaimedReceipts
+  /** Of the miner, 32 bytes. */
+  readonly peerKey: Uint8Array
+}
+
+/** Serves until the wire stops. */
+export async function serveAudits(
+  wire: Wire,
+  options: AuditServerOptions,
+  { clock, log }: { readonly clock: Clock; readonly log: Log },
+): Promise<void> {
+  let served = 0
+  let checking = 0
+
+  const admit = async (id: AuditId, peer: PeerId): Promise<CoveringReceipt> => {
+    if (checking >= AUDIT_LIMITS.checksMax) throw busy()
+    checking++
+    try {
+      return await coveringFor(options, id, peer)
+    } finally {
+      checking--
+    }
+  }
+  const answer = async (channel: Channel): Promise<void> => {
+    const ask = await nextQuestion(channel, clock, DEADLINES.statusMs)
+    if (ask?.type !== 'ask') throw unknownAudit()
+    const id = auditIdIn(ask.audit)
+    const cover = await admit(id, channel.peer)
+    if (served >= AUDIT_LIMITS.servedMax) throw busy()
+    served++
+    try {
+      await serveParts(channel, id, cover)
+    } finally {
+      served--
+    }
+  }
+  const serveParts = async (channel: Channel, id: AuditId, cover: CoveringReceipt): Promise<void> => {
+    send(channel, coverAnswer(cover))
+    log.write('info', 'audit.served', { peer: channel.peer, lease: id.lease, lot: id.lot, window: id.window })
+    const items = inputsUpTo(options.lots, id.lease, cover.before)
+    for (let isWhole = false; !isWhole; ) {
+      const question = await nextQuestion(channel, clock, DEADLINES.auditIdleMs)
+      if (question === undefined) return
+      if (question.type !== 'next') throw unknownAudit()
+      const part = await partOf(items)
+      isWhole = part.isLast
+      if (part.items.length > 0) send(channel, { type: 'part', items: part.items })
+      await channel.drained()
+    }
+  }
+
+  await wire.handle(AUDIT_PROTOCOL, AUDIT_PROTOCOL_OPTIONS, async (channel) => {
+    try {
+      await answer(channel)
+    } catch (error) {
+      log.write('info', 'audit.refused', { peer: channel.peer, code: codeOf(error), why: messageOf(error) })
+      refuse(channel, error)
+    }
+  })
+}
+
+async function nextQuestion(channel: Channel, clock: Clock, limitMs: number): Promise<AuditQuestion | undefined> {
+  const late = () => new AuditError('AUDIT_NO_DATA', 'The auditor asked for nothing for too long.')
+  const bytes = await withDeadline({ clock, limitMs, late }, (signal) => channel.receive(signal))
+  return bytes === undefined ? undefined : decodeAuditQuestion(bytes)
+}
+
+/** What a stranger and an auditor of another lot hear is the same. */
+async function coveringFor(options: AuditServerOptions, id: AuditId, peer: PeerId): Promise<CoveringReceipt> {
+  const { chain, lots, receipts } = options
+  if (!(await lots.leases()).includes(id.lease)) throw unknownAudit()
+  const audit = await auditOf(chain.market, id)
+  const lease = await chain.market.lease(id.lease)
+  if (audit === undefined || !isOurs(lease, id.lot, options.peerKey)) throw unknownAudit()
+  if (!(await isAuditor(chain, audit, peer))) throw unknownAudit()
+  const cover = await receipts.covering(lease, audit)
+  if (cover === undefined) throw new AuditError('AUDIT_NO_DATA', 'The miner does not have what it claimed.')
+  return cover
+}
+
+function isOurs({ lots }: LeaseView, lot: number, peerKey: Uint8Array): boolean {
+  return lots[lot]?.peerKey === bytesToHex(peerKey)
+}
+
+async function isAuditor(
+  { market, network }: AuditServerOptions['chain'],
+  { auditors }: AuditView,
+  peer: PeerId,
+): Promise<boolean> {
+  const publicKey = publicKeyOfPeer(peer)
+  if (publicKey === undefined) return false
+  const hex = bytesToHex(publicKey)
+  for (const { operator } of auditors) {
+    const miner = await market.miner(accountOfAddress(operator, network.kind)).catch(ignoreRefusal)
+    if (miner?.peerKey === hex) return true
+  }
+  return false
+}
+
+/** A miner that has left the market is none. */
+function ignoreRefusal(error: unknown): undefined {
+  if (codeOf(error) !== 'NO_SUCH_MINER') throw error
+}
+
+function auditIdIn(bytes: Uint8Array): AuditId {
+  return readAuditId(new Reader(bytes))
+}
+
+function coverAnswer({ receipt, proof }: CoveringReceipt): AuditAnswer {
+  return { type: 'cover', receipt: writeReceipt(new Writer(RECEIPT_BYTES), receipt).finish(), ...proof }
+}
+
+/** Receipts, each before its steps, up to the end of the last of these. */
+async function* inputsUpTo(
+  lots: Pick<LotFolder, 'read'>,
+  lease: Hash,
+  receipts: readonly KeptReceipt[],
+): AsyncGenerator<AuditItem, void, void> {
+  let counters: Counters = ZERO_COUNTERS
+  let window = 0
+  let isOpen = false
+  for await (const { steps } of lots.read(lease)) {
+    for (const bytes of steps) {
+      const receipt = receipts[window]?.receipt
+      if (receipt === undefined) return
+      if (!isOpen) yield { type: 'receipt', receipt: writeReceipt(new Writer(RECEIPT_BYTES), receipt).finish() }
+      isOpen = true
+      yield { type: 'step', step: bytes }
+      const step = decodeStageMessage(bytes)
+      if (step.type !== 'step') return
+      counters = addRows(counters, stepRowsOf(step))
+      if (!sameCounters(counters, receipt.after)) continue
+      isOpen = false
+      window++
+    }
+  }
+}
+
+/** As many items as one message carries; `isLast`: no more follow. */
+async function partOf(
+  items: AsyncGenerator<AuditItem, void, void>,
+): Promise<{ readonly items: readonly AuditItem[]; readonly isLast: boolean }> {
+  const part: AuditItem[] = []
+  let bytes = 0
+  while (part.length < AUDIT_LIMITS.partItemsMax && bytes < AUDIT_LIMITS.partBytesMax) {
+    const next = await items.next()
+    if (next.done === true) return { items: part, isLast: true }
+    part.push(next.value)
+    bytes += auditItemBytes(next.value)
+  }
+  return { items: part, isLast: false }
+}
+
+function send(channel: Channel, answer: AuditAnswer): void {
+  channel.send(encodeAuditAnswer(answer))
+}
+
+/** Tells why, as far as the other side still listens; nothing of a bug. */
+function refuse(channel: Channel, error: unknown): void {
+  const isExpected = error instanceof HouseError
+  const code = isExpected ? error.code : 'AUDIT_NO_DATA'
+  const message = isExpected ? error.message.slice(0, SENTENCE_CHARACTERS_MAX) : 'The miner failed.'
+  try {
+    send(channel, { type: 'refused', code, message })
+  } catch {
+    // Nobody is left to be told.
+  }
+}
+
+/** Far below the bound of the message's field. */
+const SENTENCE_CHARACTERS_MAX = 400
+
+function unknownAudit(): AuditError {
+  return new AuditError('AUDIT_UNKNOWN', 'This miner has no such audit that this peer was drawn for.')
+}
+
+function busy(): AuditError {
+  return new AuditError('AUDIT_BUSY', 'This miner serves as many auditors as it can; ask again later.')
+}
