@@ -4,7 +4,7 @@
  * @module
  */
 import { hexToBytes } from '@noble/hashes/utils.js'
-import { type Milliseconds, milliseconds } from '../base/brand.ts'
+import { type Milliseconds, milliseconds, type PeerId } from '../base/brand.ts'
 import { codeOf } from '../base/error.ts'
 import { SESSION_LIMITS, WIRE_LIMITS } from '../base/limits.ts'
 import type { Clock, Log } from '../base/ports.ts'
@@ -16,6 +16,7 @@ import type { LeaseDesk } from './market/lease-desk.ts'
 import type { StoredModel } from './model-store.ts'
 import type { NodeIdentity } from './node-identity.ts'
 import { createOfferBook, signOffer } from './offers.ts'
+import type { ServedSegments } from './ring/check-open.ts'
 import { createPeerDirectory } from './ring/offer-routes.ts'
 import { createStageServer, type StageServer } from './ring/stage-server.ts'
 import { serveStatus } from './status-service.ts'
@@ -39,6 +40,10 @@ export interface MinerOptions {
 export interface Miner {
   readonly speed: Speed
   readonly server: StageServer
+  /** What the stage server serves. */
+  readonly served: readonly ServedSegments[]
+  /** Where a peer listens, as far as this miner or those that it can ask know. Rejects with the signal's reason only. */
+  locate(peer: PeerId, signal: AbortSignal): Promise<readonly string[]>
   /** What this miner would tell a peer now. */
   status(): Status
   close(): Promise<void>
@@ -60,11 +65,8 @@ export async function createMiner(
   const { identity, networkId, model, firstSegment, lastSegment, host } = options
   const { config, segments } = model.manifest
   const speed = await measureSpeed(options)
-  const server = await createStageServer(
-    [{ model: model.hash, config, segments, firstSegment, lastSegment, host }],
-    ports,
-    options.market,
-  )
+  const served: readonly ServedSegments[] = [{ model: model.hash, config, segments, firstSegment, lastSegment, host }]
+  const server = await createStageServer(served, ports, options.market)
   const book = createOfferBook(networkId, { clock })
   const directory = createPeerDirectory({ networkId, bootstrap: options.bootstrap }, { wire, clock, log, book })
   const incarnation = BigInt(Math.floor(clock.wallMs()))
@@ -122,12 +124,19 @@ export async function createMiner(
     }
   }
 
+  const addressesOf = (peer: PeerId): readonly string[] => {
+    const known = [...book.list().map(({ offer }) => offer), ...wire.knownPeers()]
+    return known.find((each) => each.peer === peer && each.addresses.length > 0)?.addresses ?? []
+  }
+  const locate = async (peer: PeerId, signal: AbortSignal): Promise<readonly string[]> => {
+    if (addressesOf(peer).length === 0) await directory.search(model.hash, signal)
+    return addressesOf(peer)
+  }
+
   await serveStatus(wire, status)
   const telling = keepTelling()
   return {
-    speed,
-    server,
-    status,
+    ...{ speed, server, served, status, locate },
     close: async () => {
       stopping.abort()
       await server.close()

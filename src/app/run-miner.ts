@@ -134,7 +134,7 @@ async function serveWith(
       { wire, ...system },
     )
     announce(run, { miner, model, part, device, weightBytes: host.weightBytes, addresses: wire.addresses() })
-    market?.start(miner)
+    await market?.start({ miner, wire })
     const ready: MinerReady = { peer: wire.peer, addresses: wire.addresses() }
     tellStarter(ready)
     const drained = market?.drained.then(() => undefined)

@@ -137,7 +137,7 @@ export async function createMiningWorld(parameters: Partial<Parameters>, price =
       },
       { wire, ...SYSTEM },
     )
-    mining.start(miner)
+    await mining.start({ miner, wire })
     const life: MinerLife = {
       ...{ mining, miner, events: heard.events, said: heard.said },
       async end() {

@@ -9,6 +9,7 @@ import type { Hash } from '../../base/brand.ts'
 import { codeOf } from '../../base/error.ts'
 import { dllm } from '../../core/transaction/refusals.ts'
 import type { ChainAccess, HeadView } from '../chain/chain-access.ts'
+import type { SettledLotView } from '../chain/earnings-access.ts'
 import type { LeaseView } from '../chain/market-access.ts'
 import type { ChainSender } from '../market/chain-sender.ts'
 import type { LeaseDesk } from '../market/lease-desk.ts'
@@ -16,7 +17,7 @@ import type { OpenLease } from '../market/lease-source.ts'
 import type { LotFolder } from '../market/lot-folder.ts'
 import { claimCall } from './calls.ts'
 import { claimedPay, claimStep, payWith } from './claim-rule.ts'
-import type { Duty, MiningNotes } from './duty.ts'
+import type { Duty, MiningEvent, MiningNotes } from './duty.ts'
 import { leaseText } from './job-words.ts'
 
 export interface ClaimsParts {
@@ -69,20 +70,17 @@ export function createClaims(parts: ClaimsParts): Claims {
   const known = new Map<Hash, Kept>()
   let pending = 0
 
-  const settled = async (id: Hash): Promise<void> => {
-    const kept = known.get(id)
+  const settled = async (id: Hash, signal: AbortSignal): Promise<void> => {
     known.delete(id)
+    const settlement = await chain.market.settlement(id, signal)
     await parts.desk.forget(id)
-    if (kept === undefined) return
-    const { claimed } = kept
-    const text =
-      claimed > 0n ? `Paid ${dllm(claimed)} for ${leaseText(id)}.` : `${leaseText(id)} has ended without pay.`
-    notes.say({ type: claimed > 0n ? 'paid' : 'state', text, details: { lease: id, grains: String(claimed) } })
+    const lot = settlement?.lots.find(({ operator }) => operator === own.operator)
+    if (lot !== undefined) notes.say(paidEvent(id, lot))
   }
   const look = async (id: Hash, head: HeadView, signal: AbortSignal): Promise<void> => {
     if (head.height < (known.get(id)?.next ?? 0)) return
     const view = await leaseUnlessSettled(chain, id, signal)
-    if (view === undefined) return settled(id)
+    if (view === undefined) return settled(id, signal)
     const index = view.lots.findIndex(({ operator, peerKey }) => operator === own.operator && peerKey === own.peerKey)
     if (index < 0) return
     const kept = known.get(id) ?? { claimed: 0n, since: view.openedHeight, isTold: false, next: 0 }
@@ -152,6 +150,16 @@ function nextLook({ status, dueHeight }: LeaseView, height: number, disputeBlock
   const next = height + Math.max(1, Math.min(often, Math.floor(disputeBlocks / 4)))
   const last = dueHeight - LAST_BLOCKS
   return status === 'closing' && height < last ? Math.min(next, last) : next
+}
+
+function paidEvent(id: Hash, { state, pay, payout }: SettledLotView): MiningEvent {
+  const details = { lease: id, grains: pay, state }
+  if (state === 'faulted') {
+    return { type: 'job-unpaid', text: `Nothing is paid for ${leaseText(id)}: audits found it at fault.`, details }
+  }
+  if (pay === '0')
+    return { type: 'job-unpaid', text: `${leaseText(id)} has ended, and nothing was claimed of it.`, details }
+  return { type: 'paid', text: `Paid ${dllm(BigInt(pay))} for ${leaseText(id)}, to ${payout}.`, details }
 }
 
 function atLeastZero(grains: bigint): bigint {

@@ -11,7 +11,6 @@ import { NetworkChainError } from '../chain/network-chain.ts'
 import type { Home } from '../home.ts'
 import type { LeaseDesk } from '../market/lease-desk.ts'
 import { leaseError } from '../market/lease-error.ts'
-import type { Miner } from '../miner.ts'
 import type { StoredModel } from '../model-store.ts'
 import { LOCAL_NETWORK, type Network } from '../networks.ts'
 import type { NodeIdentity } from '../node-identity.ts'
@@ -19,7 +18,7 @@ import type { System } from '../system.ts'
 import type { MinerKeys } from './miner-keys.ts'
 import { type MarketFlags, marketWish } from './mining-flags.ts'
 import { createMiningNotes } from './notes.ts'
-import { type Mining, openMining } from './open-mining.ts'
+import { type Mining, openMining, type Serving } from './open-mining.ts'
 import { openOwnNode } from './own-node.ts'
 
 export interface MarketToJoin {
@@ -99,7 +98,7 @@ function joinLater(toJoin: MarketToJoin, system: System): JoinedMarket {
   const stopping = new AbortController()
   const drained = Promise.withResolvers<void>()
   let joined: JoinedMarket | undefined
-  let served: Pick<Miner, 'server'> | undefined
+  const serving = Promise.withResolvers<Serving>()
   let isTold = false
 
   const notYet = (error: unknown): undefined => {
@@ -108,12 +107,13 @@ function joinLater(toJoin: MarketToJoin, system: System): JoinedMarket {
     isTold = true
   }
   const join = async (): Promise<void> => {
+    const served = await serving.promise
     while (joined === undefined) {
       await system.clock.sleep(LOOK_MS, stopping.signal)
       joined = await joinNow({ ...toJoin, signal: stopping.signal }, system).catch(notYet)
     }
     void joined.drained.then(drained.resolve)
-    if (served !== undefined) joined.start(served)
+    await joined.start(served)
   }
   const joining = join().catch((error: unknown) => {
     if (stopping.signal.aborted) return
@@ -154,12 +154,10 @@ function joinLater(toJoin: MarketToJoin, system: System): JoinedMarket {
           () => undefined,
         ),
     },
-    start(miner) {
-      served = miner
-      joined?.start(miner)
-    },
+    start: async (served) => serving.resolve(served),
     async close() {
       stopping.abort()
+      serving.reject(stopping.signal.reason)
       await joining
       await joined?.close()
     },

@@ -11,6 +11,7 @@ import { MINING_LIMITS } from '../../base/chain-limits.ts'
 import { codeOf } from '../../base/error.ts'
 import { type KeyPair, keyPairFromSecret } from '../../core/ed25519.ts'
 import { addressOfAccount } from '../../core/fields.ts'
+import type { Wire } from '../../net/wire.ts'
 import type { ChainAccess, HeadView } from '../chain/chain-access.ts'
 import { createChainLeases, openLeaseOf } from '../market/chain-leases.ts'
 import { createChainSender } from '../market/chain-sender.ts'
@@ -62,12 +63,18 @@ export interface MiningOptions {
 
 export interface Mining {
   readonly desk: LeaseDesk
-  /** Begins with the duties: the miner serves. */
-  start(miner: Pick<Miner, 'server'>): void
+  /** Begins with the duties: the miner serves. Once. @throws StoreError, CodecError. */
+  start(serving: Serving): Promise<void>
   /** Resolves when the miner was told to drain, has nothing open any more, and its deposit is back. */
   readonly drained: Promise<void>
   /** Ends the placement if that goes at once, and the duties. */
   close(): Promise<void>
+}
+
+/** A miner that serves, and the wire that it serves on. */
+export interface Serving {
+  readonly miner: Pick<Miner, 'server' | 'served' | 'locate'>
+  readonly wire: Wire
 }
 
 /** How long the end of a placement may hold up the end of the process. */
@@ -135,7 +142,7 @@ export async function openMining(options: MiningOptions, system: System): Promis
   return {
     desk,
     drained: drain.done,
-    start({ server }) {
+    async start({ miner: { server } }) {
       const held = MODE_TEXTS[mode.now()]
       if (held !== undefined) notes.say({ type: 'state', text: held })
       const steps = (): number => server.statistics().total.steps
