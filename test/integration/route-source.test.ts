@@ -30,7 +30,10 @@ let identities: NodeIdentity[]
 /** A model of three segments that lies nowhere: the manifest of genesis with another shape. */
 function threeSegments(): StoredModel {
   const genesis = openModelStore({ home: '/nowhere' }).find('genesis')
-  const segments = genesis.manifest.segments.slice(0, 3)
+  const segments = [0, 1, 2].map((index) => ({
+    ...genesis.manifest.segments[index]!,
+    ...{ firstLayer: index, lastLayer: index + 1, hasEmbedding: index === 0, hasHead: index === 2 },
+  }))
   return { ...genesis, manifest: { ...genesis.manifest, config, segments }, hash: hash('ab'.repeat(32)) }
 }
 const model = threeSegments()
