@@ -4,13 +4,15 @@
  */
 import { Args, Flags } from '@oclif/core'
 import { BaseCommand } from '../app/base-command.ts'
+import { WALLET_LIMITS } from '../base/limits.ts'
 
 export default class Chat extends BaseCommand {
   static override summary = 'Chat with a model that a ring of miners computes together.'
   static override description =
     'With a prompt, or text on stdin, prints one answer. Without, takes prompts line by line and keeps the conversation. ' +
     'Needs no weights: token ids go out, text comes in. On the local network, miner processes are started when none run ' +
-    'and stay for the next chat; `dllm devnet down` stops them.'
+    'and stay for the next chat; `dllm devnet down` stops them. Where miners work for pay, a lease sets money aside for some ' +
+    'answers, and the next chats go on with it; what is not used comes back.'
   static override examples = [
     '<%= config.bin %> chat "Once upon a time"',
     '<%= config.bin %> chat --temperature 0 --max-tokens 50 "It was the best of times"',
@@ -38,6 +40,41 @@ export default class Chat extends BaseCommand {
     stop: Flags.string({ multiple: true, description: 'Text that ends the answer; may be repeated.' }),
     trace: Flags.boolean({ description: 'Show the route, and what each stage took.' }),
     digests: Flags.boolean({ description: 'With --json: the SHA-256 of the logits of every token.' }),
+    wallet: Flags.string({
+      description: 'Wallet that pays; without it, the one of the setting "wallet" where there is one.',
+      helpValue: 'NAME',
+      helpGroup: 'PAYING',
+    }),
+    account: Flags.integer({
+      default: 0,
+      min: 0,
+      max: 2 ** 31 - 1,
+      description: 'Account of the wallet.',
+      helpValue: 'NUMBER',
+      helpGroup: 'PAYING',
+    }),
+    cap: Flags.string({
+      description: 'Most that the chat may cost; without it, about twenty answers are set aside at a time.',
+      helpValue: 'DLLM',
+      helpGroup: 'PAYING',
+    }),
+    free: Flags.boolean({
+      description: 'Pay nothing: ask only miners that serve for nothing.',
+      exclusive: ['wallet', 'cap'],
+      helpGroup: 'PAYING',
+    }),
+    'password-file': Flags.string({
+      description: 'Read the password of the wallet from a file.',
+      helpValue: 'FILE',
+      helpGroup: 'PAYING',
+    }),
+    'password-fd': Flags.integer({
+      description: 'Read the password of the wallet from an open descriptor.',
+      helpValue: 'NUMBER',
+      min: 0,
+      max: WALLET_LIMITS.descriptorMax,
+      helpGroup: 'PAYING',
+    }),
   }
 
   async run(): Promise<object | undefined> {

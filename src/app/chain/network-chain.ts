@@ -4,7 +4,7 @@
  * @module
  */
 import { existsSync } from 'node:fs'
-import { readFile, writeFile } from 'node:fs/promises'
+import { writeFile } from 'node:fs/promises'
 import type { Hash } from '../../base/brand.ts'
 import { HouseError } from '../../base/error.ts'
 import { type Genesis, networkIdOf } from '../../core/genesis.ts'
@@ -12,6 +12,7 @@ import { GenesisError, parseGenesis, readGenesis } from '../../core/genesis-file
 import type { Home } from '../home.ts'
 import { LOCAL_NETWORK, type Network } from '../networks.ts'
 import type { NetworkView } from './chain-access.ts'
+import { genesisTextOf } from './genesis-text.ts'
 
 export class NetworkChainError extends HouseError<'NETWORK_NO_CHAIN'> {}
 
@@ -28,11 +29,6 @@ export async function chainOf(home: Home, network: Network): Promise<NetworkChai
   const networkId = networkIdOf(genesis)
   await rememberProven(home, networkId)
   return { network, genesis, networkId }
-}
-
-/** Where the local network's genesis is kept. */
-export function localGenesisFile(home: Home): string {
-  return home.file('devnet', 'chain', 'genesis.json')
 }
 
 export function networkView({ genesis, networkId }: NetworkChain): NetworkView {
@@ -53,10 +49,7 @@ async function rememberProven(home: Home, networkId: Hash): Promise<void> {
 
 async function genesisOf(home: Home, network: Network): Promise<Genesis | undefined> {
   if (network.id !== LOCAL_NETWORK.id) return network.genesis === undefined ? undefined : genesisIn(home, network)
-  const text = await readFile(localGenesisFile(home), 'utf8').catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return undefined
-    throw error
-  })
+  const text = await genesisTextOf(home, network)
   return text === undefined ? undefined : localGenesis(home, text)
 }
 

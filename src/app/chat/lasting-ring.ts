@@ -1,16 +1,18 @@
 /**
  * A ring session that outlives its ring: when a miner goes away, or the session was idle for too long, another ring is
  * opened, takes all tokens so far, and the answer goes on. Numbers are exact and tokens are drawn by position, so the
- * text is that of an unbroken run. Knows neither models nor networks.
+ * text is that of an unbroken run. So it goes on with another lease when one is spent. Knows neither models nor networks.
  * @module
  */
 import { codeOf, HouseError } from '../../base/error.ts'
+import type { ChatNeed } from '../market/client-cap.ts'
+import { leaseError } from '../market/lease-error.ts'
 import type { RingEvent, RingSession, TurnOptions } from '../ring/ring-session.ts'
 
 export interface LastingRingOptions {
   readonly first: RingSession
-  /** Another ring for the same model and capacity; `why` is what ended the one before. */
-  readonly reopen: (why: unknown, signal: AbortSignal | undefined) => Promise<RingSession>
+  /** Another ring for the same model and capacity; `why` is what ended the one before, `need` what it has to compute. */
+  readonly reopen: (why: unknown, need: ChatNeed, signal: AbortSignal | undefined) => Promise<RingSession>
 }
 
 /** Rings that one turn may use up before its failure is told. */
@@ -24,15 +26,29 @@ const LOSSES: ReadonlySet<string> = new Set([
   'RING_SESSION_IDLE',
   'RING_CLOSED',
   'RING_NO_ROUTE',
+  'NO_MINER',
 ])
+
+/** Another lease does not help where none was wanted. */
+const NO_LOSS = 'LEASE_REQUIRED'
 
 export function createLastingRing({ first, reopen }: LastingRingOptions): RingSession {
   let ring = first
+  /** The lease of the ring pays for no more. */
+  let isSpent = false
 
   async function* generate(prompt: readonly number[], options: TurnOptions): AsyncGenerator<RingEvent, void, void> {
     const all = [...ring.tokens, ...prompt]
     let pending = prompt
     let left = options.generation.maxTokens
+    const reopened = async (why: unknown): Promise<RingSession> => {
+      isSpent = false
+      return reopen(why, { promptRows: all.length, decodeRows: left }, options.signal)
+    }
+    if (isSpent) {
+      ring = await reopened(leaseError('LEASE_SPENT'))
+      pending = all
+    }
     for (let reopenings = 0; ; reopenings++) {
       try {
         const generation = { ...options.generation, maxTokens: left }
@@ -40,7 +56,7 @@ export function createLastingRing({ first, reopen }: LastingRingOptions): RingSe
           if (event.type === 'token') {
             all.push(event.token)
             left--
-          }
+          } else isSpent = event.reason === 'lease-spent'
           yield event
         }
         return
@@ -51,7 +67,7 @@ export function createLastingRing({ first, reopen }: LastingRingOptions): RingSe
           yield { type: 'end', reason: 'max-tokens' }
           return
         }
-        ring = await reopen(error, options.signal)
+        ring = await reopened(error)
         pending = all
       }
     }
@@ -80,5 +96,7 @@ export function isLoss(error: unknown): boolean {
   if (code === undefined) return false
   if (code.startsWith('WIRE_')) return true
   const isStage = code === 'RING_STAGE_FAILED' && error instanceof HouseError
-  return LOSSES.has(isStage ? String(error.details['stageCode']) : code)
+  const told = isStage ? String(error.details['stageCode']) : code
+  if (told === NO_LOSS) return false
+  return LOSSES.has(told) || told.startsWith('LEASE_') || told.startsWith('VOUCHER_')
 }

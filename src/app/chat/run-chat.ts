@@ -4,11 +4,15 @@
  */
 import { styleText } from 'node:util'
 import { INPUT_LIMITS } from '../../base/limits.ts'
+import { parseDllm } from '../../core/units.ts'
 import type { Tokenizer } from '../../ml/tokenizer.ts'
 import { UsageError } from '../base-command.ts'
+import { genesisTextOf } from '../chain/genesis-text.ts'
 import { loadConfig } from '../config.ts'
 import { startLocalChainLater } from '../devnet/local-chain.ts'
 import type { Home } from '../home.ts'
+import type { ChatNeed } from '../market/client-cap.ts'
+import type { ClientPayments } from '../market/client-payments.ts'
 import { openModelStore, type StoredModel } from '../model-store.ts'
 import { loadTokenizer } from '../model-tokenizer.ts'
 import { LOCAL_NETWORK, loadNetwork, type Network } from '../networks.ts'
@@ -16,6 +20,7 @@ import { RingError } from '../ring/ring-error.ts'
 import type { System } from '../system.ts'
 import { type GenerationFlags, generationFrom } from './chat-flags.ts'
 import { createChatNotes } from './chat-notes.ts'
+import type { PayableChat } from './chat-payments.ts'
 import { type Answer, type AnswerPart, type Conversation, createConversation } from './conversation.ts'
 import { type OpenChat, openChat } from './open-chat.ts'
 import { runLines } from './run-lines.ts'
@@ -29,6 +34,14 @@ export interface ChatFlags extends GenerationFlags {
   readonly stop?: string[] | undefined
   readonly trace: boolean
   readonly context: number
+  /** No lease. */
+  readonly free: boolean
+  readonly wallet?: string | undefined
+  readonly account: number
+  /** DLLM. */
+  readonly cap?: string | undefined
+  readonly 'password-file': string | undefined
+  readonly 'password-fd': number | undefined
 }
 
 export interface ChatRun {
@@ -55,6 +68,9 @@ export interface ChatResult {
   readonly firstTokenMs: number
   readonly tokensPerSecond: number
   readonly stages: number
+  /** Grains, and the lease that pays them; absent where the answer was free. */
+  readonly cost?: bigint
+  readonly lease?: string
 }
 
 export async function runChat(run: ChatRun): Promise<ChatResult | undefined> {
@@ -71,10 +87,14 @@ export async function runChat(run: ChatRun): Promise<ChatResult | undefined> {
   generationFrom(flags, model.manifest.generation, system.random)
   const tokenizer = await loadTokenizer(model)
   checkSystem(flags, model, tokenizer)
-  const capacity = capacityFor(prompt, { flags, model, tokenizer })
+  const room = roomFor(prompt, { flags, model, tokenizer })
   const notes = createChatNotes(run, model.manifest.name)
   const { threads } = settings
-  const chat = await openChat({ home, network, model, capacity, threads, ...notes, signal: run.signal() }, system)
+  let isTyping = false
+  const paying = { network, model: model.hash, wallet: settings.wallet, isTyping: () => isTyping }
+  const { payments, advice } = await paymentsOf(run, paying)
+  const options = { home, network, model, ...room, threads, payments, advice, ...notes, signal: run.signal() }
+  const chat = await openChat(options, system)
   try {
     const { ring } = chat
     const stop = flags.stop ?? []
@@ -86,6 +106,7 @@ export async function runChat(run: ChatRun): Promise<ChatResult | undefined> {
       return result
     }
     if (network.id === LOCAL_NETWORK.id) await startLocalChainLater(home)
+    isTyping = true
     await runLines(run, { chat, conversation, continuesText })
     return undefined
   } finally {
@@ -93,6 +114,35 @@ export async function runChat(run: ChatRun): Promise<ChatResult | undefined> {
     // Afterwards, so that it does not compete with the first words for the machine.
     if (network.id === LOCAL_NETWORK.id) await startLocalChainLater(home)
   }
+}
+
+const NO_LEASE = 'Make a wallet with `dllm wallet new`, receive coins there, and chat with --wallet NAME.'
+
+/** What pays for the chat, and what to do where nothing does. Whatever has to do with money is loaded only where there is some. */
+async function paymentsOf(
+  run: ChatRun,
+  paying: Omit<PayableChat, 'genesis' | 'cap'>,
+): Promise<{ readonly payments: ClientPayments | undefined; readonly advice: string }> {
+  const { home, flags } = run
+  const cap = flags.cap === undefined ? undefined : parseDllm(flags.cap)
+  if (flags.free) return { payments: undefined, advice: 'Leave --free out to pay them.' }
+  const genesis = await genesisTextOf(home, paying.network)
+  if (genesis !== undefined) {
+    const { chatPayments } = await import('./chat-payments.ts')
+    return { payments: await chatPayments(run, { ...paying, genesis, cap }), advice: NO_LEASE }
+  }
+  if (flags.wallet === undefined || paying.network.id === LOCAL_NETWORK.id)
+    return { payments: undefined, advice: NO_LEASE }
+  throw new UsageError(
+    'USAGE',
+    `The network ${paying.network.id} has no chain, so there is nothing to pay: leave --wallet out.`,
+  )
+}
+
+/** What the chat has cost so far, where it costs something. */
+function costOf({ payments }: OpenChat): Pick<ChatResult, 'cost' | 'lease'> {
+  const lease = payments?.lease
+  return payments === undefined || lease === undefined ? {} : { cost: payments.spent, lease: lease.id }
 }
 
 /** The newest block, from a node of ours or proved to a light client. The local chain is waited for. */
@@ -118,22 +168,32 @@ function checkedLength(prompt: string): string {
   throw new UsageError('USAGE', `The prompt is longer than ${INPUT_LIMITS.promptCharactersMax} characters. Shorten it.`)
 }
 
-/** Positions for one answer; a conversation gets what --context says. Throws RING_PROMPT_TOO_LONG. */
-function capacityFor(
+/** Rows of a prompt that is not typed yet. */
+const PROMPT_ROWS = 64
+
+/** Positions for one answer, and its rows; a conversation gets what --context says. Throws RING_PROMPT_TOO_LONG. */
+function roomFor(
   prompt: string | undefined,
   given: { flags: ChatFlags; model: StoredModel; tokenizer: Tokenizer },
-): number {
+): { readonly capacity: number; readonly need: ChatNeed } {
   const { flags, model, tokenizer } = given
   const { name, config } = model.manifest
   const { contextLength } = config
-  if (prompt === undefined) return Math.min(flags.context, contextLength)
+  const roomOf = (capacity: number, promptRows: number) => {
+    const decodeRows = Math.min(flags['max-tokens'], capacity - promptRows)
+    return { capacity, need: { promptRows, decodeRows } }
+  }
+  if (prompt === undefined) {
+    const capacity = Math.min(flags.context, contextLength)
+    return roomOf(capacity, Math.min(PROMPT_ROWS, capacity))
+  }
   const messages = [
     ...(flags.system === undefined ? [] : [{ role: 'system' as const, content: flags.system }]),
     { role: 'user' as const, content: prompt },
   ]
   const rendered = tokenizer.renderChat(messages)
   const tokens = (rendered === undefined ? tokenizer.encode(prompt) : tokenizer.encodeMore(rendered)).length
-  if (tokens < contextLength) return Math.min(tokens + flags['max-tokens'], contextLength)
+  if (tokens < contextLength) return roomOf(Math.min(tokens + flags['max-tokens'], contextLength), tokens)
   const message = `The prompt is ${tokens} tokens, but ${name} takes ${contextLength} together with the answer. Shorten the prompt.`
   throw new RingError('RING_PROMPT_TOO_LONG', message, { details: { tokens, contextLength } })
 }
@@ -167,12 +227,16 @@ async function answerOnce(
   }
   if (process.stdout.isTTY) run.print('\n')
   signal.throwIfAborted()
-  if (answer!.reason === 'context-full') run.note(contextFullText(chat.model))
+  const why = endText(answer!, chat.model)
+  if (why !== undefined) run.note(why)
   if (run.flags.trace) run.note(await traceText(chat, answer!))
   return resultOf(chat, answer!)
 }
 
-export function contextFullText({ manifest: { name, config } }: StoredModel): string {
+/** Why an answer ends where nobody wanted it to. */
+export function endText({ reason }: Answer, { manifest: { name, config } }: StoredModel): string | undefined {
+  if (reason === 'lease-spent') return 'The answer ends here because what was set aside for it is used up.'
+  if (reason !== 'context-full') return undefined
   return `The answer ends here because the context of ${name}, ${config.contextLength} tokens, is full.`
 }
 
@@ -194,5 +258,6 @@ function resultOf(chat: OpenChat, answer: Answer): ChatResult {
     firstTokenMs: Math.round(answer.firstMs),
     tokensPerSecond: tokens > 1 ? Number((((tokens - 1) * 1_000) / decodeMs).toFixed(2)) : 0,
     stages: chat.ring.route.stages.length,
+    ...costOf(chat),
   }
 }

@@ -6,9 +6,9 @@
 import { createInterface, type Interface } from 'node:readline'
 import { HouseError } from '../../base/error.ts'
 import { generationFrom } from './chat-flags.ts'
-import type { Conversation } from './conversation.ts'
+import type { Answer, Conversation } from './conversation.ts'
 import type { OpenChat } from './open-chat.ts'
-import { type ChatRun, contextFullText } from './run-chat.ts'
+import { type ChatRun, endText } from './run-chat.ts'
 import { traceText } from './trace.ts'
 
 const HELP = `Type text and press Enter.
@@ -82,7 +82,8 @@ async function answer(run: ChatRun, given: LinesOptions & { text: string; signal
       if (part.type === 'text') run.print(part.text)
       else {
         run.print('\n')
-        if (part.answer.reason === 'context-full') run.note(`${contextFullText(chat.model)} /new starts afresh.`)
+        const why = endText(part.answer, chat.model)
+        if (why !== undefined) run.note(`${why} ${adviceAfter(part.answer, run)}`)
         if (run.flags.trace) run.note(await traceText(chat, part.answer))
       }
     }
@@ -91,4 +92,12 @@ async function answer(run: ChatRun, given: LinesOptions & { text: string; signal
     if (!(error instanceof HouseError)) throw error
     run.note(`Error: ${error.message} (${error.code})`)
   }
+}
+
+/** What the next line does about an end that nobody wanted. */
+function adviceAfter({ reason }: Answer, { flags }: ChatRun): string {
+  if (reason === 'context-full') return '/new starts afresh.'
+  return flags.cap === undefined
+    ? 'The next line opens another lease.'
+    : 'Start another chat, or one with a higher --cap.'
 }

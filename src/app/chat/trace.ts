@@ -5,8 +5,9 @@
 import { formatBytes, table } from '../table.ts'
 import type { Answer } from './conversation.ts'
 import type { OpenChat } from './open-chat.ts'
+import { costText } from './payment-notes.ts'
 
-export async function traceText({ client, ring, model }: OpenChat, answer: Answer): Promise<string> {
+export async function traceText({ client, ring, model, payments }: OpenChat, answer: Answer): Promise<string> {
   const statistics = await ring.statistics()
   const offers = client.book.ofModel(model.hash)
   const rows = ring.route.stages.map(({ peer, firstSegment, lastSegment }, index) => {
@@ -29,7 +30,8 @@ export async function traceText({ client, ring, model }: OpenChat, answer: Answe
   const summary =
     `${answer.tokens} tokens (${answer.reason}) after ${answer.promptTokens} prompt tokens; first after ` +
     `${answer.firstMs.toFixed(0)} ms, then ${rate} per second; ${((100 * computeMs) / answer.totalMs).toFixed(0)} % of the time in engines.`
-  return `\n${table(rows)}${summary}`
+  const cost = payments?.lease === undefined ? '' : `\n${costText(payments.spent, payments.lease.id)}`
+  return `\n${table(rows)}${summary}${cost}`
 }
 
 /** The end of a peer id tells peers apart; the beginning is the same for all of one kind. */

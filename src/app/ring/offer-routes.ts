@@ -94,21 +94,21 @@ export function createPeerDirectory(options: DirectoryOptions, ports: DirectoryP
 /** Routes by shortest path over the live offers of the book. */
 export function createOfferRoutes(directory: PeerDirectory, ports: { wire: Wire; book: OfferBook }): RouteSource {
   const { wire, book } = ports
-  const route = async (model: Hash, signal: AbortSignal | undefined): Promise<Route> => {
-    const offers = book.ofModel(model)
+  const route = async (model: Hash, signal?: AbortSignal, without?: ReadonlySet<PeerId>): Promise<Route> => {
+    const offers = book.ofModel(model).filter(({ peer }) => without?.has(peer) !== true)
     const miners = [...new Set(offers.map(({ peer }) => peer))]
     const pings = miners.map(async (peer) => [peer, await shortestPing(wire, peer, signal)] as const)
     return routeFrom(model, offers, new Map(await Promise.all(pings)))
   }
   return {
-    findRoute: async (model, signal) => {
+    findRoute: async (model, signal, without) => {
       await directory.refresh(signal)
       try {
-        return await route(model, signal)
+        return await route(model, signal, without)
       } catch (error) {
         // Peers that we know do not cover the model; the DHT may know others.
         if (codeOf(error) !== 'RING_NO_ROUTE' || (await directory.search(model, signal)).length === 0) throw error
-        return route(model, signal)
+        return route(model, signal, without)
       }
     },
   }

@@ -3,7 +3,7 @@
  * behind a port: today from signed offers (app/ring/offer-routes.ts), later from leases on the chain.
  * @module
  */
-import type { Hash, Milliseconds } from '../../base/brand.ts'
+import type { Hash, Milliseconds, PeerId } from '../../base/brand.ts'
 import type { StageAddress } from '../../net/protocols/stage-open.ts'
 
 export interface Route {
@@ -14,6 +14,6 @@ export interface Route {
 }
 
 export interface RouteSource {
-  /** The best route for a model now; throws RING_NO_ROUTE naming the segments that nobody serves. */
-  findRoute(model: Hash, signal?: AbortSignal): Promise<Route>
+  /** The best route for a model now, without some peers; throws RING_NO_ROUTE naming the segments that nobody serves. */
+  findRoute(model: Hash, signal?: AbortSignal, without?: ReadonlySet<PeerId>): Promise<Route>
 }
