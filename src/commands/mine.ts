@@ -58,6 +58,10 @@ With --wallet it earns: the wallet's operator account registers with a deposit, 
       description: 'Deposit at most; what the slots need if left out.',
     }),
     free: Flags.boolean({ ...earning, description: 'Serve sessions without a lease as well.' }),
+    audit: Flags.boolean({
+      ...{ ...earning, default: true, allowNo: true },
+      description: 'Recompute work of others when drawn for an audit.',
+    }),
     'journal-mib': Flags.integer({
       ...{ ...earning, min: 1, default: 4_096 },
       description: 'Disk for what audits may ask for, in MiB.',

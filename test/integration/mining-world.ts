@@ -117,7 +117,7 @@ export async function createMiningWorld(parameters: Partial<Parameters>, price =
       {
         ...{ folder: folder(account), chain: one.chain, network: 'one', identity, model: MODEL.hash, first, end },
         ...{ keys: keys('operator', account), payout: payout(account), notes: heard, journalBytes: 1 << 28 },
-        ...{ slots: 2, bid: 0n, deposit: undefined, isFree: false, ...options },
+        ...{ slots: 2, bid: 0n, deposit: undefined, isFree: false, audits: true, ...options },
       },
       SYSTEM,
     )

@@ -18,6 +18,7 @@ export interface MarketFlags {
   readonly bid?: string | undefined
   readonly deposit?: string | undefined
   readonly free: boolean
+  readonly audit: boolean
   readonly 'journal-mib': number
   readonly 'cache-mib': number
 }
@@ -26,7 +27,7 @@ export interface MarketFlags {
 const EARNING_FLAGS = ['payout', 'slots', 'bid', 'deposit'] as const
 
 /** @throws UsageError for a flag that needs a wallet. */
-export function requireWalletFor(flags: Omit<MarketFlags, 'cache-mib' | 'journal-mib'>): void {
+export function requireWalletFor(flags: Omit<MarketFlags, 'audit' | 'cache-mib' | 'journal-mib'>): void {
   if (flags.wallet !== undefined) return
   const flag = flags.free ? 'free' : EARNING_FLAGS.find((name) => flags[name] !== undefined)
   if (flag === undefined) return
@@ -36,7 +37,7 @@ export function requireWalletFor(flags: Omit<MarketFlags, 'cache-mib' | 'journal
   )
 }
 
-export type MarketWish = Pick<MiningOptions, 'slots' | 'bid' | 'deposit' | 'isFree' | 'journalBytes'> & {
+export type MarketWish = Pick<MiningOptions, 'slots' | 'bid' | 'deposit' | 'isFree' | 'audits' | 'journalBytes'> & {
   /** undefined: the role `payout` of the wallet's account. */
   readonly payout: AccountId | undefined
 }
@@ -53,6 +54,7 @@ export function marketWish(
     bid: bid === undefined ? 0n : parseGrains(bid),
     deposit: deposit === undefined ? undefined : parseDllm(deposit),
     isFree: flags.free,
+    audits: flags.audit,
     journalBytes: flags['journal-mib'] * MIB,
   }
 }

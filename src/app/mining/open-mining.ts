@@ -12,6 +12,7 @@ import { codeOf } from '../../base/error.ts'
 import { type KeyPair, keyPairFromSecret } from '../../core/ed25519.ts'
 import { addressOfAccount } from '../../core/fields.ts'
 import type { Wire } from '../../net/wire.ts'
+import { type AuditDuties, createAuditDuties } from '../audit/audit-duties.ts'
 import type { ChainAccess, HeadView } from '../chain/chain-access.ts'
 import { createChainLeases, openLeaseOf } from '../market/chain-leases.ts'
 import { createChainSender } from '../market/chain-sender.ts'
@@ -56,6 +57,8 @@ export interface MiningOptions {
   readonly deposit: bigint | undefined
   /** Sessions without a lease are served as well. */
   readonly isFree: boolean
+  /** Whether it sits in audits of others. */
+  readonly audits: boolean
   /** What journals of leases may take of the disk. */
   readonly journalBytes: number
   readonly notes: MiningNotes
@@ -118,8 +121,8 @@ export async function openMining(options: MiningOptions, system: System): Promis
   })
   const jobs = createJobs({ chain, survey, sender, notes, model })
   const drain = createDrain({ survey, sender, notes, mode: mode.now, folder: options.folder })
-  // Audits come here: what they serve and what they look at.
   const duties: readonly Duty[] = [registration.duty, placement.duty, claims.duty, jobs.duty, drain.duty]
+  let audits: AuditDuties | undefined
 
   const stopping = new AbortController()
   const { signal } = stopping
@@ -142,11 +145,21 @@ export async function openMining(options: MiningOptions, system: System): Promis
   return {
     desk,
     drained: drain.done,
-    async start({ miner: { server } }) {
+    async start({ miner, wire }) {
+      const { server, served, locate } = miner
+      audits = await createAuditDuties(
+        {
+          ...{ chain, sender, peerKey: peer.publicKey, lots, served, locate, audits: options.audits },
+          folder: join(options.folder, 'verdicts'),
+          isBusy: () => server.sessionCount > 0,
+        },
+        { wire, notes, ...system },
+      )
       const held = MODE_TEXTS[mode.now()]
       if (held !== undefined) notes.say({ type: 'state', text: held })
       const steps = (): number => server.statistics().total.steps
-      running.push(runDuties({ chain, duties, onHead }, { clock, log, notes }, signal))
+      const all = [...duties, ...audits.duties]
+      running.push(runDuties({ chain, duties: all, onHead }, { clock, log, notes }, signal))
       running.push(tellIdleMinutes({ notes, clock, steps, facts: () => idleFacts(server) }, signal))
     },
     async close() {
@@ -158,6 +171,7 @@ export async function openMining(options: MiningOptions, system: System): Promis
       cancel()
       stopping.abort()
       await Promise.all(running)
+      await audits?.close()
       mode.close()
     },
   }
