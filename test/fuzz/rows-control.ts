@@ -28,6 +28,7 @@ import { resultOf } from '../../src/app/control/replies.ts'
 import { readGroup } from '../../src/app/devnet/devnet-state.ts'
 import { readLocalChain } from '../../src/app/devnet/local-chain-state.ts'
 import type { Home } from '../../src/app/home.ts'
+import { readMode } from '../../src/app/mining/mode.ts'
 import { loadNetwork } from '../../src/app/networks.ts'
 import { loadValidatorKeys } from '../../src/app/node/validator-keys.ts'
 import { CONTROL_LIMITS } from '../../src/base/chain-limits.ts'
@@ -218,6 +219,13 @@ const FILES: readonly Decoder[] = [
     read: () => readLocalChain(home),
     codes: ['DEVNET_BAD_STATE'],
     bytesMax: 64 * 1024,
+  }),
+  fileRow({
+    ...{ name: 'miner-mode', covers: ['app/mining/mode.ts:readMode'], path: ['mining', 'mode.json'] },
+    samples: () => [json({ mode: 'run' }), json({ mode: 'pause' }), json({ mode: 'drain' })],
+    read: () => readMode(home.file('mining')),
+    codes: [],
+    bytesMax: 4_096,
   }),
   fileRow({
     ...{ name: 'validator-key', covers: ['app/node/validator-keys.ts:loadValidatorKeys'], path: ['validator.key'] },

@@ -111,7 +111,7 @@ export function registrationStep(wish: RegistrationWish, facts: RegistrationFact
 
 function targetOf({ slots }: RegistrationWish, parameters: Parameters, task: bigint): bigint {
   const { minerDepositMin, auditorStake } = parameters
-  return max(minerDepositMin, BigInt(slots) * task * PRICE_ROOM + AUDITS_AT_ONCE * auditorStake)
+  return max(minerDepositMin, BigInt(slots) * task * PRICE_ROOM) + AUDITS_AT_ONCE * auditorStake
 }
 
 function isChanged({ payout, peerKey, device }: MinerView, wish: RegistrationWish): boolean {

@@ -16,7 +16,7 @@ const MODES: readonly unknown[] = ['run', 'pause', 'drain'] satisfies MiningMode
 /** `folder`: `mining/NAME/`. A file that is missing or not ours counts as `run`. */
 export async function readMode(folder: string): Promise<MiningMode> {
   const text = await readFile(join(folder, FILE), 'utf8').catch(() => undefined)
-  return text === undefined ? 'run' : parseMode(text)
+  return text === undefined ? 'run' : modeIn(text)
 }
 
 export async function writeMode(folder: string, mode: MiningMode): Promise<void> {
@@ -24,8 +24,7 @@ export async function writeMode(folder: string, mode: MiningMode): Promise<void>
   else await writeFileAtomic(join(folder, FILE), `${JSON.stringify({ mode })}\n`)
 }
 
-/** What is not ours counts as `run`. */
-export function parseMode(text: string): MiningMode {
+function modeIn(text: string): MiningMode {
   try {
     const { mode } = JSON.parse(text) as { mode?: unknown }
     return MODES.includes(mode) ? (mode as MiningMode) : 'run'

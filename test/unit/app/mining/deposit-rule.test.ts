@@ -1,0 +1,97 @@
+import { describe, expect, test } from 'vitest'
+import {
+  type RegistrationFacts,
+  type RegistrationStep,
+  type RegistrationWish,
+  registrationStep,
+  tasksNow,
+} from '../../../../src/app/mining/deposit-rule.ts'
+import { INITIAL_PARAMETERS } from '../../../../src/core/parameters.ts'
+import { miner, model, PEER_KEY } from './views.ts'
+
+const DLLM = 1_000_000_000n
+const WISH: RegistrationWish = {
+  ...{ payout: 'ldllm1pay', peerKey: PEER_KEY, device: 'cpu', first: 0, end: 3 },
+  ...{ slots: 4, deposit: undefined, tops: true },
+}
+const MODEL = model({ price: '100000' })
+const FACTS: RegistrationFacts = {
+  ...{ miner: undefined, model: MODEL, parameters: INITIAL_PARAMETERS, balance: 100n * DLLM, baseFee: 9n },
+}
+/** Fee of a registration and what stays for later ones, at ten grains per unit. */
+const FEES = 62_000n
+const STAKES = (4n * DLLM) / 10n
+const { whole, least } = tasksNow(FACTS, WISH)
+const TARGET = 8n * whole + STAKES
+
+test('a task is thirty times the best receipt of the run, and of its least segment', () => {
+  // 100,000 · 0.83 grains per CU, 3 CU a row, 256 rows, 30 receipts.
+  expect({ whole, least }).toEqual({ whole: 83_000n * 3n * 256n * 30n, least: 83_000n * 256n * 30n })
+})
+
+describe('who is no miner', () => {
+  test.each<[string, Partial<RegistrationWish>, Partial<RegistrationFacts>, bigint]>([
+    ['for its slots at twice the price, and for audits', {}, {}, TARGET],
+    ['the least that there is where that is enough', {}, { model: model({ price: '1' }) }, DLLM + STAKES],
+    ['what --deposit says', { deposit: 3n * DLLM }, {}, 3n * DLLM],
+    ['what it has, if that is enough for a job', {}, { balance: DLLM + FEES }, DLLM],
+    ['anew after it has drained', {}, { miner: miner({ status: 'draining', deposit: '0' }) }, TARGET],
+  ])('deposits %s', (_case, wish, facts, deposit) => {
+    const step = registrationStep({ ...WISH, ...wish }, { ...FACTS, ...facts })
+    expect(step).toEqual({ type: 'register', why: 'new', deposit })
+  })
+
+  test.each<[string, Partial<RegistrationWish>, Partial<RegistrationFacts>, bigint]>([
+    ['without money', {}, { balance: 0n }, TARGET + FEES],
+    ['with too little for the least deposit', {}, { balance: DLLM }, TARGET + FEES - DLLM],
+    ['with money for what it may deposit, and not for fees', { deposit: DLLM }, { balance: DLLM }, FEES],
+  ])('is told what to send: %s', (_case, wish, facts, missing) => {
+    const step = registrationStep({ ...WISH, ...wish }, { ...FACTS, ...facts })
+    expect(step).toEqual({ type: 'short', for: 'deposit', missing })
+  })
+
+  test('has enough when what it was told to send has come', () => {
+    const step = registrationStep(WISH, { ...FACTS, balance: TARGET + FEES })
+    expect(step).toEqual({ type: 'register', why: 'new', deposit: TARGET })
+  })
+})
+
+describe('a miner', () => {
+  const LOCKED = miner({ locked: '1000000000', openLots: 1 })
+
+  test.each<[string, Partial<RegistrationWish>, Partial<RegistrationFacts>, RegistrationStep]>([
+    ['needs nothing with a deposit for a job', {}, {}, { type: 'done' }],
+    ['says its new payout account', { payout: 'ldllm1new' }, {}, { type: 'register', why: 'changed', deposit: 0n }],
+    ['says its new peer', { peerKey: '0a'.repeat(32) }, {}, { type: 'register', why: 'changed', deposit: 0n }],
+    [
+      'adds up to the target when its free deposit is not enough for the whole run',
+      {},
+      { miner: LOCKED },
+      { type: 'register', why: 'top-up', deposit: TARGET - 2n * DLLM },
+    ],
+    ['goes on with what it has when it has no more', {}, { miner: LOCKED, balance: 60_000n }, { type: 'done' }],
+    ['may not mine any more', {}, { miner: miner({ status: 'slashed-out' }) }, { type: 'slashed-out' }],
+    ['is told when fees run out', {}, { balance: 1_000n }, { type: 'short', for: 'fees', missing: 59_000n }],
+  ])('%s', (_case, wish, facts, expected) => {
+    const step = registrationStep({ ...WISH, ...wish }, { ...FACTS, miner: miner(), ...facts })
+    expect(step).toEqual(expected)
+  })
+
+  const DEAR = model({ price: '10000000' })
+  const dear = tasksNow({ ...FACTS, model: DEAR }, WISH)
+
+  test.each([
+    ['short of money for the next job', {}, 0n, 'short'],
+    ['kept from it by its own limit', { deposit: 2n * DLLM }, 1_000n * DLLM, 'capped'],
+    ['not topped up after audits took of its deposit', { tops: false }, 10_000n * DLLM, 'capped'],
+    ['topped up as far as its money goes', {}, dear.least, 'register'],
+  ] as const)('is %s when prices rise', (_case, wish, balance, type) => {
+    const facts = { ...FACTS, model: DEAR, miner: miner(), balance: balance + FEES }
+    expect(registrationStep({ ...WISH, ...wish }, facts).type).toBe(type)
+  })
+
+  test('with jobs waits for the deposit behind them', () => {
+    const busy = miner({ openLots: 1, locked: '2000000000' })
+    expect(registrationStep(WISH, { ...FACTS, model: DEAR, miner: busy, balance: 10_000_000n }).type).toBe('done')
+  })
+})
