@@ -5,15 +5,12 @@
  * @module
  */
 import { bytesToHex } from '@noble/hashes/utils.js'
-import type { Hash, PeerId } from '../../base/brand.ts'
-import { Reader, Writer } from '../../base/codec.ts'
+import type { PeerId } from '../../base/brand.ts'
+import { Reader } from '../../base/codec.ts'
 import { codeOf, HouseError, messageOf } from '../../base/error.ts'
 import { AUDIT_LIMITS, DEADLINES } from '../../base/limits.ts'
 import type { Clock, Log } from '../../base/ports.ts'
 import { accountOfAddress } from '../../core/fields.ts'
-import { type Counters, ZERO_COUNTERS } from '../../core/market/counters.ts'
-import { addRows, sameCounters } from '../../core/market/payment-window.ts'
-import { RECEIPT_BYTES, writeReceipt } from '../../core/market/receipt.ts'
 import { type AuditId, readAuditId } from '../../core/state/audits.ts'
 import { withDeadline } from '../../net/deadline.ts'
 import {
@@ -22,21 +19,18 @@ import {
   type AuditAnswer,
   type AuditItem,
   type AuditQuestion,
-  auditItemBytes,
   decodeAuditQuestion,
   encodeAuditAnswer,
 } from '../../net/protocols/audit.ts'
-import { decodeStageMessage } from '../../net/protocols/stage.ts'
 import type { Channel, Wire } from '../../net/wire.ts'
 import type { ChainAccess } from '../chain/chain-access.ts'
 import type { AuditView, LeaseView } from '../chain/market-access.ts'
-import type { KeptReceipt } from '../market/lot-entry.ts'
 import type { LotFolder } from '../market/lot-folder.ts'
-import { stepRowsOf } from '../market/step-rows.ts'
 import { publicKeyOfPeer } from '../node-identity.ts'
 import { AuditError } from './audit-error.ts'
 import { auditOf } from './audit-pages.ts'
 import type { ClaimedReceipts, CoveringReceipt } from './claimed-receipts.ts'
+import { coverAnswer, lotInputs, nextPart } from './lot-inputs.ts'
 
 export interface AuditServerOptions {
   readonly chain: Pick<ChainAccess, 'market' | 'network'>
@@ -72,26 +66,13 @@ export async function serveAudits(
     if (served >= AUDIT_LIMITS.servedMax) throw busy()
     served++
     try {
-      await serveParts(channel, id, cover)
+      log.write('info', 'audit.served', { peer: channel.peer, lease: id.lease, lot: id.lot, window: id.window })
+      send(channel, coverAnswer(cover))
+      await serveParts(channel, lotInputs(options.lots, id.lease, cover.upTo), clock)
     } finally {
       served--
     }
   }
-  const serveParts = async (channel: Channel, id: AuditId, cover: CoveringReceipt): Promise<void> => {
-    send(channel, coverAnswer(cover))
-    log.write('info', 'audit.served', { peer: channel.peer, lease: id.lease, lot: id.lot, window: id.window })
-    const items = inputsUpTo(options.lots, id.lease, cover.before)
-    for (let isWhole = false; !isWhole; ) {
-      const question = await nextQuestion(channel, clock, DEADLINES.auditIdleMs)
-      if (question === undefined) return
-      if (question.type !== 'next') throw unknownAudit()
-      const part = await partOf(items)
-      isWhole = part.isLast
-      if (part.items.length > 0) send(channel, { type: 'part', items: part.items })
-      await channel.drained()
-    }
-  }
-
   await wire.handle(AUDIT_PROTOCOL, AUDIT_PROTOCOL_OPTIONS, async (channel) => {
     try {
       await answer(channel)
@@ -100,6 +81,22 @@ export async function serveAudits(
       refuse(channel, error)
     }
   })
+}
+
+async function serveParts(channel: Channel, items: AsyncGenerator<AuditItem, void, void>, clock: Clock): Promise<void> {
+  try {
+    for (let isWhole = false; !isWhole; ) {
+      const question = await nextQuestion(channel, clock, DEADLINES.auditIdleMs)
+      if (question === undefined) return
+      if (question.type !== 'next') throw unknownAudit()
+      const part = await nextPart(items)
+      isWhole = part.isLast
+      if (part.items.length > 0) send(channel, { type: 'part', items: part.items })
+      await channel.drained()
+    }
+  } finally {
+    await items.return()
+  }
 }
 
 async function nextQuestion(channel: Channel, clock: Clock, limitMs: number): Promise<AuditQuestion | undefined> {
@@ -147,51 +144,6 @@ function ignoreRefusal(error: unknown): undefined {
 
 function auditIdIn(bytes: Uint8Array): AuditId {
   return readAuditId(new Reader(bytes))
-}
-
-function coverAnswer({ receipt, proof }: CoveringReceipt): AuditAnswer {
-  return { type: 'cover', receipt: writeReceipt(new Writer(RECEIPT_BYTES), receipt).finish(), ...proof }
-}
-
-/** Receipts, each before its steps, up to the end of the last of these. */
-async function* inputsUpTo(
-  lots: Pick<LotFolder, 'read'>,
-  lease: Hash,
-  receipts: readonly KeptReceipt[],
-): AsyncGenerator<AuditItem, void, void> {
-  let counters: Counters = ZERO_COUNTERS
-  let window = 0
-  let isOpen = false
-  for await (const { steps } of lots.read(lease)) {
-    for (const bytes of steps) {
-      const receipt = receipts[window]?.receipt
-      if (receipt === undefined) return
-      if (!isOpen) yield { type: 'receipt', receipt: writeReceipt(new Writer(RECEIPT_BYTES), receipt).finish() }
-      isOpen = true
-      yield { type: 'step', step: bytes }
-      const step = decodeStageMessage(bytes)
-      if (step.type !== 'step') return
-      counters = addRows(counters, stepRowsOf(step))
-      if (!sameCounters(counters, receipt.after)) continue
-      isOpen = false
-      window++
-    }
-  }
-}
-
-/** As many items as one message carries; `isLast`: no more follow. */
-async function partOf(
-  items: AsyncGenerator<AuditItem, void, void>,
-): Promise<{ readonly items: readonly AuditItem[]; readonly isLast: boolean }> {
-  const part: AuditItem[] = []
-  let bytes = 0
-  while (part.length < AUDIT_LIMITS.partItemsMax && bytes < AUDIT_LIMITS.partBytesMax) {
-    const next = await items.next()
-    if (next.done === true) return { items: part, isLast: true }
-    part.push(next.value)
-    bytes += auditItemBytes(next.value)
-  }
-  return { items: part, isLast: false }
 }
 
 function send(channel: Channel, answer: AuditAnswer): void {

@@ -16,7 +16,7 @@ import type { LotFolder } from '../market/lot-folder.ts'
 export interface CoveringReceipt extends KeptReceipt {
   readonly proof: InclusionProof
   /** All up to this one, in their order. */
-  readonly before: readonly KeptReceipt[]
+  readonly upTo: readonly KeptReceipt[]
 }
 
 export interface ClaimedReceipts {
@@ -52,7 +52,7 @@ export function createClaimedReceipts(lots: Pick<LotFolder, 'read'>): ClaimedRec
       const kept = receipts?.[index]
       if (receipts === undefined || kept === undefined) return undefined
       const proof = proveReceipt(hashesOf(receipts), index)
-      return { ...kept, proof, before: receipts.slice(0, index + 1) }
+      return { ...kept, proof, upTo: receipts.slice(0, index + 1) }
     },
   }
 }
