@@ -18,7 +18,7 @@ export interface MarketFlags {
   readonly bid?: string | undefined
   readonly deposit?: string | undefined
   readonly free: boolean
-  readonly audit: boolean
+  readonly audit?: boolean | undefined
   readonly 'journal-mib': number
   readonly 'cache-mib': number
 }
@@ -54,7 +54,7 @@ export function marketWish(
     bid: bid === undefined ? 0n : parseGrains(bid),
     deposit: deposit === undefined ? undefined : parseDllm(deposit),
     isFree: flags.free,
-    audits: flags.audit,
+    audits: flags.audit ?? true,
     journalBytes: flags['journal-mib'] * MIB,
   }
 }
