@@ -5,6 +5,7 @@
  */
 import type { Decoder } from './decoder.ts'
 import { AUDIT_ROWS } from './rows-audit.ts'
+import { AUDITOR_ROWS } from './rows-auditors.ts'
 import { BLOCK_ROWS } from './rows-block.ts'
 import { CONSENSUS_ROWS } from './rows-consensus.ts'
 import { CONTRACT_ROWS } from './rows-contract.ts'
@@ -25,6 +26,7 @@ export const DECODERS: readonly Decoder[] = [
   ...LEASE_ROWS,
   ...LOT_ROWS,
   ...AUDIT_ROWS,
+  ...AUDITOR_ROWS,
   ...CONSENSUS_ROWS,
   ...PEER_ROWS,
   ...MODEL_ROWS,
