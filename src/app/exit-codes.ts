@@ -47,6 +47,7 @@ const EXIT_BY_CODE: ReadonlyMap<string, ExitCode> = new Map([
   ['TRANSACTION_ID_BAD', EXIT.usage],
   ['LEASE_ID_BAD', EXIT.usage],
   ['CUTS_BAD', EXIT.usage],
+  ['DATE_BAD', EXIT.usage],
   ['MEMO_TOO_LONG', EXIT.usage],
   ['PROPOSAL_NUMBER_BAD', EXIT.usage],
   ['PARAMETER_UNKNOWN', EXIT.usage],

@@ -174,8 +174,10 @@ export const NODE_LIMITS = {
   marketPageMax: 128,
   /** Leases or miners that are read for one answer: 30 ms for leases of 16 lots. */
   marketReadsMax: 2_048,
-  /** Accounts that one question about earnings is for: the miners of a machine. */
-  earningsAccountsMax: 16,
+  /** Accounts that one question about earnings is for: the miners of a machine, of which a local network has 32. */
+  earningsAccountsMax: 64,
+  /** Records of the market that one command reads: 80 pages. What the dashboard keeps is a fifth of it. */
+  earningsRecordsMax: 10_000,
   /** Blocks whose records of the market a node keeps that forgets older blocks: 30 days of two-second blocks, some 0.6 KB a record. */
   marketRecordBlocks: 1_296_000,
   /** Watchers of new blocks. */

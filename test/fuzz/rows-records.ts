@@ -1,13 +1,15 @@
 /**
- * Decoders of what a node keeps of the market's events.
+ * Decoders of what a node keeps of the market's events, and of what else `dllm earnings` reads.
  * @module
  */
 import fc from 'fast-check'
+import { lastNoteIn } from '../../src/app/chain/earnings-machine.ts'
+import { parseDate } from '../../src/app/chain/parse-date.ts'
 import { decodeMarketRecord, encodeMarketRecord, type MarketRecord } from '../../src/app/node/market-record.ts'
 import { marketPlaceBytes, readMarketPlace } from '../../src/app/node/store-keys.ts'
 import type { MarketEvent } from '../../src/core/market/events.ts'
 import { audited, issued, settled } from '../market-samples.ts'
-import { type Decoder, decoder } from './decoder.ts'
+import { type Decoder, decoder, textDecoder } from './decoder.ts'
 import { anyAccount, anyCount, anyHash, anyU32, anyU64, CODEC } from './fields.ts'
 
 const owner = { operator: anyAccount, payout: anyAccount }
@@ -61,6 +63,8 @@ const SAMPLES: readonly MarketEvent[] = [
   issued(7),
 ]
 
+const NOTE = '{"event":"idle","timeMs":1763000000000,"text":"Idle: paused."}'
+
 export const RECORD_ROWS: readonly Decoder[] = [
   decoder({
     name: 'market-record',
@@ -80,5 +84,23 @@ export const RECORD_ROWS: readonly Decoder[] = [
     decode: (bytes) => (bytes.length === 12 ? readMarketPlace(bytes) : { height: 0, position: 0 }),
     codes: [],
     bytesMax: 64,
+  }),
+  textDecoder({
+    name: 'date',
+    covers: ['app/chain/parse-date.ts:parseDate'],
+    samples: () => ['2026-11-21', '2026-11-21T06:30', '2024-02-29 23:59:59Z'],
+    near: () => ['2026-02-30', '2026-11-21T24:00', '1969-12-31'],
+    decode: parseDate,
+    codes: ['DATE_BAD'],
+    bytesMax: 256,
+  }),
+  textDecoder({
+    name: 'mining-note',
+    covers: ['app/chain/earnings-machine.ts:lastNoteIn'],
+    samples: () => [`${NOTE}\n`, `${NOTE}\n{"event":"paid","timeMs":9,"text":"Paid."}\n`],
+    near: () => ['{"event":"idle","timeMs":1.5,"text":"x"}', '{"event":"idle","timeMs":1}', 'null', '[]'],
+    decode: (text) => lastNoteIn(text) ?? 'none',
+    codes: [],
+    bytesMax: 64 * 1024,
   }),
 ]

@@ -17,6 +17,7 @@ export type ChainArgumentCode =
   | 'TRANSACTION_ID_BAD'
   | 'LEASE_ID_BAD'
   | 'CUTS_BAD'
+  | 'DATE_BAD'
   | 'MEMO_TOO_LONG'
   | 'PROPOSAL_NUMBER_BAD'
   | 'PARAMETER_UNKNOWN'

@@ -13,9 +13,9 @@ import { decodeLotEntry, type LotEntry } from './lot-entry.ts'
 import { lotFileName } from './lot-journal.ts'
 import { RECORD_HEADER_BYTES, readRecords, recordBytes } from './record-file.ts'
 
-/** All entries that are on disk, none where there is no journal. @throws StoreError, CodecError. */
-export async function* lotEntries(folder: string): AsyncGenerator<LotEntry, void, void> {
-  for (let index = 0; ; index++) {
+/** All entries that are on disk, from a file of the journal on; none where there is no journal. @throws StoreError, CodecError. */
+export async function* lotEntries(folder: string, firstFile = 0): AsyncGenerator<LotEntry, void, void> {
+  for (let index = firstFile; ; index++) {
     const path = join(folder, lotFileName(index))
     const file = await openFile(path)
     if (file === undefined) return
