@@ -3,13 +3,25 @@
  * @module
  */
 import fc from 'fast-check'
+import { decodeKeptLease, encodeKeptLease, type KeptLease } from '../../src/app/market/client-lease-file.ts'
 import { decodeLotEntry, encodeLotEntry, type LotEntry } from '../../src/app/market/lot-entry.ts'
 import { encodeRecord, readRecords } from '../../src/app/market/record-file.ts'
 import { decodeVoucher, encodeVoucher } from '../../src/app/market/voucher-store.ts'
 import type { Counters } from '../../src/core/market/counters.ts'
 import type { SignedVoucher } from '../../src/core/market/voucher.ts'
 import { type Decoder, decoder } from './decoder.ts'
-import { anyHash, anySignature, anyU32, anyU64, bytesOf, CODEC } from './fields.ts'
+import {
+  anyAccount,
+  anyCount,
+  anyHash,
+  anySignature,
+  anyTime,
+  anyU32,
+  anyU64,
+  bytesOf,
+  CODEC,
+  orNothing,
+} from './fields.ts'
 
 const FILE_BYTES_MAX = 64 * 1024
 
@@ -33,6 +45,27 @@ const entry: fc.Arbitrary<LotEntry> = fc.record({
   }),
 })
 
+const u16 = fc.nat({ max: 0xffff })
+const keptLease: fc.Arbitrary<KeptLease> = fc.record({
+  ...{ id: anyHash, networkId: anyHash, model: anyHash, payer: anyAccount, nonce: anyU64, secret: bytesOf(32) },
+  ...{ expiryHeight: anyCount, openUntilMs: anyTime },
+  opened: orNothing(
+    fc.record({
+      terms: fc.record({
+        ...{ price: anyU64, decodeWeight: anyU64, treasuryShare: anyU64, stakerShare: anyU64, receiptRows: anyU64 },
+      }),
+      ...{ cap: anyU64, voucherKey: bytesOf(32) },
+      lots: fc.array(
+        fc.record({
+          ...{ operator: anyAccount, peerKey: bytesOf(32), firstSegment: u16, lastSegment: u16, rate: anyU64 },
+          work: fc.record({ linear: anyU64, attention: anyU64 }),
+        }),
+        { maxLength: 3 },
+      ),
+    }),
+  ),
+})
+
 const sampled =
   <Value>(values: fc.Arbitrary<Value>, encode: (value: Value) => Uint8Array) =>
   (): Uint8Array[] =>
@@ -49,6 +82,16 @@ export const LOT_ROWS: readonly Decoder[] = [
     decode: decodeLotEntry,
     encode: encodeLotEntry,
     values: entry,
+    codes: CODEC,
+    bytesMax: FILE_BYTES_MAX,
+  }),
+  decoder({
+    name: 'kept-lease',
+    covers: ['app/market/client-lease-file.ts:decodeKeptLease'],
+    samples: sampled(keptLease, encodeKeptLease),
+    decode: decodeKeptLease,
+    encode: encodeKeptLease,
+    values: keptLease,
     codes: CODEC,
     bytesMax: FILE_BYTES_MAX,
   }),

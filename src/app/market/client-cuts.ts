@@ -15,12 +15,15 @@ export interface ServedRun {
 
 export type Cuts = readonly number[]
 
+/** One to serve, and one who could do it as well: it keeps the pay down, and stands by. */
+const OWNERS_WANTED = 2
+
 /** Ways to cut, the best first, none twice; empty when these runs cover no ring with an owner of its own for each lot. */
 export function cutsToTry(segments: number, runs: readonly ServedRun[]): Cuts[] {
   const usable = runs.filter(({ first, end }) => first < end && end <= segments)
   const found: Cuts[] = []
   for (const ends of [
-    greedyEnds(segments, usable, 2),
+    greedyEnds(segments, usable, OWNERS_WANTED),
     greedyEnds(segments, usable, 1),
     greedyStarts(segments, usable),
     allBoundaries(segments, usable),
@@ -30,7 +33,9 @@ export function cutsToTry(segments: number, runs: readonly ServedRun[]): Cuts[] 
     if (found.some((other) => String(other) === String(cuts))) continue
     if (canBeShared(lotsOf(segments, cuts), usable)) found.push(cuts)
   }
-  return found
+  const hasChoice = (cuts: Cuts): boolean =>
+    lotsOf(segments, cuts).every((lot) => coverers(usable, lot).size >= OWNERS_WANTED)
+  return found.sort((a, b) => Number(hasChoice(b)) - Number(hasChoice(a)) || a.length - b.length)
 }
 
 /** Lots as they follow from cuts. */
