@@ -5,7 +5,6 @@
  */
 import { codeOf, messageOf } from '../base/error.ts'
 import { UsageError } from './base-command.ts'
-import { LOCAL_WALLET, localPassword } from './devnet/local-wallet.ts'
 import type { Home } from './home.ts'
 import type { Prompter } from './prompt.ts'
 import { type InputSource, readSecretLine, sourceOf } from './secret-input.ts'
@@ -29,6 +28,7 @@ export const ATTEMPTS_MAX = 3
 export async function openWithPassword({ wallets, name, flags, home, prompter }: WalletToOpen): Promise<OpenWallet> {
   const source = passwordSource(flags)
   if (source !== undefined) return wallets.open(name, await readSecretLine(source))
+  const { LOCAL_WALLET, localPassword } = await import('./devnet/local-wallet.ts')
   const known = name === LOCAL_WALLET && home ? await localPassword(home) : undefined
   if (known !== undefined) return wallets.open(name, known)
   return askAgain(prompter(), 'KEYSTORE_WRONG_PASSWORD', async (asked) =>
