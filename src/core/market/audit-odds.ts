@@ -42,6 +42,15 @@ export function oddsOfFalseFault(liars: Fraction): Fraction {
   return oddsOfAtLeast(SEATS_FOR_MAJORITY, BigInt(MARKET_LIMITS.auditSeatsMax), liars)
 }
 
+/** That the honest have the majority of the last round when all speak. */
+function majorityOfHonest({ numerator, denominator }: Fraction): Fraction {
+  const honest = { numerator: denominator - numerator, denominator }
+  return oddsOfAtLeast(SEATS_FOR_MAJORITY, BigInt(MARKET_LIMITS.auditSeatsMax), honest)
+}
+
+/** Whenever parameters are read it is asked whether they fit this. */
+const HONEST_MAJORITY: Fraction = majorityOfHonest(LIARS)
+
 export interface CommitteeSizes {
   readonly auditors: bigint
   readonly auditorsMin: bigint
@@ -54,9 +63,7 @@ export interface CommitteeSizes {
  */
 export function oddsOfCatching({ auditors, auditorsMin }: CommitteeSizes, liars: Fraction = LIARS): Fraction {
   const { numerator: bad, denominator } = liars
-  const seats = BigInt(MARKET_LIMITS.auditSeatsMax)
-  const honest = { numerator: denominator - bad, denominator }
-  const majority = oddsOfAtLeast(SEATS_FOR_MAJORITY, seats, honest)
+  const majority = liars === LIARS ? HONEST_MAJORITY : majorityOfHonest(liars)
   const silent = oddsOfAtLeast(2n * auditors - auditorsMin + 1n, 2n * auditors, liars)
   // Both have the denominator of the larger power.
   const escapes = bad ** auditors * denominator ** auditors + silent.numerator

@@ -44,10 +44,24 @@ export interface Transaction extends TransactionDraft {
   readonly signedBytes: Uint8Array
 }
 
+/** Who signs without giving the secret key away. */
+export interface TransactionSigner {
+  /** Ed25519, 32 bytes. */
+  readonly publicKey: Uint8Array
+  /** 64 bytes over the 32 given. */
+  sign(digest: Uint8Array): Uint8Array
+}
+
 /** The bytes of a signed transaction. */
 export function signTransaction(networkId: Hash, draft: TransactionDraft, keys: KeyPair): Uint8Array {
-  const unsigned = encodeUnsigned(networkTagOf(networkId), draft, keys.publicKey)
-  const signature = sign(signingDigest(networkId, unsigned), keys.secretKey)
+  const { publicKey, secretKey } = keys
+  return sealTransaction(networkId, draft, { publicKey, sign: (digest) => sign(digest, secretKey) })
+}
+
+/** The same by somebody else's signature. */
+export function sealTransaction(networkId: Hash, draft: TransactionDraft, signer: TransactionSigner): Uint8Array {
+  const unsigned = encodeUnsigned(networkTagOf(networkId), draft, signer.publicKey)
+  const signature = signer.sign(signingDigest(networkId, unsigned))
   return new Writer(unsigned.length + SIGNATURE_BYTES).raw(unsigned).raw(signature).finish()
 }
 
