@@ -12,7 +12,7 @@ import type { Message } from '../../src/core/consensus/replica-port.ts'
 import type { ValidatorSet } from '../../src/core/consensus/validator-set.ts'
 import { stateFaults } from '../../src/core/state/invariants.ts'
 import { createStateStore, type StateKey } from '../../src/core/state/state.ts'
-import { treeEntries } from '../../src/core/state/tree.ts'
+import { treeEntries, treeRoot } from '../../src/core/state/tree.ts'
 
 export type Invariant =
   | 'agreement'
@@ -48,8 +48,11 @@ export interface Witness {
   said(machine: string, message: Message): void
   /** A process ended by itself, or would not start. `isExpected`: its storage was made to fail. */
   failed(machine: string, error: unknown, isExpected: boolean): void
-  /** Between blocks, the whole of it. */
-  inspect(machine: string, chain: Chain): void
+  /**
+   * Between blocks, the whole of it: sums, tables and the pool. A state that another machine has already is not looked through again,
+   * unless `isThorough`.
+   */
+  inspect(machine: string, chain: Chain, isThorough: boolean): void
   /** Greatest height that any machine has made final. */
   height(): number
   /** Blocks that all agree on. */
@@ -68,6 +71,8 @@ export function createWitness(twinKeys: ReadonlySet<string>): Witness {
   const finals = new Map<number, { readonly hash: Hash; readonly machine: string }>()
   const sets = new Map<number, ValidatorSet>()
   const said = new Map<string, Said>()
+  /** Roots of states that were found sound. */
+  const sound = new Set<string>()
   let failure: SimulationFailure | undefined
   let top = 0
   let doubleSigns = 0
@@ -118,19 +123,29 @@ export function createWitness(twinKeys: ReadonlySet<string>): Witness {
         object('coded failures', `${machine} ended although nothing was done to it: ${error.code}: ${messageOf(error)}`)
       }
     },
-    inspect(machine, chain) {
+    inspect(machine, chain, isThorough) {
       const { size, byteLength } = chain.mempool
       if (size > MEMPOOL_LIMITS.transactionsMax || byteLength > MEMPOOL_LIMITS.bytesMax) {
         object('bounded pool', `${machine} holds ${size} transactions with ${byteLength} bytes`)
       }
-      const entries = [...treeEntries(chain.tree)].map(
-        ({ key, value }) => [bytesToHex(key) as StateKey, value] as const,
-      )
-      const faults = stateFaults(createStateStore(entries))
+      const root = bytesToHex(treeRoot(chain.tree))
+      if (sound.has(root) && !isThorough) return
+      const faults = faultsOf(chain)
       if (faults.length > 0) object('sound state', `${machine} at ${chain.header.height}: ${faults.join('; ')}`)
+      sound.add(root)
     },
     height: () => top,
     hashAt: (height) => finals.get(height)?.hash,
     doubleSigns: () => doubleSigns,
   }
+}
+
+/** Of the tree, which roots are of, and of what calls are carried out on, which must be the same. */
+function faultsOf({ tree, state }: Chain): string[] {
+  const entries = [...treeEntries(tree)].map(({ key, value }) => [bytesToHex(key) as StateKey, value] as const)
+  const others = entries.filter(([key, value]) => {
+    const held = state.get(key)
+    return held === undefined || Buffer.compare(held, value) !== 0
+  })
+  return [...stateFaults(createStateStore(entries)), ...others.map(([key]) => `record ${key} is another in the tree`)]
 }

@@ -15,6 +15,7 @@ import { INITIAL_PARAMETERS, type Parameters } from '../../src/core/parameters.t
 import { DLLM, genesisValidator, type Person, person } from '../chain-accounts.ts'
 import { type Chance, createChance } from './faults.ts'
 import { type ClockError, EPOCH_MS } from './timeline.ts'
+import { drawTraders, MODELS, type Traders, tradingAccounts } from './traders.ts'
 
 export interface MachinePlan {
   readonly name: string
@@ -38,6 +39,8 @@ export interface Scenario {
   readonly machines: readonly MachinePlan[]
   /** Who sends transactions. */
   readonly people: readonly Person[]
+  /** Who has work done, and who does it. */
+  readonly traders: Traders
   /** Owner of a machine with keys that no validator has yet; it may register. */
   readonly candidate: Person
   readonly registers: boolean
@@ -63,6 +66,10 @@ const PARAMETERS: Parameters = {
   clockSkewMs: 500n,
   proposalDeposit: 5n * DLLM,
   proposalBlocks: 6n,
+  ...{ modelDeposit: 5n * DLLM, placementBlocks: 20n, leaseBlocksMax: 10n, disputeBlocks: 2n, priceBlocks: 3n },
+  // Every receipt is audited; what that is worth stays below what it costs to pay oneself.
+  ...{ receiptRows: 16n, auditShare: 1_000n, auditShareNew: 1_000n, auditFee: 20n },
+  ...{ auditors: 3n, auditorsMin: 2n, auditCommitBlocks: 2n, auditRevealBlocks: 3n },
 }
 
 /** Genesis stakes in DLLM. In each, some validator has less than a third of everything. */
@@ -74,6 +81,8 @@ const STAKES: readonly (readonly number[])[] = [
 ]
 const PEOPLE = 9
 const CANDIDATE = 6
+/** Curves are slow, and people are the same in all scenarios. */
+const EVERYBODY = Array.from({ length: PEOPLE }, (_, index) => person(index + 1))
 const MINUTE_MS = 60_000
 
 /** A block here has some tens of steps, and a turn takes a millisecond. */
@@ -82,7 +91,7 @@ const STEPS_PER_TURN = [undefined, 1, 5]
 export function scenarioOf(seed: number): Scenario {
   const chance = createChance(seed * 16)
   const stakes = STAKES[chance.pick(STAKES.length)]!
-  const people = Array.from({ length: PEOPLE }, (_, index) => person(index + 1))
+  const people = EVERYBODY
   const validators = people.slice(0, stakes.length)
   const candidate = people[CANDIDATE - 1]!
   const genesis = genesisOf(stakes, people)
@@ -104,7 +113,7 @@ export function scenarioOf(seed: number): Scenario {
   machines.push({ ...plan('late', stakes.length + 1, candidate), startsAtMs: lateMs })
   const twins = machines.filter(({ isTwin }) => isTwin)
   return {
-    ...{ seed, people, machines, candidate },
+    ...{ seed, people, machines, candidate, traders: drawTraders(createChance(seed * 16 + 4)) },
     network: networkOf(genesis),
     registers: chance.pick(4) === 0,
     ill: new Set(ill === 'none' ? [] : [validators[illIndex]!.id]),
@@ -118,13 +127,13 @@ function networkOf(genesis: Genesis): NetworkChain {
 }
 
 function genesisOf(stakes: readonly number[], people: readonly Person[]): Genesis {
-  const ids = people.flatMap(({ id, consensus }) => [id, accountOf(consensus.publicKey)])
+  const ids = [...people.flatMap(({ id, consensus }) => [id, accountOf(consensus.publicKey)]), ...tradingAccounts()]
   return {
     ...{ name: 'simulated', kind: 'local', parameters: PARAMETERS },
     timeMs: milliseconds(EPOCH_MS - MINUTE_MS),
     accounts: byId(ids.map((id) => ({ id, balance: 200n * DLLM }))),
     validators: byId(stakes.map((stake, index) => validatorOf(people[index]!, `v${index + 1}`, BigInt(stake) * DLLM))),
-    models: [],
+    models: MODELS,
   }
 }
 

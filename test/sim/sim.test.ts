@@ -1,9 +1,10 @@
 import { execFileSync } from 'node:child_process'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
+import { CONTRACTS } from '../../src/core/transaction/contracts.ts'
 import { killMachine, type Storage } from './machine.ts'
 import { hex, type Scenario } from './scenario.ts'
-import { runWorld } from './world.ts'
+import { runWorld, type WorldOutcome } from './world.ts'
 
 /** `npm run soak` goes on where these end. */
 const SEEDS = 30
@@ -12,22 +13,37 @@ const CHAOS_MS = 6_000
 
 const firsts = Array.from({ length: SEEDS / SEEDS_PER_TEST }, (_, index) => 1 + index * SEEDS_PER_TEST)
 
+/** What happened in the markets of the worlds below. */
+const happened = new Map<string, number>()
+
 describe('every invariant holds', () => {
   test.each(firsts)('for five seeds from %i on', async (first) => {
     for (let seed = first; seed < first + SEEDS_PER_TEST; seed++) {
-      const { failure } = await runWorld(seed, { chaosMs: CHAOS_MS })
+      const { failure, market } = await runWorld(seed, { chaosMs: CHAOS_MS })
       const replay = `seed=${seed} replay: node scripts/soak.ts --seed ${seed} --chaos ${CHAOS_MS / 1_000}`
       expect(failure, replay).toBeUndefined()
+      remember(market)
     }
   })
 
   // Each once failed. A seed means something else whenever the simulator changes, so every cause has a test of its own as well:
   // consensus-driver.test.ts (1, 179), vote-keeper.test.ts (15), relay.test.ts (601).
   test.each([1, 15, 179, 601])('for seed %i', async (seed) => {
-    const { failure } = await runWorld(seed)
+    const { failure, market } = await runWorld(seed)
     expect(failure).toBeUndefined()
+    remember(market)
+  })
+
+  test('in markets where miners come and go, leases are opened and paid, and audits end in every way', () => {
+    const contracts = CONTRACTS.filter(({ type }) => type >= 8).map(({ name }) => name)
+    const ends = ['settled: paid', 'settled: for nothing', 'audit: pass', 'audit: fault, unopened', 'issued']
+    for (const name of [...contracts, ...ends]) expect([name, happened.get(name) ?? 0]).not.toEqual([name, 0])
   })
 })
+
+function remember({ happened: counts }: WorldOutcome['market']): void {
+  for (const [name, count] of counts) happened.set(name, (happened.get(name) ?? 0) + count)
+}
 
 describe('a seed', () => {
   test('gives the same trace each time, in other processes too', async () => {

@@ -5,22 +5,16 @@
  */
 import type { FullNode } from '../../src/app/node/node.ts'
 import type { AccountId } from '../../src/base/brand.ts'
-import { HouseError, messageOf } from '../../src/base/error.ts'
 import { ZERO_HASH } from '../../src/core/fields.ts'
 import { PARAMETER_NAMES, type ParameterName } from '../../src/core/parameters.ts'
 import { bonds, getBond } from '../../src/core/state/bonds.ts'
 import { proposals } from '../../src/core/state/proposals.ts'
 import { validators } from '../../src/core/state/validators.ts'
 import { proveValidatorKeys } from '../../src/core/validator-proofs.ts'
-import { type CallDraft, DLLM, type Person, signCall } from '../chain-accounts.ts'
+import { type CallDraft, DLLM, type Person } from '../chain-accounts.ts'
+import { type Crowd, oneOf, signedBy, spoilt, submit, type WorkloadCounts } from './crowd.ts'
 import { type Chance, createChance } from './faults.ts'
 import type { World } from './world.ts'
-
-export interface WorkloadCounts {
-  taken: number
-  /** By the code of the refusal. */
-  readonly refused: Map<string, number>
-}
 
 const PAUSE_MS_MAX = 800
 const STAKERS = 4
@@ -39,12 +33,6 @@ export function startWorkload(world: World): WorkloadCounts {
   return counts
 }
 
-interface Crowd {
-  readonly world: World
-  readonly chance: Chance
-  readonly counts: WorkloadCounts
-}
-
 function callOnce(crowd: Crowd, node: FullNode): void {
   const { world, chance } = crowd
   const sender = oneOf(chance, world.scenario.people)
@@ -57,24 +45,9 @@ function campaign(crowd: Crowd, node: FullNode): void {
   const proposal = openProposal(crowd.chance, node)
   for (const sender of people.slice(0, STAKERS)) {
     const fees = { maxFee: 2_000n, tip: 9n, nonce: node.chain.mempool.nextNonce(sender.id) }
-    submit(crowd, node, signCall(network.networkId, sender, { type: 7, body: { proposal, yes: true }, ...fees }))
+    const call = { networkId: network.networkId, type: 7, body: { proposal, yes: true }, ...fees }
+    submit(crowd, node, signedBy(crowd.world, sender, call))
   }
-}
-
-function submit({ world, counts }: Crowd, node: FullNode, bytes: Uint8Array): void {
-  const { witness, trace } = world
-  node.access.submit(bytes).then(
-    () => {
-      counts.taken++
-      trace.note('users', 'a call was taken')
-    },
-    (error: unknown) => {
-      const code = error instanceof HouseError ? error.code : 'none'
-      counts.refused.set(code, (counts.refused.get(code) ?? 0) + 1)
-      trace.note('users', `a call was refused: ${code}`)
-      if (code === 'none') witness.object('coded failures', `a call was refused with ${messageOf(error)}`)
-    },
-  )
 }
 
 interface Caller {
@@ -89,15 +62,8 @@ function signedCall(world: World, chance: Chance, { node, sender }: Caller): Uin
   const maxFee = chance.pick(15) === 0 ? 0n : BigInt(20 + chance.pick(2_000))
   const isForeign = chance.pick(40) === 0
   const call = drawCall(world, chance, { node, sender })
-  return signCall(isForeign ? ZERO_HASH : networkId, sender, { ...call, nonce, maxFee, tip: BigInt(chance.pick(20)) })
-}
-
-/** Some bytes are changed, or missing. */
-function spoilt(chance: Chance, bytes: Uint8Array): Uint8Array {
-  const manner = chance.pick(24)
-  if (manner === 0) return bytes.subarray(0, chance.pick(bytes.length))
-  if (manner === 1) bytes[chance.pick(bytes.length)]! ^= 1 << chance.pick(8)
-  return bytes
+  const fees = { nonce, maxFee, tip: BigInt(chance.pick(20)) }
+  return signedBy(world, sender, { networkId: isForeign ? ZERO_HASH : networkId, ...call, ...fees })
 }
 
 function drawCall(world: World, chance: Chance, caller: Caller): CallDraft {
@@ -183,8 +149,4 @@ function drawChange(chance: Chance): { readonly name: ParameterName; readonly va
   const name = oneOf(chance, PARAMETER_NAMES)
   const [from, to] = RANGES[name] ?? [0, 0]
   return { name, value: BigInt(from + chance.pick(to - from + 1)) }
-}
-
-function oneOf<Item>(chance: Chance, items: readonly Item[]): Item {
-  return items[chance.pick(items.length)]!
 }

@@ -5,14 +5,17 @@
  */
 import type { Log } from '../../src/base/ports.ts'
 import { createMemoryNetwork } from '../../src/net/memory-network.ts'
+import type { WorkloadCounts } from './crowd.ts'
 import { createWitness, type SimulationFailure } from './invariants.ts'
 import { createMachine, type Machine, type Storage, type Surroundings, startMachine } from './machine.ts'
+import { createMarketLedger, type MarketLedger } from './market-ledger.ts'
+import { startMarket } from './market-workload.ts'
 import { type Scenario, scenarioOf } from './scenario.ts'
 import { CALM, mend, schedule } from './schedule.ts'
 import { createSignatures } from './signatures.ts'
 import { createMachineClock, createTimeline, settle } from './timeline.ts'
 import { createTrace } from './trace.ts'
-import { startWorkload, type WorkloadCounts } from './workload.ts'
+import { startWorkload } from './workload.ts'
 
 export interface WorldOptions {
   /** Virtual time of misfortunes, before everything is mended. */
@@ -37,18 +40,21 @@ export interface WorldOutcome {
   readonly starts: number
   readonly doubleSigns: number
   readonly workload: WorkloadCounts
+  /** What people did in it, and what became of that, by name. */
+  readonly market: WorkloadCounts & { readonly happened: ReadonlyMap<string, number> }
 }
 
 export interface World extends Surroundings {
   readonly scenario: Scenario
   readonly machines: readonly Machine[]
+  readonly ledger: MarketLedger
 }
 
 const CHAOS_MS = 15_000
 /** Blocks that must come once everything is mended, everywhere, and how long they may take. */
 const LIVE_BLOCKS = 3
 const LIVE_MS = 40_000
-/** The whole state is looked at after every so many blocks of a machine, and at the end. */
+/** Every state is looked at once; after so many blocks of a machine and at the end, its own whatever others have. */
 const INSPECT_EVERY = 6
 /** Far beyond what a run takes: something goes round in a circle without time passing. */
 const EVENTS_MAX = 3_000_000
@@ -61,6 +67,7 @@ export async function runWorld(seed: number, options: WorldOptions = {}): Promis
   schedule(world, chaosMs)
   begin?.(world)
   const workload = startWorkload(world)
+  const market = startMarket(world)
   await advance(world, unseen, { untilMs: chaosMs })
   if (witness.failure() === undefined) {
     mend(world)
@@ -74,7 +81,8 @@ export async function runWorld(seed: number, options: WorldOptions = {}): Promis
   for (const { process } of machines) process?.clock.stop()
   return {
     ...{ seed, failure: witness.failure(), digest: trace.digest(), height: witness.height() },
-    ...{ virtualMs: timeline.nowMs(), events: timeline.count(), doubleSigns: witness.doubleSigns(), workload },
+    ...{ virtualMs: timeline.nowMs(), events: timeline.count(), doubleSigns: witness.doubleSigns() },
+    ...{ workload, market: { ...market, happened: world.ledger.counts } },
     starts: machines.reduce((sum, { starts }) => sum + starts, 0),
   }
 }
@@ -107,7 +115,7 @@ function createWorld(
     ...{ scenario, timeline, network, witness, trace, signatures },
     machines: scenario.machines.map((plan) => createMachine(plan, timeline)),
     onFinal: (machine) => void unseen.add(machine),
-    ...{ spoil, overheard: [] },
+    ...{ spoil, overheard: [], ledger: createMarketLedger() },
   }
   return { world, unseen }
 }
@@ -146,12 +154,13 @@ function look(world: World, machine: Machine): void {
   const { height, hash, validators } = chain.head()
   witness.votes(height + 1, validators)
   trace.note(machine.plan.name, `has ${height} ${hash.slice(0, 8)}`)
-  if (height % INSPECT_EVERY === 0) witness.inspect(machine.plan.name, chain)
+  witness.inspect(machine.plan.name, chain, height % INSPECT_EVERY === 0)
+  world.ledger.read(chain)
 }
 
 function inspect({ witness }: World, machine: Machine): void {
   const chain = machine.process?.node?.chain
-  if (chain !== undefined) witness.inspect(machine.plan.name, chain)
+  if (chain !== undefined) witness.inspect(machine.plan.name, chain, true)
 }
 
 function isHonest({ plan }: Machine): boolean {
