@@ -44,8 +44,11 @@ export interface LeaseAccount {
    * it closed. One at a time. @throws StoreError.
    */
   settle(voucher: SignedVoucher): Promise<KeptReceipt[]>
-  /** What the miner can claim, with the last receipt closed; undefined while nothing is paid. @throws StoreError. */
-  claim(): Promise<LotClaim | undefined>
+  /**
+   * What the miner can claim; undefined while that is nothing. `closes`: the receipt that is being filled is closed for it; without, the claim
+   * is of those that are full, so that this lot goes on to cut as the others of the lease do. @throws StoreError.
+   */
+  claim(closes: boolean): Promise<LotClaim | undefined>
   /**
    * A session begins, whose client has given this voucher last. What it pays for of an older session is settled, what is left is a debt.
    * @throws LeaseError VOUCHER_RECEDES, LEASE_BEHIND.
@@ -56,7 +59,7 @@ export interface LeaseAccount {
 /** What a claim-lease transaction says of a lot. */
 export interface LotClaim {
   readonly voucher: SignedVoucher
-  /** Weighted rows that the receipts cover: all that the voucher pays for. */
+  /** Weighted rows that the receipts cover, at most what the voucher pays for. */
   readonly rows: bigint
   readonly root: Hash
 }
@@ -105,18 +108,20 @@ export function createLeaseAccount(parts: AccountParts): LeaseAccount {
       return step
     },
     settle: (voucher) => serial(() => settle(voucher)),
-    claim: () =>
+    claim: (closes) =>
       serial(async () => {
         const voucher = journal.newest?.voucher
         if (voucher === undefined) return undefined
-        if (!sameCounters(open.before, voucher.counters)) {
+        if (closes && !sameCounters(open.before, voucher.counters)) {
           const closed = closeWindow(parts, open, voucher.counters)
           open = windowAfter(closed)
           await journal.append({ voucher, steps: [], receipts: [closed], open })
         }
         const receipts = await journal.receipts()
+        const last = receipts.at(-1)
+        if (last === undefined) return undefined
         const root = receiptsRoot(receipts.map(({ receipt }) => receiptHash(receipt)))
-        return { voucher, rows: weightedRows(voucher.counters, lease.terms.decodeWeight), root }
+        return { voucher, rows: weightedRows(last.receipt.after, lease.terms.decodeWeight), root }
       }),
     async resume(voucher) {
       const { counters } = voucher ?? { counters: ZERO_COUNTERS }

@@ -38,14 +38,24 @@ export interface LeaseHolder {
 export interface LeaseDesk {
   /** The lease of a session that is being opened; undefined for one without. @throws LeaseError, StoreError. */
   open(open: OpenMessage, holder: LeaseHolder): Promise<StageLease | undefined>
-  /** What this miner can claim of a lease that it has served, open or not any more; undefined where it can claim nothing. */
-  claim(lease: OpenLease): Promise<LotClaim | undefined>
-  /** What the newest voucher that was kept pays for; undefined where there is none. Closes no receipt. @throws StoreError. */
-  paid(lease: OpenLease): Promise<Counters | undefined>
+  /**
+   * What this miner can claim of a lease that it has served, open or not any more; undefined where it can claim nothing. `closes`: with the
+   * receipt that is being filled, for a lease in which no more work is done; true if left out. @throws StoreError.
+   */
+  claim(lease: OpenLease, closes?: boolean): Promise<LotClaim | undefined>
+  /** What stands in the journal; undefined where there is none. Closes no receipt. @throws StoreError. */
+  paid(lease: OpenLease): Promise<PaidWork | undefined>
   /** The lease is settled: its session ends, and its journal goes. @throws StoreError. */
   forget(lease: Hash): Promise<void>
   /** When no session is left: gives back what is open. */
   close(): Promise<void>
+}
+
+export interface PaidWork {
+  /** That the newest voucher pays for. */
+  readonly counters: Counters
+  /** Of it, what full receipts cover. */
+  readonly receipted: Counters
 }
 
 export interface LeaseDeskOptions {
@@ -149,8 +159,11 @@ export function createLeaseDesk(
       const used = await usedOf(id)
       return used.serial(() => use(used, lease, { open, holder }))
     },
-    claim: (lease) => withAccount(lease, (account) => account.claim()),
-    paid: (lease) => withAccount(lease, async ({ journal }) => journal.newest?.voucher.counters),
+    claim: (lease, closes = true) => withAccount(lease, (account) => account.claim(closes)),
+    paid: (lease) =>
+      withAccount(lease, async ({ journal: { newest } }) => {
+        return newest && { counters: newest.voucher.counters, receipted: newest.open.before }
+      }),
     async forget(id) {
       const used = await usedOf(id)
       await used.serial(async () => {

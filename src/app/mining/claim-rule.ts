@@ -6,6 +6,7 @@ import { weightedRows } from '../../core/market/charge.ts'
 import type { Counters } from '../../core/market/counters.ts'
 import { unitsOf } from '../../core/market/work.ts'
 import type { LeaseView, LotView } from '../chain/market-access.ts'
+import type { PaidWork } from '../market/lease-desk.ts'
 
 /** A claim at once when it brings so many times its fee: the fee is five parts of a hundred of it. */
 const WORTH_FEES = 20n
@@ -56,10 +57,14 @@ export function claimedPay(lease: Paid, lot: LotView): bigint {
   return lot.state === 'claimed' ? payOf(lot, lease, countersOf(lease), BigInt(lot.rows)) : 0n
 }
 
-/** Grains that it gets with a voucher of these counters, whose rows the receipts cover. */
+/** Grains that it gets with a voucher of these counters, when receipts cover all of it. */
 export function payWith(lease: Paid, lot: LotView, counters: Counters): bigint {
-  const weight = BigInt(lease.terms.decodeWeight)
-  return payOf(lot, lease, counters, weightedRows(counters, weight))
+  return payReceipted(lease, lot, { counters, receipted: counters })
+}
+
+/** Grains that it gets with a voucher of `counters`, of which receipts cover what is done up to `receipted`. */
+export function payReceipted(lease: Paid, lot: LotView, { counters, receipted }: PaidWork): bigint {
+  return payOf(lot, lease, counters, weightedRows(receipted, BigInt(lease.terms.decodeWeight)))
 }
 
 function payOf({ work, rate }: LotView, { terms }: Paid, counters: Counters, rows: bigint): bigint {

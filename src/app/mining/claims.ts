@@ -16,7 +16,7 @@ import type { LeaseDesk } from '../market/lease-desk.ts'
 import type { OpenLease } from '../market/lease-source.ts'
 import type { LotFolder } from '../market/lot-folder.ts'
 import { claimCall } from './calls.ts'
-import { claimedPay, claimStep, payWith } from './claim-rule.ts'
+import { claimedPay, claimStep, payReceipted } from './claim-rule.ts'
 import type { Duty, MiningEvent, MiningNotes } from './duty.ts'
 import { leaseText } from './job-words.ts'
 
@@ -49,6 +49,8 @@ interface Kept {
   isTold: boolean
   /** Height of the next look. */
   next: number
+  /** The model costs nothing. */
+  readonly isFree: boolean
 }
 
 interface OwnLot {
@@ -71,11 +73,13 @@ export function createClaims(parts: ClaimsParts): Claims {
   let pending = 0
 
   const settled = async (id: Hash, signal: AbortSignal): Promise<void> => {
+    const isFree = known.get(id)?.isFree === true
     known.delete(id)
     const settlement = await chain.market.settlement(id, signal)
     await parts.desk.forget(id)
     const lot = settlement?.lots.find(({ operator }) => operator === own.operator)
-    if (lot !== undefined) notes.say(paidEvent(id, lot))
+    // Where the price is 0 nobody claims, and nothing is lost.
+    if (lot !== undefined && !isFree) notes.say(paidEvent(id, lot))
   }
   const look = async (id: Hash, head: HeadView, signal: AbortSignal): Promise<void> => {
     if (head.height < (known.get(id)?.next ?? 0)) return
@@ -83,7 +87,13 @@ export function createClaims(parts: ClaimsParts): Claims {
     if (view === undefined) return settled(id, signal)
     const index = view.lots.findIndex(({ operator, peerKey }) => operator === own.operator && peerKey === own.peerKey)
     if (index < 0) return
-    const kept = known.get(id) ?? { claimed: 0n, since: view.openedHeight, isTold: false, next: 0 }
+    const kept = known.get(id) ?? {
+      claimed: 0n,
+      since: view.openedHeight,
+      isTold: false,
+      next: 0,
+      isFree: view.terms.price === '0',
+    }
     known.set(id, kept)
     kept.next = nextLook(view, head.height, parts.disputeBlocks())
     kept.claimed = claimedPay(view, view.lots[index]!)
@@ -114,9 +124,12 @@ async function claimOf(
   const lot = view.lots[index]!
   if (view.status === 'auditing') return
   const lease = await parts.leaseOf(view, head)
-  const counters = await desk.paid(lease)
-  if (counters === undefined) return
-  const gain = atLeastZero(payWith(view, lot, counters) - kept.claimed)
+  const paid = await desk.paid(lease)
+  if (paid === undefined) return
+  // In an open lease the receipt that is being filled goes on.
+  const closes = view.status !== 'open'
+  const counted = closes ? { ...paid, receipted: paid.counters } : paid
+  const gain = atLeastZero(payReceipted(view, lot, counted) - kept.claimed)
   const fee = CLAIM_UNITS * (BigInt(head.baseFee) + TIP)
   const { status, expiryHeight, dueHeight } = view
   const step = claimStep({ status, height: head.height, expiryHeight, dueHeight, gain, fee, since: kept.since })
@@ -127,7 +140,7 @@ async function claimOf(
     notes.say({ type: 'state', text, details })
   }
   if (step.type !== 'claim') return
-  const claim = await desk.claim(lease)
+  const claim = await desk.claim(lease, closes)
   if (claim === undefined) return
   await sender.send(claimCall(claim, { lease: view.id, lot: index, voucherKey: hexToBytes(view.voucherKey) }), signal)
   kept.since = head.height

@@ -133,9 +133,9 @@ function joinLater(toJoin: MarketToJoin, system: System): JoinedMarket {
             return undefined
           },
         ),
-      claim: (lease) =>
+      claim: (lease, closes) =>
         later(
-          (desk) => desk.claim(lease),
+          (desk) => desk.claim(lease, closes),
           () => undefined,
         ),
       paid: (lease) =>

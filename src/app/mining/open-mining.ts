@@ -127,10 +127,16 @@ export async function openMining(options: MiningOptions, system: System): Promis
   const stopping = new AbortController()
   const { signal } = stopping
   let newest: { readonly head: HeadView; readonly atMs: number } | undefined
+  let isLost = false
   const running: Promise<void>[] = []
 
   const idleFacts = async (server: Miner['server']): Promise<IdleFacts> => ({
-    ...{ sight: survey.latest, mode: mode.now(), hindrance: registration.hindrance, isOutrun: placement.isOutrun },
+    ...{
+      sight: isLost ? undefined : survey.latest,
+      mode: mode.now(),
+      hindrance: registration.hindrance,
+      isOutrun: placement.isOutrun,
+    },
     blockAgeMs: newest === undefined ? Number.POSITIVE_INFINITY : clock.now() - newest.atMs,
     placement: newest && (await survey.placement(newest.head, PLACEMENT_BLOCKS, signal).catch(() => undefined)),
     bid: options.bid,
@@ -138,7 +144,11 @@ export async function openMining(options: MiningOptions, system: System): Promis
     demandBlocks: MINING_LIMITS.demandBlocks,
     sessions: server.sessionCount,
   })
+  const onLost = (): void => {
+    isLost = true
+  }
   const onHead = (head: HeadView): void => {
+    isLost = false
     if (newest?.head.height !== head.height) newest = { head, atMs: clock.now() }
   }
 
@@ -159,7 +169,7 @@ export async function openMining(options: MiningOptions, system: System): Promis
       if (held !== undefined) notes.say({ type: 'state', text: held })
       const steps = (): number => server.statistics().total.steps
       const all = [...duties, ...audits.duties]
-      running.push(runDuties({ chain, duties: all, onHead }, { clock, log, notes }, signal))
+      running.push(runDuties({ chain, duties: all, onHead, onLost }, { clock, log, notes }, signal))
       running.push(tellIdleMinutes({ notes, clock, steps, facts: () => idleFacts(server) }, signal))
     },
     async close() {

@@ -4,14 +4,15 @@
  * @module
  */
 import { statSync } from 'node:fs'
+import { readFile, rm } from 'node:fs/promises'
 import { milliseconds } from '../../base/brand.ts'
 import { HouseError } from '../../base/error.ts'
 import type { ChainAccess, NodeStatusView } from '../chain/chain-access.ts'
 import { createControlAccess } from '../chain/control-access.ts'
 import { chainOf, type NetworkChain, networkView } from '../chain/network-chain.ts'
 import { openChain } from '../chain/open-chain.ts'
-import { endProcesses, inTime, logWords, startProcess } from '../devnet/process.ts'
-import type { Home } from '../home.ts'
+import { endProcesses, inTime, isRunning, logWords, startProcess } from '../devnet/process.ts'
+import { type Home, writeFileAtomic } from '../home.ts'
 import { LOCAL_NETWORK, type Network } from '../networks.ts'
 import { findRunningNode } from '../node/node-folders.ts'
 import type { NodeReady } from '../node/run-node.ts'
@@ -56,12 +57,12 @@ export async function openOwnNode(wish: OwnNodeWish): Promise<OwnNode> {
   }
   const known = await chainOf(home, network)
   const running = await findNode(wish, known)
-  const started = running === undefined ? await startNode(wish) : undefined
+  const started = running === undefined ? await startNode(wish) : await leftOver(wish)
   const reopen = async (): Promise<ChainAccess> =>
     (await findNode(wish, known)) ?? openChain(wish, async () => undefined)
   try {
     const chain = createLastingChain(running ?? (await reopen()), reopen)
-    if (started !== undefined) await untilCaughtUp(chain, wish)
+    if (running === undefined) await untilCaughtUp(chain, wish)
     return {
       chain,
       async close() {
@@ -80,8 +81,35 @@ async function findNode({ home }: OwnNodeWish, known: NetworkChain): Promise<Cha
   return node && createControlAccess(node, networkView(known))
 }
 
-async function startNode({ home, network, name, system, note }: OwnNodeWish): Promise<{ end(): Promise<void> }> {
-  const nodeName = `${name}-node`
+interface StartedNode {
+  end(): Promise<void>
+}
+
+/** In `mining/NAME/`: the pid of the node that was started for the miner. */
+const PID_FILE = 'node.pid'
+
+/** A node that a killed miner of this name has left. */
+async function leftOver({ home, name, system }: OwnNodeWish): Promise<StartedNode | undefined> {
+  const pid = Number(await readFile(home.file('mining', name, PID_FILE), 'utf8').catch(() => '0'))
+  const mark = nodeNameOf(name)
+  return (await isRunning(pid, mark)) ? { end: () => endNode({ home, name, system }, pid) } : undefined
+}
+
+function nodeNameOf(name: string): string {
+  return `${name}-node`
+}
+
+async function endNode(
+  { home, name, system }: Pick<OwnNodeWish, 'home' | 'name' | 'system'>,
+  pid: number,
+): Promise<void> {
+  await endProcesses([{ pid, mark: nodeNameOf(name) }], system)
+  await rm(home.file('mining', name, PID_FILE), { force: true })
+}
+
+async function startNode(wish: OwnNodeWish): Promise<StartedNode> {
+  const { home, network, name, system, note } = wish
+  const nodeName = nodeNameOf(name)
   await home.folder('logs')
   const logFile = home.file('logs', `${nodeName}.log`)
   const logStart = statSync(logFile, { throwIfNoEntry: false })?.size ?? 0
@@ -90,10 +118,9 @@ async function startNode({ home, network, name, system, note }: OwnNodeWish): Pr
   )
   const args = ['node', '--home', home.path, '--network', network.id, '--name', nodeName]
   const { pid, ready } = startProcess<NodeReady>(args, logFile)
-  const end = async (): Promise<void> => {
-    await endProcesses([{ pid, mark: nodeName }], system)
-  }
+  const end = (): Promise<void> => endNode(wish, pid)
   try {
+    await writeFileAtomic(home.file('mining', name, PID_FILE), String(pid))
     await inTime(ready, system.clock)
     return { end }
   } catch (error) {

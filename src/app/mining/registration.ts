@@ -48,6 +48,8 @@ export function createRegistration(parts: RegistrationParts): Registration {
   let told: string | undefined
   let depositSeen: bigint | undefined
   let isLowered = false
+  /** The chain has had our peer key since the start. */
+  let wasOurs = false
 
   /** Nothing else than an audit takes from a deposit while the miner is in the market. */
   const watchDeposit = ({ deposit }: MinerView): void => {
@@ -94,6 +96,8 @@ export function createRegistration(parts: RegistrationParts): Registration {
         if (miner !== undefined) watchDeposit(miner)
         else depositSeen = undefined
         if (mode() === 'drain') return
+        if (wasOurs && miner !== undefined && miner.peerKey !== wanted.peerKey) return tellHindrance(TAKEN)
+        wasOurs = miner?.peerKey === wanted.peerKey
         if (model === undefined || model.status !== 'active') return tellHindrance(modelHindrance(model))
         const facts = { ...sight, miner, model, baseFee: BigInt(sight.head.baseFee) }
         const step = registrationStep({ ...wanted, tops: !isLowered }, facts)
@@ -110,6 +114,9 @@ const REGISTERED: Readonly<Record<'new' | 'changed' | 'top-up', (deposit: string
   changed: (_deposit, payout) => `Registered again with this peer and payout account. Pay goes to ${payout}.`,
   'top-up': (deposit) => `Added ${deposit} to the deposit, so that it is enough for the next job.`,
 }
+
+const TAKEN =
+  'Another program has registered this account with its own peer since this one started. Give each miner an account of its own, with --account.'
 
 const FOR: Readonly<Record<'deposit' | 'job' | 'fees', string>> = {
   deposit: 'the deposit of a miner',

@@ -23,11 +23,13 @@ export interface DutiesToRun {
   readonly duties: readonly Duty[]
   /** Told of each new block, before the duties. */
   readonly onHead: (head: HeadView) => void
+  /** The chain went away; a new block says that it is back. */
+  readonly onLost: () => void
 }
 
 /** Resolves when the signal has fired and no duty is at work. @throws what is a bug. */
 export async function runDuties(toRun: DutiesToRun, ports: DutiesPorts, signal: AbortSignal): Promise<void> {
-  const { chain, duties, onHead } = toRun
+  const { chain, duties, onHead, onLost } = toRun
   const runners = duties.map((duty) => createRunner(duty, ports, signal))
   const follow = async (): Promise<void> => {
     for await (const head of chain.watch(signal)) {
@@ -41,6 +43,7 @@ export async function runDuties(toRun: DutiesToRun, ports: DutiesPorts, signal: 
       if (!(error instanceof HouseError)) throw error
       ports.log.write('warn', 'mining.chain_lost', { code: error.code })
     })
+    if (!signal.aborted) onLost()
     if (!signal.aborted) await ports.clock.sleep(AGAIN_MS, signal).catch(() => undefined)
   }
   await Promise.all(runners.map(({ idle }) => idle()))

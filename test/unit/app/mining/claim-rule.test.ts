@@ -1,5 +1,12 @@
 import { expect, test } from 'vitest'
-import { CLAIM_BLOCKS, type ClaimFacts, claimedPay, claimStep, payWith } from '../../../../src/app/mining/claim-rule.ts'
+import {
+  CLAIM_BLOCKS,
+  type ClaimFacts,
+  claimedPay,
+  claimStep,
+  payReceipted,
+  payWith,
+} from '../../../../src/app/mining/claim-rule.ts'
 import { lease, lot } from './views.ts'
 
 const OPEN: ClaimFacts = {
@@ -31,6 +38,8 @@ test('pay is the rate times the units that receipts cover', () => {
   // 3 CU a row: 10 rows of prompts and 5 of decoding, which weigh 4.
   const counters = { promptRows: 10n, promptPositions: 45n, decodeRows: 5n, decodePositions: 60n }
   expect(payWith(lease(), lot(), counters)).toBe(800n * 90n)
+  const receipted = { ...counters, decodeRows: 0n }
+  expect(payReceipted(lease(), lot(), { counters, receipted })).toBe(800n * 30n)
 })
 
 test('what is claimed is paid for the rows that were claimed with the counters that the lease has', () => {
