@@ -9,6 +9,7 @@ export class AuditError extends HouseError<
   | 'AUDIT_UNKNOWN' // there is no such audit of a lot of ours, or the asker is none of its auditors
   | 'AUDIT_BUSY' // as many auditors are served as may be
   | 'AUDIT_NO_DATA' // the miner cannot be reached, refuses, or took too long
+  | 'AUDIT_TOO_MANY' // more verdicts wait to be revealed than are kept
   | 'AUDIT_BAD_DATA' // what the miner sent is not what its receipts say
 > {}
 

@@ -158,6 +158,8 @@ function createAuditor(options: AuditorOptions, ports: AuditorPorts, jobs: Audit
     isToBeTried(audit, height, signal) {
       const kept = verdicts.find(audit)
       const job = jobs.of(audit, height)
+      // What an attempt gave is being kept and sent.
+      if (job.running === undefined && tasks.isRunning(auditName(audit))) return false
       if (kept !== undefined && !isStale(kept, audit)) {
         task(audit, signal, () => commit(audit, kept, signal))
         return false

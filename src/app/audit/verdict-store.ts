@@ -11,6 +11,7 @@ import type { Verdict } from '../../core/market/verdict.ts'
 import { type AuditId, readAuditId, writeAuditId } from '../../core/state/audits.ts'
 import type { Disk } from '../store/disk.ts'
 import { createSerial } from '../store/serial.ts'
+import { AuditError } from './audit-error.ts'
 import { auditName } from './audit-pages.ts'
 
 export interface KeptVerdict extends Verdict {
@@ -22,7 +23,7 @@ export interface KeptVerdict extends Verdict {
 export interface VerdictStore {
   find(audit: AuditId): KeptVerdict | undefined
   all(): readonly KeptVerdict[]
-  /** There for good when it resolves. @throws StoreError. */
+  /** There for good when it resolves. @throws AuditError AUDIT_TOO_MANY; StoreError. */
   keep(verdict: KeptVerdict): Promise<void>
   /** @throws StoreError. */
   forget(audits: readonly AuditId[]): Promise<void>
@@ -44,7 +45,14 @@ export async function openVerdictStore(disk: Disk): Promise<VerdictStore> {
   return {
     find: (audit) => kept.get(auditName(audit)),
     all: () => [...kept.values()],
-    keep: (verdict) => serial(() => replace(new Map(kept).set(auditName(verdict.audit), verdict))),
+    keep: (verdict) =>
+      serial(async () => {
+        const next = new Map(kept).set(auditName(verdict.audit), verdict)
+        if (next.size > AUDIT_LIMITS.verdictsMax) {
+          throw new AuditError('AUDIT_TOO_MANY', 'Too many audits wait to be revealed: this one is passed by.')
+        }
+        await replace(next)
+      }),
     forget: (audits) =>
       serial(async () => {
         const next = new Map(kept)
