@@ -12,6 +12,7 @@ import type { ChainCall } from './chain/calls.ts'
 import type { ChainAccess, TransactionView } from './chain/chain-access.ts'
 import type { TransactionPlan } from './chain/send-transaction.ts'
 import { loadConfig } from './config.ts'
+import type { LeaseBook } from './market/client-book.ts'
 import { loadNetwork } from './networks.ts'
 import type { KeyChoice, OpenWallet } from './wallet.ts'
 import { type PasswordFlags, passwordFlags, roleFlag, treeFlags, WalletCommand } from './wallet-command.ts'
@@ -96,6 +97,14 @@ export abstract class ChainCommand extends WalletCommand {
     const note = (text: string): void => this.note(text)
     this.#chain = await openChain({ home, network, system: this.system(flags), signal: this.signal, note })
     return this.#chain
+  }
+
+  /** The leases that this data folder pays with on the selected network. */
+  protected async leaseBook(flags: GlobalFlags): Promise<LeaseBook | undefined> {
+    const { findLeaseBook } = await import('./market/client-book.ts')
+    const home = await this.home(flags)
+    const { settings } = await loadConfig({ home, env: process.env, flags: { network: flags.network } })
+    return findLeaseBook(home, await loadNetwork(home, settings.network), this.system(flags))
   }
 
   /** The account that flags name; `given` is a wallet's name from an argument. */

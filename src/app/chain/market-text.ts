@@ -2,6 +2,7 @@
  * Models, miners, leases and quotes for people. Spec: docs/spec/cli.md §5.
  * @module
  */
+import type { Hash } from '../../base/brand.ts'
 import { type Cell, table } from '../table.ts'
 import type { LeaseView, LotView, MinerView, ModelView, PlacementView, QuotedLot, QuoteView } from './market-access.ts'
 import { count, labelled, money, untilHeight } from './text-parts.ts'
@@ -76,12 +77,21 @@ export function minerText(miner: MinerView): string {
   ])
 }
 
+export interface LeaseListing {
+  readonly more: boolean
+  /** Ids of those with which chats of this data folder pay. */
+  readonly here: readonly Hash[]
+  /** An address. */
+  readonly whose: string
+}
+
 /** A line of numbers and the whole id below it; `whose`: says what was looked for where there are none. */
-export function leasesText(leases: readonly LeaseView[], more: boolean, whose: string): string {
+export function leasesText(leases: readonly LeaseView[], { more, here, whose }: LeaseListing): string {
   if (leases.length === 0) return `No lease is open or waits to be settled.\n  ${whose}\n${moreText(more)}`
-  const row = ({ status, cap, lots, expiryHeight, dueHeight }: LeaseView): Row => ({
+  const row = ({ id, status, cap, lots, expiryHeight, dueHeight }: LeaseView): Row => ({
     ...{ status, cap: money(cap), lots: lots.length },
     until: `block ${status === 'open' ? expiryHeight : dueHeight}`,
+    ...(here.length === 0 ? {} : { 'chats here': here.includes(id) ? 'yes' : '' }),
   })
   return tableAbove(leases, row, ({ id }) => [id]) + moreText(more)
 }

@@ -11,9 +11,11 @@ import { type Hash, hash } from '../../base/brand.ts'
 import { CodecError } from '../../base/codec.ts'
 import { HouseError } from '../../base/error.ts'
 import type { Clock } from '../../base/ports.ts'
+import { genesisTextOf } from '../chain/genesis-text.ts'
 import { type Lock, tryLock } from '../devnet/lock.ts'
 import { systemCode } from '../file-errors.ts'
 import type { Home } from '../home.ts'
+import type { Network } from '../networks.ts'
 import { type Disk, openDisk } from '../store/disk.ts'
 import { decodeKeptLease, encodeKeptLease, type KeptLease } from './client-lease-file.ts'
 import { createVoucherStore, type VoucherStore } from './voucher-store.ts'
@@ -52,6 +54,16 @@ const HOLDER = 'node'
 const OVER_MS = 3_600_000
 const NAME_DIGITS = 16
 const NAME = /^[0-9a-f]{64}$/
+
+/** undefined: the network has no chain, or none yet. */
+export async function findLeaseBook(
+  home: Home,
+  network: Network,
+  ports: { readonly clock: Clock },
+): Promise<LeaseBook | undefined> {
+  const genesis = await genesisTextOf(home, network)
+  return genesis === undefined ? undefined : leaseBookOf(home, genesis, ports)
+}
 
 /** The book for a network whose genesis is this text: another genesis is another network. */
 export function leaseBookOf(home: Home, genesis: string, ports: { readonly clock: Clock }): LeaseBook {

@@ -23,11 +23,14 @@ export default class LeaseClose extends ChainCommand {
     const { parseLeaseId } = await import('../../app/chain/arguments.ts')
     const { closeLeaseCall } = await import('../../app/chain/calls.ts')
     const id = parseLeaseId(args.id)
-    return this.send(flags, async ({ chain, holder }) => {
+    const closed = await this.send(flags, async ({ chain, holder }) => {
       const lease = await chain.market.lease(id, this.signal)
       const { values } = await chain.parameters(this.signal)
       const caller = { kind: holder.choice.network, id: holder.id }
       return { call: closeLeaseCall(lease, caller, values.disputeBlocks) }
     })
+    // The next chat must not try it with miners that know of it no more.
+    await (await this.leaseBook(flags))?.forget(id)
+    return closed
   }
 }

@@ -9,7 +9,7 @@ import { NODE_LIMITS } from '../../base/chain-limits.ts'
 export default class LeaseList extends ChainCommand {
   static override summary = 'List the leases that an account pays for, or serves.'
   static override description =
-    'Leases are listed until they are settled. Needs a full node: nobody can prove to a light client that a list is whole.'
+    'Leases are listed until they are settled; those with which chats of this machine pay have a mark. Needs a full node: nobody can prove to a light client that a list is whole.'
   static override examples = ['<%= config.bin %> lease list', '<%= config.bin %> lease list --operator ldllm1… --json']
   static override flags = {
     payer: Flags.string({
@@ -43,7 +43,9 @@ export default class LeaseList extends ChainCommand {
     const { market } = await this.chain(flags)
     const found = await firstEntries((page) => market.leases({ ...wanted, ...page }, this.signal), flags.limit)
     const { height, entries: leases, more } = found
-    this.print(leasesText(leases, more, address))
-    return { height, leases, more }
+    const kept = new Set((await (await this.leaseBook(flags))?.list())?.map(({ id }) => id))
+    const here = leases.filter(({ id }) => kept.has(id)).map(({ id }) => id)
+    this.print(leasesText(leases, { more, here, whose: address }))
+    return { height, leases, more, here }
   }
 }

@@ -54,12 +54,14 @@ const quote: QuoteView = {
   ...{ treasury: ALL, stakers: ALL, burnt: ALL, lots: [{ ...lot, units: ALL, pay: ALL }] },
 }
 
+const LISTING = { more: true, here: [id], whose: bert }
+
 const everything: Record<string, string> = {
   models: modelsText([model, model]),
   model: modelText(model, [placement]) + modelText(model, []) + modelText(model, undefined),
   miners: minersText([miner, miner], true),
   miner: minerText(miner),
-  leases: leasesText([lease, { ...lease, status: 'closing' }, { ...lease, status: 'auditing' }], true, bert),
+  leases: leasesText([lease, { ...lease, status: 'closing' }, { ...lease, status: 'auditing' }], LISTING),
   lease: leaseText(lease, HEIGHT - 1),
   closing: leaseText({ ...lease, status: 'closing', seq: '0' }, HEIGHT),
   auditing: leaseText(
@@ -67,7 +69,7 @@ const everything: Record<string, string> = {
     HEIGHT,
   ),
   quote: quoteText(quote),
-  nothing: modelsText([]) + minersText([], false) + leasesText([], false, bert),
+  nothing: modelsText([]) + minersText([], false) + leasesText([], { ...LISTING, more: false }),
 }
 
 test.each(Object.entries(everything))('%s fits 80 columns, with whole addresses', (_name, text) => {
