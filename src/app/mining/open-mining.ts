@@ -9,6 +9,7 @@ import { bytesToHex } from '@noble/hashes/utils.js'
 import { type AccountId, type Hash, milliseconds } from '../../base/brand.ts'
 import { MINING_LIMITS } from '../../base/chain-limits.ts'
 import { codeOf } from '../../base/error.ts'
+import type { Clock } from '../../base/ports.ts'
 import { type KeyPair, keyPairFromSecret } from '../../core/ed25519.ts'
 import { addressOfAccount } from '../../core/fields.ts'
 import type { Wire } from '../../net/wire.ts'
@@ -23,7 +24,7 @@ import type { NodeIdentity } from '../node-identity.ts'
 import type { System } from '../system.ts'
 import { createClaims } from './claims.ts'
 import { createDrain } from './drain.ts'
-import type { Duty, MiningNotes } from './duty.ts'
+import type { MiningNotes } from './duty.ts'
 import { tellIdleMinutes } from './idle.ts'
 import type { IdleFacts } from './idle-words.ts'
 import { createJobs } from './jobs.ts'
@@ -33,7 +34,7 @@ import { createRegistration } from './registration.ts'
 import { runDuties } from './run-duties.ts'
 import { createSurvey } from './survey.ts'
 import { createTellingDesk } from './telling-desk.ts'
-import { watchMode } from './watch-mode.ts'
+import { type WatchedMode, watchMode } from './watch-mode.ts'
 
 export interface MiningOptions {
   /** `mining/NAME/` in the data folder. */
@@ -90,86 +91,36 @@ const MODE_TEXTS: Readonly<Partial<Record<MiningMode, string>>> = {
 }
 
 export async function openMining(options: MiningOptions, system: System): Promise<Mining> {
-  const { chain, notes, identity, model, first, end, slots } = options
+  const { chain, notes } = options
   const { clock, log } = system
-  const { kind } = chain.network
-  const peer = keyPairFromSecret(identity.secretKey)
-  const sender = createChainSender({ chain, keys: options.keys }, { clock })
-  const survey = createSurvey({ chain, operator: sender.id, model })
   const mode = await watchMode(options.folder, clock)
-  const lots = await openLotFolder(join(options.folder, 'lots'), options.journalBytes)
-  const isRequired = !options.isFree && (await priceOf(chain, model)) > 0n
-  const source = createChainLeases(chain)
-  const inner = createLeaseDesk({ source, lots, peerSecret: identity.secretKey, isRequired }, system)
-  const desk = createTellingDesk(inner, { notes, clock, mode: mode.now })
-
-  const wish = { device: 'cpu' as const, first, end, slots, deposit: options.deposit }
-  const registration = createRegistration({
-    ...{ survey, sender, notes, peer, payout: options.payout, kind, network: options.network, wish, mode: mode.now },
-  })
-  const incarnation = BigInt(Math.floor(clock.wallMs()))
-  const placement = createPlacement({
-    ...{ survey, sender, notes, mode: mode.now },
-    wish: { model, first, end, slots, bid: options.bid, incarnation },
-  })
-  const parameter = (name: 'commitMs' | 'disputeBlocks'): number => Number(survey.latest?.parameters[name] ?? 0n)
-  const claims = createClaims({
-    ...{ chain, sender, desk: inner, lots, notes },
-    own: { operator: addressOfAccount(sender.id, kind), peerKey: bytesToHex(peer.publicKey) },
-    leaseOf: async (view, head) => openLeaseOf(view, { network: chain.network, head, commitMs: parameter('commitMs') }),
-    disputeBlocks: () => parameter('disputeBlocks'),
-  })
-  const jobs = createJobs({ chain, survey, sender, notes, model })
-  const drain = createDrain({ survey, sender, notes, mode: mode.now, folder: options.folder })
-  const duties: readonly Duty[] = [registration.duty, placement.duty, claims.duty, jobs.duty, drain.duty]
-  let audits: AuditDuties | undefined
-
+  const market = await openMarket(options, mode, system)
+  const { desk, placement, registration, survey, jobs, drain } = market
+  const pulse = createPulse(clock)
   const stopping = new AbortController()
   const { signal } = stopping
-  let newest: { readonly head: HeadView; readonly atMs: number } | undefined
-  let isLost = false
   const running: Promise<void>[] = []
+  let audits: AuditDuties | undefined
 
   const idleFacts = async (server: Miner['server']): Promise<IdleFacts> => ({
-    ...{
-      sight: isLost ? undefined : survey.latest,
-      mode: mode.now(),
-      hindrance: registration.hindrance,
-      isOutrun: placement.isOutrun,
-    },
-    blockAgeMs: newest === undefined ? Number.POSITIVE_INFINITY : clock.now() - newest.atMs,
-    placement: newest && (await survey.placement(newest.head, PLACEMENT_BLOCKS, signal).catch(() => undefined)),
-    bid: options.bid,
-    demand: jobs.demand(newest?.head.height ?? 0),
-    demandBlocks: MINING_LIMITS.demandBlocks,
+    ...{ sight: pulse.isLost ? undefined : survey.latest, mode: mode.now(), hindrance: registration.hindrance },
+    ...{ isOutrun: placement.isOutrun, blockAgeMs: pulse.ageMs(), bid: options.bid },
+    placement: pulse.head && (await survey.placement(pulse.head, PLACEMENT_BLOCKS, signal).catch(() => undefined)),
+    ...{ demand: jobs.demand(pulse.head?.height ?? 0), demandBlocks: MINING_LIMITS.demandBlocks },
     sessions: server.sessionCount,
   })
-  const onLost = (): void => {
-    isLost = true
-  }
-  const onHead = (head: HeadView): void => {
-    isLost = false
-    if (newest?.head.height !== head.height) newest = { head, atMs: clock.now() }
-  }
 
   return {
     desk,
     drained: drain.done,
     async start({ miner, wire }) {
-      const { server, served, locate } = miner
-      audits = await createAuditDuties(
-        {
-          ...{ chain, sender, peerKey: peer.publicKey, lots, served, locate, audits: options.audits },
-          folder: join(options.folder, 'verdicts'),
-          isBusy: () => server.sessionCount > 0,
-        },
-        { wire, notes, ...system },
-      )
+      const { server } = miner
+      audits = await openAudits(options, market, { miner, wire, system })
       const held = MODE_TEXTS[mode.now()]
       if (held !== undefined) notes.say({ type: 'state', text: held })
       const steps = (): number => server.statistics().total.steps
-      const all = [...duties, ...audits.duties]
-      running.push(runDuties({ chain, duties: all, onHead, onLost }, { clock, log, notes }, signal))
+      const duties = [...market.duties, ...audits.duties]
+      running.push(runDuties({ chain, duties, ...pulse.listeners }, { clock, log, notes }, signal))
       running.push(tellIdleMinutes({ notes, clock, steps, facts: () => idleFacts(server) }, signal))
     },
     async close() {
@@ -184,6 +135,81 @@ export async function openMining(options: MiningOptions, system: System): Promis
       await audits?.close()
       mode.close()
     },
+  }
+}
+
+/** What takes leases, and the duties but those of audits. */
+async function openMarket(options: MiningOptions, mode: WatchedMode, system: System) {
+  const { chain, notes, identity, model, first, end, slots, network, folder, payout } = options
+  const { kind } = chain.network
+  const peer = keyPairFromSecret(identity.secretKey)
+  const sender = createChainSender({ chain, keys: options.keys }, system)
+  const survey = createSurvey({ chain, operator: sender.id, model })
+  const lots = await openLotFolder(join(folder, 'lots'), options.journalBytes)
+  const isRequired = !options.isFree && (await priceOf(chain, model)) > 0n
+  const source = createChainLeases(chain)
+  const inner = createLeaseDesk({ source, lots, peerSecret: identity.secretKey, isRequired }, system)
+  const parts = { survey, sender, notes, mode: mode.now }
+  const parameter = (name: 'commitMs' | 'disputeBlocks'): number => Number(survey.latest?.parameters[name] ?? 0n)
+
+  const registration = createRegistration({
+    ...{ ...parts, peer, payout, kind, network },
+    wish: { device: 'cpu', first, end, slots, deposit: options.deposit },
+  })
+  const incarnation = BigInt(Math.floor(system.clock.wallMs()))
+  const placement = createPlacement({ ...parts, wish: { model, first, end, slots, bid: options.bid, incarnation } })
+  const claims = createClaims({
+    ...{ chain, sender, desk: inner, lots, notes },
+    own: { operator: addressOfAccount(sender.id, kind), peerKey: bytesToHex(peer.publicKey) },
+    leaseOf: async (view, head) => openLeaseOf(view, { network: chain.network, head, commitMs: parameter('commitMs') }),
+    disputeBlocks: () => parameter('disputeBlocks'),
+  })
+  const jobs = createJobs({ chain, survey, sender, notes, model })
+  const drain = createDrain({ ...parts, folder })
+  const desk = createTellingDesk(inner, { notes, clock: system.clock, mode: mode.now })
+  const duties = [registration.duty, placement.duty, claims.duty, jobs.duty, drain.duty]
+  return { peer, sender, survey, lots, desk, registration, placement, jobs, drain, duties }
+}
+
+function openAudits(
+  { chain, folder, audits, notes }: MiningOptions,
+  { sender, peer, lots }: Pick<OpenMarket, 'sender' | 'peer' | 'lots'>,
+  { miner, wire, system }: Serving & { readonly system: System },
+): Promise<AuditDuties> {
+  const { server, served, locate } = miner
+  const isBusy = (): boolean => server.sessionCount > 0
+  return createAuditDuties(
+    {
+      ...{ chain, sender, lots, served, locate, audits, isBusy },
+      ...{ peerKey: peer.publicKey, folder: join(folder, 'verdicts') },
+    },
+    { wire, notes, ...system },
+  )
+}
+
+type OpenMarket = Awaited<ReturnType<typeof openMarket>>
+
+/** Whether blocks come. */
+function createPulse(clock: Clock) {
+  let newest: { readonly head: HeadView; readonly atMs: number } | undefined
+  let isLost = false
+  return {
+    listeners: {
+      onHead(head: HeadView): void {
+        isLost = false
+        if (newest?.head.height !== head.height) newest = { head, atMs: clock.now() }
+      },
+      onLost(): void {
+        isLost = true
+      },
+    },
+    get head(): HeadView | undefined {
+      return newest?.head
+    },
+    get isLost(): boolean {
+      return isLost
+    },
+    ageMs: (): number => (newest === undefined ? Number.POSITIVE_INFINITY : clock.now() - newest.atMs),
   }
 }
 

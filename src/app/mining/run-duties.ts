@@ -4,7 +4,7 @@
  * @module
  */
 import { milliseconds } from '../../base/brand.ts'
-import { codeOf, HouseError, messageOf } from '../../base/error.ts'
+import { codeOf, messageOf } from '../../base/error.ts'
 import type { Clock, Log } from '../../base/ports.ts'
 import type { ChainAccess, HeadView } from '../chain/chain-access.ts'
 import type { Duty, MiningNotes } from './duty.ts'
@@ -27,7 +27,7 @@ export interface DutiesToRun {
   readonly onLost: () => void
 }
 
-/** Resolves when the signal has fired and no duty is at work. @throws what is a bug. */
+/** Resolves when the signal has fired and no duty is at work. */
 export async function runDuties(toRun: DutiesToRun, ports: DutiesPorts, signal: AbortSignal): Promise<void> {
   const { chain, duties, onHead, onLost } = toRun
   const runners = duties.map((duty) => createRunner(duty, ports, signal))
@@ -40,8 +40,8 @@ export async function runDuties(toRun: DutiesToRun, ports: DutiesPorts, signal: 
   while (!signal.aborted) {
     await follow().catch((error: unknown) => {
       if (signal.aborted) return
-      if (!(error instanceof HouseError)) throw error
-      ports.log.write('warn', 'mining.chain_lost', { code: error.code })
+      // Also what is a bug: a miner with open leases goes on.
+      ports.log.write('warn', 'mining.chain_lost', { code: codeOf(error) ?? 'BUG', why: messageOf(error) })
     })
     if (!signal.aborted) onLost()
     if (!signal.aborted) await ports.clock.sleep(AGAIN_MS, signal).catch(() => undefined)

@@ -4,6 +4,7 @@ import type { ChainAccess, HeadView } from '../../../../src/app/chain/chain-acce
 import { controlError } from '../../../../src/app/control/control-errors.ts'
 import type { Duty, MiningEvent } from '../../../../src/app/mining/duty.ts'
 import { tellIdleMinutes } from '../../../../src/app/mining/idle.ts'
+import type { IdleFacts } from '../../../../src/app/mining/idle-words.ts'
 import { createLastingChain } from '../../../../src/app/mining/lasting-chain.ts'
 import { hasCaughtUp } from '../../../../src/app/mining/own-node.ts'
 import { runDuties } from '../../../../src/app/mining/run-duties.ts'
@@ -110,10 +111,10 @@ test('a minute without a step is told with its reason, one with steps is not', a
   const events: MiningEvent[] = []
   const ending = new AbortController()
   let steps = 5
-  const facts = {
+  const facts: IdleFacts = {
     ...{ sight: sight({ model: model() }), blockAgeMs: 0, mode: 'pause', hindrance: undefined, isOutrun: false },
     ...{ placement: placement(), bid: 0n, demand: { opened: 0, won: 0 }, demandBlocks: 300, sessions: 0 },
-  } as const
+  }
   const telling = tellIdleMinutes(
     { notes: { say: (event) => void events.push(event) }, clock, steps: () => steps, facts: async () => facts },
     ending.signal,
@@ -139,7 +140,7 @@ describe('a chain that lasts', () => {
       ...{ source: 'node', network: head(0), close: async () => undefined },
       head: async () => head(height),
       market: { models: async () => [model({ context: height })] },
-    }) as Partial<ChainAccess> as ChainAccess
+    }) as unknown as ChainAccess
   const broken = (code: 'CONTROL_UNREACHABLE' | 'CONTROL_BUSY'): ChainAccess => ({
     ...answering(1),
     head: async () => {
