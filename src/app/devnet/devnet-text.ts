@@ -23,14 +23,8 @@ export function groupText(group: DevnetGroup, running: readonly boolean[] = []):
 
 /** Where the miners are paid, and how to see it; empty when they work for nothing. */
 export function earningsText({ miners }: DevnetGroup): string {
-  const accounts = miners.flatMap(({ account }) => account ?? [])
-  if (accounts.length === 0) return ''
-  return [
-    '',
-    `Each miner is paid into its account of wallet "${LOCAL_WALLET}". What one of them earned:`,
-    `  dllm earnings --wallet ${LOCAL_WALLET} --account ${accounts[0]}`,
-    '',
-  ].join('\n')
+  if (miners.every(({ account }) => account === undefined)) return ''
+  return `\nEach miner is paid into its account of wallet "${LOCAL_WALLET}"; \`dllm earnings\` shows what came.\n`
 }
 
 /** The validators of the local network's chain as a table. */
