@@ -16,6 +16,7 @@ import { getLease } from '../../../../src/core/state/leases.ts'
 import { getMiner } from '../../../../src/core/state/miners.ts'
 import { getSupply } from '../../../../src/core/state/supply.ts'
 import {
+  AUDIT_PARAMETERS,
   type AuditWorld,
   asked,
   auditWorld,
@@ -32,7 +33,7 @@ import {
   revealBody,
 } from '../../../audit-world.ts'
 import { DLLM, type Person } from '../../../chain-accounts.ts'
-import { call, endBlocks, PAYERS } from '../../../lease-world.ts'
+import { call, claimBody, endBlocks, leaseWorld, open, PAYERS, serve, voucherOf } from '../../../lease-world.ts'
 
 const PAYER = PAYERS[0]!
 const STAKE = DLLM / 10n
@@ -203,6 +204,25 @@ describe('a self-dealing pair', () => {
       expect(stateFaults(honest.state)).toEqual([])
     },
   )
+
+  test('that avoids all others has its own miner, and is audited by those whom it avoided', () => {
+    const world = leaseWorld(AUDIT_PARAMETERS)
+    const others = people(8)
+    serve(
+      world,
+      [MINER, ...others].map(({ id: miner }) => ({ miner })),
+    )
+    const lease = open(world, PAYER, { avoid: others.map(({ id }) => id).sort() })
+    expect(getLease(world.state, lease)!.lots).toMatchObject([{ operator: MINER.id, standby: undefined }])
+    const voucher = voucherOf(world, lease, { decodeRows: 25n, decodePositions: 300n })
+    call(world, MINER, { type: 15, body: claimBody(lease, { voucher, rows: 100 }) })
+    call(world, PAYER, { type: 14, body: { lease } })
+    endBlocks(world, Number(world.context.parameters.disputeBlocks) + 1)
+    const [drawn] = audits(world.state)
+    expect(drawn![1].auditors).toHaveLength(5)
+    const avoided = others.map(({ id }) => id)
+    for (const { operator } of drawn![1].auditors) expect(avoided).toContain(operator)
+  })
 
   test('buys power for more than the tips that power brings, under the condition of the spec', () => {
     const { treasuryShare, stakerShare, workSubsidy, auditFee, auditShareNew, stakeWeight } = INITIAL_PARAMETERS
