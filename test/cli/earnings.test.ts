@@ -7,6 +7,7 @@ import type { SettlementView } from '../../src/app/chain/earnings-access.ts'
 import type { EarningsView } from '../../src/app/chain/earnings-report.ts'
 import type { LeaseView, ModelView } from '../../src/app/chain/market-access.ts'
 import type { ConnectedNode } from '../../src/app/control/connect.ts'
+import type { DashboardView } from '../../src/app/dashboard/view.ts'
 import { loadNodeIdentity } from '../../src/app/node-identity.ts'
 import { createSystem } from '../../src/app/system.ts'
 import { type Hash, hash } from '../../src/base/brand.ts'
@@ -195,6 +196,19 @@ describe('of a lease', () => {
     const told = await text('earnings')
     expect(told).toMatch(/Today {6}0\.\d+ DLLM, 1 lot with \d+ CU\n/)
     expect(told).toContain(`  ${lease}\n`)
+  })
+
+  test('the dashboard has the same figures, with and without the wallet', async () => {
+    const { earnings, work } = await json<DashboardView>('dashboard', '--once')
+    const { pay } = settlement.lots[0]!
+    expect(earnings).toMatchObject({
+      mined: { today: { earned: pay }, total: { earned: pay }, claimed: '0', since: 1 },
+    })
+    expect(work.audits).toEqual({ passed: 0, failed: 0 })
+    expect(earnings.none).toBeUndefined()
+    expect(await text('dashboard', '--once', '--wallet', 'default')).toMatch(
+      /\nEarnings\n {2}Today {7}0\.\d+ DLLM\n {2}Earned {6}0\.\d+ DLLM\n(?:.*\n)+ {2}Wallet {6}default\n/,
+    )
   })
 
   test('the same is told of the payout account, and nothing of who paid', async () => {

@@ -6,8 +6,9 @@
 import type { AccountId, Hash } from '../../base/brand.ts'
 import { codeOf } from '../../base/error.ts'
 import type { Counters } from '../../core/market/counters.ts'
-import { claimedPay, payWith } from '../mining/claim-rule.ts'
-import type { LeaseView, MarketAccess, MinerView } from './market-access.ts'
+import { unitsOf } from '../../core/market/work.ts'
+import { claimedPay } from '../mining/claim-rule.ts'
+import type { LeaseView, LotView, MarketAccess, MinerView } from './market-access.ts'
 import { firstEntries } from './market-pages.ts'
 
 /** A lot whose lease is not settled. */
@@ -72,9 +73,9 @@ async function lotsOf(
     for (const [lot, view] of lease.lots.entries()) {
       if (view.operator !== address) continue
       const claimed = claimedPay(lease, view)
-      // What can be claimed no more is promised in vain.
+      // What can be claimed no more is promised in vain; until then receipts can be made for all of it.
       const counters = lease.status === 'auditing' ? undefined : await promised(peerKey, lease.id)
-      const more = counters === undefined ? 0n : payWith(lease, view, counters) - claimed
+      const more = counters === undefined ? 0n : promisedPay(lease, view, counters) - claimed
       found.push({
         ...{ miner: address, lease: lease.id, model: lease.model, lot, status: lease.status, ...untilOf(lease) },
         ...{ claimed: String(claimed), promised: String(more > 0n ? more : 0n) },
@@ -82,6 +83,11 @@ async function lotsOf(
     }
   }
   return found
+}
+
+function promisedPay({ terms }: LeaseView, { rate, work }: LotView, counters: Counters): bigint {
+  const segments = { linear: BigInt(work.linear), attention: BigInt(work.attention) }
+  return BigInt(rate) * unitsOf([segments], counters, BigInt(terms.decodeWeight))
 }
 
 function untilOf({ status, expiryHeight, dueHeight }: LeaseView): { readonly untilHeight?: number } {

@@ -3,9 +3,11 @@
  * @module
  */
 import type { Hash } from '../../base/brand.ts'
+import { NODE_LIMITS } from '../../base/chain-limits.ts'
 import { codeOf, HouseError } from '../../base/error.ts'
 import { accountOfAddress } from '../../core/fields.ts'
 import type { ChainAccess } from '../chain/chain-access.ts'
+import { createEarningsLook, type EarningsLook } from '../chain/earnings-look.ts'
 import { openChain } from '../chain/open-chain.ts'
 import type { Home } from '../home.ts'
 import type { Network } from '../networks.ts'
@@ -26,12 +28,13 @@ interface Open {
   readonly access: ChainAccess
   readonly addresses: readonly { readonly role: string; readonly address: string }[]
   readonly model: Hash
+  readonly earnings: EarningsLook
   /** What is asked for once per block. */
   perBlock: PerBlock
   height: number
 }
 
-type PerBlock = Pick<ChainSeen, 'validators' | 'price' | 'miner'>
+type PerBlock = Pick<ChainSeen, 'validators' | 'price' | 'miner' | 'mined'>
 
 export function createChainLooker(watched: ChainToWatch, system: System): Looker<ChainLook> {
   let open: Open | undefined
@@ -66,11 +69,25 @@ async function openFor(
     const wallets = createWallets({ folder: home.file('wallets') }, system)
     const view = wallet === undefined ? undefined : await wallets.show(wallet, access.network.kind)
     const addresses = (view?.accounts ?? []).map(({ role, address }) => ({ role, address }))
-    return { access, addresses, model, perBlock: { validators: [] }, height: -1 }
+    const earnings = earningsLook({ home, access, addresses }, system)
+    return { access, addresses, model, earnings, perBlock: { validators: [] }, height: -1 }
   } catch (error) {
     await access.close()
     throw error
   }
+}
+
+/** A fifth of what a command reads: the newest are enough for today, and a total says when it is of a part. */
+const RECORDS_MAX = NODE_LIMITS.earningsRecordsMax / 5
+
+function earningsLook(
+  { home, access, addresses }: Pick<ChainToWatch, 'home'> & Pick<Open, 'access' | 'addresses'>,
+  system: System,
+): EarningsLook {
+  const operators = addresses.filter(({ role }) => role === 'operator')
+  const accounts = operators.map(({ address }) => accountOfAddress(address, access.network.kind))
+  const wish = { accounts, withLocal: true, recordsMax: RECORDS_MAX, limit: 0 }
+  return createEarningsLook({ home, chain: access }, wish, system)
 }
 
 async function seenBy(open: Open, signal: AbortSignal): Promise<ChainLook> {
@@ -85,7 +102,7 @@ async function seenBy(open: Open, signal: AbortSignal): Promise<ChainLook> {
   return { type: 'seen', head, ...(node === undefined ? {} : { node }), ...open.perBlock, accounts }
 }
 
-async function askPerBlock({ access, addresses, model }: Open, signal: AbortSignal): Promise<PerBlock> {
+async function askPerBlock({ access, addresses, model, earnings }: Open, signal: AbortSignal): Promise<PerBlock> {
   const { market, network } = access
   const validators = await access.validators(signal)
   const operator = addresses.find(({ role }) => role === 'operator')?.address
@@ -94,15 +111,19 @@ async function askPerBlock({ access, addresses, model }: Open, signal: AbortSign
     operator === undefined
       ? undefined
       : await unlessUnknown(market.miner(accountOfAddress(operator, network.kind), signal))
+  const mined = await unlessUnknown(earnings.look(signal))
   return {
     validators,
+    ...(mined === undefined ? {} : { mined }),
     ...(known === undefined ? {} : { price: known.price }),
     ...(miner === undefined ? {} : { miner }),
   }
 }
 
-/** What is not registered is nothing; nor is anything where the node is older than the market. */
-const UNKNOWN_CODES: readonly unknown[] = ['NO_SUCH_MODEL', 'NO_SUCH_MINER', 'CONTROL_METHOD_UNKNOWN']
+/** What is not registered is nothing; nor is anything where the node is older than the market, or there is none. */
+const UNKNOWN_CODES: readonly unknown[] = [
+  ...['NO_SUCH_MODEL', 'NO_SUCH_MINER', 'CONTROL_METHOD_UNKNOWN', 'LIGHT_NEEDS_NODE'],
+]
 
 async function unlessUnknown<Found>(asking: Promise<Found>): Promise<Found | undefined> {
   return asking.catch((error: unknown) => {

@@ -3,6 +3,7 @@
  * @module
  */
 import type { HeadView, NodeStatusView, ValidatorView } from '../chain/chain-access.ts'
+import type { EarningsView } from '../chain/earnings-report.ts'
 import type { MinerView } from '../chain/market-access.ts'
 
 /** Why there is nothing to see, and what to do. */
@@ -31,6 +32,8 @@ export interface ChainSeen {
   readonly price?: string
   /** What the chain says of the wallet's operator as a miner; absent when it is none. */
   readonly miner?: MinerView
+  /** Of the wallet's operator and the miners of this machine; absent where no full node tells. */
+  readonly mined?: EarningsView
   /** Of the watched wallet; empty without one. */
   readonly accounts: readonly AccountLook[]
 }

@@ -4,7 +4,8 @@
  * @module
  */
 import { ageText, count, money } from '../chain/text-parts.ts'
-import type { DashboardView, EarningsSection, MinerView, RegisteredView, RingSection, WorkSection } from './view.ts'
+import type { EarningsSection, MinedView } from './earnings-section.ts'
+import type { DashboardView, MinerView, RegisteredView, RingSection, WorkSection } from './view.ts'
 
 export interface PanelRow {
   /** Empty: the value is a sentence. */
@@ -107,7 +108,7 @@ function heldText({ holders }: RingSection): string {
   return text.join(', ')
 }
 
-function workPanel({ miners, registered, idle }: WorkSection): Panel {
+function workPanel({ miners, registered, audits, idle }: WorkSection): Panel {
   const rate = miners.reduce((sum, { tokensPerSecond }) => sum + tokensPerSecond, 0)
   const sum = (pick: (miner: MinerView) => number): number => miners.reduce((all, miner) => all + pick(miner), 0)
   const totals = [
@@ -117,10 +118,11 @@ function workPanel({ miners, registered, idle }: WorkSection): Panel {
     row('Tokens/s', rate.toFixed(1)),
   ]
   const why = idle === undefined ? [] : [row('Idle', idle.message)]
-  const audits = registered === undefined ? [] : registeredRows(registered)
+  const found = audits === undefined ? [] : [row('Audits', `${audits.passed} passed, ${audits.failed} failed`)]
+  const onChain = registered === undefined ? [] : registeredRows(registered)
   return {
     title: 'Work',
-    rows: [...(miners.length === 0 ? [] : totals), ...why, ...audits, ...miners.flatMap(minerRows)],
+    rows: [...(miners.length === 0 ? [] : totals), ...found, ...why, ...onChain, ...miners.flatMap(minerRows)],
   }
 }
 
@@ -143,20 +145,26 @@ function minerRows({ peer, segments, device, answers, steps, tokensPerSecond, st
 }
 
 function earningsPanel(earnings: EarningsSection, { registered }: WorkSection): Panel {
-  const { wallet, accounts, total, sinceStart, totals, none } = earnings
+  const { wallet, accounts, total, sinceStart, totals, none, mined } = earnings
   const title = 'Earnings'
-  if (total === undefined || sinceStart === undefined) return { title, rows: [sentence(none?.message ?? '')] }
+  const minedPart = mined === undefined ? [] : minedRows(mined)
+  const why = none === undefined ? [] : [sentence(`No earnings yet: ${uncapitalised(none.message)}`)]
+  if (total === undefined || sinceStart === undefined) {
+    return { title, rows: mined === undefined ? [sentence(none?.message ?? '')] : [...minedPart, ...why] }
+  }
   const isLoss = sinceStart.startsWith('-')
   const change = isLoss ? `−${money(sinceStart.slice(1))}` : `+${money(sinceStart)}`
   return {
     title,
     rows: [
+      ...minedPart,
+      ...(mined === undefined ? [] : why),
       row('Wallet', wallet ?? ''),
       row('Total', money(total)),
       row('Since start', change),
       row('History', sparkline(totals.map((value) => Number(BigInt(value) - BigInt(totals[0]!))))),
-      ...(none === undefined ? [] : [sentence(`No earnings yet: ${uncapitalised(none.message)}`)]),
-      ...(registered === undefined
+      ...(mined === undefined ? why : []),
+      ...(registered === undefined || mined !== undefined
         ? []
         : [
             row('This epoch', `${money(registered.workValue)} of audited work`),
@@ -167,6 +175,30 @@ function earningsPanel(earnings: EarningsSection, { registered }: WorkSection): 
       ),
     ],
   }
+}
+
+/** What mining brought, from all that the node knows, and what is to come. */
+function minedRows({
+  today,
+  total,
+  isWhole,
+  history,
+  claimed,
+  promised,
+  deposit,
+  locked,
+  workValue,
+}: MinedView): PanelRow[] {
+  const { unit, grains } = history
+  return [
+    row('Today', money(today.earned)),
+    row('Earned', isWhole ? money(total.earned) : `more than ${money(total.earned)}`),
+    row('Claimable', money(BigInt(claimed) + BigInt(promised))),
+    row('Locked', `${money(locked)} of ${money(deposit)}`),
+    row(unit === 'hour' ? 'By hour' : 'By day', sparkline(grains.map(Number))),
+    ...(workValue === '0' ? [] : [row('This epoch', `${money(workValue)} of audited work`)]),
+    ...(total.lost === '0' ? [] : [row('Lost', `${money(total.lost)} of deposits`)]),
+  ]
 }
 
 function row(label: string, value: string): PanelRow {

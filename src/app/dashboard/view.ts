@@ -5,8 +5,9 @@
  */
 import type { NodeStatusView } from '../chain/chain-access.ts'
 import type { MinerView as RegisteredMiner } from '../chain/market-access.ts'
-import type { AccountLook, ChainSeen, MinersSeen, Nothing } from './looks.ts'
-import { type DashboardState, worthOf } from './state.ts'
+import { type EarningsSection, earningsSection, minedOf, ownWords } from './earnings-section.ts'
+import type { ChainSeen, MinersSeen, Nothing } from './looks.ts'
+import type { DashboardState } from './state.ts'
 
 export interface DashboardView {
   readonly type: 'snapshot'
@@ -71,6 +72,8 @@ export interface WorkSection {
   readonly miners: readonly MinerView[]
   /** What the chain says of the wallet's operator as a miner; absent when it is none. */
   readonly registered?: RegisteredView
+  /** Of the wallet's operator and the miners of this machine; absent where no full node tells, or there are none. */
+  readonly audits?: { readonly passed: number; readonly failed: number }
   /** Absent while at least one of them works. */
   readonly idle?: Why
 }
@@ -97,19 +100,6 @@ export interface MinerView {
   readonly tokensPerSecond: number
   /** Time in the engine per step; absent before the first step. */
   readonly stepMs?: number
-}
-
-export interface EarningsSection {
-  readonly wallet?: string
-  readonly accounts: readonly AccountLook[]
-  /** Grains, bonds included; absent without accounts. */
-  readonly total?: string
-  /** What the total grew by since the dashboard began; may be negative. */
-  readonly sinceStart?: string
-  /** The total after each block seen, newest last. */
-  readonly totals: readonly string[]
-  /** Why nothing came in; absent when something did. */
-  readonly none?: Why
 }
 
 const NOT_YET: Nothing = { type: 'none', code: 'LOOKING', message: 'Looking…' }
@@ -177,11 +167,14 @@ function workSection(state: DashboardState, ring: RingSection | Nothing): WorkSe
   const seen = state.miners?.type === 'seen' ? state.miners : { peers: [], offers: [] }
   const own = [...new Set(seen.offers.filter(({ isOwn }) => isOwn).map(({ peer }) => peer))]
   const miners = own.map((peer) => minerView(peer, seen, state.rates.get(peer) ?? 0))
-  const idle = idleReason(miners, ring)
+  const idle = ownWords(idleReason(miners, ring), state)
   const { chain } = state
+  const mined = minedOf(state)
+  const audits =
+    mined === undefined ? {} : { audits: { passed: mined.total.auditsPassed, failed: mined.total.auditsFailed } }
   const registered =
     chain?.type === 'seen' && chain.miner !== undefined ? { registered: registeredView(chain.miner) } : {}
-  return { miners, ...registered, ...(idle === undefined ? {} : { idle }) }
+  return { miners, ...registered, ...audits, ...(idle === undefined ? {} : { idle }) }
 }
 
 function minerView(
@@ -219,32 +212,4 @@ function idleReason(miners: readonly MinerView[], ring: RingSection | Nothing): 
     return { code: 'NO_RING', message: `Nobody serves segment ${missing.join(', ')}, so no chat can run.` }
   if (miners.every(({ sessions }) => sessions === 0)) return { code: 'NO_SESSION', message: 'No chat is open.' }
   return { code: 'SESSION_WAITS', message: 'The open chats wait for their next message.' }
-}
-
-function earningsSection(state: DashboardState, work: WorkSection): EarningsSection {
-  const { subject, chain, worths, firstWorth } = state
-  const named = subject.wallet === undefined ? {} : { wallet: subject.wallet }
-  const totals = worths.map(String)
-  if (chain?.type !== 'seen' || chain.accounts.length === 0 || firstWorth === undefined) {
-    return { ...named, accounts: [], totals, none: withoutAccounts(state) }
-  }
-  const total = worthOf(chain)
-  const since = total - firstWorth
-  const none = since > 0n ? {} : { none: noIncome(work) }
-  return { ...named, accounts: chain.accounts, total: String(total), sinceStart: String(since), totals, ...none }
-}
-
-function withoutAccounts({ subject, chain }: DashboardState): Why {
-  if (subject.wallet === undefined)
-    return { code: 'NO_WALLET', message: 'Name a wallet with `--wallet NAME` to see what it has.' }
-  if (chain?.type === 'none') return { code: chain.code, message: chain.message }
-  return { code: 'LOOKING', message: 'Looking…' }
-}
-
-function noIncome({ idle, registered }: WorkSection): Why {
-  if (idle !== undefined) return idle
-  if (registered === undefined) {
-    return { code: 'NOT_REGISTERED', message: "This wallet's operator is no miner of the chain, so no lease names it." }
-  }
-  return { code: 'NOT_SETTLED', message: 'Work is paid when a lease is settled, bonds at the end of an epoch.' }
 }

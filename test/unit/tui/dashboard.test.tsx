@@ -5,7 +5,7 @@ import { type DashboardView, viewOf } from '../../../src/app/dashboard/view.ts'
 import { Dashboard } from '../../../src/tui/dashboard.tsx'
 import type { Leaving } from '../../../src/tui/leaving.ts'
 import { until } from '../../fake-clock.ts'
-import { after, chain, miners, NONE, SUBJECT } from '../app/dashboard/dashboard-looks.ts'
+import { after, chain, mined, miners, NONE, SUBJECT } from '../app/dashboard/dashboard-looks.ts'
 
 afterEach(cleanup)
 
@@ -61,6 +61,20 @@ async function opened(columns: number, rows: number, view?: DashboardView): Prom
   await until(() => widest() === columns, `a frame of ${columns} columns`)
   return screen
 }
+
+test('at 80 × 24 the figures of mining fit their panels', async () => {
+  const screen = await opened(80, 24, viewOf(after([miners(1), { ...chain(), mined: mined() }, miners(5)])))
+  const frame = screen.frame()
+  for (const words of [
+    'Today       0.5 DLLM',
+    'Earned      12.25 DLLM',
+    'Claimable   1 DLLM',
+    'Audits      11 passed',
+  ]) {
+    expect(frame).toContain(words)
+  }
+  for (const words of ['Locked      5 DLLM of 50 DLLM', 'By hour     ▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁█']) expect(frame).toContain(words)
+})
 
 describe.each([
   [80, 24],

@@ -2,6 +2,7 @@
  * Looks for the tests of the dashboard.
  */
 import type { HeadView, NodeStatusView, ValidatorView } from '../../../../src/app/chain/chain-access.ts'
+import type { EarningsView } from '../../../../src/app/chain/earnings-report.ts'
 import type { MinerView } from '../../../../src/app/chain/market-access.ts'
 import type { ChainSeen, Look, MinersSeen, Nothing, OfferLook, PeerLook } from '../../../../src/app/dashboard/looks.ts'
 import {
@@ -74,6 +75,23 @@ export function registered(): MinerView {
     ...{ address: 'ldllm1operator', payout: 'ldllm1payout', peerKey: '', device: 'cpu', status: 'active' },
     ...{ deposit: String(50n * DLLM), locked: String(5n * DLLM), openLots: 1, registeredHeight: 3 },
     ...{ workRate: '0', reliability: 0.995, auditedReceipts: 12, workValue: String(DLLM / 2n) },
+  }
+}
+
+/** What mining brought: half a DLLM today of 12.25, one failed audit. */
+export function mined(more: Partial<EarningsView> = {}): EarningsView {
+  const sum = { earned: '0', lost: '0', lots: 0, units: '0', auditsPassed: 0, auditsFailed: 0 }
+  const { address, payout, device, status, deposit, locked, openLots, reliability, workValue } = registered()
+  const today = { ...sum, earned: String(DLLM / 2n), lots: 1, units: '40' }
+  const total = { ...sum, earned: String((49n * DLLM) / 4n), lots: 20, auditsPassed: 11, auditsFailed: 1 }
+  return {
+    ...{ height: 7, since: 1, isWhole: true, today, week: total, total, claimed: String(DLLM), promised: '0' },
+    history: { unit: 'hour', grains: [...Array<string>(15).fill('0'), today.earned] },
+    ...{ deposit, locked, workValue, models: [], lots: [], entries: [], more: true },
+    miners: [
+      { address, payout, device, status, deposit, locked, openLots, reliability, workValue, name: 'miner', total },
+    ],
+    ...more,
   }
 }
 

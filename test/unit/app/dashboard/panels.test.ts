@@ -3,7 +3,7 @@ import { dashboardText } from '../../../../src/app/dashboard/open-dashboard.ts'
 import { howToStart, panelsOf, sparkline } from '../../../../src/app/dashboard/panels.ts'
 import { initialState, reduce } from '../../../../src/app/dashboard/state.ts'
 import { viewOf } from '../../../../src/app/dashboard/view.ts'
-import { after, chain, miners, NONE, registered, START_MS, SUBJECT } from './dashboard-looks.ts'
+import { after, chain, mined, miners, NONE, registered, START_MS, SUBJECT } from './dashboard-looks.ts'
 
 test.each([
   ['nothing', [], ''],
@@ -31,6 +31,39 @@ test('what the market says of the model and of the miner is in it', () => {
   expect(text).toMatch(/^ {2}Model {7}genesis, 17 grains per CU$/m)
   expect(text).toMatch(/^ {2}Registered {2}active, 1 open lot\n {2}Audited {5}12 receipts, 99.5 % reliable$/m)
   expect(text).toMatch(/^ {2}This epoch {2}0\.5 DLLM of audited work\n {2}Deposit {5}50 DLLM, locked 5 DLLM$/m)
+})
+
+test('what mining brought comes first, from all that the node knows', () => {
+  const seen = { ...chain(), miner: registered(), mined: mined() }
+  const text = dashboardText(viewOf(after([seen, miners(1)])))
+  for (const line of text.split('\n')) expect(line.length).toBeLessThanOrEqual(80)
+  expect(text).toMatch(/\nEarnings\n {2}Today {7}0\.5 DLLM\n {2}Earned {6}12\.25 DLLM\n {2}Claimable {3}1 DLLM\n/)
+  expect(text).toMatch(
+    /^ {2}Locked {6}5 DLLM of 50 DLLM\n {2}By hour {5}▁{15}█\n {2}This epoch {2}0\.5 DLLM of audited work$/m,
+  )
+  expect(text.match(/This epoch/g)).toHaveLength(1)
+  expect(text).toMatch(/^ {2}Audits {6}11 passed, 1 failed$/m)
+  expect(text).not.toContain('No earnings yet')
+})
+
+test.each([
+  ['a total of a part says so', { isWhole: false }, /Earned {6}more than 12\.25 DLLM$/m],
+  ['what is lost is told', { total: { ...mined().total, lost: '7' } }, /^ {2}Lost {8}0\.000000007 DLLM of deposits$/m],
+  [
+    'a day without pay says why',
+    { today: { ...mined().today, earned: '0' }, none: { code: 'NOT_SETTLED', message: 'Two lots wait.' } },
+    /^ {2}No earnings yet: no chat is open\.$/m,
+  ],
+])('%s', (_what, change, line) => {
+  const seen = { ...chain(), miner: registered(), mined: mined(change) }
+  expect(dashboardText(viewOf(after([miners(0, 0), seen])))).toMatch(line)
+})
+
+test('without a wallet it shows what miners of this machine brought', () => {
+  const { wallet: _wallet, ...subject } = SUBJECT
+  const text = dashboardText(viewOf(after([{ ...chain(), accounts: [], mined: mined() }], subject)))
+  expect(text).toMatch(/\nEarnings\n {2}Today {7}0\.5 DLLM\n/)
+  expect(text).not.toContain('--wallet')
 })
 
 test('a block that does not come is called late', () => {

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { initialState, reduce } from '../../../../src/app/dashboard/state.ts'
 import { missingSegments, viewOf } from '../../../../src/app/dashboard/view.ts'
 import { DASHBOARD_LIMITS } from '../../../../src/base/limits.ts'
-import { after, chain, miners, NONE, offer, peer, registered, START_MS, SUBJECT } from './dashboard-looks.ts'
+import { after, chain, mined, miners, NONE, offer, peer, registered, START_MS, SUBJECT } from './dashboard-looks.ts'
 
 const PAID = { ...chain(), miner: registered(), price: '17' }
 
@@ -99,6 +99,31 @@ test('earnings are what the wallet has more than at the first look, bonds includ
   expect(earnings).toMatchObject({ wallet: 'default', total: '33000000000', sinceStart: '1000000000' })
   expect(earnings.totals).toEqual(['32000000000', '33000000000'])
   expect(earnings).not.toHaveProperty('none')
+})
+
+test('what was mined today is why nothing has to be explained, and nobody who mines has no figures', () => {
+  const { earnings, work } = viewOf(after([{ ...chain(), mined: mined() }]))
+  expect(earnings).toMatchObject({ mined: { today: { earned: '500000000' }, claimed: '1000000000', since: 1 } })
+  expect(earnings).not.toHaveProperty('none')
+  expect(earnings.mined).not.toHaveProperty('miners')
+  expect(work.audits).toEqual({ passed: 11, failed: 1 })
+  const nobody = mined({
+    miners: [],
+    total: { ...mined().total, earned: '0' },
+    today: { ...mined().today, earned: '0' },
+  })
+  const without = viewOf(after([{ ...chain(), mined: nobody }]))
+  expect([without.earnings.mined, without.work.audits]).toEqual([undefined, undefined])
+})
+
+test('a miner says itself why it has nothing to do, while what it said is fresh', () => {
+  const said = (timeMs: number) => {
+    const [first] = mined().miners
+    const note = { timeMs, text: 'Idle: nobody opened a lease.' }
+    return after([miners(5, 0), { ...chain(), mined: mined({ miners: [{ ...first!, note }] }) }, miners(5, 0)])
+  }
+  expect(viewOf(said(START_MS - 10_000)).work.idle?.message).toBe('Idle: nobody opened a lease.')
+  expect(viewOf(said(START_MS - 600_000)).work.idle?.message).toBe('No chat is open.')
 })
 
 test.each([
