@@ -101,6 +101,10 @@ export const AUDIT_LIMITS = {
   recomputedMax: 2,
   /** Rows that an auditor computes at once: sessions that are paid wait no longer for them. */
   rowsAtOnceMax: 32,
+  /** What auditors keep of lots, to pass it on to each other: beyond it they only compute. */
+  shelfBytesMax: 1 * GIB,
+  /** Other auditors that are asked in one attempt, when the miner does not send. */
+  othersAskedMax: 4,
   /** Attempts to get the data of one audit. */
   attemptsMax: 8,
   /** Verdicts that are kept until they are revealed: of as many audits as one miner can have on its hands. */

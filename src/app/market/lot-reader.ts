@@ -1,68 +1,23 @@
 /**
- * Reads the journal of a lot while its miner may be writing it: from the beginning, one record in memory at a time, up to the last one that is
- * whole. Changes nothing on the disk; the journal itself is lot-journal.ts.
+ * Reads the journal of a lot while its miner may be writing it; the journal itself is lot-journal.ts.
  * Spec: docs/spec/market.md §9.4.
  * @module
  */
-import { type FileHandle, open } from 'node:fs/promises'
 import { join } from 'node:path'
-import { STORE_LIMITS } from '../../base/chain-limits.ts'
-import { systemCode } from '../file-errors.ts'
-import { asStoreError } from '../store/store-error.ts'
 import { decodeLotEntry, type LotEntry } from './lot-entry.ts'
 import { lotFileName } from './lot-journal.ts'
-import { RECORD_HEADER_BYTES, readRecords, recordBytes } from './record-file.ts'
+import { recordsOf } from './record-reader.ts'
 
-/** All entries that are on disk, from a file of the journal on; none where there is no journal. @throws StoreError, CodecError. */
-export async function* lotEntries(folder: string, firstFile = 0): AsyncGenerator<LotEntry, void, void> {
-  for (let index = firstFile; ; index++) {
-    const path = join(folder, lotFileName(index))
-    const file = await openFile(path)
-    if (file === undefined) return
+/** All entries that are on disk from the file `first` on, none where there is no journal. @throws StoreError, CodecError. */
+export async function* lotEntries(folder: string, first = 0): AsyncGenerator<LotEntry, void, void> {
+  for (let index = first; ; index++) {
+    const records = recordsOf(join(folder, lotFileName(index)))
     try {
-      yield* entriesIn(file, path)
+      let next = await records.next()
+      for (; next.done !== true; next = await records.next()) yield decodeLotEntry(next.value)
+      if (!next.value) return
     } finally {
-      await file.close()
+      await records.return(true)
     }
-  }
-}
-
-async function openFile(path: string): Promise<FileHandle | undefined> {
-  try {
-    return await open(path, 'r')
-  } catch (error) {
-    if (systemCode(error) === 'ENOENT') return undefined
-    throw asStoreError(error, path)
-  }
-}
-
-async function* entriesIn(file: FileHandle, path: string): AsyncGenerator<LotEntry, void, void> {
-  let at = 0
-  for (;;) {
-    const header = await readAt(file, at, RECORD_HEADER_BYTES, path)
-    const length = header === undefined ? 0 : recordBytes(header)
-    if (header === undefined || length > STORE_LIMITS.diskFileBytesMax) return
-    const record = await readAt(file, at, length, path)
-    const [payload] = record === undefined ? [] : readRecords(record).records
-    // What is not whole is being written, or was when the machine went down.
-    if (payload === undefined) return
-    yield decodeLotEntry(payload)
-    at += length
-  }
-}
-
-/** So many bytes from `at` on; undefined where there are fewer. */
-async function readAt(file: FileHandle, at: number, length: number, path: string): Promise<Uint8Array | undefined> {
-  const bytes = new Uint8Array(length)
-  try {
-    let filled = 0
-    while (filled < length) {
-      const { bytesRead } = await file.read(bytes, filled, length - filled, at + filled)
-      if (bytesRead === 0) return undefined
-      filled += bytesRead
-    }
-    return bytes
-  } catch (error) {
-    throw asStoreError(error, path)
   }
 }
