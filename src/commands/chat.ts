@@ -73,6 +73,7 @@ export default class Chat extends BaseCommand {
       helpValue: 'NUMBER',
       min: 0,
       max: WALLET_LIMITS.descriptorMax,
+      exclusive: ['password-file'],
       helpGroup: 'PAYING',
     }),
   }
