@@ -1,7 +1,7 @@
 /**
  * Whether a chat pays, and with what: the network has a chain, and there is a wallet. On the local network that is the wallet `local`, and whatever
  * keeps it from paying keeps nobody from chatting. Loaded only for networks with a chain; the chain itself only when a lease must be opened.
- * Spec: docs/spec/market.md §9.1, docs/spec/cli.md §10.
+ * Spec: docs/spec/market.md §9.1, docs/spec/cli.md §11.
  * @module
  */
 import { existsSync } from 'node:fs'

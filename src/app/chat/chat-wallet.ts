@@ -1,6 +1,6 @@
 /**
  * The wallet that a chat pays with. Its password is asked for once, when a lease must be opened; what the keystore shows without is enough for
- * the rest. Spec: docs/spec/cli.md §10.
+ * the rest. Spec: docs/spec/cli.md §11.
  * @module
  */
 

@@ -1,6 +1,6 @@
 /**
  * What a chat tells people and programs about its money: the lease that is opened, a cap that is nearly used, what an answer has cost.
- * Spec: docs/spec/cli.md §10.
+ * Spec: docs/spec/cli.md §11.
  * @module
  */
 import { grains, type Hash } from '../../base/brand.ts'

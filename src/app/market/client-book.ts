@@ -1,7 +1,7 @@
 /**
  * The leases that this data folder pays with: a folder for each, with the file of client-lease-file.ts, its vouchers, and a lock. What is written
  * is there before the chain or a miner knows of it, so whoever is killed at any moment finds its lease again. One process at a time uses
- * a lease. Knows no chain. Spec: docs/spec/home.md §6.
+ * a lease. Knows no chain. Spec: docs/spec/home.md §7.
  * @module
  */
 import { createHash } from 'node:crypto'

@@ -1,6 +1,6 @@
 /**
  * What a client keeps of a lease, as bytes: who pays, the secret of its voucher key, and, once the chain has it, what the ring needs. Who reads
- * the secret can spend this lease and nothing else. Spec: docs/spec/market.md §9.2, docs/spec/home.md §6.
+ * the secret can spend this lease and nothing else. Spec: docs/spec/market.md §9.2, docs/spec/home.md §7.
  * @module
  */
 import type { AccountId, Hash, Milliseconds } from '../../base/brand.ts'
