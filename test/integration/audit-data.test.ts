@@ -1,14 +1,17 @@
 /** Auditors and miners of audited lots on real wires: who gets what went into a lot, and what it shows. */
+import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { attemptAudit, outOfTime } from '../../src/app/audit/attempt.ts'
 import { fetchInputs } from '../../src/app/audit/audit-client.ts'
 import { auditsOf } from '../../src/app/audit/audit-pages.ts'
 import { serveAudits } from '../../src/app/audit/audit-server.ts'
+import { type AuditShelf, openAuditShelf } from '../../src/app/audit/audit-shelf.ts'
 import { createClaimedReceipts } from '../../src/app/audit/claimed-receipts.ts'
 import type { AuditView } from '../../src/app/chain/market-access.ts'
 import type { BatchRunner } from '../../src/app/engine-host.ts'
 import { createInlineRunner } from '../../src/app/inline-runner.ts'
 import type { KeptReceipt } from '../../src/app/market/lot-entry.ts'
+import { openLotFolder } from '../../src/app/market/lot-folder.ts'
 import { createSystem } from '../../src/app/system.ts'
 import { AUDIT_LIMITS, DEADLINES } from '../../src/base/limits.ts'
 import { accountOfAddress } from '../../src/core/fields.ts'
@@ -39,10 +42,18 @@ import {
 import { minerKeys } from './lease-world.ts'
 import { collect, GREEDY, silent } from './ring-world.ts'
 
-const { clock } = createSystem()
+const { clock, random } = createSystem()
 const NEVER = new AbortController().signal
 const PROMPT = Array.from({ length: 40 }, (_, index) => (index * 7) % CONFIG.vocabularySize)
 const GENERATION = { ...GREEDY, temperature: 0.8, topK: 20, seed: 9n, maxTokens: 12 }
+
+/** Of who has fetched nothing. */
+const NOTHING: Pick<AuditShelf, 'has' | 'messages'> = {
+  has: () => false,
+  async *messages() {
+    // Nothing is there.
+  },
+}
 
 let lab: AuditLab
 let receipts: KeptReceipt[][]
@@ -62,10 +73,13 @@ async function serve(lots: readonly number[] = [0, 1, 2]): Promise<void> {
   for (const lot of lots) {
     const { wire, peerKey } = lab.miners[lot]!
     const folder = lab.market.lots[lot]!
-    const options = { chain: lab.chain, lots: folder, receipts: createClaimedReceipts(folder), peerKey }
+    const shelf = await shelfOf(lab.miners[lot]!)
+    const options = { chain: lab.chain, lots: folder, receipts: createClaimedReceipts(folder), shelf, peerKey }
     await serveAudits(wire, options, { clock, log: silent })
   }
 }
+
+const shelfOf = ({ who }: LabMiner): Promise<AuditShelf> => openAuditShelf(join(lab.market.root, `shelf-${who.id}`))
 
 async function auditsIn(lot: number): Promise<AuditView[]> {
   const found: AuditView[] = []
@@ -76,10 +90,13 @@ async function auditsIn(lot: number): Promise<AuditView[]> {
 const isAsked = (audit: AuditView, { who }: LabMiner): boolean =>
   audit.auditors.some(({ operator }) => accountOfAddress(operator, 'local') === who.id)
 
-function attempt(audit: AuditView, by: LabMiner, more: Partial<Parameters<typeof attemptAudit>[2]> = {}) {
+type Attempted = Parameters<typeof attemptAudit>
+
+async function attempt(audit: AuditView, by: LabMiner, more: Partial<Attempted[1] & Attempted[2]> = {}) {
   const { chain, served, addressesOf } = lab
-  const options = { chain, served: [served], locate: addressesOf, isBusy: () => false }
-  return attemptAudit(audit, options, { wire: by.wire, clock, signal: NEVER, ...more })
+  const shelf = await shelfOf(by)
+  const all = { chain, served: [served], shelf, locate: addressesOf, isBusy: () => false, wire: by.wire, clock, random }
+  return attemptAudit(audit, { ...all, ...more }, { ...all, signal: NEVER, ...more })
 }
 
 const addressOf = (wire: Wire): PeerAddress => ({ peer: wire.peer, addresses: wire.addresses() })
@@ -266,7 +283,13 @@ test('more questions at once than the chain is asked are refused, and asked agai
       return lab.chain.market.audits(...wish)
     },
   }
-  const options = { chain: { ...lab.chain, market }, lots, receipts: createClaimedReceipts(lots), peerKey }
+  const options = {
+    chain: { ...lab.chain, market },
+    lots,
+    receipts: createClaimedReceipts(lots),
+    shelf: NOTHING,
+    peerKey,
+  }
   await serveAudits(wire, options, { clock, log: silent })
   const [one, other] = lab.auditors.filter((auditor) => isAsked(audit, auditor)) as [LabMiner, LabMiner]
   const fetch = ({ wire: by }: LabMiner) => fetchInputs(addressOf(wire), audit, { wire: by, clock, signal: NEVER })
@@ -337,7 +360,7 @@ describe('a miner whose data is not to be had:', () => {
           if (conduct(new Uint8Array(0), -1) === 'silence') await held.promise
         }),
     }
-    const options = { chain: lab.chain, lots, receipts: createClaimedReceipts(lots), peerKey }
+    const options = { chain: lab.chain, lots, receipts: createClaimedReceipts(lots), shelf: NOTHING, peerKey }
     await serveAudits(evil, options, { clock, log: silent })
     return audit
   }
@@ -407,8 +430,86 @@ test('a lot of segments that an auditor does not have is no fault of its miner',
   await serve()
   const [audit] = (await auditsIn(2)) as [AuditView]
   const by = lab.auditors.find((one) => isAsked(audit, one))!
-  const { chain, served, addressesOf } = lab
-  const options = { chain, served: [{ ...served, lastSegment: 2 }], locate: addressesOf, isBusy: () => false }
-  const outcome = await attemptAudit(audit, options, { wire: by.wire, clock, signal: NEVER })
+  const outcome = await attempt(audit, by, { served: [{ ...lab.served, lastSegment: 2 }] })
   expect(outcome).toMatchObject({ type: 'unable' })
+})
+
+describe('auditors pass on what a miner sends to some of them:', () => {
+  let audit: AuditView
+  let asked: LabMiner[]
+  let refused: Set<string>
+
+  /** The miner of lot 2 sends nothing to some. */
+  async function startWith(change: (message: Uint8Array) => Uint8Array = (message) => message): Promise<void> {
+    await start()
+    ;[audit] = (await auditsIn(1)) as [AuditView]
+    asked = lab.auditors.filter((one) => isAsked(audit, one))
+    refused = new Set()
+    const { wire, peerKey } = lab.miners[1]!
+    const lots = lab.market.lots[1]!
+    const picky = {
+      ...wire,
+      handle: (...[protocol, options, handler]: Parameters<typeof wire.handle>) =>
+        wire.handle(protocol, options, async (channel) => {
+          if (!refused.has(channel.peer)) await handler(channel)
+        }),
+    }
+    const options = { chain: lab.chain, lots, receipts: createClaimedReceipts(lots), shelf: NOTHING, peerKey }
+    await serveAudits(picky, options, { clock, log: silent })
+    for (const { wire: own, peerKey: key, who } of asked) {
+      const empty = await openLotFolder(join(lab.market.root, `lots-${who.id}`), 1e6)
+      const shelf = await openAuditShelf(join(lab.market.root, `shelf-${who.id}`))
+      const changed = { ...shelf, messages: (id: AuditView) => changing(shelf.messages(id), change) }
+      shelves.set(who.id, shelf)
+      const parts = {
+        chain: lab.chain,
+        lots: empty,
+        receipts: createClaimedReceipts(empty),
+        shelf: changed,
+        peerKey: key,
+      }
+      await serveAudits(own, parts, { clock, log: silent })
+    }
+  }
+  const shelves = new Map<string, AuditShelf>()
+  async function* changing(
+    messages: AsyncGenerator<Uint8Array, unknown, void>,
+    change: (message: Uint8Array) => Uint8Array,
+  ) {
+    for await (const message of messages) yield change(message)
+  }
+  const attemptOf = (by: LabMiner) => attempt(audit, by, { shelf: shelves.get(by.who.id)! })
+
+  test('who got nothing from the miner gets it from another auditor, with the same finding', async () => {
+    await startWith()
+    const [one, other, third] = asked as [LabMiner, LabMiner, LabMiner]
+    refused = new Set([other.wire.peer, third.wire.peer])
+    expect(await attemptOf(other)).toMatchObject({ type: 'missing' })
+    const first = await attemptOf(one)
+    expect(first).toMatchObject({ type: 'found' })
+    expect(await attemptOf(other)).toEqual(first)
+    expect(await attemptOf(third)).toEqual(first)
+  })
+
+  test('what another auditor changed is not believed, and not passed on', async () => {
+    await startWith((message) => (message.length > 500 ? message.with(400, message[400]! ^ 1) : message))
+    const [one, other] = asked as [LabMiner, LabMiner]
+    refused = new Set([other.wire.peer])
+    expect(await attemptOf(one)).toMatchObject({ type: 'found' })
+    expect(await attemptOf(other)).toMatchObject({ type: 'missing' })
+    expect(shelves.get(other.who.id)!.has(audit)).toBe(false)
+  })
+
+  test('only auditors of the audit get it, and only until it ends', async () => {
+    await startWith()
+    const [one, other] = asked as [LabMiner, LabMiner]
+    await attemptOf(one)
+    const [stranger] = lab.auditors.filter((auditor) => !isAsked(audit, auditor)) as [LabMiner]
+    const from = (by: LabMiner) => fetchInputs(addressOf(one.wire), audit, { wire: by.wire, clock, signal: NEVER })
+    await expect(from(stranger)).rejects.toThrow('(AUDIT_UNKNOWN)')
+    const inputs = await from(other)
+    inputs.close()
+    await shelves.get(one.who.id)!.keepOnly([])
+    await expect(from(other)).rejects.toThrow('(AUDIT_UNKNOWN)')
+  })
 })

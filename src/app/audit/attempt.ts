@@ -1,12 +1,15 @@
 /**
- * One attempt at an audit: looks the lot up, fetches what went into it, recomputes, and tells whose fault it is when nothing comes of it.
+ * One attempt at an audit: looks the lot up, fetches what went into it, from its miner or else from other auditors, recomputes, and tells whose fault
+ * it is when nothing comes of it.
  * Spec: docs/spec/market.md §8.
  * @module
  */
 import { hexToBytes } from '@noble/hashes/utils.js'
 import type { Hash, PeerId } from '../../base/brand.ts'
 import { codeOf, HouseError, messageOf } from '../../base/error.ts'
-import type { Clock } from '../../base/ports.ts'
+import { AUDIT_LIMITS } from '../../base/limits.ts'
+import type { Clock, Random } from '../../base/ports.ts'
+import { accountOfAddress } from '../../core/fields.ts'
 import { rangeOf } from '../../ml/manifest.ts'
 import type { Wire } from '../../net/wire.ts'
 import type { ChainAccess } from '../chain/chain-access.ts'
@@ -14,7 +17,8 @@ import type { AuditView, LeaseView } from '../chain/market-access.ts'
 import { peerOfPublicKey } from '../node-identity.ts'
 import type { ServedSegments, StagePart } from '../ring/check-open.ts'
 import { type FetchedInputs, fetchInputs } from './audit-client.ts'
-import { recompute } from './recompute.ts'
+import type { AuditShelf } from './audit-shelf.ts'
+import { type RecomputeOptions, recompute } from './recompute.ts'
 
 export type AttemptOutcome =
   | { readonly type: 'found'; readonly finding: Hash }
@@ -24,7 +28,9 @@ export type AttemptOutcome =
   | { readonly type: 'unable'; readonly why: string }
 
 export interface AttemptOptions {
-  readonly chain: Pick<ChainAccess, 'market'>
+  readonly chain: Pick<ChainAccess, 'market' | 'network'>
+  /** Where what comes is kept until the audit ends. */
+  readonly shelf: Pick<AuditShelf, 'begin'>
   readonly served: readonly ServedSegments[]
   readonly locate: (peer: PeerId, signal: AbortSignal) => Promise<readonly string[]>
   readonly isBusy: () => boolean
@@ -37,33 +43,95 @@ export function outOfTime(): OutOfTime {
   return new OutOfTime('AUDIT_OUT_OF_TIME', 'The time to commit is up.')
 }
 
+interface AttemptPorts {
+  readonly wire: Wire
+  readonly clock: Clock
+  readonly random: Random
+  readonly signal: AbortSignal
+}
+
 /** @throws what is a bug; the signal's reason, unless it is `outOfTime()`. */
 export async function attemptAudit(
   audit: AuditView,
   options: AttemptOptions,
-  ports: { readonly wire: Wire; readonly clock: Clock; readonly signal: AbortSignal },
+  ports: AttemptPorts,
+): Promise<AttemptOutcome> {
+  const { market } = options.chain
+  const { signal, wire } = ports
+  try {
+    const lease = await market.lease(audit.lease, signal)
+    const engine = engineFor(lease, audit.lot, options.served)
+    if (engine === undefined) return { type: 'unable', why: 'this miner does not have the segments of the lot loaded' }
+    const lot: LotToAudit = { audit, engine, audited: auditedLot(lease, audit) }
+    const first = await attemptFrom(peerOfPublicKey(hexToBytes(lease.lots[audit.lot]!.peerKey)), lot, options, ports)
+    if (first.type !== 'missing' || signal.aborted) return first
+    // What the miner does not send, it may have sent to others.
+    for (const peer of await othersOf(audit, options, ports)) {
+      if (peer === wire.peer) continue
+      const outcome = await attemptFrom(peer, lot, options, ports)
+      if (outcome.type !== 'missing') return outcome
+      if (signal.aborted) break
+    }
+    return first
+  } catch (error) {
+    if (!signal.aborted) return outcomeOf(error)
+    if (signal.reason instanceof OutOfTime) return TOO_SLOW
+    throw signal.reason
+  }
+}
+
+interface LotToAudit {
+  readonly audit: AuditView
+  readonly engine: StagePart
+  readonly audited: RecomputeOptions['audited']
+}
+
+/** With what one peer sends; it is kept for others when it is what was claimed. */
+async function attemptFrom(
+  peer: PeerId,
+  { audit, engine, audited }: LotToAudit,
+  options: AttemptOptions,
+  ports: AttemptPorts,
 ): Promise<AttemptOutcome> {
   const { signal, clock } = ports
   const startedMs = clock.now()
+  const entry = await options.shelf.begin(audit)
   let inputs: FetchedInputs | undefined
-  let isAsked = false
   try {
-    const lease = await options.chain.market.lease(audit.lease, signal)
-    const engine = engineFor(lease, audit.lot, options.served)
-    if (engine === undefined) return { type: 'unable', why: 'this miner does not have the segments of the lot loaded' }
-    const peer = peerOfPublicKey(hexToBytes(lease.lots[audit.lot]!.peerKey))
     const addresses = await options.locate(peer, signal)
-    isAsked = true
-    inputs = await fetchInputs({ peer, addresses }, audit, ports)
-    const finding = await recompute(inputs, { audited: auditedLot(lease, audit), engine, ...options, signal }, ports)
+    inputs = await fetchInputs({ peer, addresses }, audit, { ...ports, onMessage: (message) => entry.add(message) })
+    const finding = await recompute(inputs, { audited, engine, isBusy: options.isBusy, signal }, ports)
+    await entry.keep()
     return { type: 'found', finding }
   } catch (error) {
-    if (signal.aborted && !(signal.reason instanceof OutOfTime)) throw signal.reason
-    if (signal.aborted) return lateOutcome(isAsked, clock.now() - startedMs, inputs?.waitedMs)
-    return outcomeOf(error)
+    if (!signal.aborted) return outcomeOf(error)
+    if (signal.reason instanceof OutOfTime) return lateOutcome(clock.now() - startedMs, inputs?.waitedMs)
+    throw signal.reason
   } finally {
     inputs?.close()
+    await entry.drop()
   }
+}
+
+/** Peers of some other auditors, in any order. */
+async function othersOf(
+  { auditors }: AuditView,
+  { chain: { market, network } }: AttemptOptions,
+  { random, signal }: AttemptPorts,
+): Promise<PeerId[]> {
+  const peers: PeerId[] = []
+  const left = [...auditors]
+  while (left.length > 0 && peers.length < AUDIT_LIMITS.othersAskedMax) {
+    const index = Buffer.from(random.bytes(4)).readUInt32LE() % left.length
+    const [{ operator }] = left.splice(index, 1) as [AuditView['auditors'][number]]
+    const miner = await market.miner(accountOfAddress(operator, network.kind), signal).catch(unlessGone)
+    if (miner !== undefined) peers.push(peerOfPublicKey(hexToBytes(miner.peerKey)))
+  }
+  return peers
+}
+
+function unlessGone(error: unknown): undefined {
+  if (codeOf(error) !== 'NO_SUCH_MINER') throw error
 }
 
 function engineFor({ model, lots }: LeaseView, lot: number, served: readonly ServedSegments[]): StagePart | undefined {
@@ -72,18 +140,18 @@ function engineFor({ model, lots }: LeaseView, lot: number, served: readonly Ser
   return found && { config: found.config, host: found.host, part: rangeOf(found, first, end) }
 }
 
-function auditedLot({ id, terms, lots }: LeaseView, { lot, row }: AuditView) {
+function auditedLot({ id, terms, lots }: LeaseView, { lot, row }: AuditView): RecomputeOptions['audited'] {
   const { decodeWeight, receiptRows } = terms
   const kept = { decodeWeight: BigInt(decodeWeight), receiptRows: BigInt(receiptRows) }
   return { lease: id, lot, row, root: lots[lot]!.root, terms: kept }
 }
 
+const TOO_SLOW: AttemptOutcome = { type: 'unable', why: 'this machine was too slow' }
+
 /** Without inputs, or when most of the time was spent waiting for them, it is the miner that was late. */
-function lateOutcome(isAsked: boolean, elapsedMs: number, waitedMs: number | undefined): AttemptOutcome {
-  if (isAsked && (waitedMs === undefined || waitedMs * 2 > elapsedMs)) {
-    return { type: 'missing', why: 'the miner sent it too slowly', isBad: false }
-  }
-  return { type: 'unable', why: 'this machine was too slow' }
+function lateOutcome(elapsedMs: number, waitedMs: number | undefined): AttemptOutcome {
+  const isWaiting = waitedMs === undefined || waitedMs * 2 > elapsedMs
+  return isWaiting ? { type: 'missing', why: 'the miner sent it too slowly', isBad: false } : TOO_SLOW
 }
 
 function outcomeOf(error: unknown): AttemptOutcome {

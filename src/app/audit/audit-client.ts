@@ -5,7 +5,6 @@
  * @module
  */
 import type { Milliseconds } from '../../base/brand.ts'
-import { CodecError } from '../../base/codec.ts'
 import { codeOf, messageOf } from '../../base/error.ts'
 import { DEADLINES } from '../../base/limits.ts'
 import type { Clock } from '../../base/ports.ts'
@@ -20,7 +19,7 @@ import {
   encodeAuditQuestion,
 } from '../../net/protocols/audit.ts'
 import type { Channel, PeerAddress, Wire } from '../../net/wire.ts'
-import { AuditError, badData } from './audit-error.ts'
+import { AuditError, asBadData, badData } from './audit-error.ts'
 import type { LotInputs } from './recompute.ts'
 
 export interface FetchedInputs extends LotInputs {
@@ -34,6 +33,8 @@ export interface FetchPorts {
   readonly wire: Wire
   readonly clock: Clock
   readonly signal: AbortSignal
+  /** Gets every message as it came, before it is believed. */
+  readonly onMessage?: (message: Uint8Array) => Promise<void>
 }
 
 /** Parts that are on their way while one is computed. */
@@ -59,11 +60,12 @@ export async function fetchInputs(to: PeerAddress, audit: AuditId, ports: FetchP
     }
   }
   const channel = await timed((inTime) => wire.open(to, AUDIT_PROTOCOL, AUDIT_PROTOCOL_OPTIONS, inTime))
-  const receive = (): Promise<AuditAnswer | undefined> =>
-    timed(async (inTime) => {
-      const bytes = await channel.receive(inTime)
-      return bytes === undefined ? undefined : decodeAuditAnswer(bytes)
-    })
+  const receive = async (): Promise<AuditAnswer | undefined> => {
+    const bytes = await timed((inTime) => channel.receive(inTime))
+    if (bytes === undefined) return undefined
+    await ports.onMessage?.(bytes)
+    return decoded(bytes)
+  }
   const ask = (): void => sendTo(channel, encodeAuditQuestion({ type: 'next' }))
   async function* items(): AsyncGenerator<AuditItem, void, void> {
     for (let ahead = 0; ahead < PARTS_AHEAD; ahead++) ask()
@@ -109,9 +111,16 @@ function refusalOf(answer: AuditAnswer | undefined): AuditError {
   return new AuditError('AUDIT_NO_DATA', `The miner refuses to send what went into the lot (${code}).`)
 }
 
+function decoded(bytes: Uint8Array): AuditAnswer {
+  try {
+    return decodeAuditAnswer(bytes)
+  } catch (error) {
+    throw asBadData(error)
+  }
+}
+
 /** A wire of ours that was stopped is no fault of the miner. */
 function asNoData(error: unknown): unknown {
-  if (error instanceof CodecError) return badData(messageOf(error))
   const code = codeOf(error)
   if (code === undefined || !code.startsWith('WIRE_') || code === 'WIRE_STOPPED') return error
   return new AuditError('AUDIT_NO_DATA', `The miner cannot be asked: ${messageOf(error)}`)

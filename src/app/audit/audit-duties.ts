@@ -4,6 +4,7 @@
  * Spec: docs/spec/market.md §8, §9.4.
  * @module
  */
+import { join } from 'node:path'
 import type { PeerId } from '../../base/brand.ts'
 import type { Clock, Log, Random } from '../../base/ports.ts'
 import type { Wire } from '../../net/wire.ts'
@@ -15,6 +16,7 @@ import type { ServedSegments } from '../ring/check-open.ts'
 import { openDisk } from '../store/disk.ts'
 import { createAuditBook } from './audit-book.ts'
 import { serveAudits } from './audit-server.ts'
+import { openAuditShelf } from './audit-shelf.ts'
 import { createAuditorDuty } from './auditor-duty.ts'
 import { createClaimedReceipts } from './claimed-receipts.ts'
 import { createOpenerDuty } from './opener-duty.ts'
@@ -32,7 +34,7 @@ export interface AuditDutiesOptions {
   readonly lots: LotFolder
   /** What lots are recomputed with: what the miner's stage server serves. */
   readonly served: readonly ServedSegments[]
-  /** Keeps what was committed to until it is revealed: `mining/NAME/verdicts/` in the data folder. */
+  /** Keeps what was committed to until it is revealed, and what was fetched until the audit ends: `mining/NAME/verdicts/`. */
   readonly folder: string
   /** false (`--no-audit`): audits nobody, and still opens receipts and serves their inputs. What was committed to is revealed. */
   readonly audits: boolean
@@ -61,14 +63,15 @@ export interface AuditDuties {
 export async function createAuditDuties(options: AuditDutiesOptions, ports: AuditPorts): Promise<AuditDuties> {
   const { chain, sender, lots, peerKey } = options
   const verdicts = await openVerdictStore(await openDisk(options.folder))
+  const shelf = await openAuditShelf(join(options.folder, 'inputs'))
   const receipts = createClaimedReceipts(lots)
   const book = createAuditBook({ chain, operator: sender.id, lots })
   const tasks = createTasks(ports.log)
-  await serveAudits(ports.wire, { chain, lots, receipts, peerKey }, ports)
+  await serveAudits(ports.wire, { chain, lots, receipts, shelf, peerKey }, ports)
   return {
     duties: [
       createOpenerDuty({ chain, sender, peerKey, book, receipts, tasks }, ports),
-      createAuditorDuty({ ...options, book, verdicts, tasks }, ports),
+      createAuditorDuty({ ...options, book, verdicts, shelf, tasks }, ports),
     ],
     close: async () => {
       await tasks.idle()

@@ -1,6 +1,7 @@
 /**
- * Serves auditors of this miner's lots with what went into the lot, part by part as they ask, from the journal that the desk may be writing. Only
- * peers of miners that the chain drew for the audit get anything; what came out is not among it.
+ * Serves auditors of this miner's lots with what went into the lot, part by part as they ask, from the journal that the desk may be writing; and
+ * auditors of other lots with what this miner, an auditor itself, got of them. Only peers of miners that the chain drew for the audit get anything;
+ * what came out is not among it.
  * Spec: docs/spec/wire.md §6, docs/spec/market.md §9.4.
  * @module
  */
@@ -17,7 +18,6 @@ import {
   AUDIT_PROTOCOL,
   AUDIT_PROTOCOL_OPTIONS,
   type AuditAnswer,
-  type AuditItem,
   type AuditQuestion,
   decodeAuditQuestion,
   encodeAuditAnswer,
@@ -29,13 +29,16 @@ import type { LotFolder } from '../market/lot-folder.ts'
 import { publicKeyOfPeer } from '../node-identity.ts'
 import { AuditError } from './audit-error.ts'
 import { auditOf } from './audit-pages.ts'
-import type { ClaimedReceipts, CoveringReceipt } from './claimed-receipts.ts'
-import { coverAnswer, lotInputs, nextPart } from './lot-inputs.ts'
+import type { AuditShelf } from './audit-shelf.ts'
+import type { ClaimedReceipts } from './claimed-receipts.ts'
+import { inputMessages, lotInputs } from './lot-inputs.ts'
 
 export interface AuditServerOptions {
   readonly chain: Pick<ChainAccess, 'market' | 'network'>
   readonly lots: LotFolder
   readonly receipts: ClaimedReceipts
+  /** What was fetched of lots of others. */
+  readonly shelf: Pick<AuditShelf, 'has' | 'messages'>
   /** Of the miner, 32 bytes. */
   readonly peerKey: Uint8Array
 }
@@ -49,11 +52,11 @@ export async function serveAudits(
   let served = 0
   let checking = 0
 
-  const admit = async (id: AuditId, peer: PeerId): Promise<CoveringReceipt> => {
+  const admit = async (id: AuditId, peer: PeerId): Promise<Messages> => {
     if (checking >= AUDIT_LIMITS.checksMax) throw busy()
     checking++
     try {
-      return await coveringFor(options, id, peer)
+      return await messagesFor(options, id, peer)
     } finally {
       checking--
     }
@@ -61,18 +64,18 @@ export async function serveAudits(
   const answer = async (channel: Channel): Promise<void> => {
     const ask = await nextQuestion(channel, clock, DEADLINES.statusMs)
     if (ask?.type !== 'ask') throw unknownAudit()
-    const id = auditIdIn(ask.audit)
-    const cover = await admit(id, channel.peer)
+    const id = readAuditId(new Reader(ask.audit))
+    const messages = await admit(id, channel.peer)
     if (served >= AUDIT_LIMITS.servedMax) throw busy()
     served++
     try {
       log.write('info', 'audit.served', { peer: channel.peer, lease: id.lease, lot: id.lot, window: id.window })
-      send(channel, coverAnswer(cover))
-      await serveParts(channel, lotInputs(options.lots, id.lease, cover.upTo), clock)
+      await serveMessages(channel, messages, clock)
     } finally {
       served--
     }
   }
+
   await wire.handle(AUDIT_PROTOCOL, AUDIT_PROTOCOL_OPTIONS, async (channel) => {
     try {
       await answer(channel)
@@ -83,19 +86,20 @@ export async function serveAudits(
   })
 }
 
-async function serveParts(channel: Channel, items: AsyncGenerator<AuditItem, void, void>, clock: Clock): Promise<void> {
+type Messages = AsyncGenerator<Uint8Array, unknown, void>
+
+/** The first at once, and each other one when it is asked for; then the end marker. */
+async function serveMessages(channel: Channel, messages: Messages, clock: Clock): Promise<void> {
   try {
-    for (let isWhole = false; !isWhole; ) {
+    for (let next = await messages.next(); next.done !== true; next = await messages.next()) {
+      channel.send(next.value)
+      await channel.drained()
       const question = await nextQuestion(channel, clock, DEADLINES.auditIdleMs)
       if (question === undefined) return
       if (question.type !== 'next') throw unknownAudit()
-      const part = await nextPart(items)
-      isWhole = part.isLast
-      if (part.items.length > 0) send(channel, { type: 'part', items: part.items })
-      await channel.drained()
     }
   } finally {
-    await items.return()
+    await messages.return(undefined)
   }
 }
 
@@ -106,16 +110,18 @@ async function nextQuestion(channel: Channel, clock: Clock, limitMs: number): Pr
 }
 
 /** What a stranger and an auditor of another lot hear is the same. */
-async function coveringFor(options: AuditServerOptions, id: AuditId, peer: PeerId): Promise<CoveringReceipt> {
-  const { chain, lots, receipts } = options
-  if (!(await lots.leases()).includes(id.lease)) throw unknownAudit()
+async function messagesFor(options: AuditServerOptions, id: AuditId, peer: PeerId): Promise<Messages> {
+  const { chain, lots, receipts, shelf } = options
+  const isPassedOn = shelf.has(id)
+  if (!isPassedOn && !(await lots.leases()).includes(id.lease)) throw unknownAudit()
   const audit = await auditOf(chain.market, id)
+  if (audit === undefined || !(await isAuditor(chain, audit, peer))) throw unknownAudit()
+  if (isPassedOn) return shelf.messages(id)
   const lease = await chain.market.lease(id.lease)
-  if (audit === undefined || !isOurs(lease, id.lot, options.peerKey)) throw unknownAudit()
-  if (!(await isAuditor(chain, audit, peer))) throw unknownAudit()
+  if (!isOurs(lease, id.lot, options.peerKey)) throw unknownAudit()
   const cover = await receipts.covering(lease, audit)
   if (cover === undefined) throw new AuditError('AUDIT_NO_DATA', 'The miner does not have what it claimed.')
-  return cover
+  return inputMessages(cover, lotInputs(lots, id.lease, cover.upTo))
 }
 
 function isOurs({ lots }: LeaseView, lot: number, peerKey: Uint8Array): boolean {
@@ -140,10 +146,6 @@ async function isAuditor(
 /** A miner that has left the market is none. */
 function ignoreRefusal(error: unknown): undefined {
   if (codeOf(error) !== 'NO_SUCH_MINER') throw error
-}
-
-function auditIdIn(bytes: Uint8Array): AuditId {
-  return readAuditId(new Reader(bytes))
 }
 
 function send(channel: Channel, answer: AuditAnswer): void {

@@ -15,11 +15,11 @@ import { asStoreError } from '../store/store-error.ts'
 
 /** What comes for one audit. */
 export interface ShelfEntry {
-  /** The next message as it came. Beyond the room that there is the entry ends. @throws StoreError. */
+  /** The next message as it came. Where there is no room, or the disk refuses, the entry ends: an audit does without. */
   add(message: Uint8Array): Promise<void>
-  /** All of it came, and it is what was claimed. @throws StoreError. */
+  /** All of it came, and it is what was claimed. */
   keep(): Promise<void>
-  /** It is not kept; no matter when it was. */
+  /** It is not kept, unless it is already. */
   drop(): Promise<void>
 }
 
@@ -57,33 +57,35 @@ export async function openAuditShelf(folder: string): Promise<AuditShelf> {
   return {
     async begin(audit) {
       const path = join(folder, nameOf(audit))
-      let file: FileHandle | undefined = await attempt(() => open(path + UNFINISHED, 'w', 0o600))
+      let file: FileHandle | undefined = await open(path + UNFINISHED, 'w', 0o600).catch(() => undefined)
       let bytes = 0
       const end = async (): Promise<void> => {
-        await file?.close()
+        const open = file
         file = undefined
+        await open?.close().catch(() => undefined)
       }
       const drop = async (): Promise<void> => {
         if (file === undefined) return
         await end()
-        await rm(path + UNFINISHED, { force: true })
+        await rm(path + UNFINISHED, { force: true }).catch(() => undefined)
       }
       return {
-        drop: () => attempt(drop),
-        add: (message) =>
-          attempt(async () => {
-            const record = encodeRecord(message)
-            bytes += record.length
-            if (used() + bytes > AUDIT_LIMITS.shelfBytesMax) await drop()
-            await file?.writeFile(record)
-          }),
-        keep: () =>
-          attempt(async () => {
-            if (file === undefined) return
-            await end()
-            await rename(path + UNFINISHED, path)
-            sizes.set(nameOf(audit), bytes)
-          }),
+        drop,
+        async add(message) {
+          const record = encodeRecord(message)
+          bytes += record.length
+          if (used() + bytes > AUDIT_LIMITS.shelfBytesMax) await drop()
+          await file?.writeFile(record).catch(drop)
+        },
+        async keep() {
+          if (file === undefined) return
+          await end()
+          const isThere = await rename(path + UNFINISHED, path).then(
+            () => true,
+            () => false,
+          )
+          if (isThere) sizes.set(nameOf(audit), bytes)
+        },
       }
     },
     has: (audit) => sizes.has(nameOf(audit)),

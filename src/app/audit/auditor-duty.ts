@@ -21,6 +21,7 @@ import type { AuditBook } from './audit-book.ts'
 import { commitVerdictCall, revealVerdictCall } from './audit-calls.ts'
 import { type AuditJobs, createAuditJobs, isLastCall, mayTry, noteFailure } from './audit-jobs.ts'
 import { auditName } from './audit-pages.ts'
+import type { AuditShelf } from './audit-shelf.ts'
 import type { Tasks } from './tasks.ts'
 import type { KeptVerdict, VerdictStore } from './verdict-store.ts'
 
@@ -29,6 +30,7 @@ export interface AuditorOptions extends AttemptOptions {
   readonly sender: ChainSender
   readonly book: AuditBook
   readonly verdicts: VerdictStore
+  readonly shelf: AuditShelf
   readonly tasks: Tasks
   /** false: commits to nothing new, and still reveals. */
   readonly audits: boolean
@@ -67,6 +69,7 @@ export function createAuditorDuty(options: AuditorOptions, ports: AuditorPorts):
   /** Verdicts that are revealed, or can be no more. */
   const forget = async (asked: readonly AuditView[], { height }: HeadView): Promise<void> => {
     jobs.keep(asked)
+    await options.shelf.keepOnly(asked)
     const open = new Map(asked.map((audit) => [auditName(audit), audit]))
     const ended = verdicts.all().filter(({ audit, dueHeight }) => {
       const view = open.get(auditName(audit))
@@ -147,8 +150,7 @@ function createAuditor(options: AuditorOptions, ports: AuditorPorts, jobs: Audit
       job.running = running
       task(audit, signal, async () => {
         const both = AbortSignal.any([signal, running.signal])
-        const { wire, clock } = ports
-        const attempted = attemptAudit(audit, options, { wire, clock, signal: both })
+        const attempted = attemptAudit(audit, options, { ...ports, signal: both })
         const outcome = await attempted.finally(() => {
           job.running = undefined
         })

@@ -9,7 +9,7 @@ import { AUDIT_LIMITS } from '../../base/limits.ts'
 import { type Counters, ZERO_COUNTERS } from '../../core/market/counters.ts'
 import { addRows, sameCounters } from '../../core/market/payment-window.ts'
 import { RECEIPT_BYTES, type Receipt, writeReceipt } from '../../core/market/receipt.ts'
-import { type AuditAnswer, type AuditItem, auditItemBytes } from '../../net/protocols/audit.ts'
+import { type AuditAnswer, type AuditItem, auditItemBytes, encodeAuditAnswer } from '../../net/protocols/audit.ts'
 import { decodeStageMessage } from '../../net/protocols/stage.ts'
 import type { LotFolder } from '../market/lot-folder.ts'
 import { stepRowsOf } from '../market/step-rows.ts'
@@ -49,19 +49,23 @@ export async function* lotInputs(
   }
 }
 
-/** As many items as one message carries; `isLast`: no more follow. */
-export async function nextPart(
-  items: AsyncGenerator<AuditItem, void, void>,
-): Promise<{ readonly items: readonly AuditItem[]; readonly isLast: boolean }> {
-  const part: AuditItem[] = []
+/** Cover and inputs as messages of the audit protocol, each as full as it may be. */
+export async function* inputMessages(
+  cover: Pick<CoveringReceipt, 'receipt' | 'proof'>,
+  inputs: AsyncIterable<AuditItem>,
+): AsyncGenerator<Uint8Array, void, void> {
+  yield encodeAuditAnswer(coverAnswer(cover))
+  let items: AuditItem[] = []
   let bytes = 0
-  while (part.length < AUDIT_LIMITS.partItemsMax && bytes < AUDIT_LIMITS.partBytesMax) {
-    const next = await items.next()
-    if (next.done === true) return { items: part, isLast: true }
-    part.push(next.value)
-    bytes += auditItemBytes(next.value)
+  for await (const item of inputs) {
+    items.push(item)
+    bytes += auditItemBytes(item)
+    if (items.length < AUDIT_LIMITS.partItemsMax && bytes < AUDIT_LIMITS.partBytesMax) continue
+    yield encodeAuditAnswer({ type: 'part', items })
+    items = []
+    bytes = 0
   }
-  return { items: part, isLast: false }
+  if (items.length > 0) yield encodeAuditAnswer({ type: 'part', items })
 }
 
 function receiptBytes(receipt: Receipt): Uint8Array {
