@@ -58,7 +58,7 @@ describe('with a node on this machine', () => {
   test('a miner without money says what to send, registers, offers, pauses, resumes, and drains', async () => {
     const miner = mine(dllm, '--wallet', 'default', '--account', '4', '--name', 'first', '--slots', '1', ...PASSWORD)
     const address = await fund(miner)
-    const said = await miner.printed(/Offers segments 2 to 2, 1 lease at once, for what the price gives\.\n/)
+    const said = await miner.printed(/Offers segment 2, 1 lease at once, for what the price gives\.\n/)
     expect(said).toMatch(/Registered as a miner with a deposit of [\d.]+ DLLM\. Pay goes to ldllm1/)
     expect(await miners()).toMatchObject([{ address, status: 'active', device: 'cpu' }])
     const { placements } = await dllm.json<{ placements: PlacementView[] }>([
@@ -73,7 +73,7 @@ describe('with a node on this machine', () => {
       ...{ name: 'first', mode: 'pause', before: 'pause', running: true },
     })
     expect(await dllm.json(['mine', 'resume', '--name', 'first'])).toMatchObject({ mode: 'run', before: 'pause' })
-    await miner.printed(/The placement has ended[\s\S]*Offers segments 2 to 2/)
+    await miner.printed(/The placement has ended[\s\S]*Offers segment 2/)
     expect((await dllm.run(['mine', 'drain', '--name', 'first'])).code).toBe(0)
     const { code, stdout } = await miner.ended
     expect({ code, stdout }).toEqual({
@@ -86,7 +86,7 @@ describe('with a node on this machine', () => {
   test('a miner tells programs what it does as NDJSON, and ends its placement with itself', async () => {
     const miner = mine(dllm, '--wallet', 'default', '--name', 'second', '--account', '3', '--json', ...PASSWORD)
     await fund(miner)
-    await miner.printed(/"event":"state","timeMs":\d+,"text":"Offers segments 2 to 2/)
+    await miner.printed(/"event":"state","timeMs":\d+,"text":"Offers segment 2/)
     miner.child.kill('SIGINT')
     const { code, stdout } = await miner.ended
     const lines = stdout.trim().split('\n')
@@ -100,7 +100,7 @@ test('without a node it starts one, waits for it, and takes it along at the end'
   const miner = mine(other, '--wallet', 'default', '--name', 'far', ...PASSWORD)
   await miner.printed(/Starting one, which ends with this miner: `dllm node --network lab --name far-node`/)
   const address = await fund(miner)
-  await miner.printed(/Offers segments 2 to 2/)
+  await miner.printed(/Offers segment 2/)
   expect((await miners()).map((each) => each.address)).toContain(address)
   expect(processesOf('far-node')).toHaveLength(1)
   await end(miner)

@@ -63,6 +63,8 @@ export interface MinerLife {
 export interface MinerToStart {
   /** Account of the wallet: role operator earns for role payout. */
   readonly account: number
+  /** Another machine with the same account: another peer and folder. */
+  readonly machine?: string
   readonly first?: number
   readonly end?: number
   readonly options?: Partial<Pick<MiningOptions, 'slots' | 'bid' | 'deposit' | 'isFree'>>
@@ -90,12 +92,16 @@ export interface MiningWorld {
 export const SYSTEM = createSystem({ level: 'silent' })
 const NEVER = new AbortController().signal
 
-export async function createMiningWorld(parameters: Partial<Parameters>, price = 100n): Promise<MiningWorld> {
-  const one = await startOneNode(parameters, { models: [genesisModel(MODEL, price)] })
+/** `price`: of the model, grains per unit; undefined: nobody registered it. */
+export async function createMiningWorld(
+  parameters: Partial<Parameters>,
+  price: bigint | undefined,
+): Promise<MiningWorld> {
+  const one = await startOneNode(parameters, { models: price === undefined ? [] : [genesisModel(MODEL, price)] })
   const root = await mkdtemp(join(tmpdir(), 'dllm-mining-'))
   const keys = (role: 'owner' | 'operator' | 'payout', account: number): KeyPair => one.keys({ role, account })
   const payer = createChainSender({ chain: one.chain, keys: keys('owner', 0) }, SYSTEM)
-  const identities = new Map<number, NodeIdentity>()
+  const identities = new Map<string, NodeIdentity>()
   const lives = new Set<MinerLife>()
   const vouchers = createVoucherStore(await openDisk(join(root, 'vouchers')))
   const secrets = new Map<Hash, Uint8Array>()
@@ -105,17 +111,26 @@ export async function createMiningWorld(parameters: Partial<Parameters>, price =
 
   const start = async ({
     account,
+    machine = '',
     first = 0,
     end = SEGMENTS,
     options = {},
     around = (runner) => runner,
   }: MinerToStart) => {
-    const identity = identities.get(account) ?? (await createNodeIdentity(SYSTEM.random))
-    identities.set(account, identity)
+    const identity = identities.get(`${account}${machine}`) ?? (await createNodeIdentity(SYSTEM.random))
+    identities.set(`${account}${machine}`, identity)
     const heard = listener()
     const mining = await openMining(
       {
-        ...{ folder: folder(account), chain: one.chain, network: 'one', identity, model: MODEL.hash, first, end },
+        ...{
+          folder: folder(account) + machine,
+          chain: one.chain,
+          network: 'one',
+          identity,
+          model: MODEL.hash,
+          first,
+          end,
+        },
         ...{ keys: keys('operator', account), payout: payout(account), notes: heard, journalBytes: 1 << 28 },
         ...{ slots: 2, bid: 0n, deposit: undefined, isFree: false, audits: true, ...options },
       },

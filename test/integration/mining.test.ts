@@ -11,6 +11,7 @@ import { balanceOf, DLLM } from './one-node.ts'
 import { collect, GREEDY } from './ring-world.ts'
 
 const PARAMETERS = { disputeBlocks: 8n, placementBlocks: 60n, epochBlocks: 600n }
+const PRICE = 100n
 const PROMPT = Array.from({ length: 20 }, (_, index) => index % 50)
 
 let world: MiningWorld
@@ -28,7 +29,7 @@ async function settled(id: string): Promise<void> {
 }
 
 test('a miner without money says what to send where, and registers when it has come', async () => {
-  world = await createMiningWorld(PARAMETERS)
+  world = await createMiningWorld(PARAMETERS, PRICE)
   const life = await world.start({ account: 5 })
   const { text } = await life.said('state')
   expect(text).toContain('too little for the deposit of a miner: send ')
@@ -42,7 +43,7 @@ test('a miner without money says what to send where, and registers when it has c
 })
 
 test('a lease is won, served, claimed and paid to the grain, also over a restart', async () => {
-  world = await createMiningWorld(PARAMETERS)
+  world = await createMiningWorld(PARAMETERS, PRICE)
   const { one } = world
   await world.fund(5, '50')
   const first = await world.start({ account: 5 })
@@ -76,7 +77,7 @@ test('a lease is won, served, claimed and paid to the grain, also over a restart
 })
 
 test('sessions without a lease are refused where the model costs something', async () => {
-  world = await createMiningWorld(PARAMETERS)
+  world = await createMiningWorld(PARAMETERS, PRICE)
   await world.fund(5, '50')
   const life = await world.start({ account: 5 })
   await life.said('state', (event) => event.text.startsWith('Offers'))
@@ -90,7 +91,7 @@ test('sessions without a lease are refused where the model costs something', asy
 })
 
 test('a paused miner takes no job, a resumed one does, and a drained one has its deposit back', async () => {
-  world = await createMiningWorld(PARAMETERS)
+  world = await createMiningWorld(PARAMETERS, PRICE)
   const { one } = world
   await world.fund(5, '50')
   const life = await world.start({ account: 5 })
@@ -114,7 +115,7 @@ test('a paused miner takes no job, a resumed one does, and a drained one has its
 })
 
 test('a job that goes to others is explained', async () => {
-  world = await createMiningWorld(PARAMETERS)
+  world = await createMiningWorld(PARAMETERS, PRICE)
   await world.fund(5, '50')
   await world.fund(6, '50')
   const rich = await world.start({ account: 5 })
@@ -126,7 +127,7 @@ test('a job that goes to others is explained', async () => {
 })
 
 test('a second program with the same account is told apart from its ghost', async () => {
-  world = await createMiningWorld({ ...PARAMETERS, placementBlocks: 12n })
+  world = await createMiningWorld({ ...PARAMETERS, placementBlocks: 12n }, PRICE)
   await world.fund(5, '50')
   const old = await world.start({ account: 5 })
   await old.said('state', (event) => event.text.startsWith('Offers'))
@@ -136,4 +137,24 @@ test('a second program with the same account is told apart from its ghost', asyn
   await young.said('state', (event) => event.text.startsWith('Offers'))
   expect(await old.said('problem')).toMatchObject({ details: { code: 'STALE_INCARNATION' } })
   expect(young.events.filter(({ type }) => type === 'problem')).toEqual([])
+})
+
+test('a second machine with the same account takes the place of the first, which does not fight for it', async () => {
+  world = await createMiningWorld(PARAMETERS, PRICE)
+  await world.fund(5, '50')
+  const old = await world.start({ account: 5 })
+  await old.said('state', (event) => event.text.startsWith('Offers'))
+  const young = await world.start({ account: 5, machine: 'b' })
+  await young.said('state', (event) => event.text.startsWith('Registered again with this peer'))
+  await old.said('state', (event) => event.text.startsWith('Another program has registered this account'))
+  const registrations = young.events.filter(({ text }) => text.startsWith('Registered'))
+  expect(registrations).toHaveLength(1)
+})
+
+test('a model that nobody registered is said to be why nothing comes', async () => {
+  world = await createMiningWorld(PARAMETERS, undefined)
+  await world.fund(5, '50')
+  const life = await world.start({ account: 5 })
+  await life.said('state', (event) => event.text.startsWith('This model is not registered on this network'))
+  await expect(world.one.chain.market.miner(world.operator(5))).rejects.toMatchObject({ code: 'NO_SUCH_MINER' })
 })

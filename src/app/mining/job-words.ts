@@ -36,6 +36,11 @@ export function leaseText(id: string): string {
   return `lease ${id.slice(0, 12)}…`
 }
 
+/** From 1; `end` is exclusive. */
+export function segmentsText(first: number, end: number): string {
+  return end - first === 1 ? `segment ${end}` : `segments ${first + 1} to ${end}`
+}
+
 /** The lots that a run covers. */
 export function lotsWithin(
   lots: readonly LotView[],
@@ -46,8 +51,7 @@ export function lotsWithin(
 
 export function wonText({ id, cap, lots }: LeaseView, index: number): string {
   const { first, end, rate } = lots[index]!
-  const segments = end - first === 1 ? `segment ${end}` : `segments ${first + 1} to ${end}`
-  return `Won lot ${index + 1} of ${leaseText(id)}: ${segments} for ${rate} grains per CU, of a lease that may cost ${dllm(BigInt(cap))}.`
+  return `Won lot ${index + 1} of ${leaseText(id)}: ${segmentsText(first, end)} for ${rate} grains per CU, of a lease that may cost ${dllm(BigInt(cap))}.`
 }
 
 /** Why none of its lots is ours. */

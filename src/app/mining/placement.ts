@@ -10,6 +10,7 @@ import { count } from '../chain/text-parts.ts'
 import type { ChainSender } from '../market/chain-sender.ts'
 import { endPlacementCall, placeCall } from './calls.ts'
 import type { Duty, MiningNotes } from './duty.ts'
+import { segmentsText } from './job-words.ts'
 import type { MiningMode } from './mode.ts'
 import type { Sight, Survey } from './survey.ts'
 
@@ -77,7 +78,7 @@ export function createPlacement({ survey, sender, notes, wish, mode }: Placement
     until = next
     survey.forget()
     if (!isNew) return
-    const text = `Offers segments ${first + 1} to ${end}, ${count(slots, 'lease')} at once, for ${bid === 0n ? 'what the price gives' : `at least ${bid} grains per CU`}.`
+    const text = `Offers ${segmentsText(first, end)}, ${count(slots, 'lease')} at once, for ${bid === 0n ? 'what the price gives' : `at least ${bid} grains per CU`}.`
     notes.say({ type: 'state', text, details: { slots, bid: String(bid), until: next } })
   }
   const endIt = async (signal: AbortSignal): Promise<void> => {
