@@ -120,6 +120,14 @@ export function marketMethods(market: MarketAccess, kind: NetworkKind): MethodTa
       read: (params) => ({ ...given('lease', readOptional(params, 'lease', readHash)), ...readPage(params) }),
       call: (params, { signal }) => market.audits(params, signal),
     },
+    ...earningsMethods(market, kind),
+  }
+}
+
+type EarningsMethods = Pick<MarketMethods, 'dllm_earnings' | 'dllm_settlement'>
+
+function earningsMethods(market: MarketAccess, kind: NetworkKind): MethodTable<EarningsMethods> {
+  return {
     dllm_earnings: {
       ...{ type: 'call', fields: ['accounts', ...PAGE_FIELDS] },
       read: (params) => ({
@@ -127,7 +135,7 @@ export function marketMethods(market: MarketAccess, kind: NetworkKind): MethodTa
         ...readPage(params),
       }),
       call: ({ accounts, ...page }, { signal }) =>
-        market.earnings({ accounts: accounts.map(accountOf), ...page }, signal),
+        market.earnings({ accounts: accounts.map((address) => accountOfAddress(address, kind)), ...page }, signal),
     },
     dllm_settlement: {
       ...{ type: 'call', fields: ['id'] },
