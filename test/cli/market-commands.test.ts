@@ -228,10 +228,20 @@ test.each([
   ['a quote of a model that nobody registered', ['lease', 'quote', 'ab'.repeat(32)], 1, 'NO_SUCH_MODEL'],
   ['cuts that do not rise', ['lease', 'quote', 'MODEL', '--cuts', '2,1'], 1, 'BAD_CUTS'],
   ['a cut behind the model', ['lease', 'quote', 'MODEL', '--cuts', '99'], 1, 'BAD_CUTS'],
+  [
+    'a miner that is avoided twice',
+    ['lease', 'quote', 'MODEL', '--avoid', 'PAYER', '--avoid', 'PAYER'],
+    1,
+    'BAD_AVOID',
+  ],
+  ['nobody who is left', ['lease', 'quote', 'MODEL', '--avoid', 'MINER-0', '--avoid', 'MINER-1'], 1, 'NO_MINER'],
   ['cuts of words', ['lease', 'quote', 'MODEL', '--cuts', 'a,b'], 2, 'CUTS_BAD'],
   ['no rows', ['lease', 'quote', 'MODEL', '--rows', '0'], 2, 'USAGE'],
 ] as const)('refused with a code and a sentence: %s', async (_case, args, code, name) => {
-  const words = args.map((word) => word.replace('PAYER', address(payer)).replace('MODEL', model.name))
+  const named = (word: string): string => {
+    return word.startsWith('MINER-') ? address(miners[Number(word.slice(6))]!) : word.replace('PAYER', address(payer))
+  }
+  const words = args.map((word) => named(word).replace('MODEL', model.name))
   const { code: found, stdout, stderr } = await run(...words)
   expect({ found, stdout, stderr: stderr.includes(`(${name}`) ? name : stderr }).toEqual({
     ...{ found: code, stdout: '', stderr: name },
