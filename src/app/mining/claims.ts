@@ -34,12 +34,6 @@ export interface ClaimsParts {
   readonly disputeBlocks: () => number
 }
 
-export interface Claims {
-  readonly duty: Duty
-  /** Leases whose lots are not settled. */
-  readonly pending: number
-}
-
 /** What is remembered of a lease between two looks. */
 interface Kept {
   /** Grains that were claimed when it was last seen. */
@@ -67,10 +61,9 @@ const CLOSED_BLOCKS = 20
 /** Before the due height: two tries. */
 const LAST_BLOCKS = 3
 
-export function createClaims(parts: ClaimsParts): Claims {
+export function createClaims(parts: ClaimsParts): Duty {
   const { chain, lots, own, notes } = parts
   const known = new Map<Hash, Kept>()
-  let pending = 0
 
   const settled = async (id: Hash, signal: AbortSignal): Promise<void> => {
     const isFree = known.get(id)?.isFree === true
@@ -101,16 +94,14 @@ export function createClaims(parts: ClaimsParts): Claims {
   }
 
   return {
-    get pending() {
-      return pending
-    },
-    duty: {
-      name: 'claims',
-      async look(head, signal) {
-        const ids = await lots.leases()
-        pending = ids.length
-        for (const id of ids) await look(id, head, signal)
-      },
+    name: 'claims',
+    async look(head, signal) {
+      const failures: unknown[] = []
+      // One that cannot be claimed keeps no other from it.
+      for (const id of await lots.leases()) {
+        await look(id, head, signal).catch((error: unknown) => failures.push(error))
+      }
+      if (failures.length > 0) throw failures[0]
     },
   }
 }

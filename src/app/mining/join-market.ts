@@ -7,7 +7,7 @@
 import { milliseconds } from '../../base/brand.ts'
 import { codeOf, HouseError } from '../../base/error.ts'
 import type { NetworkKind } from '../../core/network-kind.ts'
-import { NetworkChainError } from '../chain/network-chain.ts'
+import { chainOf, NetworkChainError, networkView } from '../chain/network-chain.ts'
 import type { Home } from '../home.ts'
 import type { LeaseDesk } from '../market/lease-desk.ts'
 import { leaseError } from '../market/lease-error.ts'
@@ -19,7 +19,7 @@ import type { MinerKeys } from './miner-keys.ts'
 import { type MarketFlags, marketWish } from './mining-flags.ts'
 import { createMiningNotes } from './notes.ts'
 import { type Mining, openMining, type Serving } from './open-mining.ts'
-import { openOwnNode } from './own-node.ts'
+import { type OwnNode, openOwnNode } from './own-node.ts'
 
 export interface MarketToJoin {
   readonly home: Home
@@ -61,35 +61,44 @@ export async function joinMarket(toJoin: MarketToJoin, system: System): Promise<
 async function joinNow(toJoin: MarketToJoin, system: System): Promise<JoinedMarket> {
   const { home, flags, network, identity, model, firstSegment: first, lastSegment: end, signal, print } = toJoin
   const { name } = flags
-  const node = await openOwnNode({ home, network, name, system, signal, note: print })
+  const open = (): Promise<OwnNode> => openOwnNode({ home, network, name, system, signal, note: print })
+  // Who is asked for a password is asked at once, and not when a node has caught up. On the local network nodes come first, and then the wallet.
+  const early = network.id === LOCAL_NETWORK.id ? await open() : undefined
   try {
-    const { kind } = node.chain.network
+    const kind = (early?.chain.network ?? networkView(await chainOf(home, network))).kind
     const { payout, ...wish } = marketWish(flags, { kind, model, first, end })
     const keys = await toJoin.openKeys(kind)
-    const folder = await home.folder('mining', name)
-    const notes = createMiningNotes({ folder, print, emit: toJoin.emit }, system)
-    const mining = await openMining(
-      {
-        ...{ ...wish, folder, chain: node.chain, network: network.id, notes, identity },
-        ...{ keys: keys.operator, payout: payout ?? keys.payout, model: model.hash, first, end },
-      },
-      system,
-    )
-    let closing: Promise<void> | undefined
-    const close = async (): Promise<void> => {
-      await mining.close()
-      await node.close()
-    }
-    return {
-      ...mining,
-      close() {
-        closing ??= close()
-        return closing
-      },
-    }
+    const node = early ?? (await open())
+    return await mineOver(node, async () => {
+      const folder = await home.folder('mining', name)
+      const notes = createMiningNotes({ folder, print, emit: toJoin.emit }, system)
+      const own = { keys: keys.operator, payout: payout ?? keys.payout, model: model.hash, first, end }
+      const options = { ...wish, ...own, folder, chain: node.chain, network: network.id, notes, identity }
+      return openMining(options, system)
+    })
   } catch (error) {
+    await early?.close()
+    throw error
+  }
+}
+
+/** Mining that takes its node along at the end. */
+async function mineOver(node: OwnNode, open: () => Promise<Mining>): Promise<JoinedMarket> {
+  const mining = await open().catch(async (error: unknown) => {
     await node.close()
     throw error
+  })
+  let closing: Promise<void> | undefined
+  const close = async (): Promise<void> => {
+    await mining.close()
+    await node.close()
+  }
+  return {
+    ...mining,
+    close() {
+      closing ??= close()
+      return closing
+    },
   }
 }
 
@@ -118,7 +127,16 @@ function joinLater(toJoin: MarketToJoin, system: System): JoinedMarket {
   const joining = join().catch((error: unknown) => {
     if (stopping.signal.aborted) return
     if (!(error instanceof HouseError)) throw error
-    toJoin.print(`This miner earns nothing: ${error.message} (${error.code})`)
+    const { code, message } = error
+    const text = `This miner earns nothing: ${message} (${code})`
+    toJoin.print(text)
+    toJoin.emit({
+      type: 'mining',
+      event: 'problem',
+      timeMs: Math.floor(system.clock.wallMs()),
+      text,
+      details: { code },
+    })
   })
   const later = <Result>(ask: (desk: LeaseDesk) => Promise<Result>, otherwise: () => Result): Promise<Result> =>
     joined === undefined ? Promise.resolve().then(otherwise) : ask(joined.desk)

@@ -167,7 +167,7 @@ async function openMarket(options: MiningOptions, mode: WatchedMode, system: Sys
   const jobs = createJobs({ chain, survey, sender, notes, model })
   const drain = createDrain({ ...parts, folder })
   const desk = createTellingDesk(inner, { notes, clock: system.clock, mode: mode.now })
-  const duties = [registration.duty, placement.duty, claims.duty, jobs.duty, drain.duty]
+  const duties = [registration.duty, placement.duty, claims, jobs.duty, drain.duty]
   return { peer, sender, survey, lots, desk, registration, placement, jobs, drain, duties }
 }
 
