@@ -252,10 +252,21 @@ describe('of a lease', () => {
 })
 
 test.each([
+  ['more accounts than one question is for', () => Array<string>(65).fill(address(operator)), {}],
+  ['an account that is none', () => ['x'], {}],
+  ['a page that is too long', () => [address(operator)], { limit: 129 }],
+])('the node refuses %s', async (_case, accounts, change) => {
+  const asked = client.call('dllm_earnings', { accounts: accounts(), limit: 1, ...change })
+  await expect(asked).rejects.toMatchObject({ code: 'PARAM_BAD' })
+})
+
+test.each([
   ['a date that there is not', ['--since', '2026-02-30'], 2, 'DATE_BAD'],
   ['a date in words', ['--since', 'yesterday'], 2, 'DATE_BAD'],
   ['an address that is none', ['--miner', 'x'], 2, 'ADDRESS_'],
   ['a miner and a wallet', ['--miner', 'x', '--wallet', 'default'], 2, 'USAGE'],
+  ['more entries than are read', ['--limit', '10001'], 2, 'USAGE'],
+  ['more accounts than are asked for', ['--accounts', '65'], 2, 'USAGE'],
   ['CSV within JSON', ['--csv', '--json'], 2, 'USAGE'],
   ['a wallet that is not there', ['--wallet', 'nobody'], 1, 'WALLET_NOT_FOUND'],
 ] as const)('refused with a code and a sentence: %s', async (_case, args, code, name) => {

@@ -85,7 +85,9 @@ export function reportOf(parts: ReportParts): EarningsView {
     ...{ claimed: sumText(lots, 'claimed'), promised: sumText(lots, 'promised') },
     ...{ deposit: sumText(miners, 'deposit'), locked: sumText(miners, 'locked') },
     workValue: sumText(miners, 'workValue'),
-    miners: miners.map((miner) => minerEarnings(miner, byMiner.get(miner.address) ?? sumOf([]), parts)),
+    miners: miners
+      .map((miner) => minerEarnings(miner, byMiner.get(miner.address) ?? sumOf([]), parts))
+      .toSorted((one, other) => (orderOf(one) < orderOf(other) ? -1 : 1)),
     models: sumsBy(lines, ({ model }) => model).map(([model, total]) => ({
       ...{ model: model as Hash, ...named(models.get(model)), total },
     })),
@@ -102,6 +104,11 @@ function minerEarnings(miner: MinerView, total: EarningsSum, { names, notes }: R
     ...(note === undefined ? {} : { note }),
     total,
   }
+}
+
+/** Those of this machine first, by their names. */
+function orderOf({ name, address }: MinerEarnings): string {
+  return name === undefined ? `1${address}` : `0${name} ${address}`
 }
 
 function named(name: string | undefined): { readonly name?: string } {

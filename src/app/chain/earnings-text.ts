@@ -62,7 +62,7 @@ function headText(view: EarningsView, sinceText: string | undefined): string {
     ['Total', `${sumText(total)}\n${isWhole ? `since ${beginning}` : 'of the newest entries; there are more'}`],
     ...(total.lost === '0' ? [] : [['Lost', `${money(total.lost)} of deposits`] as const]),
     ['Claimable', claimableText(claimed, promised).replace(': ', '\n')],
-    ['Audited', `${money(workValue)} at most for work of this epoch, at its end`],
+    ['Work pay', `${money(workValue)} at most for work of this epoch, at its end`],
     ['Deposit', `${money(deposit)}\n${money(locked)} locked, ${money(free)} free`],
     ['Audits', `${total.auditsPassed} passed, ${total.auditsFailed} failed`],
     ['At block', String(view.height)],

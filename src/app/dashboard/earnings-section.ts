@@ -53,7 +53,9 @@ export function ownWords(idle: Why | undefined, state: DashboardState): Why | un
   const notes = minedOf(state)?.miners.flatMap(({ note }) => note ?? []) ?? []
   const newest = notes.toSorted((one, other) => other.timeMs - one.timeMs)[0]
   if (newest === undefined || state.nowMs - newest.timeMs > NOTE_MS) return idle
-  return { code: idle.code, message: newest.text }
+  // The panel says that it is about being idle.
+  const text = newest.text.replace(/^Idle: /, '')
+  return { code: idle.code, message: text.slice(0, 1).toUpperCase() + text.slice(1) }
 }
 
 function minedView(mined: EarningsView): MinedView {

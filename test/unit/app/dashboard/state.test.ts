@@ -122,7 +122,7 @@ test('a miner says itself why it has nothing to do, while what it said is fresh'
     const note = { timeMs, text: 'Idle: nobody opened a lease.' }
     return after([miners(5, 0), { ...chain(), mined: mined({ miners: [{ ...first!, note }] }) }, miners(5, 0)])
   }
-  expect(viewOf(said(START_MS - 10_000)).work.idle?.message).toBe('Idle: nobody opened a lease.')
+  expect(viewOf(said(START_MS - 10_000)).work.idle?.message).toBe('Nobody opened a lease.')
   expect(viewOf(said(START_MS - 600_000)).work.idle?.message).toBe('No chat is open.')
 })
 
