@@ -67,6 +67,7 @@ const EXIT_BY_CODE: ReadonlyMap<string, ExitCode> = new Map([
   ['MEMPOOL_UNPAYABLE', EXIT.insufficientFunds],
   ['LEASE_REQUIRED', EXIT.insufficientFunds],
   ['LEASE_SPENT', EXIT.insufficientFunds],
+  ['CHAT_NO_LEASE', EXIT.usage],
   ['INTERRUPTED', EXIT.interrupted],
 ])
 

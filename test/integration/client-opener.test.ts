@@ -52,7 +52,7 @@ beforeAll(async () => {
     const claim = provePeerKey({ networkId, operator: idOf(account) }, keys)
     await call(account, 10, { payout: idOf(account), device: 'cpu', deposit: 5n * DLLM, ...claim })
     const until = (await one.chain.head()).height + 290
-    await call(account, 12, { model: MODEL, first, end, slots: 9, bid: 1n, until, incarnation: 1n })
+    await call(account, 12, { model: MODEL, first, end, slots: 90, bid: 1n, until, incarnation: 1n })
   }
 })
 afterAll(() => one.stop())
@@ -67,7 +67,15 @@ function opener(change: Partial<ChainAccess> = {}, keys = async () => keysOf(0))
 }
 
 function wish(change: Partial<LeaseWish> = {}): LeaseWish {
-  return { model: MODEL, need: NEED, cap: undefined, avoid: [], heard: async () => [], ...change }
+  return {
+    model: MODEL,
+    need: NEED,
+    cap: undefined,
+    avoid: [],
+    heard: async () => [],
+    absent: async () => [],
+    ...change,
+  }
 }
 
 const killed = new Error('killed')
@@ -165,6 +173,19 @@ test('an avoided miner gets no lot where another could', async () => {
   const { hold, kept } = await opener().open(wish({ avoid: [idOf(1)] }), signal)
   expect(kept.opened.lots.map(({ operator }) => operator)).toEqual([idOf(2), idOf(3)])
   await hold.release()
+})
+
+test('a miner that is not there gets no lot where another could, and without it a ring is not possible', async () => {
+  const without =
+    (account: number): LeaseWish['absent'] =>
+    async (miners) =>
+      miners.filter(({ operator }) => operator === idOf(account))
+  for (const gone of [1, 2]) {
+    const { hold, kept } = await opener().open(wish({ absent: without(gone) }), signal)
+    expect(kept.opened.lots.map(({ operator }) => operator)).toEqual([idOf(3 - gone), idOf(3)])
+    await hold.release()
+  }
+  await expect(opener().open(wish({ absent: without(3) }), signal)).rejects.toMatchObject({ code: 'NO_MINER' })
 })
 
 test('without a full node it is cut by what miners say, with other cuts where nobody serves those', async () => {

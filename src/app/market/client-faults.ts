@@ -61,7 +61,7 @@ export async function faultOf(
   if (OF_MINER.has(code)) return { kind: 'miner', culprits: named }
   if (!OF_RING.has(code) && !code.startsWith('WIRE_')) return undefined
   const isNamed = named.length > 0 && failure.code !== 'RING_STAGE_FAILED'
-  return { kind: 'ring', culprits: isNamed ? named : await silent(lease, ports) }
+  return { kind: 'ring', culprits: isNamed ? named : await silentOf(lease.lots, ports) }
 }
 
 /** The lot whose stage or peer the failure names. */
@@ -73,10 +73,13 @@ function lotNamed({ details }: HouseError, { lots }: OpenLease): readonly Leased
   return lot === undefined ? [] : [lot]
 }
 
-/** Those who do not answer a ping. */
-async function silent({ lots }: OpenLease, { wire, clock }: { wire: Wire; clock: Clock }): Promise<LeasedLot[]> {
+/** Those whose peers do not answer a ping. */
+export async function silentOf<Miner extends { readonly peerKey: Uint8Array }>(
+  miners: readonly Miner[],
+  { wire, clock }: { readonly wire: Wire; readonly clock: Clock },
+): Promise<Miner[]> {
   const answers = await Promise.all(
-    lots.map(({ peerKey }) =>
+    miners.map(({ peerKey }) =>
       withDeadline({ clock, limitMs: milliseconds(PING_MS) }, (signal) =>
         wire.ping(peerOfPublicKey(peerKey), signal),
       ).then(
@@ -85,7 +88,7 @@ async function silent({ lots }: OpenLease, { wire, clock }: { wire: Wire; clock:
       ),
     ),
   )
-  return lots.filter((_, index) => !answers[index])
+  return miners.filter((_, index) => !answers[index])
 }
 
 /** Whether a stage refused a session because it brought no lease; then its number, from 1. */

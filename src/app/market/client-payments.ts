@@ -13,12 +13,13 @@ import { RingError } from '../ring/ring-error.ts'
 import type { Route } from '../ring/route.ts'
 import type { LeaseBook } from './client-book.ts'
 import { type ChatNeed, costOf } from './client-cap.ts'
-import { faultOf } from './client-faults.ts'
+import { faultOf, silentOf } from './client-faults.ts'
 import type { KeptLease } from './client-lease-file.ts'
 import type { LeaseOpener } from './client-opener.ts'
+import type { LeaseWish } from './client-plan.ts'
 import { heardRuns, routeOfLease } from './client-route.ts'
 import { dropSpent, type TakenLease, takeFromBook, takeHold } from './client-takes.ts'
-import { leaseError } from './lease-error.ts'
+import { LeaseError, leaseError } from './lease-error.ts'
 import type { LeasedLot, OpenLease } from './lease-source.ts'
 import type { RingPayer } from './ring-payer.ts'
 
@@ -82,6 +83,8 @@ export interface ClientPayments {
 const OPENED_MAX = 64
 /** Rings of one lease that may break before it is given up; leases whose miners nobody finds, one after the other. */
 const LOSSES_MAX = 2
+/** With less than such a part of --cap left, a chat has spent it. */
+const CAP_PARTS = 20n
 /** Failures of a chat that end it. */
 const FAILURES_MAX = 12
 
@@ -138,7 +141,7 @@ class Payments implements ClientPayments {
 
   async failed(why: unknown, { paid, client, atOnce }: BrokenRing): Promise<boolean> {
     const { lease } = paid
-    if (codeOf(why) === 'LEASE_SPENT') return this.#options.cap === undefined
+    if (codeOf(why) === 'LEASE_SPENT') return true
     const fault = await faultOf(why, lease, { wire: client.wire, clock: this.#ports.clock })
     if (fault === undefined || ++this.#failures > FAILURES_MAX) return false
     const losses = (this.#losses.get(lease.id) ?? 0) + 1
@@ -164,6 +167,8 @@ class Payments implements ClientPayments {
   async #paidRing(asked: Asked): Promise<PaidRing | undefined> {
     const { client, signal } = asked
     await this.#release()
+    const { cap } = this.#options
+    if (cap !== undefined && this.spent > 0n && this.#capLeft()! * CAP_PARTS < cap) throw capSpent()
     for (let tries = 0; tries <= LOSSES_MAX; tries++) {
       this.#taken = (await this.#reuse(asked)) ?? (await this.#openAnother(asked))
       if (this.#taken === undefined) return undefined
@@ -187,7 +192,7 @@ class Payments implements ClientPayments {
     const { need, client, signal } = asked
     const { book, model, say } = this.#options
     const cap = this.#capLeft()
-    if (++this.#opened > OPENED_MAX || (cap === 0n && this.spent > 0n)) throw leaseError('LEASE_SPENT')
+    if (++this.#opened > OPENED_MAX) throw leaseError('LEASE_SPENT')
     this.#opener ??= this.#options.opener()
     const opener = await this.#opener
     await opener.recover(signal)
@@ -199,11 +204,7 @@ class Payments implements ClientPayments {
     }
     if (this.#options.cap === undefined) this.#toClose.push(...(await dropSpent(book, model)))
     for (const kept of this.#toClose.splice(0)) opener.closeLater(kept)
-    const heard = async () => {
-      const avoided = new Set<string>(this.#avoided.values())
-      return (await heardRuns(model, client, signal)).filter(({ owner }) => !avoided.has(owner))
-    }
-    const wish = { model, need, cap, avoid: [...this.#avoided.keys()], heard }
+    const wish = { model, need, cap, avoid: [...this.#avoided.keys()], ...this.#whoIsThere(client, signal) }
     const { hold, kept, balance } = await opener.open(wish, signal).catch((error: unknown) => {
       // Who was gone may be back, and there is nobody else.
       if (codeOf(error) === 'NO_MINER') this.#avoided.clear()
@@ -214,6 +215,26 @@ class Payments implements ClientPayments {
     const hundred = costOf({ ...kept.opened.terms, parts }, { promptRows: 0, decodeRows: 100 })
     say({ type: 'opened', lease: taken.lease, balance, hundred })
     return taken
+  }
+
+  #whoIsThere(client: Client, signal: AbortSignal): Pick<LeaseWish, 'heard' | 'absent'> {
+    const { model } = this.#options
+    const ports = { wire: client.wire, clock: this.#ports.clock }
+    let met: Promise<unknown> | undefined
+    return {
+      heard: async () => {
+        const avoided = new Set<string>(this.#avoided.values())
+        return (await heardRuns(model, client, signal)).filter(({ owner }) => !avoided.has(owner))
+      },
+      absent: async (miners) => {
+        met ??= client.directory.refresh(signal)
+        await met
+        const silent = await silentOf(miners, ports)
+        if (silent.length === 0) return []
+        await client.directory.search(model, signal)
+        return silentOf(silent, ports)
+      },
+    }
   }
 
   readonly #onLow = (grains: { readonly used: bigint; readonly cap: bigint }): void => {
@@ -260,6 +281,11 @@ interface Asked {
   readonly client: Client
   readonly need: ChatNeed
   readonly signal: AbortSignal
+}
+
+function capSpent(): LeaseError {
+  const message = 'The chat has cost as much as --cap allows. Start another one, or one with a higher --cap.'
+  return new LeaseError('LEASE_SPENT', message)
 }
 
 function noPlace(): RingError {

@@ -3,6 +3,7 @@
  * password for it. Spec: docs/spec/market.md §9.1.
  * @module
  */
+import { hexToBytes } from '@noble/hashes/utils.js'
 import type { AccountId, Hash } from '../../base/brand.ts'
 import { MARKET_LIMITS } from '../../base/chain-limits.ts'
 import { codeOf } from '../../base/error.ts'
@@ -23,6 +24,15 @@ export interface LeaseWish {
   readonly avoid: readonly AccountId[]
   /** What miners have told of themselves, where the chain's list of them is not to be had. */
   readonly heard: () => Promise<readonly ServedRun[]>
+  /** Those of them that nobody answers for. */
+  readonly absent: (miners: readonly QuotedMiner[]) => Promise<readonly QuotedMiner[]>
+}
+
+/** Who would serve a lot. */
+export interface QuotedMiner {
+  readonly operator: AccountId
+  /** Of its peer, Ed25519, 32 bytes. */
+  readonly peerKey: Uint8Array
 }
 
 /** Whose lease, on which chain. */
@@ -71,10 +81,10 @@ export async function planLease({ chain, account }: Payer, wish: LeaseWish, sign
   const avoid = wish.avoid.slice(-MARKET_LIMITS.leaseAvoidMax).toSorted()
   const perMille = 1_000n - BigInt(values.treasuryShare) - BigInt(values.stakerShare)
   const runs = await runsOf(chain, { wish, bidMax: (price * perMille) / 1_000n }, signal)
-  const cuts = await cutsThatWork(chain, { cuts: cutsToTry(model.segments.length, runs), wish, avoid, account }, signal)
+  const ways = await waysThatWork(chain, { cuts: cutsToTry(model.segments.length, runs), wish, avoid, account }, signal)
   requireBalance(chain, { account, cap, balance: BigInt(balance), baseFee: BigInt(head.baseFee) })
   return {
-    ...{ wish, price, cap, cuts, avoid, head },
+    ...{ wish, price, cap, head, ...ways },
     ...{ commitMs: Number(values.commitMs), leaseBlocksMax: Number(values.leaseBlocksMax) },
   }
 }
@@ -94,26 +104,50 @@ async function runsOf(
   return able.map(({ operator, first, end }) => ({ owner: operator, first, end }))
 }
 
-/** Where a full node answers, only those with which the auction finds miners. @throws TransactionError NO_MINER. */
-async function cutsThatWork(
-  chain: ChainAccess,
-  plan: Pick<LeasePlan, 'cuts' | 'wish' | 'avoid'> & { readonly account: AccountId },
-  signal: AbortSignal,
-): Promise<readonly Cuts[]> {
-  const { cuts, wish, avoid, account } = plan
+type Ways = Pick<LeasePlan, 'cuts' | 'avoid'>
+
+interface WayWish extends Ways {
+  readonly wish: LeaseWish
+  readonly account: AccountId
+}
+
+/** Where a full node answers, the first cuts with which the auction finds miners, who are there, come first. @throws TransactionError NO_MINER. */
+async function waysThatWork(chain: ChainAccess, ways: WayWish, signal: AbortSignal): Promise<Ways> {
+  const { cuts, avoid } = ways
   if (cuts.length === 0) throw noRing()
-  if (chain.source !== 'node') return cuts
+  if (chain.source !== 'node') return { cuts, avoid }
   let refusal: unknown
   for (const one of cuts) {
     try {
-      await chain.market.quote({ model: wish.model, cuts: one, rows: rowsOf(wish.need), avoid, payer: account }, signal)
-      return [one, ...cuts.filter((other) => other !== one)]
+      const avoided = await avoidAbsent(chain, { ...ways, cuts: [one] }, signal)
+      return { cuts: [one, ...cuts.filter((other) => other !== one)], avoid: avoided }
     } catch (error) {
       if (codeOf(error) !== 'NO_MINER') throw error
       refusal = error
     }
   }
   throw refusal
+}
+
+/** A placement outlives its miner by minutes: who would win with these cuts and is not there is avoided too. @throws TransactionError NO_MINER. */
+async function avoidAbsent(
+  chain: ChainAccess,
+  { cuts, wish, avoid, account }: WayWish,
+  signal: AbortSignal,
+): Promise<readonly AccountId[]> {
+  const avoided = [...avoid]
+  for (;;) {
+    const asked = { model: wish.model, cuts: cuts[0]!, rows: rowsOf(wish.need), avoid: avoided, payer: account }
+    const { lots } = await chain.market.quote(asked, signal)
+    const miners = lots.map(({ operator, peerKey }) => {
+      return { operator: accountOfAddress(operator, chain.network.kind), peerKey: hexToBytes(peerKey) }
+    })
+    const absent = await wish.absent(miners)
+    // Who is beyond what a lease can avoid may win it, and then another lease is opened.
+    if (absent.length === 0 || avoided.length + absent.length > MARKET_LIMITS.leaseAvoidMax) return avoided
+    for (const { operator } of absent) avoided.push(operator)
+    avoided.sort()
+  }
 }
 
 /** That miners are ranked by: as if all of them were decode steps. */
