@@ -134,6 +134,7 @@ describe('a repaired node starts with', () => {
     ['nothing', 'an entry of the state is gone', () => remove('s'), /stored state is not the one/],
     ['nothing', 'a transaction is not found', () => remove('t'), /has transactions that are not found/],
     ['nothing', 'a line of a history is gone', () => remove('a'), /history of an account/],
+    ['nothing', 'it is not known what the market did in a block', () => remove('n'), /has no record of the market/],
     ['nothing', 'a hash leads nowhere', () => remove('h'), /not found by its hash/],
     ['nothing', 'a validator set is gone', () => remove('v'), /validators that are not known|is not the one/],
   ])('%s when %s', async (what, _how, damage, sentence) => {

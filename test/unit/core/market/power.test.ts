@@ -160,6 +160,14 @@ describe('issuance for work', () => {
     expect(getSupply(state).pool).toBe(1n)
   })
 
+  test('is told at the end of the epoch', () => {
+    mine(ann, { workValue: 30n }, ben.id)
+    const paid = { type: 'issued', epoch: 4, operator: ann.id, payout: ben.id, value: 30n, pay: 30n }
+    for (const epoch of [0, 1, 2, 3]) endEpoch(state, { epoch, height: 10 * (epoch + 1), parameters })
+    mine(ann, { workValue: 30n }, ben.id)
+    expect(endEpoch(state, { epoch: 4, height: 50, parameters })).toEqual([paid])
+  })
+
   test('is nothing without audited work', () => {
     mine(ann, {})
     expect(issueForWork(state, 0, parameters)).toEqual({ issued: 0n, paid: [] })
