@@ -36,7 +36,10 @@ const NAME = /^[0-9a-f]{64}-\d{1,3}-\d{1,10}$/
 const UNFINISHED = '.part'
 
 /** @throws StoreError. */
-export async function openAuditShelf(folder: string): Promise<AuditShelf> {
+export async function openAuditShelf(
+  folder: string,
+  bytesMax: number = AUDIT_LIMITS.shelfBytesMax,
+): Promise<AuditShelf> {
   const sizes = new Map<string, number>()
   const attempt = async <Value>(work: () => Promise<Value>): Promise<Value> => {
     try {
@@ -74,7 +77,7 @@ export async function openAuditShelf(folder: string): Promise<AuditShelf> {
         async add(message) {
           const record = encodeRecord(message)
           bytes += record.length
-          if (used() + bytes > AUDIT_LIMITS.shelfBytesMax) await drop()
+          if (used() + bytes > bytesMax) await drop()
           await file?.writeFile(record).catch(drop)
         },
         async keep() {
