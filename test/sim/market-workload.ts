@@ -5,6 +5,7 @@
  */
 import type { FullNode } from '../../src/app/node/node.ts'
 import { hash } from '../../src/base/brand.ts'
+import { TREASURY } from '../../src/core/state/accounts.ts'
 import { type LeaseRecord, leases } from '../../src/core/state/leases.ts'
 import { miners } from '../../src/core/state/miners.ts'
 import { models } from '../../src/core/state/models.ts'
@@ -152,8 +153,16 @@ function supply({ world, chance }: Crowd, { chain }: Watch): Wish {
 }
 
 function modelCall({ world, chance }: Crowd, { chain }: Watch): Wish {
-  const by = oneOf(chance, world.scenario.traders.payers)
-  if (chance.pick(2) === 0) return { by, type: 9, body: { model: oneOf(chance, [...models(chain.state)])[0] } }
+  const { payers } = world.scenario.traders
+  const by = oneOf(chance, payers)
+  if (chance.pick(2) === 0) {
+    const all = [...models(chain.state)]
+    // Those of the genesis nobody can retire.
+    const late = all.filter(([, { publisher }]) => publisher !== TREASURY)
+    const [model, { publisher }] = oneOf(chance, late.length === 0 || chance.pick(4) === 0 ? all : late)
+    const own = payers.find(({ id }) => id === publisher)
+    return { by: chance.pick(6) === 0 || own === undefined ? by : own, type: 9, body: { model } }
+  }
   const [{ model: _model, ...claim }] = MODELS as [(typeof MODELS)[0]]
   const model = hash(`0${chance.pick(3)}`.repeat(32))
   return { by, type: 8, body: { ...claim, name: chance.pick(8) === 0 ? '' : 'late', model } }
