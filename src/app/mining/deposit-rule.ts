@@ -48,6 +48,8 @@ export type RegistrationStep =
   | { readonly type: 'register'; readonly deposit: bigint; readonly why: 'new' | 'changed' | 'top-up' }
   /** `missing`: to be sent to the account; `for`: what it is not enough for. */
   | { readonly type: 'short'; readonly missing: bigint; readonly for: 'deposit' | 'job' | 'fees' }
+  /** A miner's deposit is at least `least`, and the wish allows less. */
+  | { readonly type: 'below-least'; readonly least: bigint }
   /** A job needs `task`, and the wish allows no more than there is. */
   | { readonly type: 'capped'; readonly task: bigint }
   | { readonly type: 'slashed-out' }
@@ -83,6 +85,7 @@ export function registrationStep(wish: RegistrationWish, facts: RegistrationFact
   const wanted = max(0n, target - have)
   const add = min(wanted, affordable)
   if (miner === undefined || miner.status === 'draining') {
+    if (max(target, have) < parameters.minerDepositMin) return { type: 'below-least', least: parameters.minerDepositMin }
     const needed = max(parameters.minerDepositMin, min(least, target))
     if (have + add >= needed && spendable >= 0n) return { type: 'register', deposit: add, why: 'new' }
     const fees = (REGISTER_UNITS + RESERVE_UNITS) * price
@@ -95,7 +98,7 @@ export function registrationStep(wish: RegistrationWish, facts: RegistrationFact
   }
   // With jobs open, part of the deposit stands behind them and comes back.
   if (free < least && miner.openLots === 0) {
-    return wanted === 0n || !wish.tops
+    return free + wanted < least || !wish.tops
       ? { type: 'capped', task: least }
       : {
           type: 'short',

@@ -133,6 +133,8 @@ function hindranceOf(
       return undefined
     case 'short':
       return `The operator account has too little for ${FOR[step.for]}: send ${dllm(step.missing)} to ${address} (\`dllm wallet send ${dllm(step.missing).split(' ')[0]} ${address} --network ${network}\`).`
+    case 'below-least':
+      return `--deposit is below the least deposit of a miner, ${dllm(step.least)}. Start again with that much, or leave it out.`
     case 'capped':
       return `A job has at least ${dllm(step.task)} of the deposit behind it at the price of now, and less is there or allowed. Start again with a greater --deposit.`
     case 'slashed-out':

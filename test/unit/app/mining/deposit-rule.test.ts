@@ -50,6 +50,11 @@ describe('who is no miner', () => {
     expect(step).toEqual({ type: 'short', for: 'deposit', missing })
   })
 
+  test('is told when it allows less than the least deposit', () => {
+    const step = registrationStep({ ...WISH, deposit: DLLM - 1n }, FACTS)
+    expect(step).toEqual({ type: 'below-least', least: DLLM })
+  })
+
   test('has enough when what it was told to send has come', () => {
     const step = registrationStep(WISH, { ...FACTS, balance: TARGET + FEES })
     expect(step).toEqual({ type: 'register', why: 'new', deposit: TARGET })
@@ -83,6 +88,7 @@ describe('a miner', () => {
   test.each([
     ['short of money for the next job', {}, 0n, 'short'],
     ['kept from it by its own limit', { deposit: 2n * DLLM }, 1_000n * DLLM, 'capped'],
+    ['kept from it by a limit that is not reached yet', { deposit: 3n * DLLM }, 1_000n * DLLM, 'capped'],
     ['not topped up after audits took of its deposit', { tops: false }, 10_000n * DLLM, 'capped'],
     ['topped up as far as its money goes', {}, dear.least, 'register'],
   ] as const)('is %s when prices rise', (_case, wish, balance, type) => {
