@@ -96,15 +96,23 @@ describe('with a node on this machine', () => {
   })
 })
 
-test('without a node it starts one, waits for it, and takes it along at the end', async () => {
-  const miner = mine(other, '--wallet', 'default', '--name', 'far', ...PASSWORD)
+test('without a node it starts one, waits for it, and takes it along at the end, also after it was killed', async () => {
+  const far = ['--wallet', 'default', '--name', 'far', ...PASSWORD]
+  const miner = mine(other, ...far)
   await miner.printed(/Starting one, which ends with this miner: `dllm node --network lab --name far-node`/)
   const address = await fund(miner)
-  await miner.printed(/Offers segment 2/)
+  await miner.printed(/Offers segment 2,/)
   expect((await miners()).map((each) => each.address)).toContain(address)
-  expect(processesOf('far-node')).toHaveLength(1)
-  await end(miner)
-  expect((await miner.ended).code).toBe(0)
+  const [node, ...more] = processesOf('far-node')
+  expect(more).toEqual([])
+  miner.child.kill('SIGKILL')
+  await miner.ended
+  expect(processesOf('far-node')).toEqual([node])
+  const next = mine(other, ...far)
+  await next.printed(/Offers segment 2,/)
+  expect(processesOf('far-node')).toEqual([node])
+  await end(next)
+  expect((await next.ended).code).toBe(0)
   expect(processesOf('far-node')).toEqual([])
 })
 
