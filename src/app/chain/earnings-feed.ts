@@ -29,6 +29,9 @@ export interface FeedWish {
   readonly fromMs?: number | undefined
 }
 
+/** Usually all that is new since the look before, and one that is known. */
+const FRESH = 16
+
 export function createEarningsFeed(
   market: EarningsAccess,
   { accounts, recordsMax, fromMs = 0 }: FeedWish,
@@ -42,7 +45,8 @@ export function createEarningsFeed(
       let from: string | undefined
       let end: 'known' | 'all' | undefined
       for (;;) {
-        const page = await market.earnings({ accounts, from, limit: NODE_LIMITS.marketPageMax }, signal)
+        const limit = newest !== undefined && from === undefined ? FRESH : NODE_LIMITS.marketPageMax
+        const page = await market.earnings({ accounts, from, limit }, signal)
         for (const record of page.entries) {
           if (newest !== undefined && !isNewer(record, newest)) end ??= 'known'
           else if (record.timeMs < fromMs) end ??= 'all'

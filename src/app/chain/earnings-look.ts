@@ -10,11 +10,11 @@ import { openModelStore } from '../model-store.ts'
 import type { System } from '../system.ts'
 import type { ChainAccess } from './chain-access.ts'
 import { createEarningsFeed, type EarningsFeed, type EarningsKnown } from './earnings-feed.ts'
-import { type LocalMiner, lastNote, localMiners, type MinerNote, promisedCounters } from './earnings-machine.ts'
+import { createPromises, type LocalMiner, lastNote, localMiners, type MinerNote } from './earnings-machine.ts'
 import { type MinersNow, minersNow } from './earnings-now.ts'
 import { type EarningsView, reportOf } from './earnings-report.ts'
 import { withLocalMiners } from './earnings-subject.ts'
-import { whyNothing } from './earnings-why.ts'
+import { type Why, whyNothing } from './earnings-why.ts'
 
 export interface EarningsWish {
   /** Operators or payout accounts. */
@@ -33,7 +33,7 @@ export interface EarningsLook {
   look(signal: AbortSignal): Promise<EarningsView>
 }
 
-/** Looks after which the miners of this machine are looked for anew. */
+/** Looks after which the miners of this machine are looked for anew, and why nothing came. */
 const SEARCH_LOOKS = 15
 
 export function createEarningsLook(
@@ -51,8 +51,11 @@ export function createEarningsLook(
   let local: readonly LocalMiner[] = []
   let accounts: readonly AccountId[] = []
   let feed: EarningsFeed | undefined
+  let none: { readonly of: string; readonly why: Why } | undefined
+  const promises = createPromises(home)
   const search = async (signal: AbortSignal): Promise<void> => {
     if (looks++ % SEARCH_LOOKS > 0) return
+    none = undefined
     local = await localMiners(home, random)
     const at = { market, kind: network.kind, signal }
     const found = await withLocalMiners(wish.accounts, wish.withLocal ? local : [], at)
@@ -70,7 +73,7 @@ export function createEarningsLook(
         ...{ market, signal },
         promised: async (peerKey, lease) => {
           const name = nameOf(peerKey)
-          return name === undefined ? undefined : promisedCounters(home, name, hash(lease))
+          return name === undefined ? undefined : promises.counters(name, hash(lease))
         },
       })
       const addresses = new Set(accounts.map((account): string => addressOfAccount(account, network.kind)))
@@ -78,7 +81,13 @@ export function createEarningsLook(
       const parts = { accounts: addresses, known, now, names, notes, models, nowMs: clock.wallMs(), limit: wish.limit }
       const view = reportOf(parts)
       if (view.total.earned !== '0') return view
-      return { ...view, none: await whyNothing({ accounts: addresses, now, since: known.since }, { market, signal }) }
+      // It may ask for the placements of all models.
+      const about = JSON.stringify([...now.miners.map(({ status }) => status), now.lots])
+      if (none?.of !== about) {
+        const facts = { accounts: addresses, now, since: known.since }
+        none = { of: about, why: await whyNothing(facts, { market, signal }) }
+      }
+      return { ...view, none: none.why }
     },
   }
 }

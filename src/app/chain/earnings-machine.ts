@@ -81,12 +81,42 @@ function noteOf(line: string): MinerNote | undefined {
   }
 }
 
-/** What the newest voucher for a lot promises, as its miner has it on disk; undefined without one. */
-export async function promisedCounters(home: Home, name: string, lease: Hash): Promise<Counters | undefined> {
-  const folder = home.file('mining', name, 'lots', lease)
+export interface Promises {
+  /** What the newest voucher for a lot promises, as its miner has it on disk; undefined without one. */
+  counters(name: string, lease: Hash): Promise<Counters | undefined>
+}
+
+interface Promised {
+  readonly file: number
+  readonly bytes: number
+  readonly counters: Counters | undefined
+}
+
+/** Journals at whose end somebody looked. */
+const PROMISES_MAX = 512
+
+/** Reads a journal's last file again only when it has grown. */
+export function createPromises(home: Home): Promises {
+  const known = new Map<string, Promised>()
+  return {
+    async counters(name, lease) {
+      const folder = home.file('mining', name, 'lots', lease)
+      const { file, bytes } = await lastFile(folder)
+      const before = known.get(folder)
+      if (before?.file === file && before.bytes === bytes) return before.counters
+      const counters = await lastCounters(folder, file)
+      known.delete(folder)
+      known.set(folder, { file, bytes, counters })
+      if (known.size > PROMISES_MAX) known.delete(known.keys().next().value!)
+      return counters
+    },
+  }
+}
+
+async function lastCounters(folder: string, file: number): Promise<Counters | undefined> {
   let counters: Counters | undefined
   try {
-    for await (const { voucher } of lotEntries(folder, await lastFile(folder))) counters = voucher.counters
+    for await (const { voucher } of lotEntries(folder, file)) counters = voucher.counters
   } catch {
     // A damaged journal is told by its miner.
     return undefined
@@ -95,10 +125,15 @@ export async function promisedCounters(home: Home, name: string, lease: Hash): P
 }
 
 /** A file may have been begun without a record yet: then the one before it. */
-async function lastFile(folder: string): Promise<number> {
-  const sizeOf = async (index: number): Promise<number> =>
-    (await stat(join(folder, lotFileName(index))).catch(() => undefined))?.size ?? 0
-  let index = 0
-  while ((await sizeOf(index + 1)) > 0) index++
-  return index
+async function lastFile(folder: string): Promise<Pick<Promised, 'file' | 'bytes'>> {
+  const sizeOf = async (file: number): Promise<number> =>
+    (await stat(join(folder, lotFileName(file))).catch(() => undefined))?.size ?? 0
+  let file = 0
+  let bytes = await sizeOf(file)
+  for (;;) {
+    const next = await sizeOf(file + 1)
+    if (next === 0) return { file, bytes }
+    file++
+    bytes = next
+  }
 }

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { bytesToHex } from '@noble/hashes/utils.js'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { lastNote, localMiners, promisedCounters } from '../../../../src/app/chain/earnings-machine.ts'
+import { createPromises, lastNote, localMiners } from '../../../../src/app/chain/earnings-machine.ts'
 import { type Home, openHome } from '../../../../src/app/home.ts'
 import { openLotFolder } from '../../../../src/app/market/lot-folder.ts'
 import { loadNodeIdentity } from '../../../../src/app/node-identity.ts'
@@ -58,16 +58,18 @@ test.each<[string, string[], object | undefined]>([
 })
 
 test('a promise is what the newest voucher of a journal says, in whichever file, also while it is open', async () => {
-  expect(await promisedCounters(home, 'one', LEASE)).toBeUndefined()
+  const promises = createPromises(home)
+  expect(await promises.counters('one', LEASE)).toBeUndefined()
   const folder = await openLotFolder(home.file('mining', 'one', 'lots'), 1e9)
   const journal = await folder.open(LEASE)
   try {
-    expect(await promisedCounters(home, 'one', LEASE)).toBeUndefined()
+    expect(await promises.counters('one', LEASE)).toBeUndefined()
     for (let seq = 1n; seq <= 40n; seq++) {
       await journal.append(createMarketEntry(LEASE, 500_000, seq))
       const isAsked = seq === 1n || seq > 30n
-      if (isAsked) expect((await promisedCounters(home, 'one', LEASE))?.decodeRows).toBe(16n * seq)
+      if (isAsked) expect((await promises.counters('one', LEASE))?.decodeRows).toBe(16n * seq)
     }
+    expect(await promises.counters('one', LEASE)).toEqual(await createPromises(home).counters('one', LEASE))
     expect(await readdir(home.file('mining', 'one', 'lots', LEASE))).toContain('rows.1')
   } finally {
     await journal.close()
