@@ -26,7 +26,7 @@ export function createPaymentNotes(
   const say = (news: PaymentNews): void => {
     if (news.type === 'opened') told(openedText(news))
     if (news.type === 'used') aside(`Lease ${shortId(news.lease.id)}: ${dllm(news.left)} of it are left.`)
-    if (news.type === 'low') note(`Four fifths of the lease are used: ${dllm(news.used)} of ${dllm(news.cap)}.`)
+    if (news.type === 'low') note(`\nFour fifths of the lease are used: ${dllm(news.used)} of ${dllm(news.cap)}.`)
     if (news.type === 'free' && news.why !== undefined) {
       const isOwn = news.why.code === 'CHAT_NO_LEASE'
       ;(isOwn ? aside : told)(`No lease: ${news.why.message} Asking miners that serve for nothing.`)
