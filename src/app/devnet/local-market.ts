@@ -26,6 +26,8 @@ export const LOCAL_PARAMETERS: Parameters = withChanges(INITIAL_PARAMETERS, [
   // Ten minutes, and two for a vote, instead of weeks: to try out `stake unbond` and `param propose`.
   { name: 'unbondingBlocks', value: 600n },
   { name: 'proposalBlocks', value: 120n },
+  // Chats leave their lease open for the next one: after ten minutes it ends by itself, and pay is seen. Whoever chats later opens another.
+  { name: 'leaseBlocksMax', value: 600n },
   // A lease is paid half a minute after its end, when its miners have claimed, and after another one where receipts are audited.
   { name: 'disputeBlocks', value: 30n },
   { name: 'auditCommitBlocks', value: 20n },
