@@ -136,7 +136,13 @@ export async function startPayingWorld(options: WorldOptions): Promise<PayingWor
         ...{ model: PAID_MODEL.hash, cap: undefined, book, isPayer: () => true, mayBeFree: false },
         opener: async () =>
           createLeaseOpener(
-            { chain: unclosed(chain), book, account: idOf(CLIENT), keys: async () => keys(CLIENT) },
+            {
+              chain: unclosed(chain),
+              book,
+              account: idOf(CLIENT),
+              keys: async () => keys(CLIENT),
+              onSlow: () => undefined,
+            },
             { clock, log },
           ),
         say: (told) => void news.push(told),

@@ -5,7 +5,7 @@
  * @module
  */
 import { existsSync } from 'node:fs'
-import type { AccountId, Hash } from '../../base/brand.ts'
+import { type AccountId, type Hash, milliseconds } from '../../base/brand.ts'
 import { addressKindOf } from '../chain/address-kind.ts'
 import { isStarterRunning } from '../devnet/chain-starter.ts'
 import { LOCAL_WALLET } from '../devnet/local-wallet.ts'
@@ -31,6 +31,9 @@ export interface PayableChat {
   /** Whether lines are being typed, so that no password can be. */
   readonly isTyping: () => boolean
 }
+
+/** A local chain that stands still keeps nobody from chatting for long. */
+const LOCAL_PATIENCE_MS = milliseconds(15_000)
 
 /** undefined: there is nothing to pay with. @throws WalletFileError, KeystoreError for a wallet that was named. */
 export async function chatPayments(run: ChatRun, chat: PayableChat): Promise<ClientPayments | undefined> {
@@ -90,7 +93,9 @@ async function openerFor(run: ChatRun, { network, wallet, genesis, note }: Opene
   try {
     const account = await wallet.account()
     const book = leaseBookOf(home, genesis, system)
-    return createLeaseOpener({ chain, book, account, keys: wallet.keys }, system)
+    const onSlow = (): void => note('Waiting for the block that opens the lease…')
+    const patienceMs = isLocal ? LOCAL_PATIENCE_MS : undefined
+    return createLeaseOpener({ chain, book, account, keys: wallet.keys, onSlow, patienceMs }, system)
   } catch (error) {
     await chain.close()
     throw error

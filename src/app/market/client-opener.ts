@@ -3,22 +3,19 @@
  * last, and writes down what it is about to open before the chain hears of it. Spec: docs/spec/market.md §9.1.
  * @module
  */
-import { type AccountId, type Hash, milliseconds } from '../../base/brand.ts'
+import type { AccountId, Hash, Milliseconds } from '../../base/brand.ts'
 import { codeOf } from '../../base/error.ts'
 import type { Clock, Log } from '../../base/ports.ts'
 import type { KeyPair } from '../../core/ed25519.ts'
-import { voucherKeyOf } from '../../core/market/voucher-key.ts'
-import { leaseIdOf } from '../../core/state/leases.ts'
-import { closeLeaseCall, openLeaseCall } from '../chain/calls.ts'
+import { closeLeaseCall } from '../chain/calls.ts'
 import type { ChainAccess } from '../chain/chain-access.ts'
 import type { LeaseView } from '../chain/market-access.ts'
 import { openLeaseOf } from './chain-leases.ts'
-import { type ChainSender, createChainSender } from './chain-sender.ts'
+import { createChainSender } from './chain-sender.ts'
 import type { LeaseBook, LeaseHold } from './client-book.ts'
-import { priceMaxOf } from './client-cap.ts'
+import { type Hand, handInLease } from './client-hand-in.ts'
 import type { KeptLease, Opened } from './client-lease-file.ts'
-import { type LeasePlan, type LeaseWish, type Moment, momentOf, planLease, rowsOf } from './client-plan.ts'
-import { leaseError } from './lease-error.ts'
+import { type LeaseWish, type Moment, momentOf, planLease } from './client-plan.ts'
 
 /** A lease that the chain has, and this process for itself. */
 export interface NewLease {
@@ -50,10 +47,11 @@ export interface OpenerParts {
   readonly account: AccountId
   /** Of the account; asked for when nothing else can keep a lease from being opened. */
   readonly keys: () => Promise<KeyPair>
+  /** How long its block is waited for; undefined: as long as for any. */
+  readonly patienceMs?: Milliseconds | undefined
+  /** Told when that takes longer than people expect. */
+  readonly onSlow: () => void
 }
-
-/** Six hours: who chats again today needs neither password nor block. */
-const LEASE_MS = 6 * 3_600_000
 
 export function createLeaseOpener(parts: OpenerParts, ports: { clock: Clock; log: Log }): LeaseOpener {
   const { chain, book, account } = parts
@@ -119,7 +117,7 @@ export function createLeaseOpener(parts: OpenerParts, ports: { clock: Clock; log
       const plan = await planLease(parts, wish, signal)
       const ready = await handOf()
       closeAll(ready)
-      const hold = await handIn({ plan, chain, book, account, ...ready }, signal)
+      const hold = await handInLease({ ...parts, ...ready, plan }, { ...ports, signal })
       try {
         const [view, moment] = await Promise.all([chain.market.lease(hold.id, signal), momentOf(chain, signal)])
         const kept = await keepOpened(hold, view, moment)
@@ -139,74 +137,6 @@ export function createLeaseOpener(parts: OpenerParts, ports: { clock: Clock; log
       ending.abort(new Error('the chat has ended'))
       await chain.close()
     },
-  }
-}
-
-/** What signs and sends. */
-interface Hand {
-  readonly keys: KeyPair
-  readonly send: ChainSender['send']
-}
-
-interface HandIn extends Hand, Omit<OpenerParts, 'keys'> {
-  readonly plan: LeasePlan
-}
-
-/** Sends the transaction, with other cuts where nobody serves these, and resolves when it is in a block. */
-async function handIn(parts: HandIn, signal: AbortSignal): Promise<LeaseHold> {
-  const { plan, chain, book, account, keys, send } = parts
-  const { networkId } = chain.network
-  let refusal: unknown
-  for (const cuts of plan.cuts) {
-    let hold: LeaseHold | undefined
-    try {
-      await send(async (nonce) => {
-        const { secretKey: secret, publicKey: voucherKey } = voucherKeyOf(keys.secretKey, networkId, nonce)
-        const kept = keptOf(plan, { networkId, account, nonce, secret })
-        hold = await heldFor(book, kept)
-        return openLeaseCall({
-          ...{ model: plan.wish.model, voucherKey, cuts, avoid: plan.avoid, rows: rowsOf(plan.wish.need) },
-          ...{ cap: plan.cap, priceMax: priceMaxOf(plan.price), expiryHeight: kept.expiryHeight },
-        })
-      }, signal)
-      return hold!
-    } catch (error) {
-      // The file stays: whether the chain has it is asked at the next start.
-      await hold?.release()
-      if (codeOf(error) !== 'NO_MINER') throw error
-      refusal = error
-    }
-  }
-  throw refusal
-}
-
-async function heldFor(book: LeaseBook, kept: KeptLease): Promise<LeaseHold> {
-  const hold = await book.hold(kept.id)
-  if (hold === undefined) throw leaseError('LEASE_TAKEN_OVER')
-  try {
-    await hold.keep(kept)
-    return hold
-  } catch (error) {
-    await hold.release()
-    throw error
-  }
-}
-
-interface KeyOfLease {
-  readonly networkId: Hash
-  readonly account: AccountId
-  readonly nonce: bigint
-  readonly secret: Uint8Array
-}
-
-function keptOf(plan: LeasePlan, { networkId, account, nonce, secret }: KeyOfLease): KeptLease {
-  const { head, commitMs, leaseBlocksMax, wish } = plan
-  const blocks = Math.min(leaseBlocksMax, Math.ceil(LEASE_MS / Math.max(commitMs, 1)))
-  return {
-    ...{ id: leaseIdOf(networkId, account, nonce), networkId, model: wish.model, payer: account, nonce, secret },
-    expiryHeight: head.height + blocks,
-    openUntilMs: milliseconds(head.timeMs + blocks * commitMs),
-    opened: undefined,
   }
 }
 
