@@ -38,7 +38,7 @@ export default class Chat extends BaseCommand {
     'repetition-penalty': Flags.string({ description: '1: none.', helpValue: 'NUMBER' }),
     seed: Flags.string({ description: 'Same seed, same answer; random if left out.', helpValue: 'NUMBER' }),
     stop: Flags.string({ multiple: true, description: 'Text that ends the answer; may be repeated.' }),
-    trace: Flags.boolean({ description: 'Show the route, and what each stage took.' }),
+    trace: Flags.boolean({ description: 'Show the route, what each stage took, and what it cost.' }),
     digests: Flags.boolean({ description: 'With --json: the SHA-256 of the logits of every token.' }),
     wallet: Flags.string({
       description: 'Wallet that pays; without it, the one of the setting "wallet" where there is one.',
@@ -60,7 +60,6 @@ export default class Chat extends BaseCommand {
     }),
     free: Flags.boolean({
       description: 'Pay nothing: ask only miners that serve for nothing.',
-      exclusive: ['wallet', 'cap'],
       helpGroup: 'PAYING',
     }),
     'password-file': Flags.string({

@@ -125,6 +125,9 @@ async function paymentsOf(
 ): Promise<{ readonly payments: ClientPayments | undefined; readonly advice: string }> {
   const { home, flags } = run
   const cap = flags.cap === undefined ? undefined : parseDllm(flags.cap)
+  if (flags.free && (flags.wallet !== undefined || cap !== undefined)) {
+    throw new UsageError('USAGE', '--free pays nothing: leave it out, or --wallet and --cap.')
+  }
   if (flags.free) return { payments: undefined, advice: 'Leave --free out to pay them.' }
   const genesis = await genesisTextOf(home, paying.network)
   if (genesis !== undefined) {
