@@ -1,13 +1,16 @@
 /** What an auditor computes is what an honest miner has in its receipts, whatever went through the lease, and nothing else is. */
-import { afterEach, describe, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { createClaimedReceipts } from '../../src/app/audit/claimed-receipts.ts'
 import { coverAnswer, lotInputs } from '../../src/app/audit/lot-inputs.ts'
 import { type LotInputs, recompute } from '../../src/app/audit/recompute.ts'
 import type { RingSession } from '../../src/app/ring/ring-session.ts'
 import { createSystem } from '../../src/app/system.ts'
-import type { Hash } from '../../src/base/brand.ts'
+import { type Hash, milliseconds } from '../../src/base/brand.ts'
+import { AUDIT_LIMITS } from '../../src/base/limits.ts'
 import { weightedRows } from '../../src/core/market/charge.ts'
 import { findingOf } from '../../src/core/market/receipt.ts'
+import type { StepInput } from '../../src/ml/engine/engine.ts'
+import { rowsOf } from '../../src/ml/engine/step-check.ts'
 import { rangeOf } from '../../src/ml/manifest.ts'
 import type { AuditItem } from '../../src/net/protocols/audit.ts'
 import { decodeStageMessage, encodeStageMessage, type StageMessageOf } from '../../src/net/protocols/stage.ts'
@@ -21,7 +24,15 @@ const tokens = (count: number, seed = 7): number[] =>
 const SAMPLED = { ...GREEDY, temperature: 0.9, topK: 20, topP: 0.9, seed: 9n, repetitionPenalty: 1.2, maxTokens: 20 }
 
 let lab: AuditLab
-afterEach(() => lab.close())
+
+/** One session with one turn, claimed. */
+async function served(): Promise<void> {
+  lab = await createAuditLab()
+  const session = await lab.session()
+  await collect(session, tokens(70), { generation: SAMPLED, chunkTokens: 16 })
+  await session.close()
+  await lab.claim()
+}
 
 /** What the miner of a lot sends to who audits a row. */
 async function inputsFor(lot: number, row: number): Promise<LotInputs> {
@@ -35,9 +46,10 @@ async function findingFor(lot: number, row: number, change: (inputs: LotInputs) 
   const { root } = (await lab.chain.market.lease(lab.lease.id)).lots[lot]!
   const { config, host } = lab.served
   const engine = { config, host, part: rangeOf(lab.served, lot, lot + 1) }
-  const audited = { lease: lab.lease.id, lot, row, root, terms: lab.lease.terms }
+  const audited = { lease: lab.lease.id, lot, rows: [row], root, terms: lab.lease.terms }
   const inputs = change(await inputsFor(lot, row))
-  return recompute(inputs, { audited, engine, isBusy: () => false, signal: NEVER }, { clock })
+  const findings = await recompute(inputs, { audited, engine, isBusy: () => false, signal: NEVER }, { clock })
+  return findings.get(row)!
 }
 const same = (inputs: LotInputs): LotInputs => inputs
 
@@ -55,7 +67,7 @@ async function rewinds(session: RingSession): Promise<void> {
 async function cancelled(session: RingSession): Promise<void> {
   for (let turn = 0; turn < 3; turn++) {
     const stopping = new AbortController()
-    const turnEnds = collect(session, tokens(200), { generation: SAMPLED, chunkTokens: 16, signal: stopping.signal })
+    const turnEnds = collect(session, tokens(120), { generation: SAMPLED, chunkTokens: 16, signal: stopping.signal })
     for (let wait = 0; wait < 4 * turn; wait++) await new Promise((resolve) => setImmediate(resolve))
     stopping.abort(new Error('enough'))
     await turnEnds.catch(() => undefined)
@@ -70,6 +82,8 @@ const turn =
     void (await collect(session, tokens(count), { generation }))
 
 describe('an auditor finds what an honest miner has in its receipts', () => {
+  afterEach(() => lab.close())
+
   test.each<[string, ((session: RingSession) => Promise<void>)[]]>([
     ['a prompt and its answer', [turn(45)]],
     ['a prompt of chunks with one row left', [turn(33)]],
@@ -117,11 +131,16 @@ const step = (change: (step: StageMessageOf<'step'>) => StageMessageOf<'step'>):
 const receipt = (change: (bytes: Uint8Array) => Uint8Array): Change => {
   let count = 0
   return each((item) => {
-    return item.type === 'receipt' && ++count === 2 ? [{ type: 'receipt', receipt: change(item.receipt) }] : [item]
+    if (item.type !== 'receipt') return [item]
+    count++
+    return count === 2 ? [{ type: 'receipt', receipt: change(item.receipt) }] : [item]
   })
 }
 
 describe('what is not what was claimed gives no finding', () => {
+  beforeAll(served)
+  afterAll(() => lab.close())
+
   test.each<[string, number, Change]>([
     ['another token', 0, step((one) => ({ ...one, tokens: one.tokens.map((token) => (token + 1) % 50) }))],
     [
@@ -165,28 +184,47 @@ describe('what is not what was claimed gives no finding', () => {
       ),
     ],
   ])('%s', async (_case, lot, change) => {
-    lab = await createAuditLab()
-    const session = await lab.session()
-    await collect(session, tokens(70), { generation: SAMPLED, chunkTokens: 16 })
-    await session.close()
-    await lab.claim()
     await expect(findingFor(lot, 100, (inputs) => ({ ...inputs, items: change(inputs.items) }))).rejects.toMatchObject({
       code: 'AUDIT_BAD_DATA',
     })
   })
 
-  test('a receipt that does not cover the row, of another lot, or under another root', async () => {
-    lab = await createAuditLab()
-    const session = await lab.session()
-    await collect(session, tokens(70), { generation: SAMPLED })
-    await session.close()
-    await lab.claim()
-    const other = await inputsFor(0, 1)
+  test('a receipt that ends before the row, of another lot, or under another root', async () => {
+    const earlier = await inputsFor(0, 1)
     const bad = { code: 'AUDIT_BAD_DATA' }
-    await expect(findingFor(0, 100, (inputs) => ({ ...inputs, cover: other.cover }))).rejects.toMatchObject(bad)
+    await expect(findingFor(0, 100, () => earlier)).rejects.toMatchObject(bad)
     const foreign = await inputsFor(1, 100)
     await expect(findingFor(0, 100, () => foreign)).rejects.toMatchObject(bad)
     const siblings = (inputs: LotInputs): LotInputs => ({ ...inputs, cover: { ...inputs.cover, siblings: [] } })
     await expect(findingFor(0, 100, siblings)).rejects.toMatchObject(bad)
   })
+})
+
+test('while others pay the engine is left to them half of the time, and never holds many rows', async () => {
+  await served()
+  const lot = 0
+  const { root } = (await lab.chain.market.lease(lab.lease.id)).lots[lot]!
+  const { config, host } = lab.served
+  const rows: number[] = []
+  let slept = 0
+  const watched = {
+    ...host,
+    run: async (input: StepInput) => {
+      rows.push(rowsOf(input, config))
+      const run = await host.run(input)
+      return { ...run, computeMs: milliseconds(7) }
+    },
+  }
+  const sleep = async (delayMs: number): Promise<void> => {
+    slept += delayMs
+  }
+  const sleeping = { ...clock, sleep }
+  const audited = { lease: lab.lease.id, lot, rows: [100], root, terms: lab.lease.terms }
+  const engine = { config, host: watched, part: rangeOf(lab.served, lot, lot + 1) }
+  const options = { audited, engine, isBusy: () => true, signal: NEVER }
+  const findings = await recompute(await inputsFor(lot, 100), options, { clock: sleeping })
+  expect(findings.get(100)).toBe(await findingFor(lot, 100))
+  expect(slept).toBe(7 * rows.length)
+  expect(Math.max(...rows)).toBeLessThanOrEqual(AUDIT_LIMITS.rowsAtOnceMax)
+  await lab.close()
 })

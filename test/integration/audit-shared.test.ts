@@ -3,11 +3,12 @@ import { join } from 'node:path'
 import { afterEach, describe, expect, test } from 'vitest'
 import { fetchInputs } from '../../src/app/audit/audit-client.ts'
 import { serveAudits } from '../../src/app/audit/audit-server.ts'
-import type { AuditShelf } from '../../src/app/audit/audit-shelf.ts'
+import type { AuditShelf, LotRow } from '../../src/app/audit/audit-shelf.ts'
 import { createClaimedReceipts } from '../../src/app/audit/claimed-receipts.ts'
 import type { AuditView } from '../../src/app/chain/market-access.ts'
 import { openLotFolder } from '../../src/app/market/lot-folder.ts'
 import { createSystem } from '../../src/app/system.ts'
+import { findingOf } from '../../src/core/market/receipt.ts'
 import type { LabMiner } from './audit-lab.ts'
 import { type AuditedLease, addressOf, auditedLease } from './audited-lease.ts'
 import { silent } from './ring-world.ts'
@@ -38,26 +39,26 @@ describe('auditors pass on what a miner sends to some of them:', () => {
         }),
     }
     await world.serve(1, { wire: picky })
-    for (const { wire: own, peerKey: key, who } of asked) {
+    for (const { wire: theirs, peerKey: key, who } of asked) {
       const empty = await openLotFolder(join(world.lab.market.root, `lots-${who.id}`), 1e6)
-      const shelf = await world.shelfOf({ wire: own, peerKey: key, who })
-      const changed = { ...shelf, messages: (id: AuditView) => changing(shelf.messages(id), change) }
+      const shelf = await world.shelfOf({ wire: theirs, peerKey: key, who })
+      const own = { ...shelf, messages: (part: LotRow) => changing(shelf.messages(part), change) }
       shelves.set(who.id, shelf)
       const parts = {
         chain: world.lab.chain,
         lots: empty,
         receipts: createClaimedReceipts(empty),
-        shelf: changed,
+        shelf: own,
         peerKey: key,
       }
-      await serveAudits(own, parts, { clock, log: silent })
+      await serveAudits(theirs, parts, { clock, log: silent })
     }
   }
   const shelves = new Map<string, AuditShelf>()
-  async function* changing(
-    messages: AsyncGenerator<Uint8Array, unknown, void>,
-    change: (message: Uint8Array) => Uint8Array,
-  ) {
+  function changing(messages: ReturnType<AuditShelf['messages']>, change: (message: Uint8Array) => Uint8Array) {
+    return messages && changed(messages, change)
+  }
+  async function* changed(messages: AsyncIterable<Uint8Array>, change: (message: Uint8Array) => Uint8Array) {
     for await (const message of messages) yield change(message)
   }
   const attemptOf = (by: LabMiner) => world.attempt(audit, by, { shelf: shelves.get(by.who.id)! })
@@ -73,13 +74,27 @@ describe('auditors pass on what a miner sends to some of them:', () => {
     expect(await attemptOf(third)).toEqual(first)
   })
 
+  test('what goes further than an auditor needs is good enough', async () => {
+    await startWith()
+    const audits = await world.auditsIn(1)
+    const last = audits.at(-1)!
+    const one = world.askedFor(last).find((each) => world.askedFor(audits[0]!).includes(each))!
+    const [other] = world.askedFor(audits[0]!).filter((each) => each !== one) as [LabMiner]
+    const shelf = shelves.get(one.who.id) ?? (await world.shelfOf(one))
+    refused = new Set([other.wire.peer])
+    expect(await world.attempt([audits[0]!, last], one, { shelf })).toMatchObject({ type: 'found' })
+    const found = await attemptOf(other)
+    const { receipt, outDigest } = world.coverOf(audit)
+    expect(found).toEqual({ type: 'found', findings: new Map([[audit.row, findingOf(receipt, outDigest)]]) })
+  })
+
   test('what another auditor changed is not believed, and not passed on', async () => {
     await startWith((message) => (message.length > 500 ? message.with(400, message[400]! ^ 1) : message))
     const [one, other] = asked as [LabMiner, LabMiner]
     refused = new Set([other.wire.peer])
     expect(await attemptOf(one)).toMatchObject({ type: 'found' })
     expect(await attemptOf(other)).toMatchObject({ type: 'missing' })
-    expect(shelves.get(other.who.id)!.has(audit)).toBe(false)
+    expect(shelves.get(other.who.id)!.hasLot(audit)).toBe(false)
   })
 
   test('only auditors of the audit get it, and only until it ends', async () => {

@@ -4,7 +4,7 @@
  * @module
  */
 import { join } from 'node:path'
-import { type AttemptOutcome, attemptAudit } from '../../src/app/audit/attempt.ts'
+import { type AttemptOutcome, attemptAudits } from '../../src/app/audit/attempt.ts'
 import { auditsOf } from '../../src/app/audit/audit-pages.ts'
 import { serveAudits } from '../../src/app/audit/audit-server.ts'
 import { type AuditShelf, openAuditShelf } from '../../src/app/audit/audit-shelf.ts'
@@ -25,14 +25,9 @@ const PROMPT = Array.from({ length: 40 }, (_, index) => (index * 7) % CONFIG.voc
 const GENERATION = { ...GREEDY, temperature: 0.8, topK: 20, seed: 9n, maxTokens: 12 }
 
 /** Of who has fetched nothing. */
-export const NOTHING: Pick<AuditShelf, 'has' | 'messages'> = {
-  has: () => false,
-  async *messages() {
-    // Nothing is there.
-  },
-}
+export const NOTHING: Pick<AuditShelf, 'hasLot' | 'messages'> = { hasLot: () => false, messages: () => undefined }
 
-type Attempted = Parameters<typeof attemptAudit>
+type Attempted = Parameters<typeof attemptAudits>
 export type AttemptChange = Partial<Attempted[1] & Attempted[2]>
 
 export interface AuditedLease {
@@ -46,7 +41,7 @@ export interface AuditedLease {
   /** The miner of a lot serves its auditors, on this wire or with this chain. */
   serve(lot: number, change?: { readonly wire?: Wire; readonly chain?: ChainAccess }): Promise<void>
   shelfOf(who: LabMiner): Promise<AuditShelf>
-  attempt(audit: AuditView, by: LabMiner, change?: AttemptChange): Promise<AttemptOutcome>
+  attempt(audits: AuditView | readonly AuditView[], by: LabMiner, change?: AttemptChange): Promise<AttemptOutcome>
 }
 
 export const addressOf = (wire: Wire): PeerAddress => ({ peer: wire.peer, addresses: wire.addresses() })
@@ -79,11 +74,11 @@ export async function auditedLease(options: LabOptions = {}): Promise<AuditedLea
       const own = { chain: lab.chain, lots, receipts: createClaimedReceipts(lots), shelf: NOTHING, peerKey, ...change }
       await serveAudits(change.wire ?? wire, own, { clock, log: silent })
     },
-    async attempt(audit, { wire, who, peerKey }, change = {}) {
+    async attempt(audits, { wire, who, peerKey }, change = {}) {
       const { chain, served, addressesOf: locate } = lab
       const shelf = await shelfOf({ wire, who, peerKey })
       const all = { chain, served: [served], shelf, locate, isBusy: () => false, wire, clock, random }
-      return attemptAudit(audit, { ...all, ...change }, { ...all, signal: NEVER, ...change })
+      return attemptAudits([audits].flat(), { ...all, ...change }, { ...all, signal: NEVER, ...change })
     },
   }
 }

@@ -1,5 +1,5 @@
 /**
- * One attempt at an audit: looks the lot up, fetches what went into it, from its miner or else from other auditors, recomputes, and tells whose fault
+ * One attempt at the audits of a lot: looks the lot up, fetches what went into it, from its miner or else from other auditors, recomputes, and tells whose fault
  * it is when nothing comes of it.
  * Spec: docs/spec/market.md §8.
  * @module
@@ -21,7 +21,8 @@ import type { AuditShelf } from './audit-shelf.ts'
 import { type RecomputeOptions, recompute } from './recompute.ts'
 
 export type AttemptOutcome =
-  | { readonly type: 'found'; readonly finding: Hash }
+  /** By the audited rows. */
+  | { readonly type: 'found'; readonly findings: ReadonlyMap<number, Hash> }
   /** The miner of the lot did not send what it must; `isBad`: it sent something else. */
   | { readonly type: 'missing'; readonly why: string; readonly isBad: boolean }
   /** This machine could not. */
@@ -50,19 +51,24 @@ interface AttemptPorts {
   readonly signal: AbortSignal
 }
 
-/** @throws what is a bug; the signal's reason, unless it is `outOfTime()`. */
-export async function attemptAudit(
-  audit: AuditView,
+/**
+ * `audits`: of one lot, all of which one pass over what went into it answers. @throws what is a bug; the signal's reason, unless it is
+ * `outOfTime()`.
+ */
+export async function attemptAudits(
+  audits: readonly AuditView[],
   options: AttemptOptions,
   ports: AttemptPorts,
 ): Promise<AttemptOutcome> {
   const { market } = options.chain
   const { signal, wire } = ports
+  // What goes up to its row has what goes up to the others.
+  const audit = audits.reduce((last, next) => (next.row > last.row ? next : last))
   try {
     const lease = await market.lease(audit.lease, signal)
     const engine = engineFor(lease, audit.lot, options.served)
     if (engine === undefined) return { type: 'unable', why: 'this miner does not have the segments of the lot loaded' }
-    const lot: LotToAudit = { audit, engine, audited: auditedLot(lease, audit) }
+    const lot: LotToAudit = { audit, engine, audited: auditedLot(lease, audits) }
     const first = await attemptFrom(peerOfPublicKey(hexToBytes(lease.lots[audit.lot]!.peerKey)), lot, options, ports)
     if (first.type !== 'missing' || signal.aborted) return first
     // What the miner does not send, it may have sent to others.
@@ -100,9 +106,9 @@ async function attemptFrom(
   try {
     const addresses = await options.locate(peer, signal)
     inputs = await fetchInputs({ peer, addresses }, audit, { ...ports, onMessage: (message) => entry.add(message) })
-    const finding = await recompute(inputs, { audited, engine, isBusy: options.isBusy, signal }, ports)
+    const findings = await recompute(inputs, { audited, engine, isBusy: options.isBusy, signal }, ports)
     await entry.keep()
-    return { type: 'found', finding }
+    return { type: 'found', findings }
   } catch (error) {
     if (!signal.aborted) return outcomeOf(error)
     if (signal.reason instanceof OutOfTime) return lateOutcome(clock.now() - startedMs, inputs?.waitedMs)
@@ -140,10 +146,11 @@ function engineFor({ model, lots }: LeaseView, lot: number, served: readonly Ser
   return found && { config: found.config, host: found.host, part: rangeOf(found, first, end) }
 }
 
-function auditedLot({ id, terms, lots }: LeaseView, { lot, row }: AuditView): RecomputeOptions['audited'] {
+function auditedLot({ id, terms, lots }: LeaseView, audits: readonly AuditView[]): RecomputeOptions['audited'] {
   const { decodeWeight, receiptRows } = terms
   const kept = { decodeWeight: BigInt(decodeWeight), receiptRows: BigInt(receiptRows) }
-  return { lease: id, lot, row, root: lots[lot]!.root, terms: kept }
+  const { lot } = audits[0]!
+  return { lease: id, lot, rows: audits.map(({ row }) => row), root: lots[lot]!.root, terms: kept }
 }
 
 const TOO_SLOW: AttemptOutcome = { type: 'unable', why: 'this machine was too slow' }

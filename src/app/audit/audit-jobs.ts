@@ -19,7 +19,7 @@ export interface AuditJob {
   againAt: number
   /** Why the miner's data is not here; undefined as well when this machine was the one that could not. */
   missing: string | undefined
-  /** Ends the attempt that is being made. */
+  /** Ends the attempt that is being made, which may be at several audits of a lot. */
   running: AbortController | undefined
   /** What people were told of it. */
   readonly said: Set<string>
@@ -53,7 +53,7 @@ export function createAuditJobs(): AuditJobs {
       return job
     },
     get running() {
-      return [...jobs.values()].filter(({ running }) => running !== undefined).length
+      return new Set([...jobs.values()].flatMap(({ running }) => running ?? [])).size
     },
     keep(audits) {
       const names = new Set(audits.map(roundName))

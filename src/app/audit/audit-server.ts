@@ -38,7 +38,7 @@ export interface AuditServerOptions {
   readonly lots: LotFolder
   readonly receipts: ClaimedReceipts
   /** What was fetched of lots of others. */
-  readonly shelf: Pick<AuditShelf, 'has' | 'messages'>
+  readonly shelf: Pick<AuditShelf, 'hasLot' | 'messages'>
   /** Of the miner, 32 bytes. */
   readonly peerKey: Uint8Array
 }
@@ -112,11 +112,11 @@ async function nextQuestion(channel: Channel, clock: Clock, limitMs: number): Pr
 /** What a stranger and an auditor of another lot hear is the same. */
 async function messagesFor(options: AuditServerOptions, id: AuditId, peer: PeerId): Promise<Messages> {
   const { chain, lots, receipts, shelf } = options
-  const isPassedOn = shelf.has(id)
-  if (!isPassedOn && !(await lots.leases()).includes(id.lease)) throw unknownAudit()
+  if (!shelf.hasLot(id) && !(await lots.leases()).includes(id.lease)) throw unknownAudit()
   const audit = await auditOf(chain.market, id)
   if (audit === undefined || !(await isAuditor(chain, audit, peer))) throw unknownAudit()
-  if (isPassedOn) return shelf.messages(id)
+  const passedOn = shelf.messages(audit)
+  if (passedOn !== undefined) return passedOn
   const lease = await chain.market.lease(id.lease)
   if (!isOurs(lease, id.lot, options.peerKey)) throw unknownAudit()
   const cover = await receipts.covering(lease, audit)

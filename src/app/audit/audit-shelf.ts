@@ -1,19 +1,26 @@
 /**
- * What an auditor got of a lot, kept until the audit ends, so that it can pass it on to other auditors of the same audit: a miner that sends its data
- * to some of them and not to others has sent it to all. It needs no trust: whoever gets it checks it against the root that was claimed.
+ * What an auditor got of lots, kept until their audits end, so that it can pass it on to other auditors: a miner that sends its data to some of them
+ * and not to others has sent it to all. It needs no trust: whoever gets it checks it against the root that was claimed.
  * Files that are lost are fetched again, so nothing is synced.
  * Spec: docs/spec/wire.md §6.
  * @module
  */
 import { type FileHandle, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { Hash } from '../../base/brand.ts'
 import { AUDIT_LIMITS } from '../../base/limits.ts'
-import type { AuditId } from '../../core/state/audits.ts'
 import { encodeRecord } from '../market/record-file.ts'
 import { recordsOf } from '../market/record-reader.ts'
 import { asStoreError } from '../store/store-error.ts'
 
-/** What comes for one audit. */
+/** What went into a lot up to the receipt that covers a weighted row of it. */
+export interface LotRow {
+  readonly lease: Hash
+  readonly lot: number
+  readonly row: number
+}
+
+/** What comes of a lot. */
 export interface ShelfEntry {
   /** The next message as it came. Where there is no room, or the disk refuses, the entry ends: an audit does without. */
   add(message: Uint8Array): Promise<void>
@@ -24,12 +31,12 @@ export interface ShelfEntry {
 }
 
 export interface AuditShelf {
-  begin(audit: AuditId): Promise<ShelfEntry>
-  has(audit: AuditId): boolean
-  /** The messages of an audit, as they came. @throws StoreError. */
-  messages(audit: AuditId): AsyncGenerator<Uint8Array, unknown, void>
-  /** Nothing but these audits is kept. @throws StoreError. */
-  keepOnly(audits: readonly AuditId[]): Promise<void>
+  begin(part: LotRow): Promise<ShelfEntry>
+  hasLot(lot: Pick<LotRow, 'lease' | 'lot'>): boolean
+  /** The messages of a lot up to a row or beyond it, as they came; undefined where there is none. They reject with StoreError. */
+  messages(part: LotRow): AsyncGenerator<Uint8Array, unknown, void> | undefined
+  /** Of lots that are not among these nothing is kept any more. @throws StoreError. */
+  keepOnly(lots: readonly Pick<LotRow, 'lease' | 'lot'>[]): Promise<void>
 }
 
 const NAME = /^[0-9a-f]{64}-\d{1,3}-\d{1,10}$/
@@ -55,11 +62,13 @@ export async function openAuditShelf(
       else if (name.endsWith(UNFINISHED)) await rm(join(folder, name))
     }
   })
+  const namesOf = ({ lease, lot }: Pick<LotRow, 'lease' | 'lot'>): string[] =>
+    [...sizes.keys()].filter((name) => name.startsWith(`${lease}-${lot}-`))
   const used = (): number => [...sizes.values()].reduce((sum, size) => sum + size, 0)
 
   return {
-    async begin(audit) {
-      const path = join(folder, nameOf(audit))
+    async begin(part) {
+      const path = join(folder, nameOf(part))
       let file: FileHandle | undefined = await open(path + UNFINISHED, 'w', 0o600).catch(() => undefined)
       let bytes = 0
       const end = async (): Promise<void> => {
@@ -87,16 +96,18 @@ export async function openAuditShelf(
             () => true,
             () => false,
           )
-          if (isThere) sizes.set(nameOf(audit), bytes)
+          if (isThere) sizes.set(nameOf(part), bytes)
         },
       }
     },
-    has: (audit) => sizes.has(nameOf(audit)),
-    messages: (audit) => recordsOf(join(folder, nameOf(audit))),
-    async keepOnly(audits) {
-      const names = new Set(audits.map(nameOf))
-      for (const name of sizes.keys()) {
-        if (names.has(name)) continue
+    hasLot: (lot) => namesOf(lot).length > 0,
+    messages(part) {
+      const name = namesOf(part).find((one) => rowIn(one) >= part.row)
+      return name === undefined ? undefined : recordsOf(join(folder, name))
+    },
+    async keepOnly(lots) {
+      const kept = new Set(lots.flatMap(namesOf))
+      for (const name of [...sizes.keys()].filter((one) => !kept.has(one))) {
         await attempt(() => rm(join(folder, name), { force: true }))
         sizes.delete(name)
       }
@@ -104,6 +115,10 @@ export async function openAuditShelf(
   }
 }
 
-function nameOf({ lease, lot, window }: AuditId): string {
-  return `${lease}-${lot}-${window}`
+function nameOf({ lease, lot, row }: LotRow): string {
+  return `${lease}-${lot}-${row}`
+}
+
+function rowIn(name: string): number {
+  return Number(name.slice(name.lastIndexOf('-') + 1))
 }

@@ -16,7 +16,7 @@ import type { ChainAccess, HeadView } from '../chain/chain-access.ts'
 import type { AuditView } from '../chain/market-access.ts'
 import type { ChainSender } from '../market/chain-sender.ts'
 import type { Duty, MiningNotes } from '../mining/duty.ts'
-import { type AttemptOptions, type AttemptOutcome, attemptAudit, outOfTime } from './attempt.ts'
+import { type AttemptOptions, type AttemptOutcome, attemptAudits, outOfTime } from './attempt.ts'
 import type { AuditBook } from './audit-book.ts'
 import { commitVerdictCall, revealVerdictCall } from './audit-calls.ts'
 import { type AuditJobs, createAuditJobs, isLastCall, mayTry, noteFailure } from './audit-jobs.ts'
@@ -56,14 +56,18 @@ export function createAuditorDuty(options: AuditorOptions, ports: AuditorPorts):
     const { deposit, locked } = await chain.market.miner(options.sender.id, signal)
     let free = BigInt(deposit) - BigInt(locked)
     for (const audit of ready) if (jobs.of(audit, height).running !== undefined) free -= BigInt(audit.stake)
-    for (const audit of due) {
-      if (jobs.running >= AUDIT_LIMITS.recomputedMax) return
-      if (free < BigInt(audit.stake)) {
-        auditor.sayOnce(audit, 'locked', `Passes by an audit of ${lotText(audit)}: too much of the deposit is locked.`)
-        continue
+    const isAffordable = (audit: AuditView): boolean => {
+      if (free >= BigInt(audit.stake)) {
+        free -= BigInt(audit.stake)
+        return true
       }
-      free -= BigInt(audit.stake)
-      auditor.attempt(audit, height, signal)
+      auditor.sayOnce(audit, 'locked', `Passes by an audit of ${lotText(audit)}: too much of the deposit is locked.`)
+      return false
+    }
+    for (const ofLot of Map.groupBy(due, ({ lease, lot }) => `${lease} ${lot}`).values()) {
+      if (jobs.running >= AUDIT_LIMITS.recomputedMax) return
+      const chosen = ofLot.filter(isAffordable)
+      if (chosen.length > 0) auditor.attempt(chosen, height, signal)
     }
   }
   /** Verdicts that are revealed, or can be no more. */
@@ -99,8 +103,8 @@ export function createAuditorDuty(options: AuditorOptions, ports: AuditorPorts):
 
 interface Auditor {
   sayOnce(audit: AuditView, key: string, text: string): void
-  /** Fetches, recomputes and commits. */
-  attempt(audit: AuditView, height: number, signal: AbortSignal): void
+  /** Fetches, recomputes and commits: audits of one lot. */
+  attempt(audits: readonly AuditView[], height: number, signal: AbortSignal): void
   /** Commits to what is kept, or in the last blocks to what was not to be had; otherwise it may be tried. */
   isToBeTried(audit: AuditView, height: number, signal: AbortSignal): boolean
   reveal(audit: AuditView, signal: AbortSignal): void
@@ -135,27 +139,27 @@ function createAuditor(options: AuditorOptions, ports: AuditorPorts, jobs: Audit
   }
   const verdictOf = (finding: Verdict['finding']): Verdict => ({ finding, salt: hashOf(ports.random.bytes(32)) })
   const conclude = async (audit: AuditView, outcome: AttemptOutcome, at: Moment): Promise<void> => {
-    if (outcome.type === 'found') return commit(audit, verdictOf(outcome.finding), at.signal)
+    if (outcome.type === 'found') return commit(audit, verdictOf(outcome.findings.get(audit.row)!), at.signal)
     const job = jobs.of(audit, at.height)
     noteFailure(job, outcome, at.height)
     sayOnce(audit, outcome.why, `Cannot audit ${lotText(audit)} yet: ${outcome.why}`)
-    if (at.isLast && job.missing !== undefined) await commit(audit, verdictOf(UNAVAILABLE), at.signal)
+    if (at.isLast() && job.missing !== undefined) await commit(audit, verdictOf(UNAVAILABLE), at.signal)
   }
 
   return {
     sayOnce,
-    attempt(audit, height, signal) {
-      const job = jobs.of(audit, height)
+    attempt(audits, height, signal) {
       const running = new AbortController()
-      job.running = running
-      task(audit, signal, async () => {
-        const both = AbortSignal.any([signal, running.signal])
-        const attempted = attemptAudit(audit, options, { ...ports, signal: both })
-        const outcome = await attempted.finally(() => {
-          job.running = undefined
-        })
-        await conclude(audit, outcome, { height, signal, isLast: running.signal.aborted })
+      for (const audit of audits) jobs.of(audit, height).running = running
+      const both = AbortSignal.any([signal, running.signal])
+      const outcome = attemptAudits(audits, options, { ...ports, signal: both }).finally(() => {
+        for (const audit of audits) jobs.of(audit, height).running = undefined
       })
+      outcome.catch(() => undefined)
+      for (const audit of audits) {
+        const isLast = (): boolean => running.signal.aborted
+        task(audit, signal, async () => conclude(audit, await outcome, { height, signal, isLast }))
+      }
     },
     isToBeTried(audit, height, signal) {
       const kept = verdicts.find(audit)
@@ -193,7 +197,7 @@ interface Moment {
   readonly height: number
   readonly signal: AbortSignal
   /** There is no time for another attempt. */
-  readonly isLast: boolean
+  readonly isLast: () => boolean
 }
 
 /** Data that was not to be had in one round may be in the next. */

@@ -25,8 +25,8 @@ import { badData } from './audit-error.ts'
 export interface AuditedLot {
   readonly lease: Hash
   readonly lot: number
-  /** Weighted row whose receipt is audited. */
-  readonly row: number
+  /** Weighted rows whose receipts are audited, one at least. */
+  readonly rows: readonly number[]
   /** Of the lot's receipts, as claimed. */
   readonly root: Hash
   readonly terms: Pick<LeaseTerms, 'decodeWeight' | 'receiptRows'>
@@ -37,12 +37,19 @@ export interface AuditedLot {
 
 export interface CheckedStep {
   readonly step: StageMessageOf<'step'>
-  /** Of the receipt that is audited. */
+  /** Of a receipt that is audited. */
   readonly isCovering: boolean
+  /** With its last step: the receipt, and the audited rows that it covers. */
+  readonly ended: CoveredRows | undefined
+}
+
+export interface CoveredRows {
+  readonly receipt: Receipt
+  readonly rows: readonly number[]
 }
 
 export interface InputCheck {
-  /** Of the window that is audited. */
+  /** Of the last window that is audited. */
   readonly cover: Receipt
   /** Everything up to the end of the covering window has come. */
   readonly isWhole: boolean
@@ -51,7 +58,7 @@ export interface InputCheck {
   step(bytes: Uint8Array): Promise<CheckedStep>
 }
 
-/** @throws AuditError AUDIT_BAD_DATA when the receipt covers another row or was not claimed; CodecError. */
+/** `told`: the receipt that covers the last row, or a later one. @throws AuditError AUDIT_BAD_DATA when it does not, or was not claimed; CodecError. */
 export function createInputCheck(audited: AuditedLot, told: Extract<AuditAnswer, { type: 'cover' }>): InputCheck {
   const { terms } = audited
   const cover = decodeReceipt(told.receipt)
@@ -59,7 +66,7 @@ export function createInputCheck(audited: AuditedLot, told: Extract<AuditAnswer,
   let counters: Counters = ZERO_COUNTERS
   let previous = NO_RECEIPT
   let count = 0
-  let open: { readonly receipt: Receipt; readonly hash: Hash } | undefined
+  let open: (CoveredRows & { readonly hash: Hash }) | undefined
   let digest: RowDigest = NO_ROWS_DIGEST
   const isWhole = (): boolean => count > cover.window
 
@@ -82,39 +89,45 @@ export function createInputCheck(audited: AuditedLot, told: Extract<AuditAnswer,
       checkLength(receipt, terms)
       if (count === cover.window && hash !== coverHash)
         throw badData('the receipts lead to another one than was claimed')
-      open = { receipt, hash }
+      open = { receipt, hash, rows: coveredBy(receipt, audited) }
       digest = NO_ROWS_DIGEST
     },
     async step(bytes) {
       if (open === undefined) throw badData('a step belongs to no receipt')
       const step = decodeStep(bytes, audited)
       counters = addRows(counters, stepRowsOf(step))
-      const { receipt, hash } = open
+      const { receipt, hash, rows } = open
       if (recede(counters, receipt.after)) throw badData('the steps of a receipt are more than it counts')
       digest = await nextRowDigest(digest, bytes)
-      const isCovering = count === cover.window
-      if (sameCounters(counters, receipt.after)) {
-        if (hashOf(digest) !== receipt.inDigest) throw badData('the steps have another digest than their receipt')
-        open = undefined
-        previous = hash
-        count++
-      }
-      return { step, isCovering }
+      const isCovering = rows.length > 0
+      if (!sameCounters(counters, receipt.after)) return { step, isCovering, ended: undefined }
+      if (hashOf(digest) !== receipt.inDigest) throw badData('the steps have another digest than their receipt')
+      open = undefined
+      previous = hash
+      count++
+      return { step, isCovering, ended: { receipt, rows } }
     },
   }
 }
 
 function checkCover(audited: AuditedLot, cover: Receipt, { index, count, siblings }: InclusionProof): Hash {
-  const { row, root, terms } = audited
+  const { rows, root, terms } = audited
   const hash = receiptHash(cover)
   if (!isOf(audited, cover)) throw badData('the receipt is of another lot')
   if (index >= count || !isReceiptIncluded(root, hash, { index, count, siblings })) {
     throw badData('the receipt is not under the root that was claimed')
   }
   checkLength(cover, terms)
-  const [begin, end] = [cover.before, cover.after].map((counters) => weightedRows(counters, terms.decodeWeight))
-  if (begin! > BigInt(row) || end! <= BigInt(row)) throw badData('the receipt does not cover the row')
+  // Another auditor may have more of the lot than this one needs.
+  if (weightedRows(cover.after, terms.decodeWeight) <= BigInt(Math.max(...rows))) {
+    throw badData('the receipt ends before the row')
+  }
   return hash
+}
+
+function coveredBy({ before, after }: Receipt, { rows, terms: { decodeWeight } }: AuditedLot): number[] {
+  const [begin, end] = [weightedRows(before, decodeWeight), weightedRows(after, decodeWeight)]
+  return rows.filter((row) => begin <= BigInt(row) && BigInt(row) < end)
 }
 
 /** No miner that keeps to the rules has a longer one. */

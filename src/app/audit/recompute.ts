@@ -1,7 +1,7 @@
 /**
- * Recomputes the audited window of a lot from what went into the lot: all steps from the lease's first row on, in the auditor's own engine, rewinds
+ * Recomputes audited windows of a lot from what went into the lot: all steps from the lease's first row on, in the auditor's own engine, rewinds
  * included, because the cache follows from them. Rows are computed in other pieces than the ring did, some steps of decoding at once: the bits do
- * not depend on it. Only the covering window is digested, and only there tokens are drawn.
+ * not depend on it. Only audited windows are digested, and only there tokens are drawn.
  * Spec: docs/spec/market.md §8, §9.3, docs/spec/numerics.md §1.
  * @module
  */
@@ -36,14 +36,14 @@ export interface RecomputeOptions {
 }
 
 /**
- * The finding (market.md §8) of the window that covers the audited row.
+ * The findings (market.md §8) of the windows that cover the audited rows, by row.
  * @throws AuditError AUDIT_BAD_DATA; what the inputs throw; EngineError where this machine cannot; the signal's reason.
  */
 export async function recompute(
   { cover, items }: LotInputs,
   options: RecomputeOptions,
   ports: { clock: Clock },
-): Promise<Hash> {
+): Promise<ReadonlyMap<number, Hash>> {
   const { config, part, host } = options.engine
   const { hiddenSize } = config
   try {
@@ -56,7 +56,7 @@ export async function recompute(
         else await run.take(await check.step(item.step))
       }
       if (!check.isWhole) throw badData('steps are missing')
-      return findingOf(check.cover, hashOf(await run.finish()))
+      return run.findings
     } finally {
       await host.closeCache(cache).catch(() => undefined)
     }
@@ -73,8 +73,8 @@ function capacityFor({ after }: Receipt, contextLength: number): number {
 
 interface Run {
   take(checked: CheckedStep): Promise<void>
-  /** The out digest of the covering window. */
-  finish(): Promise<RowDigest>
+  /** Of audited rows, once their windows have ended. */
+  readonly findings: ReadonlyMap<number, Hash>
 }
 
 type Step = StageMessageOf<'step'>
@@ -91,7 +91,8 @@ function createRun({ engine, isBusy, signal }: RecomputeOptions, at: { cache: Ca
   const tail = part.hasHead ? createTail({ endTokens: config.endTokens, capacity: Number.MAX_SAFE_INTEGER }) : undefined
   /** Of logits, one row for each step, or of activations. */
   const width = part.hasHead ? config.vocabularySize : config.hiddenSize
-  let outDigest = NO_ROWS_DIGEST
+  const findings = new Map<number, Hash>()
+  let outDigest: RowDigest = NO_ROWS_DIGEST
   let waiting: Group | undefined
 
   const runRows = async (input: StepInput): Promise<StepOutput & { readonly type: 'hidden' | 'logits' }> => {
@@ -128,27 +129,28 @@ function createRun({ engine, isBusy, signal }: RecomputeOptions, at: { cache: Ca
   }
 
   return {
-    async take({ step, isCovering }) {
-      if (waiting !== undefined && !joins(waiting, { step, isCovering })) await flush()
+    findings,
+    async take({ step, isCovering, ended }) {
+      if (waiting !== undefined && !joins(waiting, step, isCovering)) await flush()
       if (waiting === undefined) waiting = { steps: [step], isCovering }
       else waiting.steps.push(step)
-    },
-    async finish() {
+      if (!isCovering || ended === undefined) return
       await flush()
-      return outDigest
+      for (const row of ended.rows) findings.set(row, findingOf(ended.receipt, hashOf(outDigest)))
+      outDigest = NO_ROWS_DIGEST
     },
   }
 }
 
 /** Whether a step goes with those that wait. */
-function joins({ steps, isCovering }: Group, next: CheckedStep): boolean {
+function joins({ steps, isCovering }: Group, step: Step, isNextCovering: boolean): boolean {
   const last = steps.at(-1)!
   return (
-    isCovering === next.isCovering &&
+    isCovering === isNextCovering &&
     !last.acknowledge &&
-    !next.step.acknowledge &&
-    last.sample === next.step.sample &&
-    next.step.position === last.position + 1 &&
+    !step.acknowledge &&
+    last.sample === step.sample &&
+    step.position === last.position + 1 &&
     steps.length < AUDIT_LIMITS.rowsAtOnceMax
   )
 }
