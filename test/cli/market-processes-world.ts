@@ -27,7 +27,7 @@ export const PRICE = 1_000n
 /** Of all lots, when it is the only one. */
 export const MINERS_WALLET = 'miners'
 export const CLIENT_WALLET = 'client'
-const DEADLINE_MS = 120_000
+const DEADLINE_MS = 180_000
 
 const PARAMETERS = [
   ...['issuancePerBlock=0', 'proposeMs=800', 'voteMs=300', 'roundMs=100', 'commitMs=50'],
@@ -35,7 +35,7 @@ const PARAMETERS = [
   ...[`priceMin=${PRICE}`, `priceMax=${PRICE}`],
   // No end of an epoch within the test.
   'epochBlocks=20000',
-  ...['disputeBlocks=20', 'auditCommitBlocks=80', 'auditRevealBlocks=20', 'receiptRows=512'],
+  ...['disputeBlocks=20', 'auditCommitBlocks=40', 'auditRevealBlocks=20', 'receiptRows=512'],
   // One miner beside those of a lease is left for an audit of each lot.
   ...['auditors=2', 'auditorsMin=1', 'auditShare=1000', 'auditShareNew=1000', 'auditFee=30'],
   // So that the lowest bid wins, whatever was measured.
@@ -113,7 +113,15 @@ export async function createMarketWorld(dllm: Dllm): Promise<MarketWorld> {
       return miner
     },
     async ledger() {
-      const { height } = await chain!.call('dllm_holdings', {})
+      const head = await chain!.call('dllm_head', {})
+      // States of the past are kept a moment after their blocks.
+      const { height } = await vi.waitUntil(
+        async () => {
+          const view = await chain!.call('dllm_holdings', {})
+          return view.height >= head.height && view
+        },
+        { timeout: DEADLINE_MS, interval: 20 },
+      )
       return { height, ledger: ledgerOf(await allHoldings(chain!, height)) }
     },
     async blocks(first, last) {

@@ -27,6 +27,9 @@ import {
   until,
 } from './market-processes-world.ts'
 
+/** On two cores that others use as well. */
+const TIMEOUT_MS = 240_000
+
 const dllm = createDllm()
 const TREASURY_ADDRESS = addressOfAccount(TREASURY, 'local')
 const TOKENS = 500
@@ -51,7 +54,7 @@ beforeAll(async () => {
   )
   for (const miner of HONEST) miners.set(miner.name, world.startMiner(miner))
   await until(async () => (await livePlacements()).length === HONEST.length)
-})
+}, TIMEOUT_MS)
 afterAll(async () => {
   await world?.end()
   await dllm.cleanUp()
@@ -99,6 +102,7 @@ async function recordsOf(lease: Hash): Promise<{ audits: EndedAuditView[]; settl
   return { audits, settlement: own.find((each) => each.type === 'settled')! }
 }
 
+const inDllm = (grains: string): string => `${formatDllm(toGrains(BigInt(grains)))} DLLM`
 const payoutOf = (operator: string): string => world.miners.find((miner) => miner.operator === operator)!.payout
 const minerOf = (operator: string): Promise<MinerView> => world.chain.call('dllm_miner', { address: operator })
 
@@ -114,7 +118,7 @@ async function expectLedger(
   return after.ledger
 }
 
-describe('a client with a fresh wallet', () => {
+describe('a client with a fresh wallet', { timeout: TIMEOUT_MS }, () => {
   let before: { readonly height: number; readonly ledger: Ledger }
   let answer: PaidChat
   let lease: LeaseView
@@ -163,6 +167,16 @@ describe('a client with a fresh wallet', () => {
     expect(ledger.get(keyOf('balance', TREASURY_ADDRESS))).toBe(bill.treasury)
   })
 
+  test('each miner has said whether it got the lot and why not, what it claimed, and what it was paid', async () => {
+    const { settlement } = await recordsOf(answer.lease)
+    for (const [index, { operator }] of world.miners.entries()) {
+      const pay = settlement.lots.find((lot) => lot.operator === operator)?.pay
+      const said = miners.get(HONEST[index]!.name)!
+      if (pay === undefined) await said.printed(/"event":"job-lost".*"event":"audit-duty"/s)
+      else await said.printed(new RegExp(`"event":"job-won".*"event":"claimed".*Paid ${inDllm(pay)} for lease`, 's'))
+    }
+  })
+
   test('`dllm earnings` shows each miner of this machine what it got', async () => {
     const { settlement } = await recordsOf(answer.lease)
     const { code, stdout } = await world.run('earnings')
@@ -172,13 +186,13 @@ describe('a client with a fresh wallet', () => {
     const earned = new Map(view.miners.map(({ address, total }) => [address, total.earned]))
     const paid = new Map(settlement.lots.map(({ operator, pay }) => [operator, pay]))
     for (const [operator, grains] of earned) expect(grains).toBe(paid.get(operator) ?? '0')
-    for (const grains of paid.values()) expect(stdout).toContain(`${formatDllm(toGrains(BigInt(grains)))} DLLM`)
+    for (const grains of paid.values()) expect(stdout).toContain(inDllm(grains))
     const shown = await world.run('lease', 'show', answer.lease)
     expect(shown).toMatchObject({ code: 0, stdout: expect.stringContaining('settled in block') })
   })
 })
 
-describe('a miner that lies in one segment', () => {
+describe('a miner that lies in one segment', { timeout: TIMEOUT_MS }, () => {
   const LIAR = { name: 'm2', account: 2 }
   let liar: Started
   let operator: string
@@ -191,7 +205,7 @@ describe('a miner that lies in one segment', () => {
     liar = startLiar()
     // Its bid is the lowest, so it gets the first lot.
     await until(async () => (await livePlacements()).some((each) => each.operator === operator && each.bid === '1'))
-  })
+  }, TIMEOUT_MS)
   afterAll(async () => {
     liar?.child.kill('SIGKILL')
     await liar?.ended
