@@ -95,7 +95,11 @@ function opening({ world, chance }: Crowd, { chain }: Watch): Wish | undefined {
   const avoid = traders.miners.filter(() => chance.pick(8) === 0).map(({ person }) => person.id)
   const half = segments.length / 2
   const body = {
-    ...{ model, voucherKey: by.consensus.publicKey, cuts: oneOf(chance, [[], [half], [half], [half, half]]) },
+    ...{
+      model,
+      voucherKey: by.consensus.publicKey,
+      cuts: chance.pick(12) === 0 ? [half, half] : oneOf(chance, [[], [half]]),
+    },
     ...{ avoid: chance.pick(30) === 0 ? avoid : avoid.sort(), rows: 1 + chance.pick(40) },
     ...{ cap: oneOf(chance, [1_000n, DLLM, 5n * DLLM, 5n * DLLM, 500n * DLLM]), priceMax: BigInt(9 + chance.pick(40)) },
     expiryHeight: chain.header.height + 1 + chance.pick(oneOf(chance, [5, 5, 13])),

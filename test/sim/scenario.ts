@@ -66,7 +66,15 @@ const PARAMETERS: Parameters = {
   clockSkewMs: 500n,
   proposalDeposit: 5n * DLLM,
   proposalBlocks: 6n,
-  ...{ modelDeposit: 5n * DLLM, placementBlocks: 20n, leaseBlocksMax: 10n, disputeBlocks: 2n, priceBlocks: 3n },
+  // What the miners bid is within the budget of the lowest price.
+  ...{
+    priceMin: 6n,
+    modelDeposit: 5n * DLLM,
+    placementBlocks: 20n,
+    leaseBlocksMax: 10n,
+    disputeBlocks: 2n,
+    priceBlocks: 3n,
+  },
   // Every receipt is audited; what that is worth stays below what it costs to pay oneself.
   ...{ receiptRows: 16n, auditShare: 1_000n, auditShareNew: 1_000n, auditFee: 20n },
   ...{ auditors: 3n, auditorsMin: 2n, auditCommitBlocks: 2n, auditRevealBlocks: 3n },

@@ -146,7 +146,7 @@ const RANGES: Readonly<Partial<Record<ParameterName, readonly [number, number]>>
   treasuryShare: [90, 200],
   stakerShare: [0, 200],
   decodeWeight: [1, 8],
-  priceMin: [0, 5],
+  priceMin: [2, 9],
   priceMax: [10, 1_000],
   priceBlocks: [1, 4],
   priceDivisor: [4, 16],
