@@ -1,7 +1,9 @@
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { createLastingRing } from '../../../src/app/chat/lasting-ring.ts'
-import { RingError } from '../../../src/app/ring/ring-error.ts'
+import { leaseError } from '../../../src/app/market/lease-error.ts'
+import { RingError, stageFailed } from '../../../src/app/ring/ring-error.ts'
 import type { RingEvent, RingSession, TurnOptions } from '../../../src/app/ring/ring-session.ts'
+import { codeOf } from '../../../src/base/error.ts'
 
 const generation = { maxTokens: 5 } as TurnOptions['generation']
 const lost = () => new RingError('RING_STAGE_LOST', 'Stage 1 went away.')
@@ -86,5 +88,70 @@ test('a stage that was idle for too long, or says that it shuts down, counts as 
 test('nothing is opened for somebody who has interrupted', async () => {
   const { ring, reopened } = lasting(countingRing(0), countingRing(99))
   await expect(turn(ring, [0, 1], AbortSignal.abort())).rejects.toThrow('went away')
+  expect(reopened()).toBe(0)
+})
+
+describe('a lease that is spent', () => {
+  /** A ring whose lease pays for so many tokens, then ends the answer. */
+  function leasedRing(tokensPaid: number): ReturnType<typeof countingRing> {
+    const ring = countingRing(99)
+    const { generate } = ring
+    let left = tokensPaid
+    ring.generate = async function* (prompt, options) {
+      for await (const event of generate(prompt, options)) {
+        if (event.type === 'token' && left-- === 0) {
+          yield { type: 'end', reason: 'lease-spent' }
+          return
+        }
+        yield event
+      }
+    }
+    return ring
+  }
+
+  test('ends the answer, and the next turn goes on with another that takes all tokens', async () => {
+    const needs: unknown[] = []
+    const second = countingRing(99)
+    const ring = createLastingRing({
+      first: leasedRing(2),
+      reopen: async (why, need) => {
+        needs.push([codeOf(why), need])
+        return second
+      },
+    })
+    expect(await turn(ring, [0, 1])).toEqual([2, 3, 'lease-spent'])
+    expect(needs).toEqual([])
+    await turn(ring, [7])
+    expect(needs).toEqual([['LEASE_SPENT', { promptRows: 6, decodeRows: 5 }]])
+    expect(second.prompts[0]).toEqual([0, 1, 2, 3, 4, 7])
+  })
+
+  test('is asked for again when no other could be opened', async () => {
+    let tries = 0
+    const second = countingRing(99)
+    const reopen = async () => {
+      if (tries++ === 0) throw leaseError('LEASE_SPENT')
+      return second
+    }
+    const first = leasedRing(0)
+    const ring = createLastingRing({ first, reopen })
+    expect(await turn(ring, [0])).toEqual(['lease-spent'])
+    await expect(turn(ring, [1])).rejects.toMatchObject({ code: 'LEASE_SPENT' })
+  })
+})
+
+test.each(['LEASE_EXPIRED', 'LEASE_NO_ROOM', 'LEASE_BEHIND', 'VOUCHER_RECEDES', 'RING_SESSION_IDLE'])(
+  'where a stage says %s another ring goes on',
+  async (code) => {
+    const failure = stageFailed(1, { code, message: 'No.' })
+    const { ring, reopened } = lasting(countingRing(2, failure), countingRing(99))
+    expect(await turn(ring, [0, 1])).toEqual(unbroken)
+    expect(reopened()).toBe(1)
+  },
+)
+
+test('where a stage asks for a lease there is no use in another ring', async () => {
+  const { ring, reopened } = lasting(countingRing(0, stageFailed(1, { code: 'LEASE_REQUIRED', message: 'No.' })))
+  await expect(turn(ring, [0, 1])).rejects.toMatchObject({ details: { stageCode: 'LEASE_REQUIRED' } })
   expect(reopened()).toBe(0)
 })
