@@ -1,12 +1,16 @@
 /** Auditors and miners of audited lots on real wires: who gets what went into a lot, and what it shows. */
+
+import { bytesToHex } from '@noble/hashes/utils.js'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { fetchInputs } from '../../src/app/audit/audit-client.ts'
+import { type FetchedInputs, fetchInputs } from '../../src/app/audit/audit-client.ts'
 import type { AuditView } from '../../src/app/chain/market-access.ts'
 import type { BatchRunner } from '../../src/app/engine-host.ts'
 import { createInlineRunner } from '../../src/app/inline-runner.ts'
+import { publicKeyOfPeer } from '../../src/app/node-identity.ts'
 import { createSystem } from '../../src/app/system.ts'
-import type { Hash } from '../../src/base/brand.ts'
+import type { AccountId, Hash } from '../../src/base/brand.ts'
 import { AUDIT_LIMITS } from '../../src/base/limits.ts'
+import { addressOfAccount } from '../../src/core/fields.ts'
 import { findingOf } from '../../src/core/market/receipt.ts'
 import type { StepOutput } from '../../src/ml/engine/engine.ts'
 import { createReferenceEngine } from '../../src/ml/engine/reference.ts'
@@ -18,6 +22,8 @@ import {
   encodeAuditAnswer,
   encodeAuditQuestion,
 } from '../../src/net/protocols/audit.ts'
+import type { Wire } from '../../src/net/wire.ts'
+import { person } from '../chain-accounts.ts'
 import { randomWeights } from '../contract/random-model.ts'
 import { until } from '../fake-clock.ts'
 import { CONFIG, type LabMiner, memoryWiring, type Wiring } from './audit-lab.ts'
@@ -220,6 +226,43 @@ test('more questions at once than the chain is asked are refused, and asked agai
   expect(again.cover.type).toBe('cover')
   again.close()
 })
+test('as many auditors at once as may be, and the next one when one has gone', async () => {
+  const wiring = memoryWiring()
+  world = await auditedLease({ wiring })
+  const [audit] = (await world.auditsIn(1)) as [AuditView]
+  const count = AUDIT_LIMITS.servedMax / AUDIT_LIMITS.channelsPerPeerMax
+  const wires = await Promise.all(Array.from({ length: count + 1 }, (_, index) => wiring(false, 40 + index)))
+  // All of them are auditors, to whom the chain is asked.
+  const operators = wires.map((_wire, index) => person(60 + index).id)
+  const auditors = operators.map((id) => ({ ...audit.auditors[0]!, operator: addressOfAccount(id, 'local') }))
+  const { market } = world.lab.chain
+  const crowded = {
+    ...market,
+    audits: async (...wish: Parameters<typeof market.audits>) => ({
+      ...(await market.audits(...wish)),
+      entries: [{ ...audit, auditors }],
+    }),
+    miner: async (id: AccountId) => {
+      const publicKey = publicKeyOfPeer(wires[operators.indexOf(id)]!.peer)!
+      return { ...(await market.miner(world.lab.miners[1]!.who.id)), peerKey: bytesToHex(publicKey) }
+    },
+  }
+  await world.serve(1, { chain: { ...world.lab.chain, market: crowded } })
+  const to = addressOf(world.lab.miners[1]!.wire)
+  const fetch = (wire: Wire) => fetchInputs(to, audit, { wire, clock, signal: NEVER })
+  const open: FetchedInputs[] = []
+  for (const wire of wires.slice(0, count)) {
+    for (let channel = 0; channel < AUDIT_LIMITS.channelsPerPeerMax; channel++) open.push(await fetch(wire))
+  }
+  const last = wires.at(-1)!
+  await expect(fetch(last)).rejects.toThrow('(AUDIT_BUSY)')
+  open.pop()!.close()
+  let again: FetchedInputs | undefined
+  while (again === undefined) again = await fetch(last).catch(() => undefined)
+  for (const inputs of [...open, again]) inputs.close()
+  for (const wire of wires) await wire.stop()
+})
+
 test('a lot of segments that an auditor does not have is no fault of its miner', async () => {
   world = await auditedLease()
   for (const lot of [0, 1, 2]) await world.serve(lot)

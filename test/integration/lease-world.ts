@@ -63,6 +63,7 @@ export async function createMarket(options: MarketOptions = {}): Promise<Market>
   const source: LeaseSource = { find: async (id) => leases.get(id) ?? { ok: false, why: 'unknown' } }
   const lots: LotFolder[] = []
   const desks: LeaseDesk[] = []
+  const vouchers = await openDisk(join(root, 'vouchers'))
   return {
     root,
     leases,
@@ -70,7 +71,7 @@ export async function createMarket(options: MarketOptions = {}): Promise<Market>
     clock,
     lots,
     desks,
-    store: createVoucherStore(await openDisk(join(root, 'vouchers'))),
+    store: createVoucherStore(vouchers),
     async desk(index) {
       const peerSecret = minerKeys(index).secretKey
       const folder = await openLotFolder(join(root, `miner-${index}`), 1e9)
@@ -81,6 +82,7 @@ export async function createMarket(options: MarketOptions = {}): Promise<Market>
     },
     close: async () => {
       for (const desk of desks) await desk.close()
+      await vouchers.close()
       await rm(root, { recursive: true, force: true })
     },
   }
