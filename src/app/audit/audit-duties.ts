@@ -34,7 +34,7 @@ export interface AuditDutiesOptions {
   readonly lots: LotFolder
   /** What lots are recomputed with: what the miner's stage server serves. */
   readonly served: readonly ServedSegments[]
-  /** Keeps what was committed to until it is revealed, and what was fetched until the audit ends: `mining/NAME/verdicts/`. */
+  /** Keeps what was committed to until it is revealed, and what was fetched until the audit ends: `mining/NAME/verdicts/NETWORK/`. */
   readonly folder: string
   /** false (`--no-audit`): audits nobody, and still opens receipts and serves their inputs. What was committed to is revealed. */
   readonly audits: boolean

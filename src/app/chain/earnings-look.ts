@@ -52,7 +52,7 @@ export function createEarningsLook(
   let accounts: readonly AccountId[] = []
   let feed: EarningsFeed | undefined
   let none: { readonly of: string; readonly why: Why } | undefined
-  const promises = createPromises(home)
+  const promises = createPromises(home, network.networkId)
   const search = async (signal: AbortSignal): Promise<void> => {
     if (looks++ % SEARCH_LOOKS > 0) return
     none = undefined

@@ -12,6 +12,7 @@ import type { Counters } from '../../core/market/counters.ts'
 import type { Home } from '../home.ts'
 import { lotFileName } from '../market/lot-journal.ts'
 import { lotEntries } from '../market/lot-reader.ts'
+import { lotsFolder } from '../mining/network-folder.ts'
 import { EVENTS_FILE } from '../mining/notes.ts'
 import { loadNodeIdentity, publicKeyOfPeer } from '../node-identity.ts'
 
@@ -96,11 +97,11 @@ interface Promised {
 const PROMISES_MAX = 512
 
 /** Reads a journal's last file again only when it has grown. */
-export function createPromises(home: Home): Promises {
+export function createPromises(home: Home, networkId: Hash): Promises {
   const known = new Map<string, Promised>()
   return {
     async counters(name, lease) {
-      const folder = home.file('mining', name, 'lots', lease)
+      const folder = join(lotsFolder(home.file('mining', name), networkId), lease)
       const { file, bytes } = await lastFile(folder)
       const before = known.get(folder)
       if (before?.file === file && before.bytes === bytes) return before.counters

@@ -32,6 +32,8 @@ export interface ClaimsParts {
   readonly leaseOf: (view: LeaseView, head: HeadView) => Promise<OpenLease>
   /** The parameter of this name. */
   readonly disputeBlocks: () => number
+  /** Unix time. */
+  readonly wallMs: () => number
 }
 
 /** What is remembered of a lease between two looks. */
@@ -60,15 +62,18 @@ const OPEN_BLOCKS = 5
 const CLOSED_BLOCKS = 20
 /** Before the due height: two tries. */
 const LAST_BLOCKS = 3
+/** A newest block that is older is of a node that catches up, and may not know of a lease yet. */
+const BEHIND_MS = 120_000
 
 export function createClaims(parts: ClaimsParts): Duty {
   const { chain, lots, own, notes } = parts
   const known = new Map<Hash, Kept>()
 
-  const settled = async (id: Hash, signal: AbortSignal): Promise<void> => {
+  const settled = async (id: Hash, { timeMs }: HeadView, signal: AbortSignal): Promise<void> => {
+    const settlement = await chain.market.settlement(id, signal)
+    if (settlement === undefined && parts.wallMs() - timeMs > BEHIND_MS) return
     const isFree = known.get(id)?.isFree === true
     known.delete(id)
-    const settlement = await chain.market.settlement(id, signal)
     await parts.desk.forget(id)
     const lot = settlement?.lots.find(({ operator }) => operator === own.operator)
     // Where the price is 0 nobody claims, and nothing is lost.
@@ -77,7 +82,7 @@ export function createClaims(parts: ClaimsParts): Duty {
   const look = async (id: Hash, head: HeadView, signal: AbortSignal): Promise<void> => {
     if (head.height < (known.get(id)?.next ?? 0)) return
     const view = await leaseUnlessSettled(chain, id, signal)
-    if (view === undefined) return settled(id, signal)
+    if (view === undefined) return settled(id, head, signal)
     const index = view.lots.findIndex(({ operator, peerKey }) => operator === own.operator && peerKey === own.peerKey)
     if (index < 0) return
     const kept = known.get(id) ?? {
@@ -90,7 +95,10 @@ export function createClaims(parts: ClaimsParts): Duty {
     known.set(id, kept)
     kept.next = nextLook(view, head.height, parts.disputeBlocks())
     kept.claimed = claimedPay(view, view.lots[index]!)
-    await claimOf(parts, { view, index }, { kept, head, signal })
+    await claimOf(parts, { view, index }, { kept, head, signal }).catch((error: unknown) => {
+      kept.next = 0
+      throw error
+    })
   }
 
   return {
@@ -153,7 +161,8 @@ function nextLook({ status, dueHeight }: LeaseView, height: number, disputeBlock
   const often = status === 'open' ? OPEN_BLOCKS : CLOSED_BLOCKS
   const next = height + Math.max(1, Math.min(often, Math.floor(disputeBlocks / 4)))
   const last = dueHeight - LAST_BLOCKS
-  return status === 'closing' && height < last ? Math.min(next, last) : next
+  if (status !== 'closing') return next
+  return height < last ? Math.min(next, last) : height + 1
 }
 
 function paidEvent(id: Hash, { state, pay, payout }: SettledLotView): MiningEvent {

@@ -4,7 +4,6 @@
  * Spec: docs/spec/cli.md §10.
  * @module
  */
-import { join } from 'node:path'
 import { bytesToHex } from '@noble/hashes/utils.js'
 import { type AccountId, type Hash, milliseconds } from '../../base/brand.ts'
 import { MINING_LIMITS } from '../../base/chain-limits.ts'
@@ -29,6 +28,7 @@ import { tellIdleMinutes } from './idle.ts'
 import type { IdleFacts } from './idle-words.ts'
 import { createJobs } from './jobs.ts'
 import type { MiningMode } from './mode.ts'
+import { lotsFolder, verdictsFolder } from './network-folder.ts'
 import { createPlacement } from './placement.ts'
 import { createRegistration } from './registration.ts'
 import { runDuties } from './run-duties.ts'
@@ -145,7 +145,7 @@ async function openMarket(options: MiningOptions, mode: WatchedMode, system: Sys
   const peer = keyPairFromSecret(identity.secretKey)
   const sender = createChainSender({ chain, keys: options.keys }, system)
   const survey = createSurvey({ chain, operator: sender.id, model })
-  const lots = await openLotFolder(join(folder, 'lots'), options.journalBytes)
+  const lots = await openLotFolder(lotsFolder(folder, chain.network.networkId), options.journalBytes)
   const isRequired = !options.isFree && (await priceOf(chain, model)) > 0n
   const source = createChainLeases(chain)
   const inner = createLeaseDesk({ source, lots, peerSecret: identity.secretKey, isRequired }, system)
@@ -162,7 +162,7 @@ async function openMarket(options: MiningOptions, mode: WatchedMode, system: Sys
     ...{ chain, sender, desk: inner, lots, notes },
     own: { operator: addressOfAccount(sender.id, kind), peerKey: bytesToHex(peer.publicKey) },
     leaseOf: async (view, head) => openLeaseOf(view, { network: chain.network, head, commitMs: parameter('commitMs') }),
-    disputeBlocks: () => parameter('disputeBlocks'),
+    ...{ disputeBlocks: () => parameter('disputeBlocks'), wallMs: () => system.clock.wallMs() },
   })
   const jobs = createJobs({ chain, survey, sender, notes, model })
   const drain = createDrain({ ...parts, folder })
@@ -181,7 +181,7 @@ function openAudits(
   return createAuditDuties(
     {
       ...{ chain, sender, lots, served, locate, audits, isBusy },
-      ...{ peerKey: peer.publicKey, folder: join(folder, 'verdicts') },
+      ...{ peerKey: peer.publicKey, folder: verdictsFolder(folder, chain.network.networkId) },
     },
     { wire, notes, ...system },
   )

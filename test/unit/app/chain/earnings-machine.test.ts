@@ -7,6 +7,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import { createPromises, lastNote, localMiners } from '../../../../src/app/chain/earnings-machine.ts'
 import { type Home, openHome } from '../../../../src/app/home.ts'
 import { openLotFolder } from '../../../../src/app/market/lot-folder.ts'
+import { lotsFolder } from '../../../../src/app/mining/network-folder.ts'
 import { loadNodeIdentity } from '../../../../src/app/node-identity.ts'
 import { createSystem } from '../../../../src/app/system.ts'
 import { hash } from '../../../../src/base/brand.ts'
@@ -15,6 +16,7 @@ import { createMarketEntry } from '../../../market-entry.ts'
 
 const { random } = createSystem({ level: 'silent' })
 const LEASE = hash('01'.repeat(32))
+const NETWORK = hash('02'.repeat(32))
 
 let root: string
 let home: Home
@@ -58,9 +60,9 @@ test.each<[string, string[], object | undefined]>([
 })
 
 test('a promise is what the newest voucher of a journal says, in whichever file, also while it is open', async () => {
-  const promises = createPromises(home)
+  const promises = createPromises(home, NETWORK)
   expect(await promises.counters('one', LEASE)).toBeUndefined()
-  const folder = await openLotFolder(home.file('mining', 'one', 'lots'), 1e9)
+  const folder = await openLotFolder(lotsFolder(home.file('mining', 'one'), NETWORK), 1e9)
   const journal = await folder.open(LEASE)
   try {
     expect(await promises.counters('one', LEASE)).toBeUndefined()
@@ -69,8 +71,8 @@ test('a promise is what the newest voucher of a journal says, in whichever file,
       const isAsked = seq === 1n || seq > 30n
       if (isAsked) expect((await promises.counters('one', LEASE))?.decodeRows).toBe(16n * seq)
     }
-    expect(await promises.counters('one', LEASE)).toEqual(await createPromises(home).counters('one', LEASE))
-    expect(await readdir(home.file('mining', 'one', 'lots', LEASE))).toContain('rows.1')
+    expect(await promises.counters('one', LEASE)).toEqual(await createPromises(home, NETWORK).counters('one', LEASE))
+    expect(await readdir(join(lotsFolder(home.file('mining', 'one'), NETWORK), LEASE))).toContain('rows.1')
   } finally {
     await journal.close()
   }

@@ -4,6 +4,7 @@ import type { ChainCall } from '../../../../src/app/chain/calls.ts'
 import type { ChainAccess } from '../../../../src/app/chain/chain-access.ts'
 import type { SettlementView } from '../../../../src/app/chain/earnings-access.ts'
 import type { LeaseView } from '../../../../src/app/chain/market-access.ts'
+import { WaitError } from '../../../../src/app/chain/wait-for-block.ts'
 import type { ChainSender } from '../../../../src/app/market/chain-sender.ts'
 import type { LeaseDesk } from '../../../../src/app/market/lease-desk.ts'
 import type { OpenLease } from '../../../../src/app/market/lease-source.ts'
@@ -29,7 +30,7 @@ function world(views: Readonly<Record<Hash, LeaseView>>, settlements: Readonly<R
   const sent: { readonly lease: Hash; readonly closes: boolean | undefined }[] = []
   const forgotten: Hash[] = []
   let kept = [...Object.keys(views), ...Object.keys(settlements)].map(hash)
-  const state = { broken: undefined as Hash | undefined, views }
+  const state = { broken: undefined as Hash | undefined, isFull: false, wallMs: 0, views }
   const market: Partial<ChainAccess['market']> = {
     async lease(which) {
       asked.push(which)
@@ -60,6 +61,7 @@ function world(views: Readonly<Record<Hash, LeaseView>>, settlements: Readonly<R
     lots: { leases: async () => kept } as Partial<LotFolder> as LotFolder,
     sender: {
       async send({ body }: ChainCall) {
+        if (state.isFull) throw new WaitError('CHAIN_STILL_WAITING', 'It waits.')
         sent.push({ lease: (body as { lease: Hash }).lease, closes })
       },
     } as unknown as ChainSender,
@@ -67,6 +69,7 @@ function world(views: Readonly<Record<Hash, LeaseView>>, settlements: Readonly<R
     own: { operator: OWN, peerKey: PEER_KEY },
     leaseOf: async (view) => ({ id: view.id }) as OpenLease,
     disputeBlocks: () => 1_800,
+    wallMs: () => state.wallMs,
   })
   return {
     ...{ duty, events, asked, sent, forgotten, state },
@@ -126,6 +129,33 @@ test('a lease whose journal is damaged keeps no other from being claimed', async
   state.broken = id(1)
   await expect(look(100)).rejects.toMatchObject({ code: 'STORE_CORRUPT' })
   expect(sent).toMatchObject([{ lease: id(2) }])
+})
+
+test('a claim that did not come into a block is sent again at the next one', async () => {
+  const { look, sent, state } = world({ [id(1)]: lease({ id: id(1), ...CLOSING }) })
+  state.isFull = true
+  await expect(look(100)).rejects.toMatchObject({ code: 'CHAIN_STILL_WAITING' })
+  state.isFull = false
+  await look(101)
+  expect(sent).toMatchObject([{ lease: id(1) }])
+})
+
+test('the last blocks before the due height are each looked at', async () => {
+  const { look, asked } = world({ [id(1)]: lease({ id: id(1), ...CLOSING }) })
+  for (let height = 496; height < 500; height++) await look(height)
+  expect(asked).toHaveLength(4)
+})
+
+test('a lease that a node which catches up does not know yet keeps its journal', async () => {
+  const { look, forgotten, events, state } = world({ [id(1)]: lease({ id: id(1), ...CLOSING }) })
+  state.views = {}
+  state.wallMs = 3_600_000
+  await look(5)
+  expect([forgotten, events]).toEqual([[], []])
+  // And goes when it knows all and there still is none.
+  state.wallMs = 1_000
+  await look(700)
+  expect(forgotten).toEqual([id(1)])
 })
 
 test('what was settled is told as it was, and its journal goes', async () => {
