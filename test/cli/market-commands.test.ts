@@ -102,6 +102,29 @@ describe('before anybody serves', () => {
     const { code, stderr } = await run('lease', 'quote', model.name)
     expect({ code, stderr }).toMatchObject({ code: 1, stderr: expect.stringContaining('(NO_MINER)') })
   })
+
+  test.each<[what: string, args: readonly string[], exit: number, code: string]>([
+    ['with a wallet there is no miner to pay', ['--wallet', 'default'], 1, 'NO_MINER'],
+    [
+      'with more than it has is told what is missing',
+      ['--wallet', 'default', '--cap', '5000000'],
+      5,
+      'INSUFFICIENT_FUNDS',
+    ],
+    [
+      'with an account that has nothing',
+      ['--wallet', 'default', '--account', '7', ...PASSWORD],
+      5,
+      'INSUFFICIENT_FUNDS',
+    ],
+    ['with a wallet that is not there', ['--wallet', 'nobody'], 1, 'WALLET_NOT_FOUND'],
+    ['nobody can be asked for a password, so nobody who serves for nothing is found either', [], 3, 'RING_NO_ROUTE'],
+    ['that is free finds nobody', ['--free'], 3, 'RING_NO_ROUTE'],
+  ])('a chat: %s', async (_what, args, exit, code) => {
+    const { code: found, stderr } = await run('chat', 'x', '--max-tokens', '20', ...args)
+    expect({ found, stderr }).toEqual({ found: exit, stderr: expect.stringContaining(`(${code})`) })
+    expect(stderr).not.toContain('    at ')
+  })
 })
 
 describe('with two miners', () => {

@@ -16,7 +16,7 @@ export interface PaymentNotes {
 
 /** `isQuiet`: people are told only when they want a trace, and nothing that went wrong otherwise. */
 export function createPaymentNotes(
-  { note, emit, flags }: Pick<ChatRun, 'note' | 'emit' | 'flags'>,
+  { note, emit, flags, system }: Pick<ChatRun, 'note' | 'emit' | 'flags' | 'system'>,
   { isQuiet }: { readonly isQuiet: boolean },
 ): PaymentNotes {
   const aside = (text: string): void => {
@@ -28,6 +28,7 @@ export function createPaymentNotes(
     if (news.type === 'used') aside(`Lease ${shortId(news.lease.id)}: ${dllm(news.left)} of it are left.`)
     if (news.type === 'low') note(`\nFour fifths of the lease are used: ${dllm(news.used)} of ${dllm(news.cap)}.`)
     if (news.type === 'free' && news.why !== undefined) {
+      system.log.write('info', 'chat.no_lease', { code: news.why.code, why: news.why.message })
       const isOwn = news.why.code === 'CHAT_NO_LEASE'
       ;(isOwn ? aside : told)(`No lease: ${news.why.message} Asking miners that serve for nothing.`)
     }

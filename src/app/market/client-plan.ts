@@ -79,10 +79,10 @@ export async function planLease({ chain, account }: Payer, wish: LeaseWish, sign
   const needed = costOf({ ...tariff, price: priceMaxOf(price) }, wish.need)
   const cap = wish.cap ?? usualCap({ cost: costOf(tariff, wish.need), needed, balance: BigInt(balance) })
   const avoid = wish.avoid.slice(-MARKET_LIMITS.leaseAvoidMax).toSorted()
+  requireBalance(chain, { account, cap, balance: BigInt(balance), baseFee: BigInt(head.baseFee) })
   const perMille = 1_000n - BigInt(values.treasuryShare) - BigInt(values.stakerShare)
   const runs = await runsOf(chain, { wish, bidMax: (price * perMille) / 1_000n }, signal)
   const ways = await waysThatWork(chain, { cuts: cutsToTry(model.segments.length, runs), wish, avoid, account }, signal)
-  requireBalance(chain, { account, cap, balance: BigInt(balance), baseFee: BigInt(head.baseFee) })
   return {
     ...{ wish, price, cap, head, ...ways },
     ...{ commitMs: Number(values.commitMs), leaseBlocksMax: Number(values.leaseBlocksMax) },
