@@ -89,6 +89,7 @@ function scenarioFor(validators: number): Scenario {
   }
   return {
     ...{ seed: SEED, people: [], candidate: people[0]!, registers: false, ill: new Set(), twinKeys: new Set() },
+    traders: { miners: [], payers: [] },
     network: {
       ...{ genesis, networkId: networkIdOf(genesis) },
       network: { id: genesis.name, bootstrap: [], mdns: false, dht: false },

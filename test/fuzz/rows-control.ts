@@ -27,6 +27,7 @@ import {
 import { resultOf } from '../../src/app/control/replies.ts'
 import { readGroup } from '../../src/app/devnet/devnet-state.ts'
 import { readLocalChain } from '../../src/app/devnet/local-chain-state.ts'
+import { readMinerAccounts } from '../../src/app/devnet/miner-accounts.ts'
 import type { Home } from '../../src/app/home.ts'
 import { readMode } from '../../src/app/mining/mode.ts'
 import { loadNetwork } from '../../src/app/networks.ts'
@@ -219,6 +220,15 @@ const FILES: readonly Decoder[] = [
     read: () => readLocalChain(home),
     codes: ['DEVNET_BAD_STATE'],
     bytesMax: 64 * 1024,
+  }),
+  fileRow({
+    name: 'miner-accounts',
+    covers: ['app/devnet/miner-accounts.ts:readMinerAccounts'],
+    path: ['devnet', 'chain', 'miner-accounts.json'],
+    samples: () => [json({ 'local-genesis-1': 100, 'local-genesis-2': 101 })],
+    read: () => readMinerAccounts(home),
+    codes: [],
+    bytesMax: 4_096,
   }),
   fileRow({
     ...{ name: 'miner-mode', covers: ['app/mining/mode.ts:readMode'], path: ['mining', 'mode.json'] },

@@ -15,7 +15,7 @@ export type MinerAccounts = Readonly<Record<string, number>>
  * until `rememberAccounts`. Whoever calls holds the lock of the groups.
  */
 export async function minerAccounts(home: Home, names: readonly string[]): Promise<MinerAccounts> {
-  const accounts = { ...(await read(home)) }
+  const accounts = { ...(await readMinerAccounts(home)) }
   for (const name of names) {
     const next = MINER_ACCOUNT_FIRST + Object.keys(accounts).length
     if (next < MINER_ACCOUNT_FIRST + MINER_ACCOUNTS) accounts[name] ??= next
@@ -33,14 +33,25 @@ export async function forgetAccounts(home: Home): Promise<void> {
 }
 
 /** A damaged file is none: a miner whose account changed says so when the chain refuses it. */
-async function read(home: Home): Promise<MinerAccounts> {
+export async function readMinerAccounts(home: Home): Promise<MinerAccounts> {
   const text = await readFile(file(home), 'utf8').catch(() => '{}')
   try {
-    const accounts = JSON.parse(text) as MinerAccounts
-    return Object.values(accounts).every(Number.isInteger) ? accounts : {}
+    const found: unknown = JSON.parse(text)
+    return isAccounts(found) ? found : {}
   } catch {
     return {}
   }
+}
+
+/** Accounts of the genesis, none of them twice. */
+function isAccounts(found: unknown): found is MinerAccounts {
+  if (typeof found !== 'object' || found === null || Array.isArray(found)) return false
+  const accounts: unknown[] = Object.values(found)
+  const isFunded = (account: unknown): boolean =>
+    Number.isInteger(account) &&
+    Number(account) >= MINER_ACCOUNT_FIRST &&
+    Number(account) < MINER_ACCOUNT_FIRST + MINER_ACCOUNTS
+  return accounts.every(isFunded) && new Set(accounts).size === accounts.length
 }
 
 function file(home: Home): string {
