@@ -24,18 +24,16 @@ import { type Ledger, ledgerOf } from './market-processes-ledger.ts'
 
 export const DLLM = 1_000_000_000n
 export const PRICE = 1_000n
-/** Of all lots, when it is the only one. */
 export const MINERS_WALLET = 'miners'
 export const CLIENT_WALLET = 'client'
 const DEADLINE_MS = 180_000
 
 const PARAMETERS = [
-  ...['issuancePerBlock=0', 'proposeMs=800', 'voteMs=300', 'roundMs=100', 'commitMs=50'],
-  // The price stays, so that what a lease costs follows from its work alone.
-  ...[`priceMin=${PRICE}`, `priceMax=${PRICE}`],
-  // No end of an epoch within the test.
-  'epochBlocks=20000',
-  ...['disputeBlocks=20', 'auditCommitBlocks=40', 'auditRevealBlocks=20', 'receiptRows=512'],
+  // Blocks no faster than miners look at them: phases are counted in blocks, and an audit takes a second where others use the machine as well.
+  ...['proposeMs=800', 'voteMs=300', 'roundMs=100', 'commitMs=150'],
+  ...['disputeBlocks=16', 'auditCommitBlocks=30', 'auditRevealBlocks=16', 'receiptRows=512'],
+  // The price stays, so that what a lease costs follows from its work alone; and no epoch ends.
+  ...[`priceMin=${PRICE}`, `priceMax=${PRICE}`, 'issuancePerBlock=0', 'epochBlocks=20000'],
   // One miner beside those of a lease is left for an audit of each lot.
   ...['auditors=2', 'auditorsMin=1', 'auditShare=1000', 'auditShareNew=1000', 'auditFee=30'],
   // So that the lowest bid wins, whatever was measured.
