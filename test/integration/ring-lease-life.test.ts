@@ -220,10 +220,10 @@ test('a client that does not pay gets two windows from every stage', async () =>
   const turn = collect(session, PROMPT, { generation: { ...GENERATION, maxTokens: 400 } })
   turn.catch(() => undefined)
   const rows = () => world.miners.map(({ server }) => server.statistics().latest.rows)
-  while (rows()[2]! < 150) await new Promise((resolve) => setImmediate(resolve))
+  while (rows()[2]! < 60) await new Promise((resolve) => setImmediate(resolve))
   for (let wait = 0; wait < 500; wait++) await new Promise((resolve) => setImmediate(resolve))
-  // 30 rows of the prompt and 120 of decoding are 510 of 512 units.
-  expect(rows()).toEqual([150, 150, 150])
+  // 30 rows of the prompt and 30 of decoding are 510 of 512 units.
+  expect(rows()).toEqual([60, 60, 60])
   await session.close()
   await expect(turn).rejects.toThrow()
 })

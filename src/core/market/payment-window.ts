@@ -1,12 +1,12 @@
 /**
- * The window of payment: how much work a stage does on trust, and what a step of a session is to payment. A window is 64 rows of decoding or
- * one chunk of a prompt, 256 rows: what a receipt covers. Mixed work is measured in units, 256 to a window. Spec: docs/spec/market.md §9.2.
+ * The window of payment: how much work a stage does on trust, and what a step of a session is to payment. A window is 16 rows of decoding or
+ * one chunk of a prompt, 256 rows; mixed work is measured in units, 256 to a window. Spec: docs/spec/market.md §9.2.
  * @module
  */
 import type { Counters } from './counters.ts'
 
 const PROMPT_ROW_UNITS = 1n
-const DECODE_ROW_UNITS = 4n
+const DECODE_ROW_UNITS = 16n
 
 export const WINDOW_UNITS = 256n
 /** What may be unpaid: two windows. */
