@@ -41,8 +41,8 @@ interface HandInPorts {
   readonly signal: AbortSignal
 }
 
-/** Six hours: who chats again today needs neither password nor block. */
-const LEASE_MS = 6 * 3_600_000
+/** Half an hour: who chats again needs neither password nor block, and who does not holds slots of others no longer. */
+const LEASE_MS = 30 * 60_000
 /** A block takes a second or two. */
 const SLOW_MS = milliseconds(4_000)
 /** Transactions of the account that others have sent with the same nonce. */
