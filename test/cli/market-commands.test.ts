@@ -158,7 +158,7 @@ describe('with two miners', () => {
   })
 
   test('a quote says who would serve and what it costs, and changes nothing', async () => {
-    const quote = await json<QuoteView>('lease', 'quote', model.name, '--cuts', '1', '--rows', '100')
+    const quote = await json<QuoteView>('lease', 'quote', model.name, '--cuts', '2', '--rows', '100')
     expect(quote.lots.map(({ first, end }) => [first, end])).toEqual([
       [0, 1],
       [1, model.segments.length],
@@ -168,7 +168,7 @@ describe('with two miners', () => {
     expect(parts.reduce((sum, part) => sum + part)).toBe(BigInt(quote.escrow))
     expect(BigInt(quote.escrow)).toBe(BigInt(quote.units) * BigInt(quote.price))
     expect(quote.lots.reduce((sum, { pay }) => sum + BigInt(pay), 0n)).toBe(BigInt(quote.miners))
-    expect(await text('lease', 'quote', model.model, '--payer', address(payer))).toContain('Lot 0, segments 0 to')
+    expect(await text('lease', 'quote', model.model, '--payer', address(payer))).toContain('Lot 1, segments 1 to')
     expect(await json('lease', 'list')).toMatchObject({ leases: [] })
   })
 
@@ -249,7 +249,7 @@ test.each([
   ['a model that nobody registered', ['chain', 'models', 'ab'.repeat(32)], 1, 'NO_SUCH_MODEL'],
   ['a model that is not on this machine', ['chain', 'models', 'nothing'], 1, 'MODEL_NOT_FOUND'],
   ['a quote of a model that nobody registered', ['lease', 'quote', 'ab'.repeat(32)], 1, 'NO_SUCH_MODEL'],
-  ['cuts that do not rise', ['lease', 'quote', 'MODEL', '--cuts', '2,1'], 1, 'BAD_CUTS'],
+  ['cuts that do not rise', ['lease', 'quote', 'MODEL', '--cuts', '3,2'], 1, 'BAD_CUTS'],
   ['a cut behind the model', ['lease', 'quote', 'MODEL', '--cuts', '99'], 1, 'BAD_CUTS'],
   [
     'a miner that is avoided twice',

@@ -48,7 +48,7 @@ describe('dllm model', () => {
     expect(listed.models.map(({ name }) => name)).toEqual(['genesis', 'tiny'])
     expect(await json('show', 'tiny')).toMatchObject({ hash: imported['hash'], spec: 'exact-1', format: 'q4' })
     expect(await json('verify', 'tiny')).toMatchObject({ isIntact: true })
-    expect((await model('show', 'tiny')).stdout).toMatch(/segment 1 .*layers 1–1, head/)
+    expect((await model('show', 'tiny')).stdout).toMatch(/segment 2 .*layers 1–1, head/)
   })
 
   test('probes with the same digests whatever the chunk and the split', async () => {

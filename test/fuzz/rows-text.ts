@@ -183,7 +183,7 @@ const LINES: readonly Decoder[] = [
   textDecoder({
     name: 'cuts',
     covers: ['app/chain/arguments.ts:parseCuts'],
-    samples: () => ['', '2,4', Array.from({ length: 15 }, (_, index) => index + 1).join(',')],
+    samples: () => ['', '2,4', Array.from({ length: 15 }, (_, index) => index + 2).join(',')],
     decode: parseCuts,
     codes: ['CUTS_BAD'],
     bytesMax: LINE_BYTES_MAX,

@@ -53,12 +53,14 @@ export function parseLeaseId(text: string): Hash {
   throw new ChainArgumentError('LEASE_ID_BAD', message)
 }
 
-/** Numbers of segments with commas between them; none in an empty text. @throws ChainArgumentError CUTS_BAD. */
+/** Numbers of segments, as people count them from 1, with commas between them; the segments from 0, none in an empty text. @throws ChainArgumentError CUTS_BAD. */
 export function parseCuts(text: string): number[] {
   const words = text === '' ? [] : text.split(',')
   const most = MARKET_LIMITS.leaseLotsMax - 1
-  if (words.length <= most && words.every((word) => /^\d{1,2}$/.test(word))) return words.map(Number)
-  const message = `Cuts are at most ${most} numbers of segments with commas between them, such as 2,4, not ${quote(text)}.`
+  if (words.length <= most && words.every((word) => /^\d{1,2}$/.test(word) && Number(word) > 1)) {
+    return words.map((word) => Number(word) - 1)
+  }
+  const message = `Cuts are at most ${most} numbers of segments, from 2 on, with commas between them, such as 2,4, not ${quote(text)}.`
   throw new ChainArgumentError('CUTS_BAD', message)
 }
 

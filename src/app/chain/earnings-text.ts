@@ -8,7 +8,7 @@ import type { EarningsLine } from './earnings-lines.ts'
 import type { UnsettledLot } from './earnings-now.ts'
 import type { EarningsView, MinerEarnings } from './earnings-report.ts'
 import type { EarningsSum } from './earnings-sums.ts'
-import { ageText, count, labelled, money, timeText, wrapped } from './text-parts.ts'
+import { ageText, count, labelled, lotText, money, timeText, wrapped } from './text-parts.ts'
 
 /** Who was paid what, when a lease ended. */
 export function settlementText(settlement: SettlementView): string {
@@ -28,10 +28,11 @@ export function settlementText(settlement: SettlementView): string {
   return `${heading}\n${lots.map(settledLotText).join('')}`
 }
 
-function settledLotText({ first, end, state, units, pay, operator, payout }: SettledLotView, index: number): string {
+function settledLotText(lot: SettledLotView, index: number): string {
+  const { state, units, pay, operator, payout } = lot
   const paid = state === 'claimed' ? `${money(pay)} for ${units} CU` : `nothing: it was ${state}`
   const lines = [paid, `miner    ${operator}`, ...(payout === operator ? [] : [`paid to  ${payout}`])]
-  return `Lot ${index}, segments ${first} to ${end - 1}\n${lines.map((line) => `  ${line}\n`).join('')}`
+  return lotText(index, lot, lines)
 }
 
 /** `sinceText`: what people typed for the beginning; undefined: all that the node knows. */
@@ -120,7 +121,7 @@ const TIME_COLUMNS = 25
 function whatText({ type, result, lot = 0, units = '0', value = '0' }: EarningsLine): string {
   switch (type) {
     case 'settled':
-      return result === 'claimed' ? `lot ${lot}, ${units} CU` : `lot ${lot} was ${result}`
+      return result === 'claimed' ? `lot ${lot + 1}, ${units} CU` : `lot ${lot + 1} was ${result}`
     case 'audit':
       return result === 'pass' ? `audit passed, ${units} CU` : 'audit without result'
     case 'auditor':

@@ -3,9 +3,10 @@
  * @module
  */
 import type { Hash } from '../../base/brand.ts'
+import { segmentText } from '../chat/trace.ts'
 import { type Cell, table } from '../table.ts'
 import type { LeaseView, LotView, MinerView, ModelView, PlacementView, QuotedLot, QuoteView } from './market-access.ts'
-import { count, labelled, money, untilHeight } from './text-parts.ts'
+import { count, labelled, lotText, money, untilHeight } from './text-parts.ts'
 
 type Row = Readonly<Record<string, Cell>>
 
@@ -41,7 +42,7 @@ export function modelText(model: ModelView, placements: readonly PlacementView[]
 function placementsText(placements: readonly PlacementView[]): string {
   if (placements.length === 0) return 'Nobody serves it.\n'
   const row = (placement: PlacementView): Row => ({
-    segments: `${placement.first} to ${placement.end - 1}`,
+    segments: segmentText(placement.first, placement.end),
     ...{ slots: placement.slots, used: placement.used, bid: placement.bid },
     until: `block ${placement.until}`,
     status: placement.live ? 'live' : 'not live',
@@ -114,7 +115,7 @@ export function leaseText(lease: LeaseView, height: number): string {
   ])
   const lots = lease.lots.map((lot, index) => {
     const claimed = lot.state === 'claimed' ? `claimed, ${count(lot.rows, 'row')}` : lot.state
-    return lotText(lot, index, [perUnit(lot.rate), claimed])
+    return servedLotText(lot, index, [perUnit(lot.rate), claimed])
   })
   return `${heading}\n${lots.join('')}`
 }
@@ -131,7 +132,7 @@ export function quoteText(quote: QuoteView): string {
     ['Burnt', money(quote.burnt)],
     ['At block', String(quote.height)],
   ])
-  const lots = quote.lots.map((lot, index) => lotText(lot, index, [perUnit(lot.rate), money(lot.pay)]))
+  const lots = quote.lots.map((lot, index) => servedLotText(lot, index, [perUnit(lot.rate), money(lot.pay)]))
   return `${heading}\n${lots.join('')}`
 }
 
@@ -147,15 +148,15 @@ function statusText({ status, expiryHeight, dueHeight, openAudits }: LeaseView, 
   }
 }
 
-function lotText(lot: LotView | QuotedLot, index: number, parts: readonly string[]): string {
-  const { first, end, operator, standby, task } = lot
+function servedLotText(lot: LotView | QuotedLot, index: number, parts: readonly string[]): string {
+  const { operator, standby, task } = lot
   const lines = [
     ...parts,
     `miner    ${operator}`,
     ...(standby === undefined ? [] : [`standby  ${standby}`]),
     `deposit  ${money(task)} of it stand behind the lot`,
   ]
-  return `Lot ${index}, segments ${first} to ${end - 1}\n${lines.map((line) => `  ${line}\n`).join('')}`
+  return lotText(index, lot, lines)
 }
 
 function perUnit(price: string): string {

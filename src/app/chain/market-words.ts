@@ -2,7 +2,7 @@
  * Transactions of the market in a few words. Spec: docs/spec/cli.md §5.
  * @module
  */
-import { count, money, type Told } from './text-parts.ts'
+import { count, money, segmentsText, type Told } from './text-parts.ts'
 
 type Body = Readonly<Record<string, unknown>>
 
@@ -39,14 +39,17 @@ function tellLease(type: string, body: Body): Told | undefined {
     case 'close-lease':
       return { title: 'closed a lease', details: [text('lease')] }
     case 'claim-lease':
-      return { title: `claimed ${count(Number(body['rows']), 'row')} of lot ${text('lot')}`, details: [text('lease')] }
+      return {
+        title: `claimed ${count(Number(body['rows']), 'row')} of lot ${Number(body['lot']) + 1}`,
+        details: [text('lease')],
+      }
     default:
       return undefined
   }
 }
 
 function tellAudit(type: string, body: Body): Told | undefined {
-  const details = [`lot ${String(body['lot'])} of`, String(body['lease'])]
+  const details = [`lot ${Number(body['lot']) + 1} of`, String(body['lease'])]
   switch (type) {
     case 'commit-verdict':
       return { title: 'committed to a finding of an audit', details }
@@ -60,5 +63,5 @@ function tellAudit(type: string, body: Body): Told | undefined {
 }
 
 function placementTitle({ first, end, slots }: Body): string {
-  return `serves segments ${String(first)} to ${Number(end) - 1}, ${count(Number(slots), 'lease')} at once`
+  return `serves ${segmentsText(Number(first), Number(end))}, ${count(Number(slots), 'lease')} at once`
 }

@@ -23,6 +23,20 @@ export function count(number: number, word: string): string {
   return `${number} ${word}${number === 1 ? '' : 's'}`
 }
 
+/** `segment 3`, `segments 1 to 3`: people count from 1. `end` is exclusive. */
+export function segmentsText(first: number, end: number): string {
+  return end - first === 1 ? `segment ${end}` : `segments ${first + 1} to ${end}`
+}
+
+/** A lot and lines about it; `index`: from 0, as everywhere but in texts. */
+export function lotText(
+  index: number,
+  { first, end }: { first: number; end: number },
+  lines: readonly string[],
+): string {
+  return `Lot ${index + 1}, ${segmentsText(first, end)}\n${lines.map((line) => `  ${line}\n`).join('')}`
+}
+
 /** Labels, padded, and what they name; a value may have several lines. */
 export function labelled(rows: readonly (readonly [label: string, value: string])[]): string {
   const width = Math.max(...rows.map(([label]) => label.length)) + 2

@@ -10,6 +10,7 @@ import { dllm } from '../../core/transaction/refusals.ts'
 import { type RegisterMiner, registerMiner } from '../../core/transaction/register-miner.ts'
 import { withdrawDeposit } from '../../core/transaction/withdraw-deposit.ts'
 import type { ChainCall } from '../chain/calls.ts'
+import { segmentsText } from '../chain/text-parts.ts'
 import type { LotClaim } from '../market/lease-account.ts'
 
 export function registerMinerCall(body: RegisterMiner): ChainCall {
@@ -20,7 +21,7 @@ export function registerMinerCall(body: RegisterMiner): ChainCall {
 }
 
 export function placeCall(body: Place): ChainCall {
-  const what = body.slots === 0 ? 'End the placement' : `Serve segments ${body.first} to ${body.end - 1}`
+  const what = body.slots === 0 ? 'End the placement' : `Serve ${segmentsText(body.first, body.end)}`
   return callOf(place, body, { spends: 0n, lines: [what] })
 }
 
@@ -36,7 +37,7 @@ export function claimCall(
 ): ChainCall {
   const { voucher, rows, root } = claim
   const body: ClaimLease = { lease, shown: { key: voucherKey, voucher }, lot, rows: Number(rows), root }
-  return callOf(claimLease, body, { spends: 0n, lines: [`Claim lot ${lot}`, `lease   ${lease}`] })
+  return callOf(claimLease, body, { spends: 0n, lines: [`Claim lot ${lot + 1}`, `lease   ${lease}`] })
 }
 
 export function withdrawCall(amount: bigint): ChainCall {

@@ -7,6 +7,7 @@ import { budgetOf } from '../../core/market/price.ts'
 import type { Parameters } from '../../core/parameters.ts'
 import { dllm } from '../../core/transaction/refusals.ts'
 import type { LeaseView, LotView, MinerView, PlacementView } from '../chain/market-access.ts'
+import { segmentsText } from '../chain/text-parts.ts'
 import { freeDeposit } from './deposit-rule.ts'
 
 export interface JobFacts {
@@ -34,11 +35,6 @@ export interface Loss {
 /** `lease 1a2b3c4d…`: enough to find it in a list. */
 export function leaseText(id: string): string {
   return `lease ${id.slice(0, 12)}…`
-}
-
-/** From 1; `end` is exclusive. */
-export function segmentsText(first: number, end: number): string {
-  return end - first === 1 ? `segment ${end}` : `segments ${first + 1} to ${end}`
 }
 
 /** The lots that a run covers. */

@@ -6,11 +6,10 @@
 import type { Hash } from '../../base/brand.ts'
 import { codeOf } from '../../base/error.ts'
 import type { HeadView } from '../chain/chain-access.ts'
-import { count } from '../chain/text-parts.ts'
+import { count, segmentsText } from '../chain/text-parts.ts'
 import type { ChainSender } from '../market/chain-sender.ts'
 import { endPlacementCall, placeCall } from './calls.ts'
 import type { Duty, MiningNotes } from './duty.ts'
-import { segmentsText } from './job-words.ts'
 import type { MiningMode } from './mode.ts'
 import type { Sight, Survey } from './survey.ts'
 

@@ -22,7 +22,7 @@ export default class LeaseQuote extends ChainCommand {
   }
   static override flags = {
     cuts: Flags.string({
-      description: 'Segments at which further lots begin; one lot if left out.',
+      description: 'Segments, counted from 1, at which further lots begin; one lot if left out.',
       helpValue: 'NUMBERS',
     }),
     rows: Flags.integer({

@@ -75,7 +75,10 @@ function requireClaimable({ status, dueHeight }: LeaseRecord, height: number): v
 
 function requireOwnLot({ lots }: LeaseRecord, { lot }: ClaimLease, sender: AccountId): void {
   if (lots[lot]?.operator === sender) return
-  throw new TransactionError('NOT_A_LOT_OF_YOURS', `Lot ${lot} of this lease is not of this account. Claim your own.`)
+  throw new TransactionError(
+    'NOT_A_LOT_OF_YOURS',
+    `Lot ${lot + 1} of this lease is not of this account. Claim your own.`,
+  )
 }
 
 function requireVoucher(lease: LeaseRecord, { shown }: ClaimLease): void {

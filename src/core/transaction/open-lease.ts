@@ -141,7 +141,7 @@ function requireShape({ cuts, avoid, rows }: Pick<LeaseRequest, 'cuts' | 'avoid'
     throw new TransactionError('ZERO_AMOUNT', 'The lease is for no rows. Say how many there will be, about.')
   }
   if (!cuts.every((cut, index) => cut > (cuts[index - 1] ?? 0))) {
-    throw new TransactionError('BAD_CUTS', 'Lots begin at rising segments, the first of them not at 0. Sort the cuts.')
+    throw new TransactionError('BAD_CUTS', 'Cuts name rising segments, and not the first one of the model. Sort them.')
   }
   if (avoid.every((operator, index) => operator > (avoid[index - 1] ?? ''))) return
   const sentence =
@@ -151,7 +151,7 @@ function requireShape({ cuts, avoid, rows }: Pick<LeaseRequest, 'cuts' | 'avoid'
 
 function requireCutsWithin({ cuts }: Pick<LeaseRequest, 'cuts'>, { segments }: ModelRecord): void {
   if ((cuts.at(-1) ?? 0) < segments.length) return
-  const sentence = `The model has ${segments.length} segments: the last lot must begin before segment ${segments.length}. Choose other cuts.`
+  const sentence = `The model has ${segments.length} segments: no lot can begin behind the last one. Choose other cuts.`
   throw new TransactionError('BAD_CUTS', sentence, { details: { segments: segments.length } })
 }
 
@@ -185,6 +185,6 @@ function requireRoom({ sender }: { readonly sender: AccountId }, state: ReadStat
 }
 
 function noMiner(lot: number): TransactionError {
-  const sentence = `Nobody who has a free slot and enough of a deposit serves lot ${lot} for the price of now. Choose other cuts, or try again in a few blocks.`
+  const sentence = `Nobody who has a free slot and enough of a deposit serves lot ${lot + 1} for the price of now. Choose other cuts, or try again in a few blocks.`
   return new TransactionError('NO_MINER', sentence, { details: { lot } })
 }

@@ -35,8 +35,8 @@ test.each([
 
 test.each([
   ['', []],
-  ['0', [0]],
-  ['2,4,63', [2, 4, 63]],
+  ['2', [1]],
+  ['2,4,64', [1, 3, 63]],
 ])('the cuts %j are read', (text, expected) => {
   expect(parseCuts(text)).toEqual(expected)
 })
@@ -71,8 +71,10 @@ describe('refused as a wrong command line', () => {
     ['a height for a lease', () => parseLeaseId('1204'), 'LEASE_ID_BAD'],
     ['cuts with a word', () => parseCuts('2,x'), 'CUTS_BAD'],
     ['cuts with a space', () => parseCuts('2, 4'), 'CUTS_BAD'],
+    ['a cut before the first segment', () => parseCuts('0'), 'CUTS_BAD'],
+    ['a cut at the first segment', () => parseCuts('1,3'), 'CUTS_BAD'],
     ['a negative cut', () => parseCuts('-2'), 'CUTS_BAD'],
-    ['sixteen cuts', () => parseCuts(Array.from({ length: 16 }, (_, cut) => cut + 1).join(',')), 'CUTS_BAD'],
+    ['sixteen cuts', () => parseCuts(Array.from({ length: 16 }, (_, cut) => cut + 2).join(',')), 'CUTS_BAD'],
     ['a negative height', () => parseBlockName('-1'), 'BLOCK_NAME_BAD'],
     ['a height beyond all heights', () => parseBlockName('999999999999999'), 'BLOCK_NAME_BAD'],
     ['a height with an exponent', () => parseBlockName('1e3'), 'BLOCK_NAME_BAD'],

@@ -73,7 +73,7 @@ describe('the text of earnings', () => {
     const most = { deposit: String(MOST), locked: String(MOST), workValue: String(MOST), openLots: 2 ** 32 }
     const lots = [lot({ claimed: String(10n ** 18n), promised: String(10n ** 18n), untilHeight: 2 ** 48 })]
     const text = textOf(view([...EVERYTHING, large, large2], { lots, miners: [miner(most)] }))
-    for (const words of ['lot 0, 40 CU', 'audit passed, 64 CU', 'audit without result', 'audit failed: unavailable']) {
+    for (const words of ['lot 1, 40 CU', 'audit passed, 64 CU', 'audit without result', 'audit failed: unavailable']) {
       expect(text).toContain(words)
     }
     for (const words of ['stake of an audit', 'audited work of epoch 1', 'audited, 0.000000007 DLLM at most']) {
@@ -110,8 +110,8 @@ describe('the text of a settlement', () => {
     const text = settlementText(record)
     for (const line of text.split('\n')) expect(line.length, line).toBeLessThanOrEqual(80)
     expect(text).toContain('Status    settled in block 70, 2025-11-13 02:13:20 UTC\n')
-    expect(text).toContain(`Lot 0, segments 0 to 2\n  0.0000004 DLLM for 40 CU\n  miner    ${address}\n  paid to  `)
-    expect(text).toContain('Lot 1, segments 3 to 5\n  nothing: it was unclaimed\n')
+    expect(text).toContain(`Lot 1, segments 1 to 3\n  0.0000004 DLLM for 40 CU\n  miner    ${address}\n  paid to  `)
+    expect(text).toContain('Lot 2, segments 4 to 6\n  nothing: it was unclaimed\n')
     expect(text).toContain('Returned  0.00000052 DLLM\n')
   })
 })

@@ -89,6 +89,6 @@ test('a lease says until when it is open, what is set aside and what was claimed
   expect(text).toContain('Price        12 grains per CU\n')
   expect(text).toContain('Set aside    5 DLLM\n')
   expect(text).toContain('Claimed      1.5 DLLM\n             voucher 7: 123 rows of prompts, 45 decoded\n')
-  expect(text).toContain(`Lot 0, segments 0 to 1\n  9 grains per CU\n  claimed, 1 row\n  miner    ${anna}\n`)
+  expect(text).toContain(`Lot 1, segments 1 to 2\n  9 grains per CU\n  claimed, 1 row\n  miner    ${anna}\n`)
   expect(text).toContain(`  standby  ${bert}\n  deposit  0.02 DLLM of it stand behind the lot\n`)
 })
