@@ -4,8 +4,9 @@ import type { ChainAccess } from '../../src/app/chain/chain-access.ts'
 import type { OpenChat } from '../../src/app/chat/open-chat.ts'
 import { type ChatNeed, costOf } from '../../src/app/market/client-cap.ts'
 import type { OpenLease } from '../../src/app/market/lease-source.ts'
+import { codeOf } from '../../src/base/error.ts'
 import type { Generation } from '../../src/net/protocols/generation.ts'
-import { CONFIG, type PayingWorld, startPayingWorld } from './client-world.ts'
+import { CLIENT, CONFIG, type PayingWorld, startPayingWorld } from './client-world.ts'
 import { collect, GREEDY } from './ring-world.ts'
 
 const PROMPT = Array.from({ length: 40 }, (_, index) => (index * 7) % CONFIG.vocabularySize)
@@ -122,6 +123,20 @@ test('where work costs nothing a lease is opened only for miners that ask for on
   expect((await answer(chat, 20)).tokens).toHaveLength(20)
   expect(world.news.map(({ type }) => type)).toEqual(['free', 'opened'])
   await chat.close()
+})
+
+test('a lease that somebody has closed, and that is settled, is given up, and nobody is blamed for it', async () => {
+  world = await startPayingWorld({ miners: THREE, parameters: { disputeBlocks: 2n } })
+  const first = await world.chat()
+  const { lease } = first.payments!
+  await first.close()
+  await world.call(CLIENT, 14, { lease: lease!.id })
+  const isSettled = () => world.one.chain.market.lease(lease!.id).then(() => false, codeOf)
+  await vi.waitUntil(async () => (await isSettled()) === 'NO_SUCH_LEASE', { timeout: 10_000 })
+  const second = await world.chat()
+  expect((await answer(second, 20)).tokens).toHaveLength(20)
+  expect(second.payments!.lease!.id).not.toBe(lease!.id)
+  await second.close()
 })
 
 describe('a miner that is gone', () => {

@@ -12,8 +12,11 @@ import { peerOfPublicKey } from '../node-identity.ts'
 import type { LeasedLot, OpenLease } from './lease-source.ts'
 
 export interface RingFault {
-  /** `over`: the lease is of no more use, whoever serves; `miner`: nor is it with these miners; `ring`: it may have been chance. */
-  readonly kind: 'over' | 'miner' | 'ring'
+  /**
+   * `over`: the lease is of no more use, whoever serves; `unknown`: it was settled, or a miner is behind; `miner`: it is of no use with these miners;
+   * `ring`: it may have been chance.
+   */
+  readonly kind: 'over' | 'unknown' | 'miner' | 'ring'
   /** Whose fault it is, as far as anybody can tell. */
   readonly culprits: readonly LeasedLot[]
 }
@@ -26,9 +29,8 @@ const OVER: ReadonlySet<string> = new Set([
   'LEASE_OTHER_ROUTE',
   'LEASE_TAKEN_OVER',
 ])
-/** What one miner has lost, has no room for, or does not know. */
+/** What one miner has lost, has no room for, or does not serve. */
 const OF_MINER: ReadonlySet<string> = new Set([
-  'LEASE_UNKNOWN',
   'LEASE_BEHIND',
   'LEASE_NO_ROOM',
   'VOUCHER_RECEDES',
@@ -58,6 +60,7 @@ export async function faultOf(
   const code = failure.code === 'RING_STAGE_FAILED' ? String(failure.details['stageCode']) : failure.code
   const named = lotNamed(failure, lease)
   if (OVER.has(code)) return { kind: 'over', culprits: [] }
+  if (code === 'LEASE_UNKNOWN') return { kind: 'unknown', culprits: named }
   if (OF_MINER.has(code)) return { kind: 'miner', culprits: named }
   if (!OF_RING.has(code) && !code.startsWith('WIRE_')) return undefined
   const isNamed = named.length > 0 && failure.code !== 'RING_STAGE_FAILED'

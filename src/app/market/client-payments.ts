@@ -105,7 +105,7 @@ class Payments implements ClientPayments {
   #opener: Promise<LeaseOpener> | undefined
   /** Of leases that were given back. */
   #spentBefore = 0n
-  #opened = 0
+  readonly #openedHere = new Set<Hash>()
   #failures = 0
   /** `needless`: work costs nothing, and miners did not ask for a lease yet. */
   #mode: 'paid' | 'free' | 'needless' = 'paid'
@@ -148,7 +148,9 @@ class Payments implements ClientPayments {
     this.#losses.set(lease.id, losses)
     const isGone = atOnce && fault.culprits.length > 0
     if (fault.kind === 'ring' && !isGone && losses < LOSSES_MAX) return true
-    await this.#giveUp(lease.id, fault.culprits)
+    // A lease of the book may have been closed by somebody, and be settled: then nobody is to blame.
+    const isBlamed = fault.kind !== 'unknown' || this.#openedHere.has(lease.id)
+    await this.#giveUp(lease.id, isBlamed ? fault.culprits : [])
     return true
   }
 
@@ -192,7 +194,7 @@ class Payments implements ClientPayments {
     const { need, client, signal } = asked
     const { book, model, say } = this.#options
     const cap = this.#capLeft()
-    if (++this.#opened > OPENED_MAX) throw leaseError('LEASE_SPENT')
+    if (this.#openedHere.size >= OPENED_MAX) throw leaseError('LEASE_SPENT')
     this.#opener ??= this.#options.opener()
     const opener = await this.#opener
     await opener.recover(signal)
@@ -210,6 +212,7 @@ class Payments implements ClientPayments {
       if (codeOf(error) === 'NO_MINER') this.#avoided.clear()
       throw error
     })
+    this.#openedHere.add(hold.id)
     const taken = await takeHold(hold, { onLow: this.#onLow }, this.#ports)
     const parts = kept.opened.lots.map(({ work }) => work)
     const hundred = costOf({ ...kept.opened.terms, parts }, { promptRows: 0, decodeRows: 100 })

@@ -37,7 +37,7 @@ test.each<[what: string, failure: unknown, kind: string | undefined, culprits: n
   ['a lease that is over', told('LEASE_EXPIRED'), 'over', []],
   ['a lease that somebody else uses', told('LEASE_TAKEN_OVER'), 'over', []],
   ['a lease of another route', told('LEASE_OTHER_ROUTE'), 'over', []],
-  ['a miner that knows no such lease', told('LEASE_UNKNOWN', 2), 'miner', [2]],
+  ['a miner that knows no such lease', told('LEASE_UNKNOWN', 2), 'unknown', [2]],
   ['a miner that has lost its records', told('LEASE_BEHIND', 0), 'miner', [0]],
   ['a miner without room', told('LEASE_NO_ROOM'), 'miner', [1]],
   ['a miner that does not serve it', told('RING_MODEL_NOT_SERVED'), 'miner', [1]],
