@@ -28,7 +28,7 @@ import type { AuditView, LeaseView } from '../chain/market-access.ts'
 import type { LotFolder } from '../market/lot-folder.ts'
 import { publicKeyOfPeer } from '../node-identity.ts'
 import { AuditError } from './audit-error.ts'
-import { auditOf } from './audit-pages.ts'
+import { auditName, auditOf } from './audit-pages.ts'
 import type { AuditShelf } from './audit-shelf.ts'
 import type { ClaimedReceipts } from './claimed-receipts.ts'
 import { inputMessages, lotInputs } from './lot-inputs.ts'
@@ -49,6 +49,7 @@ export async function serveAudits(
   options: AuditServerOptions,
   { clock, log }: { readonly clock: Clock; readonly log: Log },
 ): Promise<void> {
+  const isAuditor = createAuditorCheck(options.chain)
   let served = 0
   let checking = 0
 
@@ -56,7 +57,7 @@ export async function serveAudits(
     if (checking >= AUDIT_LIMITS.checksMax) throw busy()
     checking++
     try {
-      return await messagesFor(options, id, peer)
+      return await messagesFor({ ...options, isAuditor }, id, peer)
     } finally {
       checking--
     }
@@ -110,11 +111,15 @@ async function nextQuestion(channel: Channel, clock: Clock, limitMs: number): Pr
 }
 
 /** What a stranger and an auditor of another lot hear is the same. */
-async function messagesFor(options: AuditServerOptions, id: AuditId, peer: PeerId): Promise<Messages> {
-  const { chain, lots, receipts, shelf } = options
+async function messagesFor(
+  options: AuditServerOptions & { readonly isAuditor: AuditorCheck },
+  id: AuditId,
+  peer: PeerId,
+): Promise<Messages> {
+  const { chain, lots, receipts, shelf, isAuditor } = options
   if (!shelf.hasLot(id) && !(await lots.leases()).includes(id.lease)) throw unknownAudit()
   const audit = await auditOf(chain.market, id)
-  if (audit === undefined || !(await isAuditor(chain, audit, peer))) throw unknownAudit()
+  if (audit === undefined || !(await isAuditor(audit, peer))) throw unknownAudit()
   const passedOn = shelf.messages(audit)
   if (passedOn !== undefined) return passedOn
   const lease = await chain.market.lease(id.lease)
@@ -128,19 +133,29 @@ function isOurs({ lots }: LeaseView, lot: number, peerKey: Uint8Array): boolean 
   return lots[lot]?.peerKey === bytesToHex(peerKey)
 }
 
-async function isAuditor(
-  { market, network }: AuditServerOptions['chain'],
-  { auditors }: AuditView,
-  peer: PeerId,
-): Promise<boolean> {
-  const publicKey = publicKeyOfPeer(peer)
-  if (publicKey === undefined) return false
-  const hex = bytesToHex(publicKey)
-  for (const { operator } of auditors) {
-    const miner = await market.miner(accountOfAddress(operator, network.kind)).catch(ignoreRefusal)
-    if (miner?.peerKey === hex) return true
+/** Whether a peer serves an operator of the audit's list. A round's list is asked for once: strangers may ask often. */
+type AuditorCheck = (audit: AuditView, peer: PeerId) => Promise<boolean>
+
+/** Rounds of audits whose auditors are remembered. */
+const ROUNDS_MAX = 64
+
+function createAuditorCheck({ market, network }: AuditServerOptions['chain']): AuditorCheck {
+  const known = new Map<string, Promise<ReadonlySet<string>>>()
+  const keysOf = async ({ auditors }: AuditView): Promise<ReadonlySet<string>> => {
+    const miners = auditors.map(({ operator }) =>
+      market.miner(accountOfAddress(operator, network.kind)).catch(ignoreRefusal),
+    )
+    return new Set((await Promise.all(miners)).flatMap((miner) => miner?.peerKey ?? []))
   }
-  return false
+  return async (audit, peer) => {
+    const name = `${auditName(audit)} ${audit.dueHeight}`
+    const keys = known.get(name) ?? keysOf(audit)
+    known.set(name, keys)
+    keys.catch(() => known.delete(name))
+    if (known.size > ROUNDS_MAX) known.delete(known.keys().next().value!)
+    const publicKey = publicKeyOfPeer(peer)
+    return publicKey !== undefined && (await keys).has(bytesToHex(publicKey))
+  }
 }
 
 /** A miner that has left the market is none. */
