@@ -18,7 +18,10 @@ import type { ChainCall } from './calls.ts'
 import type { AccountView, ChainAccess, HeadView, TransactionView } from './chain-access.ts'
 import { waitForBlock } from './wait-for-block.ts'
 
-export class SendError extends HouseError<'SEND_DECLINED'> {}
+export class SendError extends HouseError<
+  | 'SEND_DECLINED' // the person did not confirm it
+  | 'SEND_CUT_OFF' // one before it will not come, so neither will this one
+> {}
 
 /** What the sender wants beside the call; what is left out follows from the chain. */
 export interface FeeWish {

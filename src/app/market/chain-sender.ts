@@ -5,12 +5,13 @@
  * @module
  */
 import type { AccountId } from '../../base/brand.ts'
+import { codeOf } from '../../base/error.ts'
 import type { Clock } from '../../base/ports.ts'
 import type { KeyPair } from '../../core/ed25519.ts'
 import { accountOf } from '../../core/fields.ts'
 import type { ChainCall } from '../chain/calls.ts'
 import type { ChainAccess, TransactionView } from '../chain/chain-access.ts'
-import { sendTransaction } from '../chain/send-transaction.ts'
+import { nextNonce as planNonce, SendError, sendTransaction } from '../chain/send-transaction.ts'
 import { createSerial } from '../store/serial.ts'
 
 export type CallOfNonce = (nonce: bigint) => Promise<ChainCall>
@@ -19,8 +20,8 @@ export interface ChainSender {
   readonly id: AccountId
   /**
    * Resolves when the transaction is in a final block. @throws whatever the chain refuses it with; INSUFFICIENT_FUNDS; WaitError
-   * CHAIN_STILL_WAITING; the signal's reason, also where it was sent already. A call that hangs on its nonce is made when that is known, and before
-   * anybody hears of it.
+   * CHAIN_STILL_WAITING; SendError SEND_CUT_OFF, when one before it left the mempool: it waits for that nonce, so it is to be sent again; the
+   * signal's reason, also where it was sent already. A call that hangs on its nonce is made when that is known, and before anybody hears of it.
    */
   send(call: ChainCall | CallOfNonce, signal: AbortSignal): Promise<TransactionView>
   /** The nonce that the next transaction has, if nobody else sends for the account. */
@@ -38,10 +39,16 @@ export function createChainSender({ chain, keys }: ChainSenderOptions, { clock }
   const serial = createSerial()
   /** After those that were handed in and are in no block yet: a light client does not know of them. */
   let unseen = 0n
+  /** Handed in and in no block yet: their nonces, and what ends the waiting. */
+  const waiting = new Map<AbortController, bigint>()
+
+  /** None of them comes into a block while this nonce is missing. */
+  const cutOff = (missing: bigint): void => {
+    for (const [end, nonce] of waiting) if (nonce > missing) end.abort(cutOffBy(missing))
+  }
 
   const nextNonce = async (signal: AbortSignal): Promise<bigint> => {
-    const { nonce, waiting } = await chain.account(id, signal)
-    const known = BigInt(nonce) + BigInt(waiting ?? 0)
+    const known = planNonce(await chain.account(id, signal))
     return known > unseen ? known : unseen
   }
 
@@ -54,8 +61,9 @@ export function createChainSender({ chain, keys }: ChainSenderOptions, { clock }
         const nonce = await nextNonce(signal)
         const call = typeof wish === 'function' ? await wish(nonce) : wish
         const { promise: handedIn, resolve, reject } = Promise.withResolvers<void>()
+        const end = new AbortController()
         const steps = {
-          ...{ chain, clock, signal, waits: true, keys: async () => keys },
+          ...{ chain, clock, signal: AbortSignal.any([signal, end.signal]), waits: true, keys: async () => keys },
           confirm: async () => undefined,
           onSent: () => resolve(),
           onStalled: () => undefined,
@@ -64,15 +72,24 @@ export function createChainSender({ chain, keys }: ChainSenderOptions, { clock }
         done.catch(reject)
         await handedIn
         unseen = nonce + 1n
-        return { done, nonce }
+        waiting.set(end, nonce)
+        return { done, nonce, end }
       })
       try {
         return await sent.done
       } catch (error) {
         // It may never come: the next one takes what the chain says.
         unseen = 0n
+        if (!signal.aborted && codeOf(error) !== 'CHAIN_STILL_WAITING') cutOff(sent.nonce)
         throw error
+      } finally {
+        waiting.delete(sent.end)
       }
     },
   }
+}
+
+function cutOffBy(missing: bigint): SendError {
+  const message = `The transaction waits behind another one of this account that was given up, with the nonce ${missing}. Send it again.`
+  return new SendError('SEND_CUT_OFF', message, { details: { nonce: String(missing) } })
 }
