@@ -40,7 +40,8 @@ export function codeOf(error: unknown): string | undefined {
 /** A value that somebody wrote, short enough for a sentence. Lists and objects are only named: they may be deep, or pretend to be text. */
 export function shown(value: unknown): string {
   if (typeof value === 'object' && value !== null) return Array.isArray(value) ? 'a list' : 'an object'
-  const text = JSON.stringify(value) ?? String(value)
+  // JSON has no bigint, and nothing for undefined.
+  const text = typeof value === 'bigint' ? String(value) : (JSON.stringify(value) ?? String(value))
   return text.length > SHOWN_CHARACTERS_MAX ? `${text.slice(0, SHOWN_CHARACTERS_MAX)}…` : text
 }
 

@@ -22,6 +22,13 @@ export const MODEL_LIMITS = {
   /** safetensors header; the format's own limit is 100 MB. */
   safetensorsHeaderBytesMax: 100 * MIB,
   tensorsMax: 65_536,
+  /** Metadata and places of tensors; the largest vocabularies in use take 25 MB with their merges. */
+  ggufHeaderBytesMax: 64 * MIB,
+  ggufEntriesMax: 4_096,
+  /** Merges of the largest vocabularies in use are half of it. */
+  ggufListItemsMax: 1_048_576,
+  /** Files of one model; publishers cut at 40 GB or so. */
+  weightFilesMax: 1_024,
   modelNameCharactersMax: 64,
   shardHeaderBytesMax: 1 * MIB,
   manifestBytesMax: 96 * MIB,
@@ -206,4 +213,24 @@ export const PROBE_LIMITS = {
 export const DASHBOARD_LIMITS = {
   /** Of each history; a sparkline shows no more than this. */
   historyItems: 120,
+} as const
+
+/** Models by name from a hub. */
+export const HUB_LIMITS = {
+  /** Lists of files, a thousand to a page. */
+  answerBytesMax: 32 * MIB,
+  pagesMax: 64,
+  filesMax: 65_536,
+  /** The hub redirects once, its content network once or twice more. */
+  redirectsMax: 5,
+  /** Attempts in a row that bring nothing. */
+  attemptsMax: 6,
+  firstWaitMs: 1_000,
+  waitMsMax: 30_000,
+  /** A hub that limits requests counts them in five minutes. */
+  retryAfterMsMax: 600_000,
+  /** A connection that brings no byte for so long is given up. */
+  silenceMs: 30_000,
+  /** Of one file; the largest in use have 50 GB. */
+  fileBytesMax: 1_024 * GIB,
 } as const

@@ -25,7 +25,8 @@ export function decodeElements(dtype: WeightDtype, bytes: Uint8Array): Float32Ar
     case 'F16': {
       const halves = new Uint16Array(copy)
       const values = new Float32Array(halves.length)
-      for (let index = 0; index < halves.length; index++) values[index] = halfToFloat(halves[index]!)
+      const table = halfTable()
+      for (let index = 0; index < halves.length; index++) values[index] = table[halves[index]!]!
       return values
     }
     default:
@@ -42,8 +43,20 @@ export function firstNotFinite(values: Float32Array): number {
   return -1
 }
 
+let halfValues: Float32Array | undefined
+
+/** The number of each binary16, made at the first use: imports read thousands of millions of them. */
+function halfTable(): Float32Array {
+  halfValues ??= Float32Array.from({ length: 65_536 }, (_, half) => computeHalf(half))
+  return halfValues
+}
+
 /** IEEE 754 binary16 bits as a number. */
 export function halfToFloat(half: number): number {
+  return halfTable()[half]!
+}
+
+function computeHalf(half: number): number {
   const sign = half & 0x8000 ? -1 : 1
   const exponent = (half >> 10) & 0x1f
   const fraction = half & 0x3ff
