@@ -27,7 +27,7 @@ export interface FolderTarget {
 export async function withNewFolder(target: FolderTarget, fill: (folder: string) => Promise<void>): Promise<void> {
   await mkdir(target.folder, { recursive: true, mode: 0o700 })
   await removeLeftovers(target.folder)
-  if (!target.force && (await exists(join(target.folder, target.name)))) throw alreadyThere(target.name)
+  await refuseExisting(target)
   const temporary = await mkdtemp(join(target.folder, `${FILLING}${process.pid}-`))
   try {
     await fill(temporary)
@@ -38,6 +38,11 @@ export async function withNewFolder(target: FolderTarget, fill: (folder: string)
     await rm(temporary, { recursive: true, force: true })
     throw error
   }
+}
+
+/** Throws MODEL_EXISTS where the folder is there and may not be replaced. */
+export async function refuseExisting({ folder, name, force }: FolderTarget): Promise<void> {
+  if (!force && (await exists(join(folder, name)))) throw alreadyThere(name)
 }
 
 async function moveInto(temporary: string, { folder, name, force }: FolderTarget): Promise<void> {

@@ -10,14 +10,14 @@ import type { ModelConfig, WeightFormat } from '../ml/config.ts'
 import { quantizeRows } from '../ml/quantize.ts'
 import { partsOfMatrix, shardLayout, type TensorLayout } from '../ml/shard-file.ts'
 import type { LayerRange } from '../ml/tensors.ts'
-import type { WeightsFolder } from './weights-folder.ts'
+import type { SourceWeights } from './import/source-weights.ts'
 
 /** Elements of a block: the slowest format takes about 10 ms for them. */
 const BLOCK_ELEMENTS = 131_072
 const HASH_CHUNK_BYTES = 4 * 1024 * 1024
 
 export interface ShardJob {
-  readonly source: WeightsFolder
+  readonly source: SourceWeights
   readonly config: ModelConfig
   readonly range: LayerRange
   readonly format: WeightFormat

@@ -3,11 +3,11 @@
  * read but headers until rows are asked for. Spec: docs/spec/model.md §2.
  * @module
  */
-import { type FileHandle, open, stat } from 'node:fs/promises'
+import { type FileHandle, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { MODEL_LIMITS } from '../base/limits.ts'
 import type { ModelConfig } from '../ml/config.ts'
-import { decodeElements, dtypeBytes, firstNotFinite } from '../ml/float-formats.ts'
+import { decodeElements, dtypeBytes } from '../ml/float-formats.ts'
 import { checkSourceTensor, huggingFaceName, isIgnorable } from '../ml/huggingface-tensors.ts'
 import { parseJson, readFields } from '../ml/json-fields.ts'
 import { ModelError } from '../ml/model-error.ts'
@@ -21,10 +21,19 @@ import {
 } from '../ml/safetensors.ts'
 import type { TensorPlan } from '../ml/tensors.ts'
 import { asReadError } from './file-errors.ts'
+import {
+  bytesAt,
+  checkFinite,
+  missingTensor,
+  openForReading,
+  type RowBlock,
+  type SourceWeights,
+  unknownTensor,
+} from './import/source-weights.ts'
 import { readBounded } from './model-store.ts'
 
-const SINGLE_FILE = 'model.safetensors'
-const INDEX_FILE = 'model.safetensors.index.json'
+export const SINGLE_FILE = 'model.safetensors'
+export const INDEX_FILE = 'model.safetensors.index.json'
 
 interface LocatedTensor {
   readonly tensor: SafetensorsTensor
@@ -33,23 +42,8 @@ interface LocatedTensor {
   readonly dataOffset: number
 }
 
-export interface WeightsFolder {
-  /** Checks that the planned tensors, and no others, are there in the right shape and type. */
-  check(config: ModelConfig, plan: readonly TensorPlan[]): void
-  /** Bytes of the tensor's data in the files. */
-  bytesOf(config: ModelConfig, plan: TensorPlan): number
-  /** Rows [firstRow, firstRow + rows) as f32 (rows, columns). Throws WEIGHTS_NOT_FINITE. */
-  readRows(config: ModelConfig, plan: TensorPlan, block: RowBlock): Promise<Float32Array>
-  close(): Promise<void>
-}
-
-export interface RowBlock {
-  readonly firstRow: number
-  readonly rows: number
-}
-
 /** Opens every weight file of `folder` and reads its header. Throws MODEL_UNREADABLE or a WEIGHTS_ code. */
-export async function openWeightsFolder(folder: string): Promise<WeightsFolder> {
+export async function openWeightsFolder(folder: string): Promise<SourceWeights> {
   const names = await weightFiles(folder)
   const tensors = new Map<string, LocatedTensor>()
   const files: FileHandle[] = []
@@ -90,6 +84,11 @@ async function weightFiles(folder: string): Promise<string[]> {
       `${folder} has neither ${SINGLE_FILE} nor ${INDEX_FILE}. Name the folder of a model in safetensors format.`,
     )
   }
+  return readIndex(path)
+}
+
+/** Names of the files that an index lists, sorted. Throws MODEL_UNREADABLE or WEIGHTS_BAD_HEADER. */
+export function readIndex(path: string): string[] {
   const fail = (problem: string): ModelError => bad(path, problem)
   const map = readFields(parseJson(readBounded(path, MODEL_LIMITS.jsonFileBytesMax), fail), fail).object('weight_map')
   const names = new Set(map.keys().map((tensor) => map.text(tensor)))
@@ -97,14 +96,15 @@ async function weightFiles(folder: string): Promise<string[]> {
     if (!isPlainFileName(name)) throw fail('it names a file outside the folder')
   }
   if (names.size === 0) throw fail('it lists no files')
+  if (names.size > MODEL_LIMITS.weightFilesMax) throw fail(`it lists ${names.size} files`)
   return [...names].sort()
 }
 
 async function readHeader(file: FileHandle, path: string): Promise<LocatedTensor[]> {
   const { size } = await file.stat()
   try {
-    const headerBytes = safetensorsHeaderBytes(await readAt(file, 0, Math.min(SAFETENSORS_PREFIX_BYTES, size)), size)
-    const header = await readAt(file, SAFETENSORS_PREFIX_BYTES, headerBytes)
+    const headerBytes = safetensorsHeaderBytes(await bytesAt(file, 0, Math.min(SAFETENSORS_PREFIX_BYTES, size)), size)
+    const header = await bytesAt(file, SAFETENSORS_PREFIX_BYTES, headerBytes)
     const dataOffset = SAFETENSORS_PREFIX_BYTES + headerBytes
     return parseSafetensorsHeader(header, size - dataOffset).map((tensor) => ({ tensor, file, dataOffset }))
   } catch (error) {
@@ -125,61 +125,24 @@ function checkTensors(
     wanted.add(huggingFaceName(item.name, config))
   }
   const stranger = [...tensors.keys()].find((name) => !wanted.has(name) && !isIgnorable(name, config))
-  if (stranger === undefined) return
-  throw new ModelError(
-    'WEIGHTS_UNKNOWN_TENSOR',
-    `The weights hold ${stranger}, which this architecture does not have; leaving it out would give other answers. ` +
-      'Check that config.json belongs to these weights.',
-    { details: { tensor: stranger } },
-  )
+  if (stranger !== undefined) throw unknownTensor(stranger)
 }
 
 function locate(tensors: ReadonlyMap<string, LocatedTensor>, config: ModelConfig, plan: TensorPlan): LocatedTensor {
   const name = huggingFaceName(plan.name, config)
   const found = tensors.get(name)
   if (found !== undefined) return found
-  throw new ModelError(
-    'WEIGHTS_MISSING_TENSOR',
-    `The weights do not hold ${name}. Check that every file of the model was downloaded and that config.json belongs to it.`,
-    { details: { tensor: name } },
-  )
+  throw missingTensor(name)
 }
 
 async function readRows(located: LocatedTensor, plan: TensorPlan, block: RowBlock): Promise<Float32Array> {
   const { tensor, file, dataOffset } = located
   const dtype: WeightDtype = checkSourceTensor(plan, tensor)
   const rowBytes = plan.columns * dtypeBytes(dtype)
-  const bytes = await readAt(file, dataOffset + tensor.start + block.firstRow * rowBytes, block.rows * rowBytes)
+  const bytes = await bytesAt(file, dataOffset + tensor.start + block.firstRow * rowBytes, block.rows * rowBytes)
   const values = decodeElements(dtype, bytes)
-  const index = firstNotFinite(values)
-  if (index >= 0) {
-    const row = block.firstRow + Math.floor(index / plan.columns)
-    throw new ModelError(
-      'WEIGHTS_NOT_FINITE',
-      `Tensor ${tensor.name} has a NaN or an infinity in row ${row}. Download the weights again.`,
-      { details: { tensor: tensor.name, row } },
-    )
-  }
+  checkFinite(tensor.name, values, plan, block.firstRow)
   return values
-}
-
-async function readAt(file: FileHandle, position: number, length: number): Promise<Uint8Array> {
-  const bytes = new Uint8Array(length)
-  let done = 0
-  while (done < length) {
-    const { bytesRead } = await file.read(bytes, done, length - done, position + done)
-    if (bytesRead === 0) throw new ModelError('WEIGHTS_TRUNCATED', 'A weight file became shorter while it was read.')
-    done += bytesRead
-  }
-  return bytes
-}
-
-async function openForReading(path: string): Promise<FileHandle> {
-  try {
-    return await open(path, 'r')
-  } catch (error) {
-    throw asReadError(error, path)
-  }
 }
 
 async function exists(path: string): Promise<boolean> {
