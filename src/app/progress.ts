@@ -11,7 +11,8 @@ const REDRAW_MS = 100
 const BAR_CHARACTERS = 24
 
 export interface Progress {
-  update(doneBytes: number, totalBytes: number): void
+  /** `keptBytes` of those that are done were so before: they have no rate. */
+  update(doneBytes: number, totalBytes: number, keptBytes?: number): void
   /** Removes the line. */
   end(): void
 }
@@ -26,13 +27,13 @@ export function createProgress(label: string, output: ProgressOutput, ports: { c
   const startedMs = ports.clock.now()
   let drawnMs: Milliseconds | undefined
   return {
-    update(doneBytes, totalBytes) {
+    update(doneBytes, totalBytes, keptBytes = 0) {
       if (!output.isTTY) return
       const nowMs = ports.clock.now()
       if (drawnMs !== undefined && nowMs - drawnMs < REDRAW_MS && doneBytes < totalBytes) return
       drawnMs = nowMs
       output.write(
-        `\r\x1b[K${progressLine(label, { doneBytes, totalBytes, elapsedMs: milliseconds(nowMs - startedMs) })}`,
+        `\r\x1b[K${progressLine(label, { doneBytes, totalBytes, keptBytes, elapsedMs: milliseconds(nowMs - startedMs) })}`,
       )
     },
     end() {
@@ -44,15 +45,19 @@ export function createProgress(label: string, output: ProgressOutput, ports: { c
 export interface ProgressState {
   readonly doneBytes: number
   readonly totalBytes: number
+  readonly keptBytes?: number
   readonly elapsedMs: Milliseconds
 }
 
 /** `genesis ████░░░░  42 %  1.2 of 2.8 GB  310 MB/s  5 s left` */
-export function progressLine(label: string, { doneBytes, totalBytes, elapsedMs }: ProgressState): string {
+export function progressLine(
+  label: string,
+  { doneBytes, totalBytes, keptBytes = 0, elapsedMs }: ProgressState,
+): string {
   const share = totalBytes === 0 ? 1 : doneBytes / totalBytes
   const filled = Math.round(share * BAR_CHARACTERS)
   const bar = '█'.repeat(filled) + '░'.repeat(BAR_CHARACTERS - filled)
-  const rate = elapsedMs > 0 ? (doneBytes / elapsedMs) * 1_000 : 0
+  const rate = elapsedMs > 0 ? ((doneBytes - keptBytes) / elapsedMs) * 1_000 : 0
   const parts = [
     `${label} ${bar} ${String(Math.floor(share * 100)).padStart(3)} %`,
     `${formatBytes(doneBytes)} of ${formatBytes(totalBytes)}`,
