@@ -17,6 +17,7 @@ import { MARKET_ROWS } from './rows-market.ts'
 import { MODEL_ROWS } from './rows-models.ts'
 import { PEER_ROWS } from './rows-peers.ts'
 import { RECORD_ROWS } from './rows-records.ts'
+import { SOURCE_ROWS } from './rows-sources.ts'
 import { TEXT_ROWS } from './rows-text.ts'
 
 export const DECODERS: readonly Decoder[] = [
@@ -30,6 +31,7 @@ export const DECODERS: readonly Decoder[] = [
   ...CONSENSUS_ROWS,
   ...PEER_ROWS,
   ...MODEL_ROWS,
+  ...SOURCE_ROWS,
   ...FILE_ROWS,
   ...RECORD_ROWS,
   ...TEXT_ROWS,

@@ -16,6 +16,7 @@ const BY_REASON: Readonly<Record<string, readonly string[]>> = {
     'app/secret-input.ts:readSecretText',
     'app/secret-input.ts:readBytes',
     'app/wallet-files.ts:readWalletFile',
+    'app/weights-folder.ts:readIndex',
   ],
   'reads one field of a message whose decoder is in the table': [
     'core/fields.ts:readTime',
