@@ -5,6 +5,7 @@
  * @module
  */
 import { mkdir, writeFile } from 'node:fs/promises'
+import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { hash } from '../base/brand.ts'
 import { type ModelConfig, NUMBER_SPEC, type WeightFormat } from '../ml/config.ts'
@@ -17,12 +18,18 @@ import { type LayerRange, tensorPlan } from '../ml/tensors.ts'
 import { refuseFullDisk } from './disk-space.ts'
 import { asWriteError } from './file-errors.ts'
 import { findSource, type ModelSource, openSource } from './import/model-source.ts'
+import { createQuantizer } from './import/quantizer.ts'
 import { modelsFolder, openModelStore, type StoredModel } from './model-store.ts'
 import { withNewFolder } from './new-folder.ts'
 import { writeShard } from './shard-writer.ts'
 
 /** Room that is left on the disk besides the model. */
 const SPARE_BYTES = 16 * 1024 * 1024
+
+/** Below, threads cost more than they save. */
+const THREADED_ELEMENTS = 16_777_216
+/** A thread takes about 40 MB. */
+const THREADS_MAX = 16
 
 export interface ImportProgress {
   /** Source weights converted so far, and in all. */
@@ -40,6 +47,8 @@ export interface ImportOptions {
   readonly format: WeightFormat
   /** Number of segments; default as in splitIntoSegments. */
   readonly segments?: number | undefined
+  /** Threads that quantise; default one per core where that is worth it. */
+  readonly threads?: number | undefined
   /** Replace a model of the same name. */
   readonly force?: boolean
   readonly onProgress?: (progress: ImportProgress) => void
@@ -102,25 +111,8 @@ async function checkSpace(job: Job): Promise<void> {
 }
 
 async function writeModel(job: Job, target: string, signal: AbortSignal): Promise<void> {
-  const { ranges } = job
-  const { config, weights } = job.source
-  const plan = ranges.flatMap((range) => tensorPlan(config, range))
-  const totalBytes = plan.reduce((sum, tensor) => sum + weights.bytesOf(config, tensor), 0)
-  let doneBytes = 0
-  const onBlock = (bytes: number): void => {
-    doneBytes += bytes
-    job.onProgress?.({ doneBytes, totalBytes })
-  }
-  const segments: SegmentEntry[] = []
-  for (const [index, range] of ranges.entries()) {
-    const file = `segment-${String(index).padStart(3, '0')}.shard`
-    const path = join(target, file)
-    const { bytes, sha256 } = await writeShard(
-      { source: weights, config, range, format: job.format, path, onBlock },
-      signal,
-    )
-    segments.push({ ...range, shard: { file, bytes, sha256: hash(sha256) } })
-  }
+  const { config } = job.source
+  const segments = await writeSegments(job, target, signal)
   const manifest: ModelManifest = {
     name: job.name,
     spec: NUMBER_SPEC,
@@ -133,6 +125,35 @@ async function writeModel(job: Job, target: string, signal: AbortSignal): Promis
   const encoded = encodeManifest(manifest)
   parseManifest(encoded) // what we write, we must take
   await writeFile(join(target, 'manifest.json'), encoded, { flush: true, mode: 0o600 })
+}
+
+async function writeSegments(job: Job, target: string, signal: AbortSignal): Promise<SegmentEntry[]> {
+  const { ranges, format } = job
+  const { config, weights } = job.source
+  const plan = ranges.flatMap((range) => tensorPlan(config, range))
+  const totalBytes = plan.reduce((sum, tensor) => sum + weights.bytesOf(config, tensor), 0)
+  const elements = plan.reduce((sum, tensor) => sum + tensor.rows * tensor.columns, 0)
+  let doneBytes = 0
+  const onBlock = (bytes: number): void => {
+    doneBytes += bytes
+    job.onProgress?.({ doneBytes, totalBytes })
+  }
+  // The other formats take less time than reading and writing does.
+  const isWorthThreads = format === 'q4' && elements >= THREADED_ELEMENTS
+  const quantizer = createQuantizer(job.threads ?? (isWorthThreads ? Math.min(availableParallelism(), THREADS_MAX) : 1))
+  const segments: SegmentEntry[] = []
+  try {
+    for (const [index, range] of ranges.entries()) {
+      const file = `segment-${String(index).padStart(3, '0')}.shard`
+      const path = join(target, file)
+      const shard = { source: weights, config, range, format, quantizer, path, onBlock }
+      const { bytes, sha256 } = await writeShard(shard, signal)
+      segments.push({ ...range, shard: { file, bytes, sha256: hash(sha256) } })
+    }
+    return segments
+  } finally {
+    await quantizer.close()
+  }
 }
 
 async function writeTokenizerFiles(source: ModelSource, target: string): Promise<FileEntry[]> {

@@ -1,16 +1,16 @@
 /**
- * Writes one shard: rows in blocks from the source files, quantised, to their places in the shard file. Memory holds one
- * block, whatever the model; every block ends with asynchronous writes, so that the event loop turns between them.
+ * Writes one shard: rows in blocks from the source files, quantised, to their places in the shard file. Memory holds a
+ * few blocks, whatever the model; every block ends with asynchronous writes, so that the event loop turns between them.
  * Spec: docs/spec/model.md §4.
  * @module
  */
 import { createHash } from 'node:crypto'
 import { type FileHandle, open } from 'node:fs/promises'
 import type { ModelConfig, WeightFormat } from '../ml/config.ts'
-import { quantizeRows } from '../ml/quantize.ts'
-import { partsOfMatrix, shardLayout, type TensorLayout } from '../ml/shard-file.ts'
+import { shardLayout, type TensorLayout } from '../ml/shard-file.ts'
 import type { LayerRange } from '../ml/tensors.ts'
-import type { SourceWeights } from './import/source-weights.ts'
+import type { Quantizer } from './import/quantizer.ts'
+import type { RowBlock, SourceWeights } from './import/source-weights.ts'
 
 /** Elements of a block: the slowest format takes about 10 ms for them. */
 const BLOCK_ELEMENTS = 131_072
@@ -21,6 +21,7 @@ export interface ShardJob {
   readonly config: ModelConfig
   readonly range: LayerRange
   readonly format: WeightFormat
+  readonly quantizer: Quantizer
   /** Must not exist yet. */
   readonly path: string
   /** Called after each block with the bytes of source weights in it. */
@@ -34,7 +35,7 @@ export async function writeShard(job: ShardJob, signal: AbortSignal): Promise<{ 
   try {
     await file.truncate(layout.totalBytes)
     await writeFully(file, layout.head, 0)
-    for (const tensor of layout.tensors) await writeTensor(file, tensor, job, signal)
+    await writeBlocks(file, layout.tensors, job, signal)
     await file.sync()
     return { bytes: layout.totalBytes, sha256: await hashFile(file, signal) }
   } finally {
@@ -42,21 +43,52 @@ export async function writeShard(job: ShardJob, signal: AbortSignal): Promise<{ 
   }
 }
 
-async function writeTensor(file: FileHandle, tensor: TensorLayout, job: ShardJob, signal: AbortSignal): Promise<void> {
+interface Block extends RowBlock {
+  readonly tensor: TensorLayout
+}
+
+function* blocksOf(tensors: readonly TensorLayout[]): Generator<Block> {
+  for (const tensor of tensors) {
+    const { rows: total, columns } = tensor.plan
+    const blockRows = Math.max(1, Math.floor(BLOCK_ELEMENTS / columns))
+    for (let firstRow = 0; firstRow < total; firstRow += blockRows) {
+      yield { tensor, firstRow, rows: Math.min(blockRows, total - firstRow) }
+    }
+  }
+}
+
+/** Several at once: one is read and another written while others are quantised. Their places in the file do not depend on the order. */
+async function writeBlocks(
+  file: FileHandle,
+  tensors: readonly TensorLayout[],
+  job: ShardJob,
+  signal: AbortSignal,
+): Promise<void> {
+  const running = new Set<Promise<void>>()
+  try {
+    for (const block of blocksOf(tensors)) {
+      signal.throwIfAborted()
+      // One that failed stays, so that the next race ends with it.
+      const one: Promise<void> = writeBlock(file, block, job).then(() => void running.delete(one))
+      running.add(one)
+      if (running.size >= job.quantizer.blocksAtOnce) await Promise.race(running)
+    }
+    await Promise.all(running)
+  } finally {
+    // Nobody may write to a file that is closed, or to another that got its number.
+    await Promise.allSettled(running)
+  }
+}
+
+async function writeBlock(file: FileHandle, { tensor, firstRow, rows }: Block, job: ShardJob): Promise<void> {
   const { plan, parts } = tensor
   const format = plan.kind === 'vector' ? 'f32' : job.format
-  const blockRows = Math.max(1, Math.floor(BLOCK_ELEMENTS / plan.columns))
-  const rowBytes = job.source.bytesOf(job.config, plan) / plan.rows
-  for (let firstRow = 0; firstRow < plan.rows; firstRow += blockRows) {
-    signal.throwIfAborted()
-    const rows = Math.min(blockRows, plan.rows - firstRow)
-    const values = await job.source.readRows(job.config, plan, { firstRow, rows })
-    const arrays = partsOfMatrix(quantizeRows(format, values, plan.columns))
-    for (const [index, part] of parts.entries()) {
-      await writeFully(file, arrays[index]!, part.offset + firstRow * part.bytesPerRow)
-    }
-    job.onBlock(rows * rowBytes)
+  const values = await job.source.readRows(job.config, plan, { firstRow, rows })
+  const arrays = await job.quantizer.quantize({ format, values, columns: plan.columns })
+  for (const [index, part] of parts.entries()) {
+    await writeFully(file, arrays[index]!, part.offset + firstRow * part.bytesPerRow)
   }
+  job.onBlock((job.source.bytesOf(job.config, plan) / plan.rows) * rows)
 }
 
 async function writeFully(file: FileHandle, bytes: Uint8Array, position: number): Promise<void> {

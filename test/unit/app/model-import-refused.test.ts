@@ -138,6 +138,13 @@ describe('an import is refused, and leaves nothing, for', () => {
     await expect(act).rejects.toThrow(expect.objectContaining({ code: 'MODEL_UNWRITABLE' }))
   })
 
+  test('a NaN among the weights, on threads', async () => {
+    const files = weights(changed(query, withValue(Number.NaN)))
+    const act = world.importFiles(files, { format: 'q4', threads: 2 })
+    await expect(act).rejects.toThrow(expect.objectContaining({ code: 'WEIGHTS_NOT_FINITE' }))
+    expect(world.leftovers()).toEqual([])
+  })
+
   test('an abort in the middle', async () => {
     const controller = new AbortController()
     const reason = new Error('stop')

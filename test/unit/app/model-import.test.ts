@@ -82,6 +82,12 @@ describe('an import', () => {
     expect(second).toEqual(first)
   })
 
+  test.each(['q8', 'q4'] as const)('as %s gives the same bytes on any number of threads', async (format) => {
+    const one = await world.importFiles(tinyFiles(), { format, threads: 1 })
+    const three = await world.importFiles(tinyFiles(), { format, threads: 3, force: true })
+    expect(three.hash).toBe(one.hash)
+  })
+
   test('of a tied head copies the embedding, whether or not the file has a head', async () => {
     const config = { ...TINY_CONFIG, tie_word_embeddings: true }
     const without = changed('lm_head.weight', () => undefined)
