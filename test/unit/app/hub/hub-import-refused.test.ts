@@ -1,7 +1,9 @@
-import { readdirSync } from 'node:fs'
+import { readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { changed, type Files, TINY_CONFIG, tinyFiles, weights, withValue } from '../hugging-face-folder.ts'
+import { HUB_LIMITS, MODEL_LIMITS } from '../../../../src/base/limits.ts'
+import { ggufBytes, ggufMetadata, ggufTensors } from '../gguf-file.ts'
+import { changed, type Files, TINY_CONFIG, tinyFiles, tinyTensors, weights, withValue } from '../hugging-face-folder.ts'
 import { COMMIT, cut, html, json, status, troubleFor } from './hub-server.ts'
 import { createHubWorld, type HubWorld, repositoryFiles } from './hub-world.ts'
 
@@ -49,6 +51,9 @@ describe('a download is refused for', () => {
       () => always('/tree/', (r) => json(r, [{ type: 'file', path: 'config.json', size: 3 }])),
       'HUB_BAD_ANSWER',
     ],
+    ['more files than a model has', () => always('/tree/', (r) => json(r, manyFiles())), 'HUB_BAD_ANSWER'],
+    ['a file beyond all sizes', () => lie({ size: 2 ** 51 }), 'HUB_BAD_ANSWER'],
+    ['a list that is too long', () => always('/tree/', (r) => tooLong(r)), 'HUB_BAD_ANSWER'],
     ['half a list', () => always('/tree/', (r) => half(r)), 'HUB_BAD_ANSWER'],
     ['a list without end', () => always('/tree/', (r, path) => endless(r, path)), 'HUB_BAD_ANSWER'],
     ['a list that goes on elsewhere', () => always('/tree/', (r) => elsewhere(r)), 'HUB_BAD_ANSWER'],
@@ -117,6 +122,16 @@ describe('a download is refused for', () => {
     response.end()
   }
 
+  function manyFiles(): unknown[] {
+    const file = { type: 'file', path: 'config.json', size: 1, oid: 'ab'.repeat(20) }
+    return Array.from({ length: HUB_LIMITS.filesMax + 1 }, () => file)
+  }
+
+  function tooLong(response: Parameters<typeof html>[0]): void {
+    response.setHeader('content-type', 'application/json')
+    response.end(Buffer.alloc(HUB_LIMITS.answerBytesMax + 1, ' '))
+  }
+
   function half(response: Parameters<typeof html>[0]): void {
     response.setHeader('content-type', 'application/json')
     response.end('[{"type":"file"')
@@ -152,6 +167,16 @@ describe('a download is refused for', () => {
     await expect(world.importIt()).rejects.toThrow(code('WEIGHTS_BAD_HEADER'))
   })
 
+  test('an index of more files than a model has', async () => {
+    const names = Array.from({ length: MODEL_LIMITS.weightFilesMax + 1 }, (_, index) => [
+      `t${index}`,
+      `${index}.safetensors`,
+    ])
+    const index = { weight_map: Object.fromEntries(names) }
+    await withFiles(tinyFiles({ [WEIGHTS]: undefined, 'model.safetensors.index.json': index }))
+    await expect(world.importIt()).rejects.toThrow(code('WEIGHTS_BAD_HEADER'))
+  })
+
   test('a disk without room for source and result, before any weights come', async () => {
     const freeBytes = async (): Promise<number> => whole().length + 20_000
     await expect(world.importIt({ freeBytes })).rejects.toThrow(code('MODEL_NO_SPACE'))
@@ -163,6 +188,35 @@ describe('a download is refused for', () => {
     await expect(world.importIt()).rejects.toThrow(code('MODEL_UNSUPPORTED'))
     expect(world.server.seen.some(({ path }) => path.includes(WEIGHTS))).toBe(false)
   })
+
+  test.each([
+    ['an architecture', 'mamba', Number.MAX_SAFE_INTEGER, 'MODEL_UNSUPPORTED'],
+    ['a size', 'llama', 100_000_000, 'MODEL_NO_SPACE'],
+  ])(
+    '%s that its first bytes tell, before the rest of a large GGUF file comes',
+    async (_what, name, free, expectedCode) => {
+      const large = largeGguf(name)
+      await withFiles({ 'large.gguf': large })
+      await expect(world.importIt({ freeBytes: async () => free })).rejects.toThrow(code(expectedCode))
+      const { size } = statSync(join(world.home, 'downloads', FOLDER, 'large.gguf.part'))
+      expect(size).toBeGreaterThanOrEqual(MODEL_LIMITS.ggufHeaderBytesMax)
+      expect(size).toBeLessThan(large.length)
+    },
+  )
+
+  /** An embedding of 77 MB. */
+  function largeGguf(name: string): Uint8Array {
+    const tensors = ggufTensors(TINY_CONFIG, tinyTensors())
+    const rows = 600_000
+    tensors.set('token_embd.weight', { type: 0, shape: [32, rows], data: new Uint8Array(32 * rows * 4) })
+    return ggufBytes({
+      metadata: ggufMetadata(TINY_CONFIG, [
+        ['general.architecture', ['text', name]],
+        ['llama.embedding_length', ['u32', 32]],
+      ]),
+      tensors,
+    })
+  }
 
   test('a name that is taken, before anything comes', async () => {
     await world.importIt()
