@@ -166,19 +166,20 @@ function asCut(error: unknown, signal: AbortSignal): unknown {
 
 /** Statuses that end it. */
 function checked(answer: Answer): Answer {
-  const { status } = answer.response
+  const { status, headers } = answer.response
   if (status === 200 || status === 206 || isTemporary(status)) return answer
   answer.end()
+  // To strangers, the hub says 401 of models that are not there.
+  if (status === 404 || headers.get('x-error-code') === 'RepoNotFound') {
+    throw new HubError(
+      'HUB_NOT_FOUND',
+      `${answer.url.host} has no such model, revision or file. Check the name; private ones need HF_TOKEN.`,
+    )
+  }
   if (status === 401 || status === 403) {
     throw new HubError(
       'HUB_FORBIDDEN',
       `${answer.url.host} does not give this model to everybody. Accept its terms there, and set HF_TOKEN to a token of your account.`,
-    )
-  }
-  if (status === 404) {
-    throw new HubError(
-      'HUB_NOT_FOUND',
-      `${answer.url.host} has no such model, revision or file. Check the name; private ones need HF_TOKEN.`,
     )
   }
   throw badAnswer(answer.url, `answers with status ${status}`)

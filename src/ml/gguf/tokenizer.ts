@@ -30,6 +30,8 @@ interface Token {
   readonly score: number
 }
 
+const MERGES = 'tokenizer.ggml.merges'
+
 /** Kinds of tokens: `llama_token_type`. */
 const NORMAL = 1
 const UNKNOWN = 2
@@ -108,8 +110,7 @@ function byteLevel(fields: JsonFields, parts: Parts): GgufTokenizer['files'] {
   const name = fields.has('tokenizer.ggml.pre') ? fields.text('tokenizer.ggml.pre') : 'default'
   const rule = preTokenizerOf(name)
   if (rule === undefined) return unknown(`how it splits texts, "${name}", is not known`)
-  const merges = fields.list('tokenizer.ggml.merges', MODEL_LIMITS.ggufListItemsMax)
-  if (merges.some((merge) => typeof merge !== 'string')) throw bad('its merges are no texts')
+  const merges = readMerges(fields)
   const json = {
     version: '1.0',
     added_tokens: addedTokens(parts.tokens),
@@ -122,11 +123,16 @@ function byteLevel(fields: JsonFields, parts: Parts): GgufTokenizer['files'] {
   return { type: 'known', json, config: settings(fields, parts, rule.startsWithBegin) }
 }
 
-/** SentencePiece's BPE: a merge is as early as the score of what it makes is high, and bytes stand in for unknown characters. */
+/**
+ * SentencePiece's BPE: bytes stand in for unknown characters. Converters write merges where the source has them; else a merge is as
+ * early as the score of what it makes is high.
+ */
 function sentencePiece(fields: JsonFields, parts: Parts): GgufTokenizer['files'] {
   const normal = parts.tokens.filter(({ kind }) => kind === NORMAL)
-  if (new Set(normal.map(({ score }) => score)).size !== normal.length)
+  const merges = fields.has(MERGES) ? readMerges(fields) : undefined
+  if (merges === undefined && new Set(normal.map(({ score }) => score)).size !== normal.length) {
     return unknown('two of its tokens have the same score')
+  }
   if (parts.tokens.filter(({ kind }) => kind === BYTE).length !== 256) return unknown('it has no token for some bytes')
   const unknownToken = parts.tokens.find(({ kind }) => kind === UNKNOWN)
   if (unknownToken === undefined) return unknown('it has no token for the unknown')
@@ -155,10 +161,16 @@ function sentencePiece(fields: JsonFields, parts: Parts): GgufTokenizer['files']
       byte_fallback: true,
       ignore_merges: false,
       vocab: { ...vocabulary(parts.tokens), [unknownToken.text]: unknownToken.id },
-      merges: mergesByScore(normal),
+      merges: merges ?? mergesByScore(normal),
     },
   }
   return { type: 'known', json, config: settings(fields, parts, true) }
+}
+
+function readMerges(fields: JsonFields): unknown[] {
+  const merges = fields.list(MERGES, MODEL_LIMITS.ggufListItemsMax)
+  if (merges.some((merge) => typeof merge !== 'string')) throw bad('its merges are no texts')
+  return merges
 }
 
 /** What stands for itself in a text; control tokens have no text of their own. */

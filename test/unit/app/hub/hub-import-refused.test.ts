@@ -7,6 +7,8 @@ import { changed, type Files, TINY_CONFIG, tinyFiles, tinyTensors, weights, with
 import { COMMIT, cut, html, json, status, troubleFor } from './hub-server.ts'
 import { createHubWorld, type HubWorld, repositoryFiles } from './hub-world.ts'
 
+/** What the hub says to somebody without a token. */
+const GONE = { 'x-error-code': 'RepoNotFound' }
 const WEIGHTS = 'model.safetensors'
 const FOLDER = `owner--tiny@${COMMIT}`
 
@@ -73,6 +75,11 @@ describe('a download is refused for', () => {
       'HUB_BAD_NAME',
     ],
     ['a model that is not there', () => always('/revision/', (r) => status(r, 404)), 'HUB_NOT_FOUND'],
+    [
+      'a model that strangers are not told of',
+      () => always('/revision/', (r) => status(r, 401, GONE)),
+      'HUB_NOT_FOUND',
+    ],
     ['a model that is not for everybody', () => always('/cdn/', (r) => status(r, 403)), 'HUB_FORBIDDEN'],
     ['a hub that always asks to wait', () => always('/cdn/', (r) => status(r, 429)), 'HUB_BUSY'],
     [

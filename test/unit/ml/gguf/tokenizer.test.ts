@@ -202,6 +202,16 @@ describe('a SentencePiece tokenizer', () => {
     expect(tokenizer.encode('ab')).toEqual([1, 262])
   })
 
+  test('merges as its list says, where it has one, whatever the scores', () => {
+    const scores = list(
+      'scores',
+      'f32',
+      Array.from({ length: 264 }, () => -1_000),
+    )
+    const merges = list('merges', 'text', ['a b'])
+    expect(tokenizerOf(sentencePiece([scores, merges]), 400).encode('ab')).toEqual([1, 259, 262])
+  })
+
   test('begins without its begin token where it says so', () => {
     expect(tokenizerOf(sentencePiece([['tokenizer.ggml.add_bos_token', ['flag', false]]]), 400).beginToken).toBe(
       undefined,
