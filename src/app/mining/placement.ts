@@ -40,7 +40,7 @@ export interface Placement {
   readonly until: number | undefined
   /** Another program placed the account after this one started. */
   readonly isOutrun: boolean
-  /** Hands the end of the placement in, where there is one, and does not wait for its block. */
+  /** Ends the placement, where there is one, for good: the duty places nothing from now on. */
   end(signal: AbortSignal): Promise<void>
 }
 
@@ -69,6 +69,8 @@ export function createPlacement({ survey, sender, notes, wish, mode }: Placement
   const { model, first, end, slots, bid, incarnation } = wish
   let until: number | undefined
   let isOutrun = false
+  /** The process ends: what is seen gone is not placed again. */
+  let isLeaving = false
 
   const place = async ({ head, parameters }: Sight, signal: AbortSignal): Promise<void> => {
     const isNew = until === undefined
@@ -110,7 +112,7 @@ export function createPlacement({ survey, sender, notes, wish, mode }: Placement
     duty: {
       name: 'placement',
       async look(head, signal) {
-        if (isOutrun) return
+        if (isOutrun || isLeaving) return
         try {
           await look(head, signal)
         } catch (error) {
@@ -123,6 +125,7 @@ export function createPlacement({ survey, sender, notes, wish, mode }: Placement
       },
     },
     async end(signal) {
+      isLeaving = true
       if (until === undefined || isOutrun) return
       await sender.send(endPlacementCall(model, incarnation), signal)
       until = undefined
