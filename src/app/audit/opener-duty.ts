@@ -77,9 +77,14 @@ export function createOpenerDuty(options: OpenerOptions, { notes }: { readonly n
     name: 'audits of own lots',
     async look(head, signal) {
       const { ofOurs } = await book.at(head, signal)
-      for (const audit of ofOurs) if (audit.opening === undefined) await consider(audit, head, signal)
+      const failures: unknown[] = []
+      // One that cannot be opened keeps no other from it.
+      for (const audit of ofOurs) {
+        if (audit.opening === undefined) await consider(audit, head, signal).catch((error) => failures.push(error))
+      }
       const left = new Set(ofOurs.map(auditName))
       for (const names of [told, operators]) for (const name of names.keys()) if (!left.has(name)) names.delete(name)
+      if (failures.length > 0) throw failures[0]
     },
   }
 }

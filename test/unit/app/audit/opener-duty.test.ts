@@ -18,6 +18,7 @@ const SELF = accountId('11'.repeat(20))
 const own = addressOfAccount(SELF, 'local')
 const other = addressOfAccount(accountId('22'.repeat(20)), 'local')
 const LEASE = hash('ab'.repeat(32))
+const GONE = hash('cd'.repeat(32))
 const NEVER = new AbortController().signal
 const FOUND = { receipt: { window: 3 }, outDigest: hash('01'.repeat(32)), salt: hash('02'.repeat(32)), proof: {} }
 
@@ -39,7 +40,12 @@ function start(asked: readonly AuditView[], { isLost = false } = {}) {
   const events: MiningEvent[] = []
   const refusals: TransactionError[] = []
   const tasks = createTasks(createSystem({ level: 'silent' }).log)
-  const market = { lease: async () => ({ id: LEASE, lots: [{ operator: own }, { operator: other }] }) }
+  const market = {
+    async lease(id: string) {
+      if (id === GONE) throw new TransactionError('NO_SUCH_LEASE', 'It is gone.')
+      return { id: LEASE, lots: [{ operator: own }, { operator: other }] }
+    },
+  }
   const chain = {
     ...{ network: { kind: 'local' }, market },
     parameters: async () => ({ values: { auditorsMin: '3' } }),
@@ -83,6 +89,12 @@ test.each<[string, AuditView, number, boolean]>([
   const { receipt, outDigest, salt, proof } = FOUND
   const id = { lease: LEASE, lot: 0, window: 7 }
   expect(sent[0]!.body).toEqual({ audit: id, peerKey: new Uint8Array(32), receipt, outDigest, salt, proof })
+})
+
+test('one that cannot be looked up keeps no other from being opened', async () => {
+  const { look, sent } = start([audit(3, { lease: GONE }), audit(3)])
+  await expect(look(40)).rejects.toMatchObject({ code: 'NO_SUCH_LEASE' })
+  expect(sent).toHaveLength(1)
 })
 
 test('it says that it is audited, and that it opened; once each', async () => {
