@@ -121,8 +121,19 @@ interface HoldParts {
 }
 
 async function holdOf(id: Hash, { disk, lock, folder, names }: HoldParts): Promise<LeaseHold> {
-  let kept = keptIn(await disk.read(FILE))
+  const bytes = await disk.read(FILE)
+  const wasThere = bytes !== undefined
+  let kept = keptIn(bytes)
+  const forget = async (): Promise<void> => {
+    // First what tells of the lease: who takes the lock while the rest goes must find none, and not one without vouchers.
+    await disk.remove(FILE)
+    await disk.close()
+    await rm(join(folder, id), { recursive: true, force: true })
+    await lock.release()
+  }
   const release = async (): Promise<void> => {
+    // A folder in which nothing was kept counts as a lease otherwise, for ever.
+    if (!wasThere && kept === undefined) return forget()
     await disk.close()
     await lock.release()
   }
@@ -138,11 +149,7 @@ async function holdOf(id: Hash, { disk, lock, folder, names }: HoldParts): Promi
       kept = lease
     },
     release,
-    async forget() {
-      await disk.close()
-      await rm(join(folder, id), { recursive: true, force: true })
-      await lock.release()
-    },
+    forget,
   }
 }
 

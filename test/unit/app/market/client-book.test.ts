@@ -122,10 +122,21 @@ test('a writer that was killed leaves the lease as it was before or after', asyn
   expect(readdirSync(join(folder, kept.id))).toEqual(['lease'])
 })
 
+test('a hold in which nothing was kept leaves nothing, and one of a file that cannot be read leaves that', async () => {
+  await (await book.hold(lease(1).id))!.release()
+  expect(readdirSync(folder)).toEqual([])
+  mkdirSync(join(folder, lease(2).id))
+  writeFileSync(join(folder, lease(2).id, 'lease'), 'of a later version')
+  await (await book.hold(lease(2).id))!.release()
+  expect(readdirSync(join(folder, lease(2).id))).toEqual(['lease'])
+})
+
 test('there is an end to their number', async () => {
   for (let number = 1; number <= BOOK_LEASES_MAX; number++)
     mkdirSync(join(folder, lease(number).id), { recursive: true })
   const more = await book.hold(lease(999).id)
   await expect(more!.keep(lease(999))).rejects.toMatchObject({ code: 'LEASE_BOOK_FULL' })
   await more!.release()
+  // What was refused takes no place.
+  expect(readdirSync(folder)).toHaveLength(BOOK_LEASES_MAX)
 })
