@@ -59,8 +59,7 @@ const U64_MAX = 2n ** 64n - 1n
 /** Frees what auditors locked, judges them, and does to the miner what was found. The audit's record is gone already. */
 export function carryOut(state: WriteState, ending: Ending): CarriedOut {
   const { audit, outcome } = ending
-  const finding = outcome.type === 'void' ? undefined : outcome.finding
-  const judged = judge(audit.auditors, finding)
+  const judged = judge(audit.auditors, outcome)
   const { right, wrong } = judged
   // Before anything moves: who loses the last of its deposit may be gone afterwards.
   const heard = audit.auditors.filter(({ commitment }) => commitment !== undefined)

@@ -184,7 +184,7 @@ describe('what is told of an audit', () => {
     ['a pass with one that keeps silent', [['true', 'true', 'true', 'true', 'silent']], {}, 'pass', ['right', 'wrong']],
     ['a fault', [[LIE], [LIE]], {}, 'fault', ['right']],
     ['a fault of who did not open', [['true']], { opens: false }, 'fault', ['undecided']],
-    ['nothing that is found', [['true', LIE, OTHER]], { auditors: people(5) }, 'void', ['undecided']],
+    ['nothing that is found', [['true', LIE, OTHER, 'true']], { auditors: people(4) }, 'void', ['undecided']],
   ])(
     '%s: result, who spoke and what each gained or lost are what the state shows',
     (_what, rounds, scene, type, verdicts) => {

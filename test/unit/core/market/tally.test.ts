@@ -2,8 +2,10 @@
 import { describe, expect, test } from 'vitest'
 import { accountId, type Hash, hash } from '../../../../src/base/brand.ts'
 import { UNAVAILABLE } from '../../../../src/core/market/receipt.ts'
-import { judge, tally } from '../../../../src/core/market/tally.ts'
+import { judge, type TallyOutcome, tally } from '../../../../src/core/market/tally.ts'
 import type { Auditor, AuditRound, Opening } from '../../../../src/core/state/audits.ts'
+
+type Outcome = Exclude<TallyOutcome, { readonly type: 'again' }>
 
 const TRUE = hash('aa'.repeat(32))
 const FALSE = hash('bb'.repeat(32))
@@ -53,7 +55,11 @@ describe('with the receipt open', () => {
     ['last', 't t f f', 'void: no-majority'],
     ['last', 'f f f t t', 'fault: digest'],
     ['last', 'u u u t t', 'fault: unavailable'],
-    ['last', '2f 3t 1t 4o', 'void: no-majority'],
+    // Who sends its inputs to some auditors only has them find two things.
+    ['last', '2f 3t 1t 4o', 'fault: digest'],
+    ['last', '2f 3u 1t', 'fault: digest'],
+    ['last', '3u 0f 2t', 'fault: unavailable'],
+    ['last', '1f 1u 2t 1s', 'void: no-majority'],
     // Votes count, not heads.
     ['last', '9t 1f 1f 1f 1f', 'pass'],
     ['last', '0t 0t 0t 3f 2f', 'fault: digest'],
@@ -81,12 +87,13 @@ describe('without it', () => {
 })
 
 describe('auditors', () => {
-  test.each<[string, Hash | undefined, string, string]>([
-    ['t t f s i', TRUE, '01', '23'],
-    ['t t f s i', FALSE, '2', '013'],
-    ['t t f s i', undefined, '', '3'],
-  ])('of %s with a finding are judged by it', (text, finding, right, wrong) => {
-    const judged = judge(auditorsOf(text), finding)
+  test.each<[string, Outcome, string, string]>([
+    ['t t f s i', { type: 'pass', opened: TRUE }, '01', '23'],
+    ['t t f u s i', { type: 'fault', reason: 'digest', opened: TRUE }, '23', '014'],
+    ['u u s i', { type: 'fault', reason: 'unopened', opened: undefined }, '', '2'],
+    ['t t f s i', { type: 'void', reason: 'no-majority' }, '', '3'],
+  ])('of %s are judged by the outcome %o', (text, outcome, right, wrong) => {
+    const judged = judge(auditorsOf(text), outcome)
     const digits = (ids: readonly string[]): string => ids.map((id) => id.slice(-1)).join('')
     expect([digits(judged.right), digits(judged.wrong)]).toEqual([right, wrong])
   })
