@@ -1,6 +1,6 @@
 /**
  * Earnings as comma-separated values (RFC 4180): a header, a line per entry, CRLF. Times are ISO 8601 in UTC; amounts stand as grains and as
- * decimal DLLM. Spec: docs/spec/cli.md §11.
+ * decimal DLLM. Spec: docs/spec/cli.md §12.
  * @module
  */
 import { grains as toGrains } from '../../base/brand.ts'

@@ -1,5 +1,5 @@
 /**
- * Reads what a node knows of some accounts' earnings, page by page up to a bound, and at later looks only what is new. Spec: docs/spec/cli.md §11.
+ * Reads what a node knows of some accounts' earnings, page by page up to a bound, and at later looks only what is new. Spec: docs/spec/cli.md §12.
  * @module
  */
 import type { AccountId } from '../../base/brand.ts'

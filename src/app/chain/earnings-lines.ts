@@ -1,6 +1,6 @@
 /**
  * What records of the market mean for some miners: a line per thing that brought or cost them something. Pure.
- * Spec: docs/spec/cli.md §11.
+ * Spec: docs/spec/cli.md §12.
  * @module
  */
 import type { Hash } from '../../base/brand.ts'

@@ -1,6 +1,6 @@
 /**
  * Looks at the earnings of some accounts through a full node, once or at every block: who they are, what came, what is to come, and of miners
- * of this machine what the data folder adds. Spec: docs/spec/cli.md §11.
+ * of this machine what the data folder adds. Spec: docs/spec/cli.md §12.
  * @module
  */
 import { type AccountId, hash } from '../../base/brand.ts'

@@ -1,6 +1,6 @@
 /**
  * What the data folder of this machine knows of miners' earnings beside the chain: whose keys are here, what a miner said last, and what its
- * journals have been promised. Changes nothing; the miner may be running. Spec: docs/spec/cli.md §11.
+ * journals have been promised. Changes nothing; the miner may be running. Spec: docs/spec/cli.md §12.
  * @module
  */
 import { open, readdir, stat } from 'node:fs/promises'

@@ -1,6 +1,6 @@
 /**
  * What some miners stand to get, as the chain is now: their deposits, the lots of leases that are not settled, and what is promised for those
- * beyond what was claimed. Spec: docs/spec/cli.md §11.
+ * beyond what was claimed. Spec: docs/spec/cli.md §12.
  * @module
  */
 import type { AccountId, Hash } from '../../base/brand.ts'

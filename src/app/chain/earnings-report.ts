@@ -1,6 +1,6 @@
 /**
  * What `dllm earnings` tells, as one object: sums by time, miner and model, what is to come, and the newest lines. Pure.
- * Spec: docs/spec/cli.md §11.
+ * Spec: docs/spec/cli.md §12.
  * @module
  */
 import type { Hash } from '../../base/brand.ts'

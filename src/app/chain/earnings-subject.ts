@@ -1,6 +1,6 @@
 /**
  * Whose earnings are asked for: accounts that somebody named, or those of a wallet and of the miners whose keys are on this machine.
- * Spec: docs/spec/cli.md §11.
+ * Spec: docs/spec/cli.md §12.
  * @module
  */
 import type { AccountId } from '../../base/brand.ts'

@@ -1,6 +1,6 @@
 /**
  * Sums over lines of earnings: of times, miners and models, and a history by hour or by day. Days are those of UTC. Pure.
- * Spec: docs/spec/cli.md §11.
+ * Spec: docs/spec/cli.md §12.
  * @module
  */
 import type { EarningsLine } from './earnings-lines.ts'

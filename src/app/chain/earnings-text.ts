@@ -1,5 +1,5 @@
 /**
- * Earnings for people. Spec: docs/spec/cli.md §11.
+ * Earnings for people. Spec: docs/spec/cli.md §12.
  * @module
  */
 import { type Cell, table } from '../table.ts'

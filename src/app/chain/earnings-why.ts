@@ -1,5 +1,5 @@
 /**
- * Why nothing came in, by what the chain says: the first thing on the way to pay that is missing. Spec: docs/spec/cli.md §11.
+ * Why nothing came in, by what the chain says: the first thing on the way to pay that is missing. Spec: docs/spec/cli.md §12.
  * @module
  */
 import type { MinersNow, UnsettledLot } from './earnings-now.ts'

@@ -1,5 +1,5 @@
 /**
- * The operator accounts of a wallet: the first without a password, more of them with it. Spec: docs/spec/cli.md §11.
+ * The operator accounts of a wallet: the first without a password, more of them with it. Spec: docs/spec/cli.md §12.
  * @module
  */
 import type { AccountId } from '../../base/brand.ts'

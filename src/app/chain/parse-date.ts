@@ -1,5 +1,5 @@
 /**
- * A day or a time of day in UTC, as people type it. Spec: docs/spec/cli.md §11.
+ * A day or a time of day in UTC, as people type it. Spec: docs/spec/cli.md §12.
  * @module
  */
 import { ChainArgumentError } from './arguments.ts'
