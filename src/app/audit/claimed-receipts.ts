@@ -8,7 +8,7 @@ import type { Hash } from '../../base/brand.ts'
 import type { InclusionProof } from '../../core/block/transactions-root.ts'
 import { weightedRows } from '../../core/market/charge.ts'
 import { receiptHash } from '../../core/market/receipt.ts'
-import { proveReceipt, receiptsRoot } from '../../core/market/receipt-tree.ts'
+import { createGrowingReceipts, proveReceipt } from '../../core/market/receipt-tree.ts'
 import type { LeaseView } from '../chain/market-access.ts'
 import type { KeptReceipt } from '../market/lot-entry.ts'
 import type { LotFolder } from '../market/lot-folder.ts'
@@ -30,10 +30,16 @@ export interface ClaimedReceipts {
 /** Leases whose receipts stay in memory. */
 const LEASES_MAX = 8
 
-export function createClaimedReceipts(lots: Pick<LotFolder, 'read'>): ClaimedReceipts {
-  const known = new Map<string, Promise<readonly KeptReceipt[] | undefined>>()
+interface Claimed {
+  readonly receipts: readonly KeptReceipt[]
+  /** Of each of them. */
+  readonly hashes: readonly Hash[]
+}
 
-  const claimed = (lease: LeaseView, lot: number): Promise<readonly KeptReceipt[] | undefined> => {
+export function createClaimedReceipts(lots: Pick<LotFolder, 'read'>): ClaimedReceipts {
+  const known = new Map<string, Promise<Claimed | undefined>>()
+
+  const claimed = (lease: LeaseView, lot: number): Promise<Claimed | undefined> => {
     const { root, rows } = lease.lots[lot]!
     const key = `${lease.id} ${root}`
     const found = known.get(key) ?? readClaimed(lots, lease, { root, rows: BigInt(rows) })
@@ -46,12 +52,14 @@ export function createClaimedReceipts(lots: Pick<LotFolder, 'read'>): ClaimedRec
 
   return {
     async covering(lease, { lot, row }) {
-      const receipts = await claimed(lease, lot)
+      const found = await claimed(lease, lot)
+      if (found === undefined) return undefined
+      const { receipts, hashes } = found
       const decodeWeight = BigInt(lease.terms.decodeWeight)
-      const index = receipts?.findIndex(({ receipt }) => weightedRows(receipt.after, decodeWeight) > BigInt(row)) ?? -1
-      const kept = receipts?.[index]
-      if (receipts === undefined || kept === undefined) return undefined
-      const proof = proveReceipt(hashesOf(receipts), index)
+      const index = receipts.findIndex(({ receipt }) => weightedRows(receipt.after, decodeWeight) > BigInt(row))
+      const kept = receipts[index]
+      if (kept === undefined) return undefined
+      const proof = proveReceipt(hashes, index)
       return { ...kept, proof, upTo: receipts.slice(0, index + 1) }
     },
   }
@@ -62,18 +70,19 @@ async function readClaimed(
   lots: Pick<LotFolder, 'read'>,
   { id, terms }: LeaseView,
   { root, rows }: { readonly root: Hash; readonly rows: bigint },
-): Promise<readonly KeptReceipt[] | undefined> {
+): Promise<Claimed | undefined> {
   const receipts: KeptReceipt[] = []
+  const hashes: Hash[] = []
+  // Hashed as they are read: of a long lease all at once would hold everything up.
+  const tree = createGrowingReceipts()
   for await (const entry of lots.read(id)) {
     for (const kept of entry.receipts) {
       receipts.push(kept)
+      hashes.push(receiptHash(kept.receipt))
+      tree.append(hashes.at(-1)!)
       if (weightedRows(kept.receipt.after, BigInt(terms.decodeWeight)) < rows) continue
-      return receiptsRoot(hashesOf(receipts)) === root ? receipts : undefined
+      return tree.root === root ? { receipts, hashes } : undefined
     }
   }
   return undefined
-}
-
-function hashesOf(receipts: readonly KeptReceipt[]): Hash[] {
-  return receipts.map(({ receipt }) => receiptHash(receipt))
 }

@@ -13,7 +13,7 @@ import { type Counters, recede, ZERO_COUNTERS } from '../../core/market/counters
 import { createPaymentMeter, type PaymentMeter } from '../../core/market/payment-meter.ts'
 import { type StepRows, sameCounters } from '../../core/market/payment-window.ts'
 import { NO_RECEIPT, outCommitmentOf, type Receipt, receiptDigest, receiptHash } from '../../core/market/receipt.ts'
-import { receiptsRoot } from '../../core/market/receipt-tree.ts'
+import { createGrowingReceipts, type GrowingReceipts } from '../../core/market/receipt-tree.ts'
 import type { SignedVoucher } from '../../core/market/voucher.ts'
 import type { Signer } from '../openssl-sign.ts'
 import { createSerial } from '../store/serial.ts'
@@ -84,13 +84,28 @@ export function createLeaseAccount(parts: AccountParts): LeaseAccount {
   const meter = createPaymentMeter(paymentTermsOf(lease), paid)
   let open: OpenWindow = kept?.open ?? NO_WINDOW
   let steps: Begun[] = []
+  /** Of all receipts; undefined until somebody claims: the journal may be long, and is read for it once. */
+  let tree: GrowingReceipts | undefined
 
+  const append = async (entry: LotEntry): Promise<void> => {
+    await journal.append(entry)
+    for (const { receipt } of entry.receipts) tree?.append(receiptHash(receipt))
+  }
+  const treeOf = async (): Promise<GrowingReceipts> => {
+    if (tree !== undefined) return tree
+    const found = createGrowingReceipts()
+    for await (const { receipts } of journal.entries()) {
+      for (const { receipt } of receipts) found.append(receiptHash(receipt))
+    }
+    tree = found
+    return found
+  }
   const serial = createSerial()
   const settle = async (voucher: SignedVoucher): Promise<KeptReceipt[]> => {
     const count = steps.findIndex(({ after }) => sameCounters(after, voucher.counters)) + 1
     const due = steps.slice(0, count)
     const filled = await fill(parts, { open, before: meter.paid.counters }, due)
-    await journal.append({ voucher, ...filled })
+    await append({ voucher, ...filled })
     open = filled.open
     steps = steps.slice(count)
     meter.accept(voucher)
@@ -114,14 +129,14 @@ export function createLeaseAccount(parts: AccountParts): LeaseAccount {
         if (voucher === undefined) return undefined
         if (closes && !sameCounters(open.before, voucher.counters)) {
           const closed = closeWindow(parts, open, voucher.counters)
-          open = windowAfter(closed)
-          await journal.append({ voucher, steps: [], receipts: [closed], open })
+          const next = windowAfter(closed)
+          await append({ voucher, steps: [], receipts: [closed], open: next })
+          open = next
         }
-        const receipts = await journal.receipts()
-        const last = receipts.at(-1)
-        if (last === undefined) return undefined
-        const root = receiptsRoot(receipts.map(({ receipt }) => receiptHash(receipt)))
-        return { voucher, rows: weightedRows(last.receipt.after, lease.terms.decodeWeight), root }
+        // Each receipt begins where the one before it ends.
+        if (open.window === 0) return undefined
+        const { root } = await treeOf()
+        return { voucher, rows: weightedRows(open.before, lease.terms.decodeWeight), root }
       }),
     async resume(voucher) {
       const { counters } = voucher ?? { counters: ZERO_COUNTERS }

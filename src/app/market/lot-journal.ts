@@ -7,6 +7,7 @@
 import { Reader, Writer } from '../../base/codec.ts'
 import type { Disk } from '../store/disk.ts'
 import { createSerial } from '../store/serial.ts'
+import { yieldToEvents } from '../system.ts'
 import { decodeLotEntry, encodeLotEntry, type KeptReceipt, type LotEntry } from './lot-entry.ts'
 import { encodeRecord, type FoundRecords, readRecords } from './record-file.ts'
 
@@ -32,6 +33,8 @@ const HEAD = 'head'
 const COUNTERSIGNATURES = 'countersignatures'
 /** A file that is longer is followed by another one. */
 const FILE_BYTES = 16 * 1024 * 1024
+/** Entries that are read before sessions have their turn: some milliseconds. */
+const ENTRIES_PER_TURN = 64
 
 /** Opens the journal on a disk of its own, and cuts off what a crash left unfinished. @throws StoreError, CodecError. */
 export async function openLotJournal(disk: Disk): Promise<LotJournal> {
@@ -61,7 +64,11 @@ export async function openLotJournal(disk: Disk): Promise<LotJournal> {
   async function* entries(): AsyncGenerator<LotEntry, void, void> {
     for (let index = 0; index <= file; index++) {
       const found = await disk.read(lotFileName(index))
-      for (const record of found === undefined ? [] : readRecords(found).records) yield decodeLotEntry(record)
+      const records = found === undefined ? [] : readRecords(found).records
+      for (const [position, record] of records.entries()) {
+        if (position % ENTRIES_PER_TURN === ENTRIES_PER_TURN - 1) await yieldToEvents()
+        yield decodeLotEntry(record)
+      }
     }
   }
 

@@ -28,6 +28,31 @@ export function receiptsRoot(hashes: readonly Hash[]): Hash {
   return hashes.length === 0 ? ZERO_HASH : hashOf(merkleRoot(hashes.map(hexToBytes), HASHING))
 }
 
+/** The same root, of a list that grows: what a receipt more costs does not grow with it. */
+export interface GrowingReceipts {
+  append(hash: Hash): void
+  readonly root: Hash
+}
+
+export function createGrowingReceipts(): GrowingReceipts {
+  /** Roots of complete subtrees, each of fewer leaves than the one before. */
+  const peaks: { readonly leaves: number; readonly root: Uint8Array }[] = []
+  return {
+    append(hash) {
+      let peak = { leaves: 1, root: HASHING.leaf(hexToBytes(hash)) }
+      while (peaks.at(-1)?.leaves === peak.leaves) {
+        peak = { leaves: 2 * peak.leaves, root: HASHING.inner(peaks.pop()!.root, peak.root) }
+      }
+      peaks.push(peak)
+    },
+    get root() {
+      const last = peaks.at(-1)
+      if (last === undefined) return ZERO_HASH
+      return hashOf(peaks.slice(0, -1).reduceRight((right, { root }) => HASHING.inner(root, right), last.root))
+    },
+  }
+}
+
 /** That the receipt at `index` is among these. */
 export function proveReceipt(hashes: readonly Hash[], index: number): InclusionProof {
   assert(index >= 0 && index < hashes.length, 'the receipt to be proven is in the tree')

@@ -21,6 +21,7 @@ import {
   writeReceipt,
 } from '../../../../src/core/market/receipt.ts'
 import {
+  createGrowingReceipts,
   isReceiptIncluded,
   proveReceipt,
   readReceiptProof,
@@ -112,6 +113,9 @@ describe('the tree', () => {
       fc.property(fc.integer({ min: 1, max: 40 }), fc.nat(), (count, at) => {
         const all = hashes(count)
         const root = receiptsRoot(all)
+        const growing = createGrowingReceipts()
+        for (const one of all) growing.append(one)
+        expect(growing.root).toBe(root)
         const proof = proveReceipt(all, at % count)
         expect(isReceiptIncluded(root, all[at % count]!, proof)).toBe(true)
         expect(isReceiptIncluded(root, receiptHash({ ...RECEIPT, window: count }), proof)).toBe(false)
@@ -123,6 +127,7 @@ describe('the tree', () => {
 
   test('of none is zeros', () => {
     expect(receiptsRoot([])).toBe(ZERO_HASH)
+    expect(createGrowingReceipts().root).toBe(ZERO_HASH)
   })
 
   test.each([
