@@ -1,6 +1,6 @@
 /**
- * The duty that ends a miner that was told to drain: when no job of it is open or waits to be settled, its deposit returns to the operator's
- * account, and the next start begins anew. Spec: docs/spec/cli.md §10.
+ * The duty that ends a miner that was told to drain: when no job of it is open or waits to be settled, and its audited work is paid, its deposit
+ * returns to the operator's account, and the next start begins anew. Spec: docs/spec/cli.md §10.
  * @module
  */
 import { dllm } from '../../core/transaction/refusals.ts'
@@ -28,7 +28,7 @@ export interface Drain {
 
 export function createDrain({ survey, sender, notes, mode, folder }: DrainParts): Drain {
   const { promise: done, resolve } = Promise.withResolvers<void>()
-  let told: number | undefined
+  let told: string | undefined
 
   const finish = async (text: string): Promise<void> => {
     await writeMode(folder, 'run')
@@ -44,8 +44,9 @@ export function createDrain({ survey, sender, notes, mode, folder }: DrainParts)
         const { miner } = await survey.at(head, signal)
         if (miner === undefined) return finish('Drained: this account is no miner any more.')
         if (!isFree(miner)) {
-          if (told !== miner.openLots) notes.say({ type: 'state', text: waitText(miner) })
-          told = miner.openLots
+          const text = waitText(miner)
+          if (told !== text) notes.say({ type: 'state', text })
+          told = text
           return
         }
         const deposit = BigInt(miner.deposit)
@@ -57,10 +58,14 @@ export function createDrain({ survey, sender, notes, mode, folder }: DrainParts)
   }
 }
 
-function isFree({ openLots, locked }: MinerView): boolean {
-  return openLots === 0 && locked === '0'
+/** Who leaves before the epoch ends loses what its audits have credited to it. */
+function isFree({ openLots, locked, workValue }: MinerView): boolean {
+  return openLots === 0 && locked === '0' && workValue === '0'
 }
 
-function waitText({ openLots, locked }: MinerView): string {
+function waitText({ openLots, locked, workValue }: MinerView): string {
+  if (openLots === 0 && locked === '0') {
+    return `Draining: at the end of the epoch ${dllm(BigInt(workValue))} at most come for audited work; then the deposit returns.`
+  }
   return `Draining: ${count(openLots, 'job')} to be settled, ${dllm(BigInt(locked))} of the deposit stand behind jobs and audits.`
 }
