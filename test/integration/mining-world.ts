@@ -103,7 +103,8 @@ export async function createMiningWorld(
   const payer = createChainSender({ chain: one.chain, keys: keys('owner', 0) }, SYSTEM)
   const identities = new Map<string, NodeIdentity>()
   const lives = new Set<MinerLife>()
-  const vouchers = createVoucherStore(await openDisk(join(root, 'vouchers')))
+  const disk = await openDisk(join(root, 'vouchers'))
+  const vouchers = createVoucherStore(disk)
   const secrets = new Map<Hash, Uint8Array>()
   const operator = (account: number): AccountId => accountOf(keys('operator', account).publicKey)
   const payout = (account: number): AccountId => accountOf(keys('payout', account).publicKey)
@@ -211,6 +212,7 @@ export async function createMiningWorld(
     },
     async close() {
       for (const life of [...lives]) await life.end()
+      await disk.close()
       await one.stop()
       await rm(root, { recursive: true, force: true })
     },

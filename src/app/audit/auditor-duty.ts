@@ -139,8 +139,12 @@ function createAuditor(options: AuditorOptions, ports: AuditorPorts, jobs: Audit
   }
   const verdictOf = (finding: Verdict['finding']): Verdict => ({ finding, salt: hashOf(ports.random.bytes(32)) })
   const conclude = async (audit: AuditView, outcome: AttemptOutcome, at: Moment): Promise<void> => {
-    if (outcome.type === 'found') return commit(audit, verdictOf(outcome.findings.get(audit.row)!), at.signal)
     const job = jobs.of(audit, at.height)
+    if (outcome.type === 'found') {
+      // What cannot be kept is not computed at each block anew.
+      job.attempts++
+      return commit(audit, verdictOf(outcome.findings.get(audit.row)!), at.signal)
+    }
     noteFailure(job, outcome, at.height)
     sayOnce(audit, outcome.why, `Cannot audit ${lotText(audit)} yet: ${outcome.why}`)
     if (at.isLast() && job.missing !== undefined) await commit(audit, verdictOf(UNAVAILABLE), at.signal)

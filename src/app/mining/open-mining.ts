@@ -94,7 +94,10 @@ export async function openMining(options: MiningOptions, system: System): Promis
   const { chain, notes } = options
   const { clock, log } = system
   const mode = await watchMode(options.folder, clock)
-  const market = await openMarket(options, mode, system)
+  const market = await openMarket(options, mode, system).catch((error: unknown) => {
+    mode.close()
+    throw error
+  })
   const { desk, placement, registration, survey, jobs, drain } = market
   const pulse = createPulse(clock)
   const stopping = new AbortController()
