@@ -63,7 +63,7 @@ export interface LeaseDeskOptions {
   readonly lots: LotFolder
   /** Of the miner's peer key, 32 bytes. */
   readonly peerSecret: Uint8Array
-  /** Sessions without a lease are refused. */
+  /** Sessions without a lease are refused; looked at for each, since a model may get a price while its miner runs. */
   readonly isRequired: boolean
 }
 
@@ -85,7 +85,7 @@ export function createLeaseDesk(
   options: LeaseDeskOptions,
   ports: { clock: Clock; log: Log; random: Random },
 ): LeaseDesk {
-  const { source, lots, isRequired } = options
+  const { source, lots } = options
   const signer = createSigner(options.peerSecret)
   const { publicKey } = keyPairFromSecret(options.peerSecret)
   const leases = new Map<Hash, Used>()
@@ -147,7 +147,7 @@ export function createLeaseDesk(
   return {
     async open(open, holder) {
       if (open.lease === undefined) {
-        if (isRequired) throw leaseError('LEASE_REQUIRED')
+        if (options.isRequired) throw leaseError('LEASE_REQUIRED')
         return undefined
       }
       const { id } = open.lease

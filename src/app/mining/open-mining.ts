@@ -149,9 +149,15 @@ async function openMarket(options: MiningOptions, mode: WatchedMode, system: Sys
   const sender = createChainSender({ chain, keys: options.keys }, system)
   const survey = createSurvey({ chain, operator: sender.id, model })
   const lots = await openLotFolder(lotsFolder(folder, chain.network.networkId), options.journalBytes)
-  const isRequired = !options.isFree && (await priceOf(chain, model)) > 0n
+  const priceAtStart = await priceOf(chain, model)
   const source = createChainLeases(chain)
-  const inner = createLeaseDesk({ source, lots, peerSecret: identity.secretKey, isRequired }, system)
+  const paying = {
+    ...{ source, lots, peerSecret: identity.secretKey },
+    get isRequired() {
+      return !options.isFree && BigInt(survey.latest?.model?.price ?? priceAtStart) > 0n
+    },
+  }
+  const inner = createLeaseDesk(paying, system)
   const parts = { survey, sender, notes, mode: mode.now }
   const parameter = (name: 'commitMs' | 'disputeBlocks'): number => Number(survey.latest?.parameters[name] ?? 0n)
 
