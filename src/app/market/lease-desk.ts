@@ -186,14 +186,20 @@ interface Session {
   readonly holder: LeaseHolder
 }
 
-/** The oldest lease that no session uses goes. */
+/**
+ * The journal of the oldest lease that no session uses is closed. The lease stays known: whoever waits for its turn there opens the journal again,
+ * and nobody opens it beside another.
+ */
 async function makeRoom(leases: Map<Hash, Used>): Promise<void> {
-  if (leases.size <= LEASES_MAX) return
-  for (const [id, { serial, account, holder }] of leases) {
-    if (holder !== undefined || account === undefined) continue
-    leases.delete(id)
-    return serial(() => account.journal.close())
-  }
+  const open = [...leases.values()].filter(({ account }) => account !== undefined)
+  const oldest = open.find(({ holder }) => holder === undefined)
+  if (open.length <= LEASES_MAX || oldest === undefined) return
+  await oldest.serial(async () => {
+    const { account, holder } = oldest
+    if (account === undefined || holder !== undefined) return
+    oldest.account = undefined
+    await account.journal.close()
+  })
 }
 
 function checkRoute(lease: OpenLease, { model, stages }: OpenMessage): void {
