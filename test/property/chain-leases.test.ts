@@ -83,7 +83,7 @@ function randomCall(dice: Dice, chain: Chain): readonly [Person, CallDraft] {
     const place = { model: MODEL, first, end, slots: 1 + dice.below(3), bid: BigInt(dice.below(4)), incarnation: 0n }
     if (roll < 12) return [dice.pick(serving), { type: 12, body: { ...place, until: height + 1 + dice.below(50) } }]
     const opening = {
-      ...{ model: MODEL, voucherKey: people[0]!.consensus.publicKey, cuts: dice.pick([[], [2]]), rows: 100 },
+      ...{ model: MODEL, voucherKey: people[0]!.consensus.publicKey, cuts: dice.pick([[], [2]]), avoid: [], rows: 100 },
       ...{ cap: BigInt(1 + dice.below(2_000_000)), priceMax: 1_000n, expiryHeight: height + 2 + dice.below(28) },
     }
     return [dice.pick(payers), { type: 13, body: opening }]

@@ -85,7 +85,8 @@ export function registrationStep(wish: RegistrationWish, facts: RegistrationFact
   const wanted = max(0n, target - have)
   const add = min(wanted, affordable)
   if (miner === undefined || miner.status === 'draining') {
-    if (max(target, have) < parameters.minerDepositMin) return { type: 'below-least', least: parameters.minerDepositMin }
+    if (max(target, have) < parameters.minerDepositMin)
+      return { type: 'below-least', least: parameters.minerDepositMin }
     const needed = max(parameters.minerDepositMin, min(least, target))
     if (have + add >= needed && spendable >= 0n) return { type: 'register', deposit: add, why: 'new' }
     const fees = (REGISTER_UNITS + RESERVE_UNITS) * price
