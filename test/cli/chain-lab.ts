@@ -21,7 +21,7 @@ import type { Dllm, Started } from './dllm.ts'
 export const NETWORK = 'lab'
 const PASSWORD = 'correct horse battery'
 /** Rounds as short as loopback and two busy cores allow. */
-const TIMEOUTS = ['proposeMs=800', 'voteMs=300', 'roundMs=100', 'commitMs=50']
+const TIMEOUTS = ['proposeMs=800', 'voteMs=300', 'roundMs=100', 'commitMs=200']
 
 export interface Lab {
   readonly networkId: Hash

@@ -70,7 +70,7 @@ async function untilSettled(lease: Hash): Promise<SettlementView> {
 const height = async (): Promise<number> => (await client.call('dllm_head', {})).height
 
 beforeAll(async () => {
-  const timeouts = ['proposeMs=800', 'voteMs=300', 'roundMs=100', 'commitMs=50']
+  const timeouts = ['proposeMs=800', 'voteMs=300', 'roundMs=100', 'commitMs=200']
   lab = await createLab(dllm, 1, [...timeouts, 'priceMin=12', 'disputeBlocks=4'])
   node = startNode(dllm, 'lab-1')
   client = await readyNode(dllm, 'lab-1', node)

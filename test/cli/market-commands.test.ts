@@ -65,7 +65,7 @@ async function openLease(cuts: readonly number[]): Promise<string> {
 }
 
 beforeAll(async () => {
-  lab = await createLab(dllm, 1, ['proposeMs=800', 'voteMs=300', 'roundMs=100', 'commitMs=50', `priceMin=${PRICE}`])
+  lab = await createLab(dllm, 1, ['proposeMs=800', 'voteMs=300', 'roundMs=100', 'commitMs=200', `priceMin=${PRICE}`])
   node = startNode(dllm, 'lab-1')
   client = await readyNode(dllm, 'lab-1', node)
   const keysOf = (account: number): KeyPair => lab.wallet.keys({ network: 'local', role: 'owner', account, index: 0 })

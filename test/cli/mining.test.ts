@@ -10,7 +10,7 @@ const dllm = createDllm()
 /** Another machine: it has the network's file and a wallet. */
 const other = createDllm()
 const PASSWORD = ['--password-file', join(dllm.home, '..', 'password')]
-const PARAMETERS = ['proposeMs=800', 'voteMs=300', 'roundMs=100', 'commitMs=50', 'priceMin=12', 'disputeBlocks=8']
+const PARAMETERS = ['proposeMs=800', 'voteMs=300', 'roundMs=100', 'commitMs=200', 'priceMin=12', 'disputeBlocks=8']
 const SERVE = ['--listen', '/ip4/127.0.0.1/tcp/0', '--threads', '1', '--segments', '2', '--network', NETWORK]
 const running: Started[] = []
 
