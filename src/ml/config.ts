@@ -64,3 +64,16 @@ export function paddedColumns(columns: number): number {
 
 /** Elements that share one exponent (activations) or one multiplier (q4). */
 export const GROUP_SIZE = 32
+
+/** What every file format says of a model in numbers. */
+export type ModelSizes = Pick<
+  ModelConfig,
+  | 'hiddenSize'
+  | 'layerCount'
+  | 'headCount'
+  | 'keyValueHeadCount'
+  | 'headSize'
+  | 'intermediateSize'
+  | 'vocabularySize'
+  | 'contextLength'
+>

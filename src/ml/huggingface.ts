@@ -6,7 +6,7 @@
  * @module
  */
 import { MODEL_LIMITS } from '../base/limits.ts'
-import { type ModelConfig, type ModelFamily, NUMBER_SPEC } from './config.ts'
+import { type ModelConfig, type ModelFamily, type ModelSizes, NUMBER_SPEC } from './config.ts'
 import { readRope, readSlidingWindow } from './huggingface-attention.ts'
 import { type JsonFields, readFields } from './json-fields.ts'
 import type { GenerationDefaults } from './manifest.ts'
@@ -95,19 +95,7 @@ function refuseOptions(fields: JsonFields, family: ModelFamily): void {
   }
 }
 
-type Sizes = Pick<
-  ModelConfig,
-  | 'hiddenSize'
-  | 'layerCount'
-  | 'headCount'
-  | 'keyValueHeadCount'
-  | 'headSize'
-  | 'intermediateSize'
-  | 'vocabularySize'
-  | 'contextLength'
->
-
-function readSizes(fields: JsonFields, family: ModelFamily): Sizes {
+function readSizes(fields: JsonFields, family: ModelFamily): ModelSizes {
   const size = (key: string, max: number): number => fields.integer(key, { min: 1, max })
   const hiddenSize = size('hidden_size', MODEL_LIMITS.hiddenMax)
   const headCount = size('num_attention_heads', MODEL_LIMITS.headsMax)

@@ -4,7 +4,7 @@
  * @module
  */
 import { MODEL_LIMITS } from '../../base/limits.ts'
-import type { ModelConfig, ModelFamily, RopeScaling } from '../config.ts'
+import type { ModelConfig, ModelFamily, ModelSizes, RopeScaling } from '../config.ts'
 import { type JsonFields, readFields } from '../json-fields.ts'
 import { ModelError } from '../model-error.ts'
 import type { GgufHeader, GgufTensor } from './header.ts'
@@ -116,19 +116,7 @@ function refuseOptions({ all, of }: GgufFields): void {
   }
 }
 
-type Sizes = Pick<
-  ModelConfig,
-  | 'hiddenSize'
-  | 'layerCount'
-  | 'headCount'
-  | 'keyValueHeadCount'
-  | 'headSize'
-  | 'intermediateSize'
-  | 'vocabularySize'
-  | 'contextLength'
->
-
-function readSizes({ all, of }: GgufFields, tensors: GgufParts['tensors']): Sizes {
+function readSizes({ all, of }: GgufFields, tensors: GgufParts['tensors']): ModelSizes {
   const size = (key: string, max: number): number => all.integer(of(key), { min: 1, max })
   const hiddenSize = size('embedding_length', MODEL_LIMITS.hiddenMax)
   const headCount = size('attention.head_count', MODEL_LIMITS.headsMax)
