@@ -27,6 +27,8 @@ export const MODEL_LIMITS = {
   ggufEntriesMax: 4_096,
   /** Merges of the largest vocabularies in use are half of it. */
   ggufListItemsMax: 1_048_576,
+  /** Chunks of one file, 256 GiB: the list of their hashes is 8 MiB. */
+  fileChunksMax: 262_144,
   /** Files of one model; publishers cut at 40 GB or so. */
   weightFilesMax: 1_024,
   modelNameCharactersMax: 64,
@@ -201,6 +203,13 @@ export const WALLET_LIMITS = {
   descriptorMax: 1_023,
   /** Words, passwords and the like from a file, a descriptor or a pipe. */
   secretInputBytesMax: 16 * KIB,
+} as const
+
+/** Canaries of models. Two prompts: shorter and longer than the groups in which engines compute rows of a prompt. */
+export const CANARY_LIMITS = {
+  promptRows: [7, 33],
+  /** Rows of one prompt. */
+  rowsMax: 64,
 } as const
 
 /** `dllm model probe`. */

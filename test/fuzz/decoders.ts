@@ -7,6 +7,7 @@ import type { Decoder } from './decoder.ts'
 import { AUDIT_ROWS } from './rows-audit.ts'
 import { AUDITOR_ROWS } from './rows-auditors.ts'
 import { BLOCK_ROWS } from './rows-block.ts'
+import { CANARY_ROWS } from './rows-canary.ts'
 import { CONSENSUS_ROWS } from './rows-consensus.ts'
 import { CONTRACT_ROWS } from './rows-contract.ts'
 import { CONTROL_ROWS } from './rows-control.ts'
@@ -31,6 +32,7 @@ export const DECODERS: readonly Decoder[] = [
   ...CONSENSUS_ROWS,
   ...PEER_ROWS,
   ...MODEL_ROWS,
+  ...CANARY_ROWS,
   ...SOURCE_ROWS,
   ...FILE_ROWS,
   ...RECORD_ROWS,
