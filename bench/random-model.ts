@@ -8,8 +8,8 @@ import { type FileHandle, open, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { modelsFolder } from '../src/app/model-store.ts'
 import { withNewFolder } from '../src/app/new-folder.ts'
-import { hashFile } from '../src/app/shard-writer.ts'
-import { hash } from '../src/base/brand.ts'
+import { leavesOfFile } from '../src/app/shards/chunk-hash.ts'
+import { rootOfLeaves } from '../src/ml/chunk-tree.ts'
 import { type ModelConfig, NUMBER_SPEC } from '../src/ml/config.ts'
 import { encodeManifest, type SegmentEntry } from '../src/ml/manifest.ts'
 import { splitIntoSegments } from '../src/ml/segments.ts'
@@ -84,7 +84,7 @@ async function writeShard(job: ShardJob, signal: AbortSignal) {
         await writePart(file, { part, bytes: job.source(tensor, part) })
       }
     }
-    return { bytes: layout.totalBytes, sha256: hash(await hashFile(file, signal)) }
+    return { bytes: layout.totalBytes, root: rootOfLeaves(await leavesOfFile(file, signal)) }
   } finally {
     await file.close()
   }

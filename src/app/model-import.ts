@@ -7,7 +7,6 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
-import { hash } from '../base/brand.ts'
 import { type ModelConfig, NUMBER_SPEC, type WeightFormat } from '../ml/config.ts'
 import { encodeManifest, type FileEntry, type ModelManifest, type SegmentEntry } from '../ml/manifest.ts'
 import { parseManifest } from '../ml/manifest-parse.ts'
@@ -22,6 +21,7 @@ import { createQuantizer } from './import/quantizer.ts'
 import { modelsFolder, openModelStore, type StoredModel } from './model-store.ts'
 import { withNewFolder } from './new-folder.ts'
 import { writeShard } from './shard-writer.ts'
+import { rootOfBytes } from './shards/chunk-hash.ts'
 
 /** Room that is left on the disk besides the model. */
 const SPARE_BYTES = 16 * 1024 * 1024
@@ -147,8 +147,8 @@ async function writeSegments(job: Job, target: string, signal: AbortSignal): Pro
       const file = `segment-${String(index).padStart(3, '0')}.shard`
       const path = join(target, file)
       const shard = { source: weights, config, range, format, quantizer, path, onBlock }
-      const { bytes, sha256 } = await writeShard(shard, signal)
-      segments.push({ ...range, shard: { file, bytes, sha256: hash(sha256) } })
+      const { bytes, root } = await writeShard(shard, signal)
+      segments.push({ ...range, shard: { file, bytes, root } })
     }
     return segments
   } finally {
@@ -157,12 +157,10 @@ async function writeSegments(job: Job, target: string, signal: AbortSignal): Pro
 }
 
 async function writeTokenizerFiles(source: ModelSource, target: string): Promise<FileEntry[]> {
-  const { sha256 } = await import('@noble/hashes/sha2.js')
-  const { bytesToHex } = await import('@noble/hashes/utils.js')
   const entries: FileEntry[] = []
   for (const [name, bytes] of source.tokenizerFiles) {
     await writeFile(join(target, name), bytes, { flush: true, mode: 0o600 })
-    entries.push({ name, bytes: bytes.length, sha256: hash(bytesToHex(sha256(bytes))) })
+    entries.push({ name, bytes: bytes.length, root: rootOfBytes(bytes) })
   }
   return entries
 }

@@ -4,10 +4,11 @@
  */
 import { open } from 'node:fs/promises'
 import { join } from 'node:path'
+import { rootOfLeaves } from '../ml/chunk-tree.ts'
 import type { FileEntry } from '../ml/manifest.ts'
 import { systemCode } from './file-errors.ts'
 import type { StoredModel } from './model-store.ts'
-import { hashFile } from './shard-writer.ts'
+import { leavesOfFile } from './shards/chunk-hash.ts'
 
 export interface VerifiedFile {
   readonly name: string
@@ -22,7 +23,7 @@ export async function verifyModel(
   signal: AbortSignal,
 ): Promise<VerifiedFile[]> {
   const { manifest, directory } = model
-  const shards = manifest.segments.map(({ shard }) => ({ name: shard.file, bytes: shard.bytes, sha256: shard.sha256 }))
+  const shards = manifest.segments.map(({ shard }) => ({ name: shard.file, bytes: shard.bytes, root: shard.root }))
   const verified: VerifiedFile[] = []
   for (const entry of [...shards, ...manifest.files]) {
     const file = { name: entry.name, bytes: entry.bytes, status: await statusOf(directory, entry, signal) }
@@ -37,7 +38,7 @@ async function statusOf(directory: string, entry: FileEntry, signal: AbortSignal
     const file = await open(join(directory, entry.name), 'r')
     try {
       if ((await file.stat()).size !== entry.bytes) return 'wrong size'
-      return (await hashFile(file, signal)) === entry.sha256 ? 'ok' : 'wrong content'
+      return rootOfLeaves(await leavesOfFile(file, signal)) === entry.root ? 'ok' : 'wrong content'
     } finally {
       await file.close()
     }

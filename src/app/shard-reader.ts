@@ -4,7 +4,6 @@
  * Spec: docs/spec/model.md §4.
  * @module
  */
-import { createHash } from 'node:crypto'
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
 import { join } from 'node:path'
 import { rangeOf, type SegmentEntry } from '../ml/manifest.ts'
@@ -12,11 +11,12 @@ import { ModelError } from '../ml/model-error.ts'
 import { checkShardHead, matrixFromParts, type PartLayout, shardLayout, type TensorLayout } from '../ml/shard-file.ts'
 import { type Matrix, type TensorPlan, tensorPlan, type WeightSource } from '../ml/tensors.ts'
 import type { StoredModel } from './model-store.ts'
+import { rootOfFileSync } from './shards/chunk-hash.ts'
 
-const CHUNK_BYTES = 4 * 1024 * 1024
+const READ_BYTES = 4 * 1024 * 1024
 
 export interface OpenWeightsOptions {
-  /** Compare each shard's SHA-256 with the manifest first. Default true. */
+  /** Compare each shard's root with the manifest first. Default true. */
   readonly checkHashes?: boolean
 }
 
@@ -81,14 +81,15 @@ function openShard(
   segment: SegmentEntry,
   checkHash: boolean,
 ): OpenShard {
-  const { file: name, sha256 } = segment.shard
+  const { file: name, root } = segment.shard
   const layout = shardLayout(manifest.config, segment, manifest.format)
   const file = openFile(join(directory, name))
   try {
     const head = new Uint8Array(layout.head.length)
     readFully(file, head, 0)
     checkShardHead(head, fstatSync(file).size, layout)
-    if (checkHash && hashFile(file) !== sha256) throw badShard(`${name} was changed or damaged since it was written`)
+    if (checkHash && rootOfFileSync(file) !== root)
+      throw badShard(`${name} was changed or damaged since it was written`)
     return { file, tensors: new Map(layout.tensors.map((tensor) => [tensor.plan.name, tensor])) }
   } catch (error) {
     closeSync(file)
@@ -115,22 +116,11 @@ function readPart(file: number, part: PartLayout): ArrayBuffer {
 function readFully(file: number, bytes: Uint8Array, position: number): number {
   let done = 0
   while (done < bytes.length) {
-    const count = readSync(file, bytes, done, Math.min(bytes.length - done, CHUNK_BYTES), position + done)
+    const count = readSync(file, bytes, done, Math.min(bytes.length - done, READ_BYTES), position + done)
     if (count === 0) break
     done += count
   }
   return done
-}
-
-function hashFile(file: number): string {
-  const digest = createHash('sha256')
-  const chunk = new Uint8Array(CHUNK_BYTES)
-  for (let position = 0; ; ) {
-    const count = readFully(file, chunk, position)
-    if (count === 0) return digest.digest('hex')
-    digest.update(chunk.subarray(0, count))
-    position += count
-  }
 }
 
 function badShard(problem: string): ModelError {

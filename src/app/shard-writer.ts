@@ -4,17 +4,18 @@
  * Spec: docs/spec/model.md §4.
  * @module
  */
-import { createHash } from 'node:crypto'
 import { type FileHandle, open } from 'node:fs/promises'
+import type { Hash } from '../base/brand.ts'
+import { rootOfLeaves } from '../ml/chunk-tree.ts'
 import type { ModelConfig, WeightFormat } from '../ml/config.ts'
 import { shardLayout, type TensorLayout } from '../ml/shard-file.ts'
 import type { LayerRange } from '../ml/tensors.ts'
 import type { Quantizer } from './import/quantizer.ts'
 import type { RowBlock, SourceWeights } from './import/source-weights.ts'
+import { leavesOfFile } from './shards/chunk-hash.ts'
 
 /** Elements of a block: the slowest format takes about 10 ms for them. */
 const BLOCK_ELEMENTS = 131_072
-const HASH_CHUNK_BYTES = 4 * 1024 * 1024
 
 export interface ShardJob {
   readonly source: SourceWeights
@@ -28,8 +29,8 @@ export interface ShardJob {
   readonly onBlock: (sourceBytes: number) => void
 }
 
-/** Writes and syncs the file; returns its size and SHA-256 as read back. */
-export async function writeShard(job: ShardJob, signal: AbortSignal): Promise<{ bytes: number; sha256: string }> {
+/** Writes and syncs the file; returns its size and root as read back. */
+export async function writeShard(job: ShardJob, signal: AbortSignal): Promise<{ bytes: number; root: Hash }> {
   const layout = shardLayout(job.config, job.range, job.format)
   const file = await open(job.path, 'wx+', 0o600)
   try {
@@ -37,7 +38,7 @@ export async function writeShard(job: ShardJob, signal: AbortSignal): Promise<{ 
     await writeFully(file, layout.head, 0)
     await writeBlocks(file, layout.tensors, job, signal)
     await file.sync()
-    return { bytes: layout.totalBytes, sha256: await hashFile(file, signal) }
+    return { bytes: layout.totalBytes, root: rootOfLeaves(await leavesOfFile(file, signal)) }
   } finally {
     await file.close()
   }
@@ -96,18 +97,5 @@ async function writeFully(file: FileHandle, bytes: Uint8Array, position: number)
   while (done < bytes.length) {
     const { bytesWritten } = await file.write(bytes, done, bytes.length - done, position + done)
     done += bytesWritten
-  }
-}
-
-/** SHA-256 of an open file from its start, in hexadecimal. */
-export async function hashFile(file: FileHandle, signal: AbortSignal): Promise<string> {
-  const digest = createHash('sha256')
-  const chunk = new Uint8Array(HASH_CHUNK_BYTES)
-  for (let position = 0; ; ) {
-    signal.throwIfAborted()
-    const { bytesRead } = await file.read(chunk, 0, chunk.length, position)
-    if (bytesRead === 0) return digest.digest('hex')
-    digest.update(chunk.subarray(0, bytesRead))
-    position += bytesRead
   }
 }

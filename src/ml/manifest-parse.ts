@@ -6,6 +6,7 @@
  */
 import { type Hash, hash } from '../base/brand.ts'
 import { MODEL_LIMITS } from '../base/limits.ts'
+import { CHUNK_BYTES } from './chunk-tree.ts'
 import {
   MODEL_FAMILIES,
   type ModelConfig,
@@ -117,7 +118,7 @@ function parseSegments(items: readonly unknown[], config: ModelConfig, format: W
       lastLayer: fields.integer('lastLayer', layers),
       hasEmbedding: fields.flag('hasEmbedding'),
       hasHead: fields.flag('hasHead'),
-      shard: { file: plainName(shard.text('file')), bytes: size(shard), sha256: digest(shard) },
+      shard: { file: plainName(shard.text('file')), bytes: size(shard), root: rootIn(shard) },
     }
   })
   let next = 0
@@ -136,7 +137,11 @@ function parseSegments(items: readonly unknown[], config: ModelConfig, format: W
 
 function parseFile(item: unknown): FileEntry {
   const fields = readFields(item, bad)
-  return { name: plainName(fields.text('name')), bytes: size(fields), sha256: digest(fields) }
+  return {
+    name: plainName(fields.text('name')),
+    bytes: size(fields, MODEL_LIMITS.jsonFileBytesMax),
+    root: rootIn(fields),
+  }
 }
 
 function parseGeneration(fields: JsonFields): GenerationDefaults {
@@ -159,13 +164,13 @@ function plainName(name: string): string {
   return name
 }
 
-function size(fields: JsonFields): number {
-  return fields.integer('bytes', { min: 0, max: Number.MAX_SAFE_INTEGER })
+function size(fields: JsonFields, max = MODEL_LIMITS.fileChunksMax * CHUNK_BYTES): number {
+  return fields.integer('bytes', { min: 0, max })
 }
 
-function digest(fields: JsonFields): Hash {
-  const text = fields.text('sha256')
-  if (!/^[0-9a-f]{64}$/.test(text)) throw bad('sha256 must be 64 hexadecimal digits')
+function rootIn(fields: JsonFields): Hash {
+  const text = fields.text('root')
+  if (!/^[0-9a-f]{64}$/.test(text)) throw bad('root must be 64 hexadecimal digits')
   return hash(text)
 }
 

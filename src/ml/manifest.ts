@@ -1,5 +1,5 @@
 /**
- * The manifest of a model: its config, its canonical segments, and the size and hash of every file. Its
+ * The manifest of a model: its config, its canonical segments, and the size and root of every file. Its
  * bytes are canonical, so that its hash names the model. Knows no disk; parsing is in manifest-parse.ts.
  * Spec: docs/spec/model.md §6.
  * @module
@@ -25,12 +25,13 @@ export interface FileEntry {
   /** A plain file name, no folder. */
   readonly name: string
   readonly bytes: number
-  readonly sha256: Hash
+  /** Names the content: ml/chunk-tree.ts. */
+  readonly root: Hash
 }
 
 /** One canonical segment and the shard that holds its bytes. */
 export interface SegmentEntry extends LayerRange {
-  readonly shard: { readonly file: string; readonly bytes: number; readonly sha256: Hash }
+  readonly shard: { readonly file: string; readonly bytes: number; readonly root: Hash }
 }
 
 export interface ModelManifest {
@@ -61,7 +62,7 @@ export function encodeManifest(manifest: ModelManifest): Uint8Array<ArrayBuffer>
     segments: segments.map(({ firstLayer, lastLayer, hasEmbedding, hasHead, shard }) => {
       return { firstLayer, lastLayer, hasEmbedding, hasHead, shard: orderedShard(shard) }
     }),
-    files: files.map(({ name: file, bytes, sha256: digest }) => ({ name: file, bytes, sha256: digest })),
+    files: files.map(({ name: file, bytes, root }) => ({ name: file, bytes, root })),
     generation: orderedGeneration(generation),
   }
   return new TextEncoder().encode(`${JSON.stringify(ordered, undefined, 2)}\n`)
@@ -129,8 +130,8 @@ function orderedScaling(scaling: ModelConfig['ropeScaling']): unknown {
   }
 }
 
-function orderedShard({ file, bytes, sha256: digest }: SegmentEntry['shard']): unknown {
-  return { file, bytes, sha256: digest }
+function orderedShard({ file, bytes, root }: SegmentEntry['shard']): unknown {
+  return { file, bytes, root }
 }
 
 function orderedGeneration(generation: GenerationDefaults): unknown {

@@ -27,8 +27,8 @@ const layout = shardLayout(config, range, 'q8')
 const digest = hash('ab'.repeat(32))
 const manifest: ModelManifest = {
   ...{ name: 'tiny', spec: NUMBER_SPEC, format: 'q8', config },
-  segments: [{ ...range, shard: { file: 'segment-000.shard', bytes: layout.totalBytes, sha256: digest } }],
-  files: [{ name: 'tokenizer.json', bytes: 10, sha256: digest }],
+  segments: [{ ...range, shard: { file: 'segment-000.shard', bytes: layout.totalBytes, root: digest } }],
+  files: [{ name: 'tokenizer.json', bytes: 10, root: digest }],
   generation: { temperature: 0.5, topK: 40 },
 }
 

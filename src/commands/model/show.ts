@@ -39,7 +39,7 @@ export default class ModelShow extends BaseCommand {
       const ends = [...(hasEmbedding ? ['embedding'] : []), ...(hasHead ? ['head'] : [])]
       const holds = [`layers ${firstLayer}–${lastLayer - 1}`, ...ends].join(', ')
       this.printLine(
-        `segment ${String(index + 1).padEnd(6)}${holds.padEnd(32)}  ${formatBytes(shard.bytes)}  ${shard.sha256.slice(0, 16)}`,
+        `segment ${String(index + 1).padEnd(6)}${holds.padEnd(32)}  ${formatBytes(shard.bytes)}  ${shard.root.slice(0, 16)}`,
       )
     }
     return { ...manifest, hash, directory, isEmbedded }

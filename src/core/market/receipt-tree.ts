@@ -8,13 +8,8 @@ import { assert } from '../../base/assert.ts'
 import type { Hash } from '../../base/brand.ts'
 import { MARKET_LIMITS } from '../../base/chain-limits.ts'
 import { CodecError, type Reader } from '../../base/codec.ts'
-import {
-  type InclusionProof,
-  type MerkleHashing,
-  merklePath,
-  merkleRoot,
-  rootFromPath,
-} from '../block/transactions-root.ts'
+import { type MerkleHashing, merklePath, merkleRoot, rootFromPath } from '../../base/merkle.ts'
+import type { InclusionProof } from '../block/transactions-root.ts'
 import { hashOf, readHash, ZERO_HASH } from '../fields.ts'
 import { taggedHasher } from '../hash.ts'
 

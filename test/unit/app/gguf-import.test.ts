@@ -53,7 +53,7 @@ async function digests(model: StoredModel, tokens: readonly number[]): Promise<s
   return probed.map(({ digest }) => digest)
 }
 
-const shards = ({ manifest }: StoredModel): string[] => manifest.segments.map(({ shard }) => shard.sha256)
+const shards = ({ manifest }: StoredModel): string[] => manifest.segments.map(({ shard }) => shard.root)
 
 describe('a GGUF file', () => {
   const halves = (dtype: 'F16' | 'BF16'): Tensors =>
