@@ -120,6 +120,39 @@ export const AUDIT_LIMITS = {
   verdictsMax: 1_024,
 } as const
 
+/** Shards between peers. */
+export const SHARD_LIMITS = {
+  /** What a message carries of a chunk or page: other messages get their turn on the connection after it. */
+  pieceBytesMax: 128 * KIB,
+  messageBytesMax: 129 * KIB,
+  /** Manifests and lists of leaves are asked for page by page: a reader cannot slow its writer down otherwise. */
+  pageBytesMax: 1 * MIB,
+  /** Chunks that one peer is asked for at once: 16 MiB on their way fill 1 Gbit/s at a distance of 100 ms. */
+  chunksAskedMax: 16,
+  /** Questions of one peer that wait here: its chunks, what it left again, and what it asks beside them. */
+  questionsMax: 64,
+  channelsPerPeerMax: 4,
+  /** Peers that are answered at once, over channels; each has a piece in memory. */
+  peersServedMax: 64,
+  /** Pages and holdings in memory for answers, of all peers together. */
+  answersMax: 16,
+  /** A peer that brings less than this while it is asked for something is given up: a modem is faster. */
+  floorBytesPerSecond: 8 * KIB,
+  /** Bulk links that are served at once, and of one peer. */
+  linksMax: 64,
+  linksPerPeerMax: 2,
+  /** Tokens for links that nobody has used yet. */
+  linkTokensMax: 256,
+  /** Ports below are other services': nobody is made to speak to them. */
+  linkPortMin: 1_024,
+  /** Chunks in memory of a thread that serves, and of one that fetches. */
+  linkChunksMax: 32,
+  /** Files that such a thread holds open. */
+  linkFilesMax: 64,
+  /** Of all uploads together while a stage serves: see bench/README.md, `shards`. */
+  uploadBytesPerSecond: 16 * MIB,
+} as const
+
 /** Waiting. A step that is not back by its deadline counts as lost. */
 export const DEADLINES = {
   dialMs: 5_000,
@@ -144,6 +177,16 @@ export const DEADLINES = {
   auditPartMs: 20_000,
   /** And its miner for the next question: the auditor computes meanwhile, and serves its own sessions. */
   auditIdleMs: 300_000,
+  /** An answer about shards that is not a chunk, and one page of it. */
+  shardAnswerMs: 20_000,
+  /** A chunk, behind others that were asked for before it. */
+  shardChunkMs: 180_000,
+  /** `floorBytesPerSecond` is counted over so long. */
+  shardFloorMs: 15_000,
+  /** A channel or link on which nothing was asked, or nothing taken, for so long is let go. */
+  shardIdleMs: 120_000,
+  /** A bulk link that is not there by then is done without. */
+  linkOpenMs: 3_000,
   /** A miner's offer is dropped when not renewed for this long. */
   offerMs: 60_000,
   devnetReadyMs: 30_000,
