@@ -51,7 +51,7 @@ describe('genesis', () => {
   const chat = ['chat', 'Once upon a time', '--seed', '11', '--max-tokens', '40']
   let text: string | undefined
 
-  test.each([3, 1, 2])('draws the same text from the same seed over %i miners', async (miners) => {
+  test.each([3, 2])('draws the same text from the same seed over %i miners', async (miners) => {
     await up('--miners', String(miners))
     const { code, stdout } = await dllm.run(chat)
     expect(code).toBe(0)

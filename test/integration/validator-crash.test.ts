@@ -20,7 +20,7 @@ import { createDllm, type Started } from '../cli/dllm.ts'
 import { SYSTEM } from './node-world.ts'
 import { createSignatureWitness, overheard, type SignatureWitness } from './signature-witness.ts'
 
-const KILLS = Number(process.env['DLLM_CRASH_KILLS'] ?? 10)
+const KILLS = Number(process.env['DLLM_CRASH_KILLS'] ?? 6)
 const SEED = BigInt(process.env['DLLM_CRASH_SEED'] ?? 1)
 const VICTIM = 'lab-1'
 const OTHER = 'lab-2'
