@@ -1,0 +1,32 @@
+/**
+ * Which chunks of a file somebody has, as bits.
+ * Spec: docs/spec/shards.md §1.
+ * @module
+ */
+import { chunkCount } from '../../ml/chunk-tree.ts'
+import type { ChunkMap } from './chunk-source.ts'
+
+/** No chunk of a file of `bytes`. */
+export function emptyMap(bytes: number): ChunkMap {
+  return new Uint8Array(Math.ceil(chunkCount(bytes) / 8))
+}
+
+/** Every chunk of a file of `bytes`. */
+export function fullMap(bytes: number): ChunkMap {
+  const map = emptyMap(bytes)
+  for (let index = 0; index < chunkCount(bytes); index++) addChunk(map, index)
+  return map
+}
+
+export function hasChunk(map: ChunkMap, index: number): boolean {
+  return ((map[index >> 3] ?? 0) & (1 << (index & 7))) !== 0
+}
+
+export function addChunk(map: ChunkMap, index: number): void {
+  map[index >> 3]! |= 1 << (index & 7)
+}
+
+/** The chunks that are there, lowest first. */
+export function chunksIn(map: ChunkMap): number[] {
+  return Array.from({ length: map.length * 8 }, (_, index) => index).filter((index) => hasChunk(map, index))
+}
