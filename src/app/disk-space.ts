@@ -27,7 +27,8 @@ export async function refuseFullDisk(
   )
 }
 
-async function freeBytesBelow(folder: string): Promise<number> {
+/** What the file system of `folder` has left for this user. */
+export async function freeBytesBelow(folder: string): Promise<number> {
   const { bavail, bsize } = await statfs(folder)
   return bavail * bsize
 }
