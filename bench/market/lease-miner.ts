@@ -53,7 +53,7 @@ async function serve({
   )
   const source = { find: async (id: Hash): Promise<LeaseLookup> => leases.get(id) ?? { ok: false, why: 'unknown' } }
   const lots = await openLotFolder(folder, 1e9)
-  const desk = createLeaseDesk({ source, lots, peerSecret: identity.secretKey, isRequired: false }, system)
+  const desk = createLeaseDesk({ source, lots, peerSecret: identity.secretKey, isRequired: () => false }, system)
   const { config, segments } = model.manifest
   await createStageServer([{ model: model.hash, config, segments, ...part, host }], { wire, ...system }, desk)
   tell({ type: 'serving', peer: wire.peer, addresses: wire.addresses() })

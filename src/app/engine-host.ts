@@ -11,6 +11,7 @@ import type { ModelConfig } from '../ml/config.ts'
 import type { CacheId, EngineError, EngineName, StepInput, StepOutput } from '../ml/engine/engine.ts'
 import { rowsOf } from '../ml/engine/step-check.ts'
 import type { LayerRange } from '../ml/tensors.ts'
+import type { TakeTurn } from './posts/engine-turns.ts'
 
 /** What the far side of the door does; one batch at a time. */
 export interface BatchRunner {
@@ -51,8 +52,18 @@ interface Waiting {
   readonly reject: (error: unknown) => void
 }
 
-/** Batches steps in arrival order. A batch is bounded by rows, so that a long prompt cannot hold up everybody. */
-export function createEngineHost(runner: BatchRunner, ports: { clock: Clock }): EngineHost {
+/** The engine is this process's only one. */
+const atOnce: TakeTurn = (work) => work()
+
+/**
+ * Batches steps in arrival order. A batch is bounded by rows, so that a long prompt cannot hold up everybody. `takeTurn`: for an engine beside
+ * others.
+ */
+export function createEngineHost(
+  runner: BatchRunner,
+  ports: { clock: Clock },
+  takeTurn: TakeTurn = atOnce,
+): EngineHost {
   const queue: Waiting[] = []
   let running = false
 
@@ -93,7 +104,7 @@ export function createEngineHost(runner: BatchRunner, ports: { clock: Clock }): 
     running = true
     // Steps that arrive in the same turn of the loop join the first batch.
     await Promise.resolve()
-    while (queue.length > 0) await runBatch(takeBatch())
+    while (queue.length > 0) await takeTurn(() => runBatch(takeBatch()))
     running = false
   }
 

@@ -1,21 +1,20 @@
 /**
- * A miner: serves one run of segments to rings, tells the network what it offers, and keeps telling. Composes the
+ * A miner: serves posts to rings, tells the network what it offers, and keeps telling; posts come and go while it runs. Composes the
  * stage server, the status protocol and the offers; ends cleanly.
  * @module
  */
 import { hexToBytes } from '@noble/hashes/utils.js'
-import { type Milliseconds, milliseconds, type PeerId } from '../base/brand.ts'
+import { milliseconds, type PeerId } from '../base/brand.ts'
 import { codeOf } from '../base/error.ts'
 import { SESSION_LIMITS, WIRE_LIMITS } from '../base/limits.ts'
 import type { Clock, Log } from '../base/ports.ts'
-import type { StepInput } from '../ml/engine/engine.ts'
 import type { Offer, Status, ToldOffer } from '../net/protocols/status.ts'
 import type { Wire } from '../net/wire.ts'
-import type { EngineHost } from './engine-host.ts'
 import type { LeaseDesk } from './market/lease-desk.ts'
-import type { StoredModel } from './model-store.ts'
 import type { NodeIdentity } from './node-identity.ts'
 import { createOfferBook, signOffer } from './offers.ts'
+import { measureSpeed } from './posts/measure-speed.ts'
+import type { Post, PostToServe } from './posts/post.ts'
 import type { ServedSegments } from './ring/check-open.ts'
 import { createPeerDirectory } from './ring/offer-routes.ts'
 import { createStageServer, type StageServer } from './ring/stage-server.ts'
@@ -26,32 +25,29 @@ export interface MinerOptions {
   readonly identity: NodeIdentity
   readonly networkId: string
   readonly bootstrap: readonly string[]
-  readonly model: StoredModel
-  readonly firstSegment: number
-  /** Exclusive. */
-  readonly lastSegment: number
-  readonly host: EngineHost
-  /** For people: engine and threads. */
-  readonly device: string
+  /** To begin with. */
+  readonly posts: readonly PostToServe[]
   /** Takes leases; closed with the miner. Default: none are taken. */
   readonly market?: LeaseDesk | undefined
 }
 
 export interface Miner {
-  readonly speed: Speed
   readonly server: StageServer
-  /** What the stage server serves. */
+  /** Those that sessions open with now. */
+  readonly posts: readonly Post[]
+  /** What the stage server serves: the same array, as it changes. */
   readonly served: readonly ServedSegments[]
+  /** Measures the speed of one more post, and serves and offers it from then on. */
+  add(post: PostToServe): Promise<Post>
+  /** A post that is leaving is told with no free session, so that nobody comes who can go elsewhere; who comes is served. */
+  setLeaving(post: Post, isLeaving: boolean): void
+  /** No new sessions there; resolves when the last one has ended, and the engine is closed. */
+  withdraw(post: Post): Promise<void>
   /** Where a peer listens, as far as this miner or those that it can ask know. Rejects with the signal's reason only. */
   locate(peer: PeerId, signal: AbortSignal): Promise<readonly string[]>
   /** What this miner would tell a peer now. */
   status(): Status
   close(): Promise<void>
-}
-
-export interface Speed {
-  readonly stepMs: Milliseconds
-  readonly prefillMs: Milliseconds
 }
 
 /** Offers are renewed well before they expire (DEADLINES.offerMs). */
@@ -62,11 +58,16 @@ export async function createMiner(
   ports: { wire: Wire; clock: Clock; log: Log },
 ): Promise<Miner> {
   const { wire, clock, log } = ports
-  const { identity, networkId, model, firstSegment, lastSegment, host } = options
-  const { config, segments } = model.manifest
-  const speed = await measureSpeed(options)
-  const served: readonly ServedSegments[] = [{ model: model.hash, config, segments, firstSegment, lastSegment, host }]
-  const server = await createStageServer(served, ports, options.market)
+  const { identity, networkId } = options
+  const posts: Post[] = []
+  for (const post of options.posts) posts.push(await ready(post))
+  const leaving = new Set<Post>()
+  const server = await createStageServer(
+    posts.map(({ served }) => served),
+    ports,
+    options.market,
+  )
+  const { table } = server
   const book = createOfferBook(networkId, { clock })
   const directory = createPeerDirectory({ networkId, bootstrap: options.bootstrap }, { wire, clock, log, book })
   const incarnation = BigInt(Math.floor(clock.wallMs()))
@@ -74,19 +75,20 @@ export async function createMiner(
   let sequence = 0
   let roundTrips: Offer['roundTrips'] = []
 
-  const ownOffer = (): ToldOffer => {
+  const ownOffer = (post: Post): ToldOffer => {
+    const { model, firstSegment, lastSegment, speed, device, host } = post
     const offer: Offer = {
       peer: wire.peer,
       addresses: wire.addresses().slice(0, WIRE_LIMITS.addressesPerPeerMax),
       model: model.hash,
       modelName: model.manifest.name,
-      segmentCount: segments.length,
+      segmentCount: model.manifest.segments.length,
       firstSegment,
       lastSegment,
       stepMicros: Math.ceil(speed.stepMs * 1_000),
       prefillMicros: Math.ceil(speed.prefillMs * 1_000),
-      sessionsFree: SESSION_LIMITS.sessionsMax - server.sessionCount,
-      device: options.device,
+      sessionsFree: leaving.has(post) ? 0 : table.free(host),
+      device,
       roundTrips,
       incarnation,
       sequence: sequence++,
@@ -101,9 +103,11 @@ export async function createMiner(
     networkId,
     version: VERSION,
     sessions: server.sessionCount,
-    offers: [ownOffer(), ...othersOffers()].slice(0, WIRE_LIMITS.offersMax),
+    offers: [...posts.map(ownOffer), ...othersOffers()].slice(0, WIRE_LIMITS.offersMax),
     ...server.statistics(),
   })
+
+  const models = () => new Set(posts.map(({ model }) => model.hash))
 
   const renew = async (): Promise<void> => {
     const asked = await directory.refresh(stopping.signal)
@@ -114,7 +118,7 @@ export async function createMiner(
       }),
     )
     roundTrips = measured.flat()
-    await wire.provide(hexToBytes(model.hash), stopping.signal)
+    for (const model of models()) await wire.provide(hexToBytes(model), stopping.signal)
   }
 
   const keepTelling = async (): Promise<void> => {
@@ -129,51 +133,46 @@ export async function createMiner(
     return known.find((each) => each.peer === peer && each.addresses.length > 0)?.addresses ?? []
   }
   const locate = async (peer: PeerId, signal: AbortSignal): Promise<readonly string[]> => {
-    if (addressesOf(peer).length === 0) await directory.search(model.hash, signal)
+    for (const model of models()) if (addressesOf(peer).length === 0) await directory.search(model, signal)
     return addressesOf(peer)
   }
 
   await serveStatus(wire, status)
   const telling = keepTelling()
   return {
-    ...{ speed, server, served, status, locate },
+    ...{ server, posts, served: table.all, status, locate },
+    async add(toServe) {
+      const post = await ready(toServe)
+      table.add(post.served)
+      posts.push(post)
+      return post
+    },
+    setLeaving(post, isLeaving) {
+      table.setLeaving(post.served, isLeaving)
+      if (isLeaving) leaving.add(post)
+      else leaving.delete(post)
+    },
+    async withdraw(post) {
+      posts.splice(posts.indexOf(post), 1)
+      leaving.delete(post)
+      await server.withdraw(post.served, milliseconds(SESSION_LIMITS.idleMsMax))
+      await post.host.close()
+    },
     close: async () => {
       stopping.abort()
       await server.close()
       await options.market?.close()
       await wire.stop()
       await telling
-      await host.close()
+      for (const { host } of posts) await host.close()
     },
   }
 }
 
-const WARM_UP_STEPS = 2
-const MEASURED_STEPS = 5
-const PREFILL_ROWS = 16
-
-/** Median time of decode steps and time per prompt token, on made-up input. */
-async function measureSpeed({ host, model, firstSegment }: MinerOptions): Promise<Speed> {
-  const { config } = model.manifest
-  const cache = await host.openCache(Math.min(config.contextLength, PREFILL_ROWS + WARM_UP_STEPS + MEASURED_STEPS))
-  const input = (rows: number): StepInput['input'] =>
-    firstSegment === 0
-      ? { type: 'tokens', tokens: new Int32Array(rows) }
-      : { type: 'hidden', values: new Float32Array(rows * config.hiddenSize).fill(0.01) }
-  try {
-    const prefillRows = Math.min(PREFILL_ROWS, config.contextLength - WARM_UP_STEPS - MEASURED_STEPS)
-    const prefill = await host.run({ cache, position: 0, input: input(prefillRows), logits: 'last' })
-    const times: number[] = []
-    for (let step = 0; step < WARM_UP_STEPS + MEASURED_STEPS; step++) {
-      const run = await host.run({ cache, position: prefillRows + step, input: input(1), logits: 'last' })
-      if (step >= WARM_UP_STEPS) times.push(run.computeMs)
-    }
-    times.sort((a, b) => a - b)
-    return {
-      stepMs: milliseconds(times[times.length >> 1]!),
-      prefillMs: milliseconds(prefill.computeMs / prefillRows),
-    }
-  } finally {
-    await host.closeCache(cache)
-  }
+/** With its speed, and as the stage server takes it. */
+async function ready(post: PostToServe): Promise<Post> {
+  const { model, firstSegment, lastSegment, host } = post
+  const { config, segments } = model.manifest
+  const served = { model: model.hash, config, segments, firstSegment, lastSegment, host }
+  return { ...post, speed: await measureSpeed(post), served }
 }

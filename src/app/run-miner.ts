@@ -1,38 +1,39 @@
 /**
- * The mine command's work: identity, market, engine, wire, miner; then waiting until it is told to end.
+ * The mine command's work: identity, market, posts, wire, miner; then waiting until it is told to end.
  * Spec: docs/spec/cli.md §10.
  * @module
  */
 import { existsSync } from 'node:fs'
-import { availableParallelism } from 'node:os'
+import { availableParallelism, totalmem } from 'node:os'
 import type { EngineName } from '../ml/engine/engine.ts'
 import { leaveSoon, lockNode, tellStarter, untilAborted, withBootstrap } from './background.ts'
-import { UsageError } from './base-command.ts'
 import { localGenesisFile } from './chain/genesis-text.ts'
-import { segmentText } from './chat/trace.ts'
 import { loadConfig } from './config.ts'
 import type { MinerReady } from './devnet/devnet.ts'
-import { createEngineHost } from './engine-host.ts'
 import type { Home } from './home.ts'
-import { createMiner, type Miner } from './miner.ts'
+import { createMiner } from './miner.ts'
 import { type JoinedMarket, joinMarket, type MarketToJoin } from './mining/join-market.ts'
 import { type MarketFlags, requireWalletFor } from './mining/mining-flags.ts'
-import { openModelStore, type StoredModel } from './model-store.ts'
+import { openModelStore } from './model-store.ts'
 import { LOCAL_NETWORK, loadNetwork, type Network } from './networks.ts'
 import { loadNodeIdentity, type NodeIdentity } from './node-identity.ts'
+import { announcePosts } from './posts/announce.ts'
+import { createDiskFiles, type ModelFiles } from './posts/model-files.ts'
+import { createEngines, type Engines, type OpenEngine } from './posts/open-engine.ts'
+import type { PostWish } from './posts/post.ts'
+import { type PostFlags, parsePosts } from './posts/post-flags.ts'
+import { createPostKeeper } from './posts/post-keeper.ts'
 import type { System } from './system.ts'
-import { formatBytes } from './table.ts'
 import { createWorkerRunner } from './worker-runner.ts'
 
-export interface MineFlags extends MarketFlags {
-  readonly model?: string | undefined
+export interface MineFlags extends MarketFlags, PostFlags {
   readonly network?: string | undefined
-  readonly segments?: string | undefined
   readonly threads?: number | undefined
   readonly engine: EngineName
   readonly listen?: string | undefined
   readonly bootstrap?: string[] | undefined
   readonly name: string
+  readonly 'memory-mib'?: number | undefined
 }
 
 export interface MineRun {
@@ -61,15 +62,14 @@ export async function runMiner(run: MineRun): Promise<MineResult> {
   const { settings } = await loadConfig({
     home,
     env: process.env,
-    flags: { network: flags.network, model: flags.model, listen: flags.listen },
+    flags: { network: flags.network, listen: flags.listen },
   })
   const network = withBootstrap(await loadNetwork(home, settings.network), flags.bootstrap ?? [])
-  const model = openModelStore({ home: home.path }).find(settings.model)
-  const part = parseSegments(flags.segments, model)
+  const posts = parsePosts(flags, settings.model, openModelStore({ home: home.path }))
   const threads = (flags.threads ?? settings.threads) || availableParallelism()
   const lock = await lockNode(home, flags.name)
   try {
-    return await serve(run, { network, listen: settings.listen, model, part, threads })
+    return await serve(run, { network, listen: settings.listen, posts, threads })
   } finally {
     await lock.release()
     leaveSoon(run.system)
@@ -79,24 +79,27 @@ export async function runMiner(run: MineRun): Promise<MineResult> {
 interface Service {
   readonly network: Network
   readonly listen: string
-  readonly model: StoredModel
-  readonly part: Part
+  /** To begin with. */
+  readonly posts: readonly PostWish[]
   readonly threads: number
+}
+
+/** A service that goes to work. */
+interface Shift extends Service {
+  readonly identity: NodeIdentity
+  readonly market: JoinedMarket | undefined
 }
 
 async function serve(run: MineRun, service: Service): Promise<MineResult> {
   const { home, flags, system, signal } = run
   const identity = await loadNodeIdentity(home.file('nodes', `${flags.name}.key`), system.random)
-  const { network, model, part } = service
+  const { network, posts } = service
   if (run.openKeys === undefined) {
     if (mayHaveChain(home, network)) run.print(HOW_TO_EARN)
     return serveWith(run, { ...service, identity, market: undefined })
   }
   const { openKeys, print, emit } = run
-  const market = await joinMarket(
-    { home, flags, network, identity, model, ...part, openKeys, signal, print, emit },
-    system,
-  )
+  const market = await joinMarket({ home, flags, network, identity, posts, openKeys, signal, print, emit }, system)
   try {
     return await serveWith(run, { ...service, identity, market })
   } finally {
@@ -106,41 +109,34 @@ async function serve(run: MineRun, service: Service): Promise<MineResult> {
 
 async function serveWith(
   run: MineRun,
-  {
-    network,
-    listen,
-    model,
-    part,
-    threads,
-    identity,
-    market,
-  }: Service & { readonly identity: NodeIdentity; readonly market: JoinedMarket | undefined },
+  { network, listen, posts, threads, identity, market }: Shift,
 ): Promise<MineResult> {
-  const { home, flags, system, createRunner = createWorkerRunner } = run
+  const { system, signal } = run
   const { createLibp2pWire } = await import('../net/libp2p-wire.ts')
   const { id: networkId, bootstrap, mdns, dht } = network
   const wireOptions = { networkId, privateKey: identity.privateKey, listen: [listen], mdns, dht, bootstrap }
-  const cacheBytesMax = flags['cache-mib'] * 1_048_576
-  // The engine loads in a thread of its own while this one sets up the network.
-  const loading = createRunner({ home: home.path, model, ...part, engine: flags.engine, threads, cacheBytesMax })
+  const files = createDiskFiles(run.home.path)
+  const engines = enginesOf(run, threads)
+  // Engines load in threads of their own while this one sets up the network.
+  const loading = openAll(posts, { engines, files, signal })
   loading.catch(() => undefined)
   const wire = await createLibp2pWire(wireOptions, system)
   try {
-    const runner = await loading
-    const host = createEngineHost(runner, system)
-    const device = `${runner.engine} × ${threads}`
+    const first = await loading
     const miner = await createMiner(
-      { identity, networkId, bootstrap, model, ...part, host, device, market: market?.desk },
+      { identity, networkId, bootstrap, posts: first, market: market?.desk },
       { wire, ...system },
     )
-    announce(run, { miner, model, part, device, weightBytes: host.weightBytes, addresses: wire.addresses() })
-    await market?.start({ miner, wire })
+    const keeper = createPostKeeper({ miner, engines, files, first }, system)
+    announcePosts(miner.posts, wire.addresses(), run)
+    await market?.start({ miner, wire, keeper })
     const ready: MinerReady = { peer: wire.peer, addresses: wire.addresses() }
     tellStarter(ready)
     const drained = market?.drained.then(() => undefined)
-    const lost = await Promise.race([untilAborted(run.signal), runner.lost, ...(drained ? [drained] : [])])
+    const lost = await Promise.race([untilAborted(signal), keeper.lost, ...(drained ? [drained] : [])])
     const { total } = miner.server.statistics()
     await market?.close()
+    await keeper.close()
     await miner.close()
     // A miner without engine must not go on offering.
     if (lost) throw lost
@@ -151,60 +147,36 @@ async function serveWith(
   }
 }
 
+const MIB = 1_048_576
+/** Of the machine's memory, where nothing else is said: the rest is for the system and other programs. */
+const MEMORY_SHARE = 0.75
+
+function enginesOf({ home, flags, system, createRunner = createWorkerRunner }: MineRun, threads: number): Engines {
+  const memoryMib = flags['memory-mib']
+  return createEngines(
+    {
+      ...{ home: home.path, engine: flags.engine, threads, createRunner, cacheBytesMax: flags['cache-mib'] * MIB },
+      memoryBytesMax: memoryMib === undefined ? totalmem() * MEMORY_SHARE : memoryMib * MIB,
+    },
+    system,
+  )
+}
+
+async function openAll(
+  posts: readonly PostWish[],
+  { engines, files, signal }: { readonly engines: Engines; readonly files: ModelFiles; readonly signal: AbortSignal },
+): Promise<OpenEngine[]> {
+  const open: OpenEngine[] = []
+  for (const post of posts) {
+    await files.ensure(post, signal)
+    open.push(await engines.open(post))
+  }
+  return open
+}
+
 const HOW_TO_EARN =
   'This miner serves for nothing. With `dllm mine --wallet NAME` it takes leases, and their pay goes to that wallet.'
 
 function mayHaveChain(home: Home, { id, genesis }: Network): boolean {
   return id === LOCAL_NETWORK.id ? existsSync(localGenesisFile(home)) : genesis !== undefined
-}
-
-interface Part {
-  readonly firstSegment: number
-  /** Exclusive. */
-  readonly lastSegment: number
-}
-
-/** `2-4` or `2`, counted from 1, both ends included; undefined: all. */
-function parseSegments(text: string | undefined, model: StoredModel): Part {
-  const count = model.manifest.segments.length
-  if (text === undefined) return { firstSegment: 0, lastSegment: count }
-  const [, first, last = first] = /^(\d{1,4})(?:-(\d{1,4}))?$/.exec(text) ?? []
-  const part = { firstSegment: Number(first) - 1, lastSegment: Number(last) }
-  if (
-    first !== undefined &&
-    part.firstSegment >= 0 &&
-    part.firstSegment < part.lastSegment &&
-    part.lastSegment <= count
-  ) {
-    return part
-  }
-  const name = model.manifest.name
-  throw new UsageError(
-    'USAGE',
-    `--segments takes a range such as 1-${count} (${name} has ${count} segments), not "${text}".`,
-  )
-}
-
-function announce(
-  { print, emit }: MineRun,
-  facts: {
-    miner: Miner
-    model: StoredModel
-    part: Part
-    device: string
-    weightBytes: number
-    addresses: readonly string[]
-  },
-): void {
-  const { miner, model, part, device, weightBytes, addresses } = facts
-  const { name, format, segments } = model.manifest
-  const stepMs = Number(miner.speed.stepMs.toFixed(2))
-  const prefillMs = Number(miner.speed.prefillMs.toFixed(2))
-  const noun = part.lastSegment - part.firstSegment === 1 ? 'segment' : 'segments'
-  const which = `${noun} ${segmentText(part.firstSegment, part.lastSegment)} of ${segments.length}`
-  print(`Serving ${which} of ${name} (${format}, ${formatBytes(weightBytes)}) with ${device}.`)
-  print(`One decode step takes ${stepMs} ms, one prompt token ${prefillMs} ms.`)
-  for (const address of addresses) print(`Listening on ${address}`)
-  print('Ctrl-C ends it.')
-  emit({ type: 'serving', model: name, hash: model.hash, ...part, device, stepMs, prefillMs, addresses })
 }

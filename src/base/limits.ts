@@ -90,6 +90,12 @@ export const SESSION_LIMITS = {
   batchRowsMax: 512,
 } as const
 
+/** What one miner serves. */
+export const POST_LIMITS = {
+  /** Models at once: with more, the part of a post in half of the places for sessions would be below two. */
+  postsMax: 16,
+} as const
+
 /** Audits of lots. */
 export const AUDIT_LIMITS = {
   /** A part that is not full, and one step more that is as long as a stage frame. */
@@ -125,17 +131,19 @@ export const SHARD_LIMITS = {
   /** What a message carries of a chunk or page: other messages get their turn on the connection after it. */
   pieceBytesMax: 128 * KIB,
   messageBytesMax: 129 * KIB,
+  /** A bit for each of MODEL_LIMITS.fileChunksMax. */
+  mapBytesMax: 32 * KIB,
   /** Manifests and lists of leaves are asked for page by page: a reader cannot slow its writer down otherwise. */
   pageBytesMax: 1 * MIB,
   /** Chunks that one peer is asked for at once: 16 MiB on their way fill 1 Gbit/s at a distance of 100 ms. */
   chunksAskedMax: 16,
   /** Questions of one peer that wait here: its chunks, what it left again, and what it asks beside them. */
   questionsMax: 64,
-  channelsPerPeerMax: 4,
-  /** Peers that are answered at once, over channels; each has a piece in memory. */
-  peersServedMax: 64,
-  /** Pages and holdings in memory for answers, of all peers together. */
-  answersMax: 16,
+  channelsPerPeerMax: 2,
+  /** Channels that are answered at once; each has two pieces in memory. */
+  servedMax: 64,
+  /** Manifests and lists of leaves that are kept for their next page, by bytes. */
+  pagesBytesMax: 128 * MIB,
   /** A peer that brings less than this while it is asked for something is given up: a modem is faster. */
   floorBytesPerSecond: 8 * KIB,
   /** Bulk links that are served at once, and of one peer. */
@@ -185,6 +193,8 @@ export const DEADLINES = {
   shardFloorMs: 15_000,
   /** A channel or link on which nothing was asked, or nothing taken, for so long is let go. */
   shardIdleMs: 120_000,
+  /** After a step a stage counts as serving for so long: its next one is near. */
+  servingMs: 2_000,
   /** A bulk link that is not there by then is done without. */
   linkOpenMs: 3_000,
   /** A miner's offer is dropped when not renewed for this long. */

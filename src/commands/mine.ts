@@ -25,10 +25,14 @@ With --wallet it earns: the wallet's operator account registers with a deposit, 
     '<%= config.bin %> mine',
     '<%= config.bin %> mine --wallet default --network home',
     '<%= config.bin %> mine --model genesis --segments 1-3 --threads 2',
+    '<%= config.bin %> mine --model genesis:1-3 --model other:2',
     '<%= config.bin %> mine --network home --listen /ip4/0.0.0.0/tcp/4001',
   ]
   static override flags = {
-    model: Flags.string({ char: 'm', description: 'Model to serve.', helpValue: 'NAME' }),
+    model: Flags.string({
+      ...{ char: 'm', multiple: true, helpValue: 'NAME[:FIRST-LAST]' },
+      description: 'Model to serve, and segments of it; once for each model.',
+    }),
     segments: Flags.string({ description: 'Segments to serve, from 1; all if left out.', helpValue: 'FIRST-LAST' }),
     threads: Flags.integer({ min: 0, description: 'Threads of the engine; 0: one per core.' }),
     engine: Flags.option({
@@ -40,6 +44,10 @@ With --wallet it earns: the wallet's operator account registers with a deposit, 
     bootstrap: Flags.string({ multiple: true, description: 'A peer to meet first.', helpValue: 'MULTIADDR' }),
     name: Flags.string({ default: 'miner', description: 'Name of this miner; its identity is kept under it.' }),
     'cache-mib': Flags.integer({ min: 1, default: 1_024, description: 'Memory for sessions, in MiB.' }),
+    'memory-mib': Flags.integer({
+      ...{ min: 1, helpValue: 'MIB' },
+      description: 'Memory for several models with their sessions; three quarters of it all if left out.',
+    }),
     wallet: Flags.string({ ...earning, description: 'Earn with this wallet.', helpValue: 'NAME' }),
     payout: Flags.string({
       ...{ ...earning, helpValue: 'ADDRESS' },

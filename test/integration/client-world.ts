@@ -208,12 +208,15 @@ async function startMiner(
   const host = createEngineHost(createInlineRunner('reference', stage, { clock }), { clock })
   const lots = await openLotFolder(join(root, `miner-${index}`), 1e9)
   const source = createChainLeases(one.chain)
-  const market = createLeaseDesk({ source, lots, peerSecret: secretKey, isRequired }, { clock, log: silent, random })
+  const market = createLeaseDesk(
+    { source, lots, peerSecret: secretKey, isRequired: () => isRequired },
+    { clock, log: silent, random },
+  )
   const identity = { peer: peerOfPublicKey(publicKey), privateKey, secretKey }
   const miner = await createMiner(
     {
-      ...{ identity, networkId: NETWORK, bootstrap, model: PAID_MODEL, firstSegment: first, lastSegment: end },
-      ...{ host, device: 'reference', market },
+      ...{ identity, networkId: NETWORK, bootstrap, market },
+      posts: [{ model: PAID_MODEL, firstSegment: first, lastSegment: end, host, device: 'reference' }],
     },
     { wire, clock, log: silent },
   )

@@ -76,7 +76,10 @@ export async function createMarket(options: MarketOptions = {}): Promise<Market>
       const peerSecret = minerKeys(index).secretKey
       const folder = await openLotFolder(join(root, `miner-${index}`), 1e9)
       lots[index] = folder
-      const desk = createLeaseDesk({ source, lots: folder, peerSecret, isRequired }, { clock, log, random })
+      const desk = createLeaseDesk(
+        { source, lots: folder, peerSecret, isRequired: () => isRequired },
+        { clock, log, random },
+      )
       desks[index] = desk
       return desk
     },

@@ -9,7 +9,7 @@ import { join } from 'node:path'
 import { transferCall } from '../../src/app/chain/calls.ts'
 import type { HeadView } from '../../src/app/chain/chain-access.ts'
 import type { LeaseView } from '../../src/app/chain/market-access.ts'
-import { type BatchRunner, createEngineHost } from '../../src/app/engine-host.ts'
+import type { BatchRunner } from '../../src/app/engine-host.ts'
 import { createInlineRunner } from '../../src/app/inline-runner.ts'
 import { openLeaseOf } from '../../src/app/market/chain-leases.ts'
 import { type ChainSender, createChainSender } from '../../src/app/market/chain-sender.ts'
@@ -21,6 +21,8 @@ import { type Mining, type MiningOptions, openMining } from '../../src/app/minin
 import { openModelStore, type StoredModel } from '../../src/app/model-store.ts'
 import { genesisModel } from '../../src/app/model-work.ts'
 import { createNodeIdentity, type NodeIdentity, peerOfPublicKey } from '../../src/app/node-identity.ts'
+import { createEngines, type EnginesOptions } from '../../src/app/posts/open-engine.ts'
+import { createPostKeeper } from '../../src/app/posts/post-keeper.ts'
 import { openRing } from '../../src/app/ring/ring-client.ts'
 import type { RingSession } from '../../src/app/ring/ring-session.ts'
 import type { Route } from '../../src/app/ring/route.ts'
@@ -67,7 +69,7 @@ export interface MinerToStart {
   readonly machine?: string
   readonly first?: number
   readonly end?: number
-  readonly options?: Partial<Pick<MiningOptions, 'slots' | 'bid' | 'deposit' | 'isFree'>>
+  readonly options?: Partial<Pick<MiningOptions, 'bid' | 'deposit' | 'isFree'>> & { readonly slots?: number }
   /** Puts something around the engine. */
   readonly around?: (runner: BatchRunner) => BatchRunner
 }
@@ -121,46 +123,36 @@ export async function createMiningWorld(
     const identity = identities.get(`${account}${machine}`) ?? (await createNodeIdentity(SYSTEM.random))
     identities.set(`${account}${machine}`, identity)
     const heard = listener()
+    const { slots = 2, ...wish } = options
+    const runs = [{ model: MODEL.hash, name: MODEL.manifest.name, first, end, slots }]
     const mining = await openMining(
       {
-        ...{
-          folder: folder(account) + machine,
-          chain: one.chain,
-          network: 'one',
-          identity,
-          model: MODEL.hash,
-          first,
-          end,
-        },
+        ...{ folder: folder(account) + machine, chain: one.chain, network: 'one', identity, runs },
         ...{ keys: keys('operator', account), payout: payout(account), notes: heard, journalBytes: 1 << 28 },
-        ...{ slots: 2, bid: 0n, deposit: undefined, isFree: false, audits: true, ...options },
+        ...{ slotsOf: () => slots, bid: 0n, deposit: undefined, isFree: false, audits: true, ...wish },
       },
       SYSTEM,
     )
     const wire = one.memory.createMemoryWire({ listen: true, peer: identity.peer })
-    const host = createEngineHost(around(runnerOf(first, end)), SYSTEM)
-    const part = { firstSegment: first, lastSegment: end }
+    const createRunner: EnginesOptions['createRunner'] = async ({ firstSegment, lastSegment }) =>
+      around(runnerOf(firstSegment, lastSegment))
+    const memory = { cacheBytesMax: 1 << 26, memoryBytesMax: Number.MAX_SAFE_INTEGER }
+    const engines = createEngines({ home: root, engine: 'reference', threads: 1, createRunner, ...memory }, SYSTEM)
+    const posts = [await engines.open({ model: MODEL, firstSegment: first, lastSegment: end })]
     const miner = await createMiner(
-      {
-        identity,
-        networkId: 'one',
-        bootstrap: [],
-        model: MODEL,
-        ...part,
-        host,
-        device: 'reference',
-        market: mining.desk,
-      },
+      { identity, networkId: 'one', bootstrap: [], posts, market: mining.desk },
       { wire, ...SYSTEM },
     )
-    await mining.start({ miner, wire })
+    const files = { ensure: async () => undefined }
+    const keeper = createPostKeeper({ miner, engines, files, first: posts }, SYSTEM)
+    await mining.start({ miner, wire, keeper })
     const life: MinerLife = {
       ...{ mining, miner, events: heard.events, said: heard.said },
       async end() {
         if (!lives.delete(life)) return
         await mining.close()
+        await keeper.close()
         await miner.close()
-        await host.close()
       },
     }
     lives.add(life)

@@ -172,7 +172,7 @@ describe('after a restart of all miners', () => {
     const folder = await openLotFolder(join(market.root, 'miner-0'), 1e9)
     const { clock, random } = createSystem()
     const { secretKey } = minerKeys(0)
-    const options = { source: market.source, lots: folder, peerSecret: secretKey, isRequired: true }
+    const options = { source: market.source, lots: folder, peerSecret: secretKey, isRequired: () => true }
     const desk = createLeaseDesk(options, { clock, random, log: silent })
     const claim = await desk.claim(lease)
     expect(claim!.voucher.seq).toBeGreaterThanOrEqual(before!.newest!.voucher.seq)

@@ -64,8 +64,8 @@ async function startMiner(index: number, lastSegment = index + 1): Promise<Miner
   const stage = createReferenceEngine().createStage({ config, range, weights, cacheBytesMax: 1 << 26 })
   const host = createEngineHost(createInlineRunner('reference', stage, { clock }), { clock })
   const bootstrap = index === 0 ? [] : [`/memory/${identities[0]!.peer}`]
-  const options = { identity, networkId: NETWORK, bootstrap, model, host, device: 'reference' }
-  const miner = await createMiner({ ...options, firstSegment: index, lastSegment }, { wire, clock, log: silent })
+  const posts = [{ model, firstSegment: index, lastSegment, host, device: 'reference' }]
+  const miner = await createMiner({ identity, networkId: NETWORK, bootstrap, posts }, { wire, clock, log: silent })
   miners[index] = miner
   return miner
 }

@@ -63,8 +63,8 @@ export interface LeaseDeskOptions {
   readonly lots: LotFolder
   /** Of the miner's peer key, 32 bytes. */
   readonly peerSecret: Uint8Array
-  /** Sessions without a lease are refused; looked at for each, since a model may get a price while its miner runs. */
-  readonly isRequired: boolean
+  /** Whether sessions of this model are refused without a lease; asked for each, since a model may get a price while its miner runs. */
+  readonly isRequired: (model: Hash) => boolean
 }
 
 /** A lease that was asked for. */
@@ -147,7 +147,7 @@ export function createLeaseDesk(
   return {
     async open(open, holder) {
       if (open.lease === undefined) {
-        if (options.isRequired) throw leaseError('LEASE_REQUIRED')
+        if (options.isRequired(open.model)) throw leaseError('LEASE_REQUIRED')
         return undefined
       }
       const { id } = open.lease

@@ -23,19 +23,25 @@ export interface RegistrationWish {
   /** Hexadecimal. */
   readonly peerKey: string
   readonly device: 'cpu' | 'gpu'
-  readonly first: number
-  /** Exclusive. */
-  readonly end: number
-  readonly slots: number
   /** The deposit, at most; undefined: as much as its slots need. */
   readonly deposit: bigint | undefined
   /** Nothing is added to a deposit that audits have lowered. */
   readonly tops: boolean
 }
 
+/** One of those that the miner offers. */
+export interface OfferedRun {
+  readonly model: ModelView
+  readonly first: number
+  /** Exclusive. */
+  readonly end: number
+  readonly slots: number
+}
+
 export interface RegistrationFacts {
   readonly miner: MinerView | undefined
-  readonly model: ModelView
+  /** One at least. */
+  readonly runs: readonly OfferedRun[]
   readonly parameters: Parameters
   /** Of the operator. */
   readonly balance: bigint
@@ -56,8 +62,8 @@ export type RegistrationStep =
 
 /** Grains that stand behind a job at the price of now: behind the whole run, and behind the segment of it that asks for least. */
 export function tasksNow(
-  { model, parameters }: Pick<RegistrationFacts, 'model' | 'parameters'>,
-  { first, end }: Pick<RegistrationWish, 'first' | 'end'>,
+  { model, first, end }: Omit<OfferedRun, 'slots'>,
+  parameters: Parameters,
 ): { readonly whole: bigint; readonly least: bigint } {
   const run = model.segments.slice(first, end).map(({ linear, attention }) => {
     return { linear: BigInt(linear), attention: BigInt(attention) }
@@ -68,6 +74,16 @@ export function tasksNow(
   return { whole, least: run.reduce((least, segment) => min(least, taskFor([segment])), whole) }
 }
 
+/** Of several runs: what the dearest job needs, what the cheapest one, and what all slots together. */
+function needsOf({ runs, parameters }: RegistrationFacts): Record<'whole' | 'least' | 'all', bigint> {
+  const tasks = runs.map((run) => ({ ...tasksNow(run, parameters), slots: BigInt(run.slots) }))
+  return {
+    whole: tasks.reduce((most, { whole }) => max(most, whole), 0n),
+    least: tasks.reduce((least, task) => min(least, task.least), tasks[0]!.least),
+    all: tasks.reduce((sum, { whole, slots }) => sum + slots * whole, 0n),
+  }
+}
+
 /** Of the deposit, what stands behind nothing. */
 export function freeDeposit({ deposit, locked }: Pick<MinerView, 'deposit' | 'locked'>): bigint {
   return BigInt(deposit) - BigInt(locked)
@@ -76,8 +92,8 @@ export function freeDeposit({ deposit, locked }: Pick<MinerView, 'deposit' | 'lo
 export function registrationStep(wish: RegistrationWish, facts: RegistrationFacts): RegistrationStep {
   const { miner, parameters, balance, baseFee } = facts
   if (miner?.status === 'slashed-out') return { type: 'slashed-out' }
-  const { whole, least } = tasksNow(facts, wish)
-  const target = wish.deposit ?? targetOf(wish, parameters, whole)
+  const { whole, least, all } = needsOf(facts)
+  const target = wish.deposit ?? targetOf(parameters, all)
   const price = baseFee + TIP
   const spendable = balance - REGISTER_UNITS * price
   const affordable = max(0n, spendable - RESERVE_UNITS * price)
@@ -113,9 +129,9 @@ export function registrationStep(wish: RegistrationWish, facts: RegistrationFact
   return { type: 'done' }
 }
 
-function targetOf({ slots }: RegistrationWish, parameters: Parameters, task: bigint): bigint {
-  const { minerDepositMin, auditorStake } = parameters
-  return max(minerDepositMin, BigInt(slots) * task * PRICE_ROOM) + AUDITS_AT_ONCE * auditorStake
+/** `tasks`: of all slots. */
+function targetOf({ minerDepositMin, auditorStake }: Parameters, tasks: bigint): bigint {
+  return max(minerDepositMin, tasks * PRICE_ROOM) + AUDITS_AT_ONCE * auditorStake
 }
 
 function isChanged({ payout, peerKey, device }: MinerView, wish: RegistrationWish): boolean {

@@ -10,10 +10,10 @@ import type { ChainSender } from '../market/chain-sender.ts'
 import { withdrawCall } from './calls.ts'
 import type { Duty, MiningNotes } from './duty.ts'
 import { type MiningMode, writeMode } from './mode.ts'
-import type { Survey } from './survey.ts'
+import type { OwnSurvey } from './survey.ts'
 
 export interface DrainParts {
-  readonly survey: Survey
+  readonly survey: Pick<OwnSurvey, 'at' | 'forget'>
   readonly sender: ChainSender
   readonly notes: MiningNotes
   readonly mode: () => MiningMode

@@ -52,6 +52,17 @@ export interface Idle {
 /** Blocks take seconds; after this long something is wrong. */
 const STALLED_MS = 30_000
 
+/** Of several models: what holds for all of them is said once, the rest with their names. */
+export function idleReasons(all: readonly IdleFacts[]): Idle[] {
+  const told = all.map((facts) => ({ ...idleReason(facts), name: facts.sight?.model?.name }))
+  const byText = [...Map.groupBy(told, ({ text }) => text).values()]
+  return byText.map((same) => {
+    const [{ reason, text }] = same as [(typeof same)[0]]
+    const names = same.flatMap(({ name }) => name ?? [])
+    return { reason, text: byText.length === 1 || names.length === 0 ? text : `${text} (${names.join(', ')})` }
+  })
+}
+
 export function idleReason(facts: IdleFacts): Idle {
   const { sight, mode, sessions } = facts
   const idle = (reason: IdleReason, why: string): Idle => ({ reason, text: `Idle: ${why}` })

@@ -6,7 +6,7 @@
 import { milliseconds } from '../../base/brand.ts'
 import type { Clock } from '../../base/ports.ts'
 import type { MiningNotes } from './duty.ts'
-import { type IdleFacts, idleReason } from './idle-words.ts'
+import { type IdleFacts, idleReasons } from './idle-words.ts'
 
 const MINUTE_MS = milliseconds(60_000)
 
@@ -15,7 +15,8 @@ export interface IdleParts {
   readonly clock: Clock
   /** Steps computed since the start. */
   readonly steps: () => number
-  readonly facts: (signal: AbortSignal) => Promise<IdleFacts>
+  /** Of each model that is served. */
+  readonly facts: (signal: AbortSignal) => Promise<readonly IdleFacts[]>
 }
 
 /** Until the signal fires. */
@@ -26,8 +27,8 @@ export async function tellIdleMinutes({ notes, clock, steps, facts }: IdleParts,
     if (signal.aborted) return
     const now = steps()
     if (now === before) {
-      const { reason, text } = idleReason(await facts(signal))
-      notes.say({ type: 'idle', text, details: { reason } })
+      for (const { reason, text } of idleReasons(await facts(signal)))
+        notes.say({ type: 'idle', text, details: { reason } })
     }
     before = now
   }

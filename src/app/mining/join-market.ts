@@ -11,12 +11,13 @@ import { chainOf, NetworkChainError, networkView } from '../chain/network-chain.
 import type { Home } from '../home.ts'
 import type { LeaseDesk } from '../market/lease-desk.ts'
 import { leaseError } from '../market/lease-error.ts'
-import type { StoredModel } from '../model-store.ts'
 import { LOCAL_NETWORK, type Network } from '../networks.ts'
 import type { NodeIdentity } from '../node-identity.ts'
+import type { PostWish } from '../posts/post.ts'
 import type { System } from '../system.ts'
 import type { MinerKeys } from './miner-keys.ts'
 import { type MarketFlags, marketWish } from './mining-flags.ts'
+import type { NamedRun } from './model-markets.ts'
 import { createMiningNotes } from './notes.ts'
 import { type Mining, openMining, type Serving } from './open-mining.ts'
 import { type OwnNode, openOwnNode } from './own-node.ts'
@@ -26,10 +27,8 @@ export interface MarketToJoin {
   readonly flags: MarketFlags & { readonly name: string }
   readonly network: Network
   readonly identity: NodeIdentity
-  readonly model: StoredModel
-  readonly firstSegment: number
-  /** Exclusive. */
-  readonly lastSegment: number
+  /** What is served to begin with. */
+  readonly posts: readonly PostWish[]
   /** Opens the wallet: asks for its password where it must. */
   readonly openKeys: (kind: NetworkKind) => Promise<MinerKeys>
   readonly signal: AbortSignal
@@ -59,20 +58,21 @@ export async function joinMarket(toJoin: MarketToJoin, system: System): Promise<
 }
 
 async function joinNow(toJoin: MarketToJoin, system: System): Promise<JoinedMarket> {
-  const { home, flags, network, identity, model, firstSegment: first, lastSegment: end, signal, print } = toJoin
+  const { home, flags, network, identity, posts, signal, print } = toJoin
   const { name } = flags
   const open = (): Promise<OwnNode> => openOwnNode({ home, network, name, system, signal, note: print })
   // Who is asked for a password is asked at once, and not when a node has caught up. On the local network nodes come first, and then the wallet.
   const early = network.id === LOCAL_NETWORK.id ? await open() : undefined
   try {
     const kind = (early?.chain.network ?? networkView(await chainOf(home, network))).kind
-    const { payout, ...wish } = marketWish(flags, { kind, model, first, end })
+    const { payout, ...wish } = marketWish(flags, { kind, posts: posts.length })
     const keys = await toJoin.openKeys(kind)
     const node = early ?? (await open())
     return await mineOver(node, async () => {
       const folder = await home.folder('mining', name)
       const notes = createMiningNotes({ folder, print, emit: toJoin.emit }, system)
-      const own = { keys: keys.operator, payout: payout ?? keys.payout, model: model.hash, first, end }
+      const runs = posts.map((post) => runOf(post, wish.slotsOf(post)))
+      const own = { keys: keys.operator, payout: payout ?? keys.payout, runs }
       const options = { ...wish, ...own, folder, chain: node.chain, network: network.id, notes, identity }
       return openMining(options, system)
     })
@@ -80,6 +80,10 @@ async function joinNow(toJoin: MarketToJoin, system: System): Promise<JoinedMark
     await early?.close()
     throw error
   }
+}
+
+function runOf({ model, firstSegment: first, lastSegment: end }: PostWish, slots: number): NamedRun {
+  return { model: model.hash, name: model.manifest.name, first, end, slots }
 }
 
 /** Mining that takes its node along at the end. */

@@ -8,7 +8,7 @@ import type { NetworkKind } from '../../core/network-kind.ts'
 import { parseDllm, parseGrains } from '../../core/units.ts'
 import { cacheBytesPerPosition } from '../../ml/engine/engine.ts'
 import { UsageError } from '../base-command.ts'
-import type { StoredModel } from '../model-store.ts'
+import type { PostWish } from '../posts/post.ts'
 import type { MiningOptions } from './open-mining.ts'
 
 export interface MarketFlags {
@@ -37,33 +37,26 @@ export function requireWalletFor(flags: Omit<MarketFlags, 'audit' | 'cache-mib' 
   )
 }
 
-export type MarketWish = Pick<MiningOptions, 'slots' | 'bid' | 'deposit' | 'isFree' | 'audits' | 'journalBytes'> & {
+export type MarketWish = Pick<MiningOptions, 'slotsOf' | 'bid' | 'deposit' | 'isFree' | 'audits' | 'journalBytes'> & {
   /** undefined: the role `payout` of the wallet's account. */
   readonly payout: AccountId | undefined
 }
 
-/** @throws AmountError, AddressError. */
+/** `posts`: how many there are to begin with. @throws AmountError, AddressError. */
 export function marketWish(
   flags: MarketFlags,
-  { kind, model, first, end }: ServedRun & { readonly kind: NetworkKind },
+  { kind, posts }: { readonly kind: NetworkKind; readonly posts: number },
 ): MarketWish {
   const { payout, bid, deposit } = flags
   return {
     payout: payout === undefined ? undefined : accountOfAddress(payout, kind),
-    slots: flags.slots ?? usualSlots(flags['cache-mib'] * MIB, { model, first, end }),
+    slotsOf: (wish) => flags.slots ?? usualSlots((flags['cache-mib'] * MIB) / posts, wish),
     bid: bid === undefined ? 0n : parseGrains(bid),
     deposit: deposit === undefined ? undefined : parseDllm(deposit),
     isFree: flags.free,
     audits: flags.audit ?? true,
     journalBytes: flags['journal-mib'] * MIB,
   }
-}
-
-interface ServedRun {
-  readonly model: StoredModel
-  readonly first: number
-  /** Exclusive. */
-  readonly end: number
 }
 
 const MIB = 1_048_576
@@ -73,9 +66,9 @@ const SLOTS_MAX = 4
 const USUAL_POSITIONS = 4_096
 
 /** As many leases at once as there is memory for sessions of a usual length, 1 to 4. */
-export function usualSlots(cacheBytes: number, { model, first, end }: ServedRun): number {
+export function usualSlots(cacheBytes: number, { model, firstSegment, lastSegment }: PostWish): number {
   const { config, segments } = model.manifest
-  const run = segments.slice(first, end)
+  const run = segments.slice(firstSegment, lastSegment)
   const perPosition = run.reduce((sum, segment) => sum + cacheBytesPerPosition(config, segment), 0)
   const positions = Math.min(config.contextLength, USUAL_POSITIONS)
   const fitting = perPosition === 0 ? SLOTS_MAX : Math.floor(cacheBytes / (perPosition * positions))

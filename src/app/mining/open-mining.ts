@@ -5,7 +5,8 @@
  * @module
  */
 import { bytesToHex } from '@noble/hashes/utils.js'
-import { type AccountId, type Hash, milliseconds } from '../../base/brand.ts'
+import { assert } from '../../base/assert.ts'
+import { type AccountId, milliseconds } from '../../base/brand.ts'
 import { MINING_LIMITS } from '../../base/chain-limits.ts'
 import { codeOf } from '../../base/error.ts'
 import type { Clock } from '../../base/ports.ts'
@@ -20,16 +21,19 @@ import { createLeaseDesk, type LeaseDesk } from '../market/lease-desk.ts'
 import { openLotFolder } from '../market/lot-folder.ts'
 import type { Miner } from '../miner.ts'
 import type { NodeIdentity } from '../node-identity.ts'
+import type { Post, PostWish } from '../posts/post.ts'
+import type { PostKeeper } from '../posts/post-keeper.ts'
 import type { System } from '../system.ts'
 import { createClaims } from './claims.ts'
 import { createDrain } from './drain.ts'
 import type { MiningNotes } from './duty.ts'
 import { tellIdleMinutes } from './idle.ts'
 import type { IdleFacts } from './idle-words.ts'
-import { createJobs } from './jobs.ts'
 import type { MiningMode } from './mode.ts'
+import { type ModelMarket, type NamedRun, openModelMarkets } from './model-markets.ts'
+import { createMoves, type Moves } from './moves.ts'
 import { lotsFolder, verdictsFolder } from './network-folder.ts'
-import { createPlacement } from './placement.ts'
+import { isPostNeeded } from './post-needs.ts'
 import { createRegistration } from './registration.ts'
 import { runDuties } from './run-duties.ts'
 import { createSurvey } from './survey.ts'
@@ -47,11 +51,10 @@ export interface MiningOptions {
   readonly payout: AccountId
   /** Of the peer that serves. */
   readonly identity: NodeIdentity
-  readonly model: Hash
-  readonly first: number
-  /** Exclusive. */
-  readonly end: number
-  readonly slots: number
+  /** What is offered to begin with; one at least. */
+  readonly runs: readonly NamedRun[]
+  /** Leases at once that another run is offered for. */
+  readonly slotsOf: (wish: PostWish) => number
   /** Grains per CU. */
   readonly bid: bigint
   /** At most; undefined: what the slots need. */
@@ -69,16 +72,19 @@ export interface Mining {
   readonly desk: LeaseDesk
   /** Begins with the duties: the miner serves. Once. @throws StoreError, CodecError. */
   start(serving: Serving): Promise<void>
+  /** Changes what is served, once it was started. */
+  moves(): Moves
   /** Resolves when the miner was told to drain, has nothing open any more, and its deposit is back. */
   readonly drained: Promise<void>
   /** Ends the placement if that goes at once, and the duties. */
   close(): Promise<void>
 }
 
-/** A miner that serves, and the wire that it serves on. */
+/** A miner that serves, the wire that it serves on, and who changes what it serves. */
 export interface Serving {
   readonly miner: Pick<Miner, 'server' | 'served' | 'locate'>
   readonly wire: Wire
+  readonly keeper: PostKeeper
 }
 
 /** How long the end of a placement may hold up the end of the process. */
@@ -98,26 +104,36 @@ export async function openMining(options: MiningOptions, system: System): Promis
     mode.close()
     throw error
   })
-  const { desk, placement, registration, survey, jobs, drain } = market
+  const { desk, markets, registration, drain } = market
   const pulse = createPulse(clock)
   const stopping = new AbortController()
   const { signal } = stopping
   const running: Promise<void>[] = []
   let audits: AuditDuties | undefined
+  let moves: Moves | undefined
 
-  const idleFacts = async (server: Miner['server']): Promise<IdleFacts> => ({
-    ...{ sight: pulse.isLost ? undefined : survey.latest, mode: mode.now(), hindrance: registration.hindrance },
-    ...{ isOutrun: placement.isOutrun, blockAgeMs: pulse.ageMs(), bid: options.bid },
-    placement: pulse.head && (await survey.placement(pulse.head, PLACEMENT_BLOCKS, signal).catch(() => undefined)),
-    ...{ demand: jobs.demand(pulse.head?.height ?? 0), demandBlocks: MINING_LIMITS.demandBlocks },
+  const factsOf = async (one: ModelMarket, server: Miner['server']): Promise<IdleFacts> => ({
+    ...{ sight: pulse.isLost ? undefined : one.survey.latest, mode: mode.now(), hindrance: registration.hindrance },
+    ...{ isOutrun: one.placement.isOutrun, blockAgeMs: pulse.ageMs(), bid: options.bid },
+    placement: pulse.head && (await one.survey.placement(pulse.head, PLACEMENT_BLOCKS, signal).catch(() => undefined)),
+    ...{ demand: one.jobs.demand(pulse.head?.height ?? 0), demandBlocks: MINING_LIMITS.demandBlocks },
     sessions: server.sessionCount,
   })
+  const idleFacts = (server: Miner['server']): Promise<readonly IdleFacts[]> =>
+    Promise.all(markets.all.map((one) => factsOf(one, server)))
 
   return {
     desk,
     drained: drain.done,
-    async start({ miner, wire }) {
+    moves() {
+      assert(moves, 'what is served changes only once it is served')
+      return moves
+    },
+    async start({ miner, wire, keeper }) {
       const { server } = miner
+      const needs = { chain, operator: market.sender.id, posts: keeper.posts, audits: options.audits }
+      const isNeeded = (post: Post, until: AbortSignal): Promise<boolean> => isPostNeeded(post, needs, until)
+      moves = createMoves({ keeper, markets, slotsOf: options.slotsOf, isNeeded, notes })
       audits = await openAudits(options, market, { miner, wire, system })
       const held = MODE_TEXTS[mode.now()]
       if (held !== undefined) notes.say({ type: 'state', text: held })
@@ -129,9 +145,13 @@ export async function openMining(options: MiningOptions, system: System): Promis
     async close() {
       const leaving = new AbortController()
       const cancel = clock.schedule(LEAVE_MS, () => leaving.abort())
-      await placement.end(leaving.signal).catch((error: unknown) => {
-        log.write('debug', 'mining.placement_stays', { code: codeOf(error) })
-      })
+      await Promise.all(
+        markets.all.map(({ placement }) =>
+          placement.end(leaving.signal).catch((error: unknown) => {
+            log.write('debug', 'mining.placement_stays', { code: codeOf(error) })
+          }),
+        ),
+      )
       cancel()
       stopping.abort()
       await Promise.all(running)
@@ -143,47 +163,45 @@ export async function openMining(options: MiningOptions, system: System): Promis
 
 /** What takes leases, and the duties but those of audits. */
 async function openMarket(options: MiningOptions, mode: WatchedMode, system: System) {
-  const { chain, notes, identity, model, first, end, slots, network, folder, payout } = options
+  const { chain, notes, identity, network, folder, payout } = options
   const { kind } = chain.network
   const peer = keyPairFromSecret(identity.secretKey)
   const sender = createChainSender({ chain, keys: options.keys }, system)
-  const survey = createSurvey({ chain, operator: sender.id, model })
+  const survey = createSurvey({ chain, operator: sender.id })
   const lots = await openLotFolder(lotsFolder(folder, chain.network.networkId), options.journalBytes)
-  const priceAtStart = await priceOf(chain, model)
-  const source = createChainLeases(chain)
-  const paying = {
-    ...{ source, lots, peerSecret: identity.secretKey },
-    get isRequired() {
-      return !options.isFree && BigInt(survey.latest?.model?.price ?? priceAtStart) > 0n
-    },
-  }
-  const inner = createLeaseDesk(paying, system)
   const parts = { survey, sender, notes, mode: mode.now }
+  const incarnation = BigInt(Math.floor(system.clock.wallMs()))
+  const markets = await openModelMarkets(options.runs, { ...parts, chain, bid: options.bid, incarnation })
+  const inner = createLeaseDesk(
+    {
+      ...{ source: createChainLeases(chain), lots, peerSecret: identity.secretKey },
+      isRequired: (model) => !options.isFree && markets.price(model) > 0n,
+    },
+    system,
+  )
   const parameter = (name: 'commitMs' | 'disputeBlocks'): number => Number(survey.latest?.parameters[name] ?? 0n)
 
   const registration = createRegistration({
     ...{ ...parts, peer, payout, kind, network },
-    wish: { device: 'cpu', first, end, slots, deposit: options.deposit },
+    wish: { device: 'cpu', deposit: options.deposit },
+    runs: markets.runs,
   })
-  const incarnation = BigInt(Math.floor(system.clock.wallMs()))
-  const placement = createPlacement({ ...parts, wish: { model, first, end, slots, bid: options.bid, incarnation } })
   const claims = createClaims({
     ...{ chain, sender, desk: inner, lots, notes },
     own: { operator: addressOfAccount(sender.id, kind), peerKey: bytesToHex(peer.publicKey) },
     leaseOf: async (view, head) => openLeaseOf(view, { network: chain.network, head, commitMs: parameter('commitMs') }),
     ...{ disputeBlocks: () => parameter('disputeBlocks'), wallMs: () => system.clock.wallMs() },
   })
-  const jobs = createJobs({ chain, survey, sender, notes, model })
   const drain = createDrain({ ...parts, folder })
   const desk = createTellingDesk(inner, { notes, clock: system.clock, mode: mode.now })
-  const duties = [registration.duty, placement.duty, claims, jobs.duty, drain.duty]
-  return { peer, sender, survey, lots, desk, registration, placement, jobs, drain, duties }
+  const duties = [registration.duty, ...markets.duties, claims, drain.duty]
+  return { peer, sender, lots, desk, registration, markets, drain, duties }
 }
 
 function openAudits(
   { chain, folder, audits, notes }: MiningOptions,
   { sender, peer, lots }: Pick<OpenMarket, 'sender' | 'peer' | 'lots'>,
-  { miner, wire, system }: Serving & { readonly system: System },
+  { miner, wire, system }: Omit<Serving, 'keeper'> & { readonly system: System },
 ): Promise<AuditDuties> {
   const { server, served, locate } = miner
   const isBusy = (): boolean => server.sessionCount > 0
@@ -219,15 +237,5 @@ function createPulse(clock: Clock) {
       return isLost
     },
     ageMs: (): number => (newest === undefined ? Number.POSITIVE_INFINITY : clock.now() - newest.atMs),
-  }
-}
-
-/** 0 where nobody registered the model: nobody can open a lease for it. */
-async function priceOf({ market }: ChainAccess, model: Hash): Promise<bigint> {
-  try {
-    return BigInt((await market.model(model)).price)
-  } catch (error) {
-    if (codeOf(error) === 'NO_SUCH_MODEL') return 0n
-    throw error
   }
 }

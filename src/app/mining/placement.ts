@@ -8,18 +8,23 @@ import { codeOf } from '../../base/error.ts'
 import type { HeadView } from '../chain/chain-access.ts'
 import { count, segmentsText } from '../chain/text-parts.ts'
 import type { ChainSender } from '../market/chain-sender.ts'
+import { createSerial } from '../store/serial.ts'
 import { endPlacementCall, placeCall } from './calls.ts'
 import type { Duty, MiningNotes } from './duty.ts'
 import type { MiningMode } from './mode.ts'
 import type { Sight, Survey } from './survey.ts'
 
-/** What is offered. */
-export interface PlacementWish {
+/** A run of segments of a model that is offered for leases. */
+export interface MinedRun {
   readonly model: Hash
   readonly first: number
   /** Exclusive. */
   readonly end: number
   readonly slots: number
+}
+
+/** What is offered. */
+export interface PlacementWish extends MinedRun {
   /** Grains per CU. */
   readonly bid: bigint
   /** Grows with every start. */
@@ -32,10 +37,18 @@ export interface PlacementParts {
   readonly notes: MiningNotes
   readonly wish: PlacementWish
   readonly mode: () => MiningMode
+  /** ` of genesis` where there are others; default: there are none. */
+  readonly ofModel?: () => string
 }
 
 export interface Placement {
   readonly duty: Duty
+  readonly run: MinedRun
+  /**
+   * Offers another run from now on. Resolves when a block has it, or at once where nothing is placed now: then the duty places it when it can.
+   * @throws what the chain refuses it with: then the former run stays.
+   */
+  change(run: Omit<MinedRun, 'model'>, signal: AbortSignal): Promise<void>
   /** Last block in which it is live; undefined while there is none. */
   readonly until: number | undefined
   /** Another program placed the account after this one started. */
@@ -65,21 +78,26 @@ export function placementStep(
   return isFresh && isThere ? 'none' : 'place'
 }
 
-export function createPlacement({ survey, sender, notes, wish, mode }: PlacementParts): Placement {
-  const { model, first, end, slots, bid, incarnation } = wish
+export function createPlacement(parts: PlacementParts): Placement {
+  const { survey, sender, notes, mode, ofModel = () => '' } = parts
+  const { model, incarnation } = parts.wish
+  const serial = createSerial()
+  let { wish } = parts
   let until: number | undefined
   let isOutrun = false
   /** The process ends: what is seen gone is not placed again. */
   let isLeaving = false
 
-  const place = async ({ head, parameters }: Sight, signal: AbortSignal): Promise<void> => {
-    const isNew = until === undefined
+  const place = async (asked: PlacementWish, { head, parameters }: Sight, signal: AbortSignal): Promise<void> => {
+    const isNew = until === undefined || asked !== wish
     const next = head.height + Number(parameters.placementBlocks)
-    await sender.send(placeCall({ ...wish, until: next }), signal)
+    await sender.send(placeCall({ ...asked, until: next }), signal)
+    wish = asked
     until = next
     survey.forget()
     if (!isNew) return
-    const text = `Offers ${segmentsText(first, end)}, ${count(slots, 'lease')} at once, for ${bid === 0n ? 'what the price gives' : `at least ${bid} grains per CU`}.`
+    const { first, end, slots, bid } = asked
+    const text = `Offers ${segmentsText(first, end)}${ofModel()}, ${count(slots, 'lease')} at once, for ${bid === 0n ? 'what the price gives' : `at least ${bid} grains per CU`}.`
     notes.say({ type: 'state', text, details: { slots, bid: String(bid), until: next } })
   }
   const endIt = async (signal: AbortSignal): Promise<void> => {
@@ -89,7 +107,7 @@ export function createPlacement({ survey, sender, notes, wish, mode }: Placement
     })
     until = undefined
     survey.forget()
-    notes.say({ type: 'state', text: 'The placement has ended: no new jobs come. Open ones go on.' })
+    notes.say({ type: 'state', text: `The placement${ofModel()} has ended: no new jobs come. Open ones go on.` })
   }
   const look = async (head: HeadView, signal: AbortSignal): Promise<void> => {
     const sight = await survey.at(head, signal)
@@ -98,23 +116,34 @@ export function createPlacement({ survey, sender, notes, wish, mode }: Placement
     // Right after it was placed, the list may be older than the placement.
     const isThere = found !== undefined && found.slots > 0
     const step = placementStep(sight, { until, mode: mode(), isThere })
-    if (step === 'place') await place(sight, signal)
+    if (step === 'place') await place(wish, sight, signal)
     if (step === 'end') await endIt(signal)
   }
 
   return {
+    get run() {
+      const { first, end, slots } = wish
+      return { model, first, end, slots }
+    },
     get until() {
       return until
     },
     get isOutrun() {
       return isOutrun
     },
+    change: (run, signal) =>
+      serial(async () => {
+        const asked = { ...wish, ...run }
+        const sight = survey.latest
+        if (sight === undefined || until === undefined || mode() !== 'run') wish = asked
+        else await place(asked, sight, signal)
+      }),
     duty: {
       name: 'placement',
       async look(head, signal) {
         if (isOutrun || isLeaving) return
         try {
-          await look(head, signal)
+          await serial(() => look(head, signal))
         } catch (error) {
           if (codeOf(error) !== 'STALE_INCARNATION') throw error
           isOutrun = true

@@ -17,10 +17,11 @@ import { registerMinerCall } from './calls.ts'
 import { type RegistrationStep, type RegistrationWish, registrationStep } from './deposit-rule.ts'
 import type { Duty, MiningNotes } from './duty.ts'
 import type { MiningMode } from './mode.ts'
-import type { Survey } from './survey.ts'
+import type { MinedRun } from './placement.ts'
+import type { OwnSurvey } from './survey.ts'
 
 export interface RegistrationParts {
-  readonly survey: Survey
+  readonly survey: OwnSurvey
   readonly sender: ChainSender
   readonly notes: MiningNotes
   /** Of the peer that serves. */
@@ -28,7 +29,9 @@ export interface RegistrationParts {
   readonly payout: AccountId
   readonly kind: NetworkKind
   readonly network: string
-  readonly wish: Pick<RegistrationWish, 'device' | 'first' | 'end' | 'slots' | 'deposit'>
+  readonly wish: Pick<RegistrationWish, 'device' | 'deposit'>
+  /** What is offered now; one at least. */
+  readonly runs: () => readonly MinedRun[]
   readonly mode: () => MiningMode
 }
 
@@ -92,14 +95,18 @@ export function createRegistration(parts: RegistrationParts): Registration {
       name: 'registration',
       async look(head, signal) {
         const sight = await survey.at(head, signal)
-        const { miner, model } = sight
+        const { miner } = sight
         if (miner !== undefined) watchDeposit(miner)
         else depositSeen = undefined
         if (mode() === 'drain') return
         if (wasOurs && miner !== undefined && miner.peerKey !== wanted.peerKey) return tellHindrance(TAKEN)
         wasOurs = miner?.peerKey === wanted.peerKey
-        if (model === undefined || model.status !== 'active') return tellHindrance(modelHindrance(model))
-        const facts = { ...sight, miner, model, baseFee: BigInt(sight.head.baseFee) }
+        const models = await Promise.all(
+          parts.runs().map(async (run) => ({ ...run, model: (await survey.of(run.model).at(head, signal)).model })),
+        )
+        const runs = models.filter(isActive)
+        if (runs.length === 0) return tellHindrance(modelHindrance(models[0]?.model))
+        const facts = { ...sight, miner, runs, baseFee: BigInt(sight.head.baseFee) }
         const step = registrationStep({ ...wanted, tops: !isLowered }, facts)
         if (step.type === 'register') return register(step, head, signal)
         const address = addressOfAccount(sender.id, kind)
@@ -107,6 +114,12 @@ export function createRegistration(parts: RegistrationParts): Registration {
       },
     },
   }
+}
+
+function isActive<Run extends { readonly model: ModelView | undefined }>(
+  run: Run,
+): run is Run & { readonly model: ModelView } {
+  return run.model?.status === 'active'
 }
 
 const REGISTERED: Readonly<Record<'new' | 'changed' | 'top-up', (deposit: string, payout: string) => string>> = {
@@ -142,7 +155,8 @@ function hindranceOf(
   }
 }
 
-function modelHindrance(model: ModelView | undefined): string {
+/** Why nobody can lease a model that is not active. */
+export function modelHindrance(model: ModelView | undefined): string {
   return model === undefined
     ? 'This model is not registered on this network, so nobody can pay for it. `dllm chain models` lists those that are.'
     : 'This model is retired on this network: nobody can open a lease for it any more.'

@@ -5,9 +5,9 @@
  * Spec: docs/spec/wire.md §4.1, §4.2.
  * @module
  */
-import { milliseconds, type PeerId, type SessionId } from '../../base/brand.ts'
+import { type Milliseconds, milliseconds, type PeerId, type SessionId } from '../../base/brand.ts'
 import { codeOf, messageOf } from '../../base/error.ts'
-import { DEADLINES, SESSION_LIMITS, WIRE_LIMITS } from '../../base/limits.ts'
+import { DEADLINES, WIRE_LIMITS } from '../../base/limits.ts'
 import type { Clock, Log } from '../../base/ports.ts'
 import type { CacheId } from '../../ml/engine/engine.ts'
 import { withDeadline } from '../../net/deadline.ts'
@@ -21,17 +21,23 @@ import {
 } from '../../net/protocols/stage.ts'
 import type { StageStatistics } from '../../net/protocols/statistics.ts'
 import type { Channel, Wire } from '../../net/wire.ts'
+import type { EngineHost } from '../engine-host.ts'
 import type { LeaseDesk, LeaseHolder } from '../market/lease-desk.ts'
 import { leaseError } from '../market/lease-error.ts'
 import type { StageLease } from '../market/stage-lease.ts'
 import { checkOpen, type ServedSegments, type StagePart } from './check-open.ts'
 import { endChannel, tellFailure } from './farewell.ts'
 import { badMessage, RingError } from './ring-error.ts'
+import { createServedTable, type ServedTable } from './served-table.ts'
 import { addStatistics, NO_STATISTICS } from './stage-meter.ts'
 import { StageSession } from './stage-session.ts'
 
 export interface StageServer {
   readonly sessionCount: number
+  /** What it serves: the table's, which whoever has the server changes. */
+  readonly table: Pick<ServedTable, 'all' | 'add' | 'setLeaving' | 'free'>
+  /** No new sessions there; resolves when the last one has ended. Those that last longer than this are ended. */
+  withdraw(served: ServedSegments, lastMs: Milliseconds): Promise<void>
   /** All sessions since the start, and the one opened latest. */
   statistics(): { total: StageStatistics; latest: StageStatistics }
   /** Ends all sessions. */
@@ -50,16 +56,23 @@ interface Reserved {
   readonly cache: CacheId
 }
 
+interface OpenSession {
+  readonly session: StageSession
+  readonly host: EngineHost
+}
+
 /** Links of one peer that may wait for their sessions; a client opens all stages at once, so few are early. */
 const WAITING_LINKS_PER_PEER_MAX = 16
 
+/** `served`: to begin with. */
 export async function createStageServer(
   served: readonly ServedSegments[],
   ports: { wire: Wire; clock: Clock; log: Log },
   market?: LeaseDesk,
 ): Promise<StageServer> {
   const { wire, clock, log } = ports
-  const sessions = new Map<SessionId, StageSession>()
+  const table = createServedTable(served)
+  const sessions = new Map<SessionId, OpenSession>()
   /** Sessions that wait for their cache. */
   const reserved = new Set<SessionId>()
   let ended = NO_STATISTICS
@@ -82,7 +95,7 @@ export async function createStageServer(
 
   const findSession = async (id: SessionId, peer: PeerId): Promise<StageSession> => {
     const known = sessions.get(id)
-    if (known) return known
+    if (known) return known.session
     const ofPeer = [...waiters.values()].filter((waiter) => waiter.peer === peer).length
     if (ofPeer >= WAITING_LINKS_PER_PEER_MAX || waiters.size >= WIRE_LIMITS.connectionsMax || waiters.has(id)) {
       throw new RingError('RING_BUSY', 'Too many links wait for their sessions.')
@@ -119,25 +132,29 @@ export async function createStageServer(
 
   const openSession = async (control: Channel, open: OpenMessage): Promise<StageSession> => {
     const { session: id } = open
-    const place = checkOpen(open, served, wire.peer)
+    const place = checkOpen(open, table.all, wire.peer)
     if (closing) throw new RingError('RING_CLOSED', 'The miner is shutting down.')
     if (sessions.has(id) || reserved.has(id)) {
       throw new RingError('RING_SESSION_EXISTS', 'This session is open already.')
     }
-    if (sessions.size + reserved.size >= SESSION_LIMITS.sessionsMax) {
+    const { host, config } = place
+    if (table.free(host) < 1) {
       throw new RingError('RING_BUSY', 'This miner serves as many sessions as it can; try again or use another one.')
     }
     reserved.add(id)
+    const leave = table.enter(host)
     const holder = createHolder()
-    const { lease, cache } = await reserve(open, place, holder).finally(() => reserved.delete(id))
-    const { host, config } = place
+    const making = reserve(open, place, holder).finally(() => reserved.delete(id))
+    making.catch(leave)
+    const { lease, cache } = await making
     const { hiddenSize, endTokens } = config
     const onClosed = () => {
       ended = addStatistics(ended, session.statistics())
       sessions.delete(id)
+      leave()
     }
     const session = new StageSession({ open, control, host, cache, hiddenSize, endTokens, lease, onClosed }, ports)
-    sessions.set(id, session)
+    sessions.set(id, { session, host })
     holder.hold(session)
     latest = session
     waiters.get(id)?.resolve(session)
@@ -183,14 +200,25 @@ export async function createStageServer(
     get sessionCount() {
       return sessions.size
     },
+    table,
+    async withdraw(leaving, lastMs) {
+      const { host } = leaving
+      table.remove(leaving)
+      const gone = new RingError('RING_CLOSED', 'The miner serves other segments now.')
+      const cancel = clock.schedule(lastMs, () => {
+        for (const open of sessions.values()) if (open.host === host) void open.session.fail(gone)
+      })
+      await table.empty(host)
+      cancel()
+    },
     statistics: () => ({
-      total: [...sessions.values()].reduce((sum, session) => addStatistics(sum, session.statistics()), ended),
+      total: [...sessions.values()].reduce((sum, { session }) => addStatistics(sum, session.statistics()), ended),
       latest: latest?.statistics() ?? NO_STATISTICS,
     }),
     close: async () => {
       closing = true
       const gone = new RingError('RING_CLOSED', 'The miner is shutting down.')
-      await Promise.all([...sessions.values()].map((session) => session.fail(gone)))
+      await Promise.all([...sessions.values()].map(({ session }) => session.fail(gone)))
     },
   }
 }

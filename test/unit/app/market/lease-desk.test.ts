@@ -22,9 +22,7 @@ test('sessions without a lease are refused as soon as work costs something, also
   const options = {
     ...{ source: { find: async () => ({ ok: false, why: 'unknown' }) as const }, lots: await openLotFolder(root, 1e6) },
     peerSecret: new Uint8Array(32).fill(3),
-    get isRequired() {
-      return state.price > 0n
-    },
+    isRequired: () => state.price > 0n,
   }
   const desk = createLeaseDesk(options, createSystem({ level: 'silent' }))
   const open = { type: 'open', lease: undefined } as unknown as Parameters<LeaseDesk['open']>[0]
@@ -55,7 +53,7 @@ test('of many leases some journals are closed, and each is there again when it i
     await journal.close()
   }
   const options = { source: { find: async () => ({ ok: false, why: 'unknown' }) as const }, lots, peerSecret }
-  const desk = createLeaseDesk({ ...options, isRequired: true }, createSystem({ level: 'silent' }))
+  const desk = createLeaseDesk({ ...options, isRequired: () => true }, createSystem({ level: 'silent' }))
   for (const lease of leases.slice(0, 256)) await desk.paid(lease)
   // A claim writes to the journal that has to give way to the next one.
   for (let number = 256; number < 300; number++) {

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import {
+  type OfferedRun,
   type RegistrationFacts,
   type RegistrationStep,
   type RegistrationWish,
@@ -11,17 +12,17 @@ import { miner, model, PEER_KEY } from './views.ts'
 
 const DLLM = 1_000_000_000n
 const WISH: RegistrationWish = {
-  ...{ payout: 'ldllm1pay', peerKey: PEER_KEY, device: 'cpu', first: 0, end: 3 },
-  ...{ slots: 4, deposit: undefined, tops: true },
+  ...{ payout: 'ldllm1pay', peerKey: PEER_KEY, device: 'cpu', deposit: undefined, tops: true },
 }
 const MODEL = model({ price: '100000' })
+const runsOf = (offered: typeof MODEL): OfferedRun[] => [{ model: offered, first: 0, end: 3, slots: 4 }]
 const FACTS: RegistrationFacts = {
-  ...{ miner: undefined, model: MODEL, parameters: INITIAL_PARAMETERS, balance: 100n * DLLM, baseFee: 9n },
+  ...{ miner: undefined, runs: runsOf(MODEL), parameters: INITIAL_PARAMETERS, balance: 100n * DLLM, baseFee: 9n },
 }
 /** Fee of a registration and what stays for later ones, at ten grains per unit. */
 const FEES = 62_000n
 const STAKES = (4n * DLLM) / 10n
-const { whole, least } = tasksNow(FACTS, WISH)
+const { whole, least } = tasksNow(FACTS.runs[0]!, INITIAL_PARAMETERS)
 const TARGET = 8n * whole + STAKES
 
 test('a task is thirty times the best receipt of the run, and of its least segment', () => {
@@ -32,7 +33,7 @@ test('a task is thirty times the best receipt of the run, and of its least segme
 describe('who is no miner', () => {
   test.each<[string, Partial<RegistrationWish>, Partial<RegistrationFacts>, bigint]>([
     ['for its slots at twice the price, and for audits', {}, {}, TARGET],
-    ['the least that there is where that is enough', {}, { model: model({ price: '1' }) }, DLLM + STAKES],
+    ['the least that there is where that is enough', {}, { runs: runsOf(model({ price: '1' })) }, DLLM + STAKES],
     ['what --deposit says', { deposit: 3n * DLLM }, {}, 3n * DLLM],
     ['what it has, if that is enough for a job', {}, { balance: DLLM + FEES }, DLLM],
     ['anew after it has drained', {}, { miner: miner({ status: 'draining', deposit: '0' }) }, TARGET],
@@ -61,6 +62,20 @@ describe('who is no miner', () => {
   })
 })
 
+describe('who offers several models', () => {
+  const runs = [...runsOf(MODEL), { model: model({ price: '50000' }), first: 1, end: 2, slots: 2 }]
+
+  test('deposits for the slots of all of them', () => {
+    const step = registrationStep(WISH, { ...FACTS, runs })
+    expect(step).toEqual({ type: 'register', why: 'new', deposit: TARGET + 2n * least })
+  })
+
+  test('needs at least what the cheapest job of any of them has behind it', () => {
+    const step = registrationStep(WISH, { ...FACTS, runs: runs.toReversed(), balance: DLLM + FEES })
+    expect(step).toEqual({ type: 'register', why: 'new', deposit: DLLM })
+  })
+})
+
 describe('a miner', () => {
   const LOCKED = miner({ locked: '1000000000', openLots: 1 })
 
@@ -83,7 +98,7 @@ describe('a miner', () => {
   })
 
   const DEAR = model({ price: '10000000' })
-  const dear = tasksNow({ ...FACTS, model: DEAR }, WISH)
+  const dear = tasksNow(runsOf(DEAR)[0]!, INITIAL_PARAMETERS)
 
   test.each([
     ['short of money for the next job', {}, 0n, 'short'],
@@ -92,12 +107,14 @@ describe('a miner', () => {
     ['not topped up after audits took of its deposit', { tops: false }, 10_000n * DLLM, 'capped'],
     ['topped up as far as its money goes', {}, dear.least, 'register'],
   ] as const)('is %s when prices rise', (_case, wish, balance, type) => {
-    const facts = { ...FACTS, model: DEAR, miner: miner(), balance: balance + FEES }
+    const facts = { ...FACTS, runs: runsOf(DEAR), miner: miner(), balance: balance + FEES }
     expect(registrationStep({ ...WISH, ...wish }, facts).type).toBe(type)
   })
 
   test('with jobs waits for the deposit behind them', () => {
     const busy = miner({ openLots: 1, locked: '2000000000' })
-    expect(registrationStep(WISH, { ...FACTS, model: DEAR, miner: busy, balance: 10_000_000n }).type).toBe('done')
+    expect(registrationStep(WISH, { ...FACTS, runs: runsOf(DEAR), miner: busy, balance: 10_000_000n }).type).toBe(
+      'done',
+    )
   })
 })

@@ -116,7 +116,7 @@ test('a minute without a step is told with its reason, one with steps is not', a
     ...{ placement: placement(), bid: 0n, demand: { opened: 0, won: 0 }, demandBlocks: 300, sessions: 0 },
   }
   const telling = tellIdleMinutes(
-    { notes: { say: (event) => void events.push(event) }, clock, steps: () => steps, facts: async () => facts },
+    { notes: { say: (event) => void events.push(event) }, clock, steps: () => steps, facts: async () => [facts] },
     ending.signal,
   )
   const minute = async (): Promise<void> => {
