@@ -1,0 +1,194 @@
+/**
+ * Which run of segments a machine should serve, given what all others serve: the best response of a game in which everybody raises the same
+ * balance, so that moves of one at a time come to an end. A served segment is never left without anybody, and one that has no owner to spare only
+ * for one that has nobody. Pure; says with what it weighed. Spec: docs/spec/market.md §14.
+ * @module
+ */
+import {
+  flowOf,
+  flowsOf,
+  type Host,
+  ownersOf,
+  potentialOf,
+  type SegmentNeed,
+  type SegmentRun,
+  sumsOf,
+} from './segment-balance.ts'
+
+/** Who chooses. */
+export interface Machine {
+  /** All machines of one owner are lost together, as far as others know: they count once. */
+  readonly owner: string
+  /** CU per second × 2¹⁶. */
+  readonly rate: bigint
+  /** What it can hold of weights. */
+  readonly bytes: number
+  /** What it holds now, which is in no list of hosts. */
+  readonly now?: (SegmentRun & { readonly isServing: boolean }) | undefined
+}
+
+/** A run that the machine could serve, and what it would add to what all others do. */
+export interface RunChoice extends SegmentRun {
+  readonly bytes: number
+  readonly flow: number
+  /** Segments that have nobody else. */
+  readonly serves: number
+  /** Segments that have too few other owners. */
+  readonly restores: number
+  /** Of the potential. Availability would be paid by it. */
+  readonly gain: number
+}
+
+export type PlacementVerdict =
+  /** No segment fits. */
+  | 'nothing-fits'
+  /** It serves nothing yet. */
+  | 'join'
+  | 'move'
+  /** What it serves now is the best. */
+  | 'best'
+  /** Something else is better, but not by enough. */
+  | 'close'
+  /** Something else is better by enough, but it is needed here. */
+  | 'needed'
+
+export interface PlacementDecision {
+  readonly verdict: PlacementVerdict
+  readonly now: RunChoice | undefined
+  /** What to serve from now on; undefined only where nothing fits. */
+  readonly chosen: RunChoice | undefined
+  /** The best runs without regard to what leaving would open, the best first; at most `RANKED_MAX`. */
+  readonly ranked: readonly RunChoice[]
+  /** Segments that keep it from the first of `ranked`: without it they would be short. */
+  readonly keptBy: readonly number[]
+  /** Per segment: owners beside this one's, and flow without this machine. */
+  readonly others: { readonly owners: readonly number[]; readonly flows: readonly number[] }
+}
+
+/** A move must gain more than an eighth: shards have to be fetched for it, and who moves for less moves for ever. */
+const GAIN_OVER = 9
+const GAIN_UNDER = 8
+const RANKED_MAX = 8
+
+/** What all others do, seen by one owner. */
+interface Census {
+  readonly needs: readonly SegmentNeed[]
+  readonly flows: readonly number[]
+  readonly owners: readonly number[]
+  /** Other owners who serve. */
+  readonly serving: readonly number[]
+  /** Whether another machine of this owner serves. */
+  readonly isOwnServing: readonly boolean[]
+  /** Sums before each segment. */
+  readonly bytes: readonly number[]
+  readonly macs: readonly number[]
+  readonly unserved: readonly number[]
+  readonly short: readonly number[]
+}
+
+/** `hosts`: all but this machine. */
+export function bestResponse(
+  needs: readonly SegmentNeed[],
+  hosts: readonly Host[],
+  machine: Machine,
+): PlacementDecision {
+  const census = takeCensus(needs, hosts, machine.owner)
+  const now = machine.now && choiceOf(census, machine.now, machine.rate)
+  const choices = fullRuns(needs, machine.bytes).map((run) => choiceOf(census, run, machine.rate))
+  choices.sort((a, b) => worth(a, b) || byPlace(a, b))
+  const others = { owners: census.owners, flows: census.flows }
+  const ranked = choices.slice(0, RANKED_MAX)
+  const decide = (
+    verdict: PlacementVerdict,
+    chosen: RunChoice | undefined,
+    keptBy: readonly number[] = [],
+  ): PlacementDecision => ({ verdict, now, chosen, ranked, keptBy, others })
+
+  if (now === undefined) return decide(choices.length === 0 ? 'nothing-fits' : 'join', choices[0])
+  const better = choices.filter((choice) => worth(choice, now) < 0)
+  if (better.length === 0) return decide('best', now)
+  const worthwhile = better.filter((choice) => isWorthwhile(choice, now))
+  if (worthwhile.length === 0) return decide('close', now)
+  const isServing = machine.now?.isServing === true
+  const move = worthwhile.find((choice) => !isServing || shortWithout(census, now, choice).length === 0)
+  const keptBy = isServing ? shortWithout(census, now, worthwhile[0]!) : []
+  return move === undefined ? decide('needed', now, keptBy) : decide('move', move, keptBy)
+}
+
+function takeCensus(needs: readonly SegmentNeed[], hosts: readonly Host[], owner: string): Census {
+  const isOwn = (host: Host): boolean => host.owner === owner
+  const count = (wanted: (host: Host) => boolean): number[] => ownersOf(needs.length, hosts.filter(wanted))
+  const owners = count((host) => !isOwn(host))
+  const own = count(isOwn)
+  const before = (value: (need: SegmentNeed, index: number) => number): number[] => [0, ...sumsOf(needs.map(value))]
+  return {
+    ...{ needs, owners, flows: flowsOf(needs.length, hosts) },
+    serving: count((host) => host.isServing && !isOwn(host)),
+    isOwnServing: count((host) => host.isServing && isOwn(host)).map((machines) => machines > 0),
+    bytes: before(({ bytes }) => bytes),
+    macs: before(({ macs }) => macs),
+    unserved: before((need, index) => Number(need.owners > 0 && owners[index]! + own[index]! === 0)),
+    short: before((need, index) => Number(owners[index]! < need.owners && own[index] === 0)),
+  }
+}
+
+/**
+ * Runs of one model that the machine can hold, and no segment more. It could serve fewer, each of them faster; but all that are full make rings
+ * shorter and give way to each other more easily.
+ */
+function fullRuns(needs: readonly SegmentNeed[], bytes: number): SegmentRun[] {
+  const found: SegmentRun[] = []
+  for (const [first, { model }] of needs.entries()) {
+    let total = 0
+    for (let end = first + 1; end <= needs.length && needs[end - 1]!.model === model; end++) {
+      total += needs[end - 1]!.bytes
+      if (total > bytes) break
+      const fits = (index: number): boolean => needs[index]?.model === model && total + needs[index]!.bytes <= bytes
+      if (!fits(end) && !fits(first - 1)) found.push({ first, end })
+    }
+  }
+  return found
+}
+
+function choiceOf(
+  { needs, flows, bytes, macs, unserved, short }: Census,
+  { first, end }: SegmentRun,
+  rate: bigint,
+): RunChoice {
+  const within = (sums: readonly number[]): number => sums[end]! - sums[first]!
+  const flow = flowOf(rate, within(macs))
+  let gain = 0
+  for (let index = first; index < end; index++) {
+    gain += needs[index]!.weight * (potentialOf(flows[index]! + flow) - potentialOf(flows[index]!))
+  }
+  return { first, end, bytes: within(bytes), flow, serves: within(unserved), restores: within(short), gain }
+}
+
+/** Below 0 where `a` is worth more. */
+function worth(a: RunChoice, b: RunChoice): number {
+  return b.serves - a.serves || b.restores - a.restores || b.gain - a.gain
+}
+
+/** Where there is nothing to choose, runs pack from the first segment on: what lies in the middle leaves ends that fit nobody. */
+function byPlace(a: RunChoice, b: RunChoice): number {
+  return a.first - b.first
+}
+
+function isWorthwhile(choice: RunChoice, now: RunChoice): boolean {
+  if (choice.serves !== now.serves) return choice.serves > now.serves
+  if (choice.restores !== now.restores) return choice.restores > now.restores
+  return choice.gain * GAIN_UNDER > now.gain * GAIN_OVER
+}
+
+/** Segments of `now` that would be short if the machine served `next` instead: with nobody, or with an owner to spare the less. */
+function shortWithout({ needs, serving, isOwnServing }: Census, now: RunChoice, next: RunChoice): number[] {
+  const found: number[] = []
+  for (let index = now.first; index < now.end; index++) {
+    const isKept = isOwnServing[index] || (index >= next.first && index < next.end)
+    const { owners } = needs[index]!
+    // What nobody serves keeps the whole model from being served: for it a spare owner is given up.
+    const least = next.serves > now.serves ? Math.min(1, owners) : owners
+    if (!isKept && serving[index]! < least) found.push(index)
+  }
+  return found
+}
