@@ -11,7 +11,7 @@ import type { ModelConfig } from '../ml/config.ts'
 import type { CacheId, EngineError, EngineName, StepInput, StepOutput } from '../ml/engine/engine.ts'
 import { rowsOf } from '../ml/engine/step-check.ts'
 import type { LayerRange } from '../ml/tensors.ts'
-import type { TakeTurn } from './posts/engine-turns.ts'
+import type { EngineSeat } from './posts/engine-turns.ts'
 
 /** What the far side of the door does; one batch at a time. */
 export interface BatchRunner {
@@ -52,18 +52,13 @@ interface Waiting {
   readonly reject: (error: unknown) => void
 }
 
-/** The engine is this process's only one. */
-const atOnce: TakeTurn = (work) => work()
+/** Of an engine that is this process's only one. */
+const ALONE: EngineSeat = { begin: async () => undefined, next: async () => undefined, end: () => undefined }
 
 /**
- * Batches steps in arrival order. A batch is bounded by rows, so that a long prompt cannot hold up everybody. `takeTurn`: for an engine beside
- * others.
+ * Batches steps in arrival order. A batch is bounded by rows, so that a long prompt cannot hold up everybody. `seat`: of an engine beside others.
  */
-export function createEngineHost(
-  runner: BatchRunner,
-  ports: { clock: Clock },
-  takeTurn: TakeTurn = atOnce,
-): EngineHost {
+export function createEngineHost(runner: BatchRunner, ports: { clock: Clock }, seat: EngineSeat = ALONE): EngineHost {
   const queue: Waiting[] = []
   let running = false
 
@@ -104,7 +99,13 @@ export function createEngineHost(
     running = true
     // Steps that arrive in the same turn of the loop join the first batch.
     await Promise.resolve()
-    while (queue.length > 0) await takeTurn(() => runBatch(takeBatch()))
+    await seat.begin()
+    for (;;) {
+      await runBatch(takeBatch())
+      if (queue.length === 0) break
+      await seat.next()
+    }
+    seat.end()
     running = false
   }
 

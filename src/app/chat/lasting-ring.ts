@@ -25,6 +25,8 @@ const LOSSES: ReadonlySet<string> = new Set([
   'RING_STEP_DEADLINE',
   'RING_SESSION_IDLE',
   'RING_CLOSED',
+  // A miner has moved to other segments, and its offer was heard before.
+  'RING_MODEL_NOT_SERVED',
   'RING_NO_ROUTE',
   'NO_MINER',
 ])

@@ -6,17 +6,25 @@
  */
 import type { Clock } from '../../base/ports.ts'
 
-/** Runs one batch of one engine when its turn has come, and resolves with what it gives. */
-export type TakeTurn = <Result>(work: () => Promise<Result>) => Promise<Result>
+/** Of one engine. Between `begin` and `end` it has work. */
+export interface EngineSeat {
+  /** Resolves when its turn has come. */
+  begin(): Promise<void>
+  /** Its batch is done and more waits: resolves when it is its turn again, which may be at once. */
+  next(): Promise<void>
+  /** Its batch is done, and nothing waits. */
+  end(): void
+}
 
 export interface EngineTurns {
-  /** For one engine. */
-  join(): TakeTurn
+  /** One engine more. */
+  join(): EngineSeat
 }
 
 interface Engine {
   /** Time in turns; who joins or comes back begins at the level of who computes. */
   usedMs: number
+  startedMs: number
 }
 
 interface Waiting {
@@ -29,33 +37,50 @@ export function createEngineTurns({ clock }: { readonly clock: Clock }): EngineT
   let isBusy = false
   let levelMs = 0
 
-  const levelOf = ({ usedMs }: Engine): number => Math.max(usedMs, levelMs)
+  const start = (engine: Engine): void => {
+    isBusy = true
+    engine.usedMs = Math.max(engine.usedMs, levelMs)
+    levelMs = engine.usedMs
+    engine.startedMs = clock.now()
+  }
+  const stop = (engine: Engine): void => {
+    engine.usedMs += clock.now() - engine.startedMs
+    isBusy = false
+  }
+  const wait = (engine: Engine): Promise<void> => {
+    const { promise, resolve } = Promise.withResolvers<void>()
+    waiting.push({ engine, begin: resolve })
+    return promise
+  }
+  /** What counts is the time since the latest turns: who was away is no further back than that. */
+  const levelOf = ({ engine }: Waiting): number => Math.max(engine.usedMs, levelMs)
   const passOn = (): void => {
     const [first, ...others] = waiting
-    if (first === undefined) {
-      isBusy = false
-      return
-    }
-    const next = others.reduce((least, one) => (levelOf(one.engine) < levelOf(least.engine) ? one : least), first)
+    if (first === undefined) return
+    const next = others.reduce((least, one) => (levelOf(one) < levelOf(least) ? one : least), first)
     waiting.splice(waiting.indexOf(next), 1)
+    start(next.engine)
     next.begin()
   }
 
   return {
     join() {
-      const engine: Engine = { usedMs: 0 }
-      return async (work) => {
-        if (isBusy) await new Promise<void>((resolve) => waiting.push({ engine, begin: resolve }))
-        isBusy = true
-        engine.usedMs = levelOf(engine)
-        levelMs = engine.usedMs
-        const startedMs = clock.now()
-        try {
-          return await work()
-        } finally {
-          engine.usedMs += clock.now() - startedMs
+      const engine: Engine = { usedMs: 0, startedMs: 0 }
+      return {
+        async begin() {
+          if (isBusy) await wait(engine)
+          else start(engine)
+        },
+        async next() {
+          stop(engine)
+          const turn = wait(engine)
           passOn()
-        }
+          await turn
+        },
+        end() {
+          stop(engine)
+          passOn()
+        },
       }
     },
   }
