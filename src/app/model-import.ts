@@ -1,7 +1,7 @@
 /**
  * Conversion of a Hugging Face folder or a GGUF file into a stored model. Everything that can be refused is refused before the
- * first byte is written; shards go to a temporary folder beside the target, which takes its name at the very end. A
- * failure or an abort leaves nothing behind. Spec: docs/spec/model.md.
+ * first byte is written; shards go to a temporary folder beside the target, then into the store of files by their content; the folder takes its name at the very end. A
+ * failure or an abort leaves nothing behind, but for shards whose import is killed while they are moved: `shard gc` finds them. Spec: docs/spec/model.md.
  * @module
  */
 import { mkdir, writeFile } from 'node:fs/promises'
@@ -18,10 +18,11 @@ import { refuseFullDisk } from './disk-space.ts'
 import { asWriteError } from './file-errors.ts'
 import { findSource, type ModelSource, openSource } from './import/model-source.ts'
 import { createQuantizer } from './import/quantizer.ts'
-import { modelsFolder, openModelStore, type StoredModel } from './model-store.ts'
+import { MANIFEST_FILE, modelsFolder, openModelStore, type StoredModel } from './model-store.ts'
 import { withNewFolder } from './new-folder.ts'
-import { writeShard } from './shard-writer.ts'
+import { type WrittenShard, writeShard } from './shard-writer.ts'
 import { rootOfBytes } from './shards/chunk-hash.ts'
+import { openShardStore } from './shards/shard-store.ts'
 
 /** Room that is left on the disk besides the model. */
 const SPARE_BYTES = 16 * 1024 * 1024
@@ -112,7 +113,7 @@ async function checkSpace(job: Job): Promise<void> {
 
 async function writeModel(job: Job, target: string, signal: AbortSignal): Promise<void> {
   const { config } = job.source
-  const segments = await writeSegments(job, target, signal)
+  const { segments, shards } = await writeSegments(job, target, signal)
   const manifest: ModelManifest = {
     name: job.name,
     spec: NUMBER_SPEC,
@@ -124,10 +125,18 @@ async function writeModel(job: Job, target: string, signal: AbortSignal): Promis
   }
   const encoded = encodeManifest(manifest)
   parseManifest(encoded) // what we write, we must take
-  await writeFile(join(target, 'manifest.json'), encoded, { flush: true, mode: 0o600 })
+  // Before a file is in the store: what no manifest names may be collected (shards/collect-shards.ts).
+  await writeFile(join(target, MANIFEST_FILE), encoded, { flush: true, mode: 0o600 })
+  const store = openShardStore({ home: job.home })
+  for (const { path, ...shard } of shards) await store.adopt(path, shard, shard.leaves)
 }
 
-async function writeSegments(job: Job, target: string, signal: AbortSignal): Promise<SegmentEntry[]> {
+interface WrittenSegments {
+  readonly segments: readonly SegmentEntry[]
+  readonly shards: readonly (WrittenShard & { readonly path: string })[]
+}
+
+async function writeSegments(job: Job, target: string, signal: AbortSignal): Promise<WrittenSegments> {
   const { ranges, format } = job
   const { config, weights } = job.source
   const plan = ranges.flatMap((range) => tensorPlan(config, range))
@@ -142,15 +151,17 @@ async function writeSegments(job: Job, target: string, signal: AbortSignal): Pro
   const isWorthThreads = format === 'q4' && elements >= THREADED_ELEMENTS
   const quantizer = createQuantizer(job.threads ?? (isWorthThreads ? Math.min(availableParallelism(), THREADS_MAX) : 1))
   const segments: SegmentEntry[] = []
+  const shards: WrittenSegments['shards'][number][] = []
   try {
     for (const [index, range] of ranges.entries()) {
       const file = `segment-${String(index).padStart(3, '0')}.shard`
       const path = join(target, file)
       const shard = { source: weights, config, range, format, quantizer, path, onBlock }
-      const { bytes, root } = await writeShard(shard, signal)
-      segments.push({ ...range, shard: { file, bytes, root } })
+      const written = await writeShard(shard, signal)
+      segments.push({ ...range, shard: { file, bytes: written.bytes, root: written.root } })
+      shards.push({ ...written, path })
     }
-    return segments
+    return { segments, shards }
   } finally {
     await quantizer.close()
   }

@@ -1,11 +1,11 @@
 /**
- * Models on disk: `<home>/models/<name>/` with a manifest, shards and tokenizer files, and the model that comes with
- * the program. Reading only; model-import.ts writes. Synchronous, so that engine threads can use it.
+ * Models on disk: `<home>/models/<name>/` with a manifest and tokenizer files, and the model that comes with
+ * the program. Shards are beside them or in the store of files by their content (app/shards). Reading only; model-import.ts writes. Synchronous, so that engine threads can use it.
  * Spec: docs/spec/model.md §6.
  * @module
  */
 import { readdirSync, readFileSync, statSync } from 'node:fs'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Hash } from '../base/brand.ts'
 import { MODEL_LIMITS } from '../base/limits.ts'
@@ -14,8 +14,9 @@ import { parseManifest } from '../ml/manifest-parse.ts'
 import { ModelError } from '../ml/model-error.ts'
 import { checkModelName } from '../ml/model-names.ts'
 import { type OpenWeights, type OpenWeightsOptions, openWeights } from './shard-reader.ts'
+import { shardsFolder } from './shards/shard-folder.ts'
 
-const MANIFEST_FILE = 'manifest.json'
+export const MANIFEST_FILE = 'manifest.json'
 
 /** A model whose manifest was read and checked. Its shards are checked when they are opened. Plain data. */
 export interface StoredModel {
@@ -24,6 +25,8 @@ export interface StoredModel {
   readonly hash: Hash
   /** Absolute. */
   readonly directory: string
+  /** Where files are that are not in the directory: app/shards/model-files.ts finds them. Absolute. */
+  readonly shardsFolder: string
   /** Comes with the program instead of lying in the data folder. */
   readonly isEmbedded: boolean
 }
@@ -37,6 +40,8 @@ export interface BrokenModel {
 export interface ModelStore {
   /** Models by name, those of the data folder before embedded ones of the same name. */
   list(): StoredModel[]
+  /** Names of all folders with a manifest, also of those that cannot be used. */
+  names(): string[]
   /** Folders that `list` leaves out. */
   broken(): BrokenModel[]
   /** Throws MODEL_NOT_FOUND, MODEL_BAD_NAME or MODEL_BAD_MANIFEST. */
@@ -67,16 +72,27 @@ function embeddedFolder(): string {
   return fileURLToPath(new URL('../../models/', import.meta.url))
 }
 
+/** Folders of models that have a manifest, those of the data folder first. Absolute if `home` is. */
+export function modelFolders(home: string, embedded: string = embeddedFolder()): string[] {
+  return [modelsFolder(home), embedded].flatMap((folder) =>
+    foldersIn(folder)
+      .filter(isModelFolder)
+      .map((name) => join(folder, name)),
+  )
+}
+
 export function openModelStore({ home, embedded = embeddedFolder() }: ModelStoreOptions): ModelStore {
   const places = [
     { folder: modelsFolder(home), isEmbedded: false },
     { folder: embedded, isEmbedded: true },
   ]
+  const shards = shardsFolder(resolve(home))
   const load = (name: string): StoredModel => {
     checkModelName(name)
     const place = places.find(({ folder }) => isFile(join(folder, name, MANIFEST_FILE)))
     if (place === undefined) throw notFound(name, namesIn(places))
-    return readModel(name, { directory: join(place.folder, name), isEmbedded: place.isEmbedded })
+    const { folder, isEmbedded } = place
+    return readModel(name, { directory: join(folder, name), shardsFolder: shards, isEmbedded })
   }
   const attempts = (): (StoredModel | BrokenModel)[] =>
     namesIn(places).map((name) => {
@@ -88,6 +104,7 @@ export function openModelStore({ home, embedded = embeddedFolder() }: ModelStore
     })
   return {
     find: load,
+    names: () => namesIn(places),
     list: () => attempts().filter((found) => 'manifest' in found),
     broken: () => attempts().filter((found) => 'error' in found),
     openWeights: (model, firstSegment, lastSegmentExclusive, options) =>
@@ -95,7 +112,7 @@ export function openModelStore({ home, embedded = embeddedFolder() }: ModelStore
   }
 }
 
-function readModel(name: string, place: Pick<StoredModel, 'directory' | 'isEmbedded'>): StoredModel {
+function readModel(name: string, place: Omit<StoredModel, 'manifest' | 'hash'>): StoredModel {
   const path = join(place.directory, MANIFEST_FILE)
   const manifest = parseManifest(readBounded(path, MODEL_LIMITS.manifestBytesMax))
   if (manifest.name !== name) {
@@ -120,8 +137,12 @@ export function readBounded(path: string, bytesMax: number): Uint8Array {
 
 function namesIn(places: readonly { readonly folder: string }[]): string[] {
   const names = places.flatMap(({ folder }) => foldersIn(folder))
-  // Dots start the folders of imports that are under way.
-  return [...new Set(names)].filter((name) => !name.startsWith('.')).sort()
+  return [...new Set(names)].filter(isModelFolder).sort()
+}
+
+/** Dots start the folders of imports that are under way. */
+function isModelFolder(name: string): boolean {
+  return !name.startsWith('.')
 }
 
 function foldersIn(folder: string): string[] {

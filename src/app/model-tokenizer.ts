@@ -3,12 +3,12 @@
  * called. Spec: docs/spec/model.md §8.
  * @module
  */
-import { join } from 'node:path'
 import { MODEL_LIMITS } from '../base/limits.ts'
 import { parseJson } from '../ml/json-fields.ts'
 import { ModelError } from '../ml/model-error.ts'
 import type { Tokenizer, TokenizerOptions } from '../ml/tokenizer.ts'
 import { readBounded, type StoredModel } from './model-store.ts'
+import { type ModelPlace, pathOfFile } from './shards/model-files.ts'
 
 export const TOKENIZER_FILE = 'tokenizer.json'
 export const TOKENIZER_CONFIG_FILE = 'tokenizer_config.json'
@@ -18,8 +18,8 @@ export const CHAT_TEMPLATE_FILE = 'chat_template.jinja'
 export const TOKENIZER_FILES: readonly string[] = [TOKENIZER_FILE, TOKENIZER_CONFIG_FILE, CHAT_TEMPLATE_FILE]
 
 /** Throws TOKENIZER_MISSING for a model that was imported without, and what createTokenizer throws. */
-export async function loadTokenizer(model: Pick<StoredModel, 'manifest' | 'directory'>): Promise<Tokenizer> {
-  const { manifest, directory } = model
+export async function loadTokenizer(model: Pick<StoredModel, 'manifest'> & ModelPlace): Promise<Tokenizer> {
+  const { manifest } = model
   if (!manifest.files.some((file) => file.name === TOKENIZER_FILE)) {
     throw new ModelError(
       'TOKENIZER_MISSING',
@@ -27,10 +27,10 @@ export async function loadTokenizer(model: Pick<StoredModel, 'manifest' | 'direc
         'To chat, put tokenizer.json into its source folder and import it again with --force.',
     )
   }
-  const read = (name: string): Uint8Array | undefined =>
-    manifest.files.some((file) => file.name === name)
-      ? readBounded(join(directory, name), MODEL_LIMITS.jsonFileBytesMax)
-      : undefined
+  const read = (name: string): Uint8Array | undefined => {
+    const file = manifest.files.find((entry) => entry.name === name)
+    return file === undefined ? undefined : readBounded(pathOfFile(model, file), MODEL_LIMITS.jsonFileBytesMax)
+  }
   return tokenizerFromFiles(read, manifest.config)
 }
 

@@ -3,12 +3,12 @@
  * @module
  */
 import { open } from 'node:fs/promises'
-import { join } from 'node:path'
 import { rootOfLeaves } from '../ml/chunk-tree.ts'
 import type { FileEntry } from '../ml/manifest.ts'
 import { systemCode } from './file-errors.ts'
 import type { StoredModel } from './model-store.ts'
 import { leavesOfFile } from './shards/chunk-hash.ts'
+import { filesOf, type ModelPlace, pathOfFile } from './shards/model-files.ts'
 
 export interface VerifiedFile {
   readonly name: string
@@ -18,24 +18,26 @@ export interface VerifiedFile {
 
 /** One entry per file of the manifest; `onFile` is called as each is done. */
 export async function verifyModel(
-  model: Pick<StoredModel, 'manifest' | 'directory'>,
+  model: Pick<StoredModel, 'manifest'> & ModelPlace,
   onFile: (file: VerifiedFile) => void,
   signal: AbortSignal,
 ): Promise<VerifiedFile[]> {
-  const { manifest, directory } = model
-  const shards = manifest.segments.map(({ shard }) => ({ name: shard.file, bytes: shard.bytes, root: shard.root }))
   const verified: VerifiedFile[] = []
-  for (const entry of [...shards, ...manifest.files]) {
-    const file = { name: entry.name, bytes: entry.bytes, status: await statusOf(directory, entry, signal) }
+  for (const entry of filesOf(model.manifest)) {
+    const file = {
+      name: entry.name,
+      bytes: entry.bytes,
+      status: await statusOf(pathOfFile(model, entry), entry, signal),
+    }
     onFile(file)
     verified.push(file)
   }
   return verified
 }
 
-async function statusOf(directory: string, entry: FileEntry, signal: AbortSignal): Promise<VerifiedFile['status']> {
+async function statusOf(path: string, entry: FileEntry, signal: AbortSignal): Promise<VerifiedFile['status']> {
   try {
-    const file = await open(join(directory, entry.name), 'r')
+    const file = await open(path, 'r')
     try {
       if ((await file.stat()).size !== entry.bytes) return 'wrong size'
       return rootOfLeaves(await leavesOfFile(file, signal)) === entry.root ? 'ok' : 'wrong content'

@@ -5,13 +5,13 @@
  * @module
  */
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
-import { join } from 'node:path'
 import { rangeOf, type SegmentEntry } from '../ml/manifest.ts'
 import { ModelError } from '../ml/model-error.ts'
 import { checkShardHead, matrixFromParts, type PartLayout, shardLayout, type TensorLayout } from '../ml/shard-file.ts'
 import { type Matrix, type TensorPlan, tensorPlan, type WeightSource } from '../ml/tensors.ts'
 import type { StoredModel } from './model-store.ts'
 import { rootOfFileSync } from './shards/chunk-hash.ts'
+import { type ModelPlace, pathOfFile } from './shards/model-files.ts'
 
 const READ_BYTES = 4 * 1024 * 1024
 
@@ -32,7 +32,7 @@ interface OpenShard {
  * Throws MODEL_BAD_SHARD where a file is not what the manifest says, MODEL_UNREADABLE where it cannot be read.
  */
 export function openWeights(
-  model: Pick<StoredModel, 'manifest' | 'directory'>,
+  model: Pick<StoredModel, 'manifest'> & ModelPlace,
   range: { readonly firstSegment: number; readonly lastSegmentExclusive: number },
   options: OpenWeightsOptions = {},
 ): OpenWeights {
@@ -77,13 +77,14 @@ function planOf(plan: readonly TensorPlan[]): Map<string, TensorPlan> {
 }
 
 function openShard(
-  { manifest, directory }: Pick<StoredModel, 'manifest' | 'directory'>,
+  model: Pick<StoredModel, 'manifest'> & ModelPlace,
   segment: SegmentEntry,
   checkHash: boolean,
 ): OpenShard {
-  const { file: name, root } = segment.shard
+  const { manifest } = model
+  const { file: name, bytes, root } = segment.shard
   const layout = shardLayout(manifest.config, segment, manifest.format)
-  const file = openFile(join(directory, name))
+  const file = openFile(pathOfFile(model, { name, bytes, root }), manifest.name)
   try {
     const head = new Uint8Array(layout.head.length)
     readFully(file, head, 0)
@@ -97,11 +98,15 @@ function openShard(
   }
 }
 
-function openFile(path: string): number {
+function openFile(path: string, model: string): number {
   try {
     return openSync(path, 'r')
   } catch (cause) {
-    throw new ModelError('MODEL_UNREADABLE', `Cannot read ${path}. Import the model again.`, { cause })
+    throw new ModelError(
+      'MODEL_UNREADABLE',
+      `Cannot read ${path}. \`dllm shard pull ${model}\` fetches what is not here.`,
+      { cause },
+    )
   }
 }
 
@@ -124,5 +129,8 @@ function readFully(file: number, bytes: Uint8Array, position: number): number {
 }
 
 function badShard(problem: string): ModelError {
-  return new ModelError('MODEL_BAD_SHARD', `The model's shards cannot be used: ${problem}. Import the model again.`)
+  return new ModelError(
+    'MODEL_BAD_SHARD',
+    `The model's shards cannot be used: ${problem}. \`dllm shard verify\` sets aside what is damaged, so that it is fetched again; or import the model again.`,
+  )
 }

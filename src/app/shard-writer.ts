@@ -5,7 +5,6 @@
  * @module
  */
 import { type FileHandle, open } from 'node:fs/promises'
-import type { Hash } from '../base/brand.ts'
 import { rootOfLeaves } from '../ml/chunk-tree.ts'
 import type { ModelConfig, WeightFormat } from '../ml/config.ts'
 import { shardLayout, type TensorLayout } from '../ml/shard-file.ts'
@@ -13,6 +12,7 @@ import type { LayerRange } from '../ml/tensors.ts'
 import type { Quantizer } from './import/quantizer.ts'
 import type { RowBlock, SourceWeights } from './import/source-weights.ts'
 import { leavesOfFile } from './shards/chunk-hash.ts'
+import type { FileId } from './shards/chunk-source.ts'
 
 /** Elements of a block: the slowest format takes about 10 ms for them. */
 const BLOCK_ELEMENTS = 131_072
@@ -29,8 +29,12 @@ export interface ShardJob {
   readonly onBlock: (sourceBytes: number) => void
 }
 
-/** Writes and syncs the file; returns its size and root as read back. */
-export async function writeShard(job: ShardJob, signal: AbortSignal): Promise<{ bytes: number; root: Hash }> {
+export interface WrittenShard extends FileId {
+  readonly leaves: Uint8Array
+}
+
+/** Writes and syncs the file; returns its size, and root and leaves as read back. */
+export async function writeShard(job: ShardJob, signal: AbortSignal): Promise<WrittenShard> {
   const layout = shardLayout(job.config, job.range, job.format)
   const file = await open(job.path, 'wx+', 0o600)
   try {
@@ -38,7 +42,8 @@ export async function writeShard(job: ShardJob, signal: AbortSignal): Promise<{ 
     await writeFully(file, layout.head, 0)
     await writeBlocks(file, layout.tensors, job, signal)
     await file.sync()
-    return { bytes: layout.totalBytes, root: rootOfLeaves(await leavesOfFile(file, signal)) }
+    const leaves = await leavesOfFile(file, signal)
+    return { bytes: layout.totalBytes, root: rootOfLeaves(leaves), leaves }
   } finally {
     await file.close()
   }

@@ -25,14 +25,15 @@ beforeAll(() => {
 afterAll(() => rmSync(home, { recursive: true, force: true }))
 
 /** e to the mean of −log p(next token). */
-async function perplexity({ manifest, directory }: StoredModel): Promise<number> {
+async function perplexity(model: StoredModel): Promise<number> {
+  const { manifest } = model
   const engine = await createEngine('wasm', { threads: 1 })
   const count = manifest.segments.length
-  const weights = openWeights({ manifest, directory }, { firstSegment: 0, lastSegmentExclusive: count })
+  const weights = openWeights(model, { firstSegment: 0, lastSegmentExclusive: count })
   const { config } = manifest
   const stage = engine.createStage({ config, range: rangeOf(manifest, 0, count), weights, cacheBytesMax: 2 ** 26 })
   weights.close()
-  const tokenizer = await loadTokenizer({ manifest, directory })
+  const tokenizer = await loadTokenizer(model)
   const tokens = tokenizer.encodeMore(text)
   let sum = 0
   for (let start = 0; start < tokens.length; start += WINDOW) {

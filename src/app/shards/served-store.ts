@@ -1,0 +1,114 @@
+/**
+ * What peers may have of this machine: models by the hash of their manifest, whole files of the store and of models' folders, and the chunks of
+ * unfinished files that this process has compared. Leaves that are not there yet are made, and compared with the root, at the first question.
+ * Spec: docs/spec/shards.md §2, §4.
+ * @module
+ */
+import { createHash } from 'node:crypto'
+import { open, readFile, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Hash } from '../../base/brand.ts'
+import { MODEL_LIMITS } from '../../base/limits.ts'
+import { areLeavesOf } from '../../ml/chunk-tree.ts'
+import { writeFileAtomic } from '../home.ts'
+import { MANIFEST_FILE, modelFolders, modelsFolder } from '../model-store.ts'
+import { leavesOfFile } from './chunk-hash.ts'
+import { fullMap } from './chunk-map.ts'
+import type { FileId } from './chunk-source.ts'
+import { pathOfFile } from './model-files.ts'
+import { readUses } from './model-references.ts'
+import type { ServedFile, ServedFiles } from './served-files.ts'
+import { shardPaths } from './shard-folder.ts'
+import type { ShardStore } from './shard-store.ts'
+
+/** A whole file and where it is. */
+type WholeFile = FileId & { readonly path: string }
+
+/** `store` is the one whose unfinished files are served. `signal` ends the hashing of files. */
+export function serveStore(home: string, store: ShardStore, signal: AbortSignal): ServedFiles {
+  const findInModels = createFinder(home)
+  /** Files that are being hashed now, so that a file is hashed once for all who ask. */
+  const hashing = new Map<Hash, Promise<Uint8Array | undefined>>()
+
+  const findWhole = async (root: Hash): Promise<WholeFile | undefined> => {
+    const path = store.pathOf(root)
+    const found = await stat(path).catch(() => undefined)
+    return found?.isFile() ? { root, bytes: found.size, path } : findInModels(root)
+  }
+
+  const leavesOf = async (root: Hash): Promise<Uint8Array | undefined> => {
+    const known = await store.leaves(root)
+    if (known !== undefined) return known
+    const running = hashing.get(root)
+    if (running !== undefined) return running
+    const made = makeLeaves(root).finally(() => hashing.delete(root))
+    hashing.set(root, made)
+    return made
+  }
+
+  const makeLeaves = async (root: Hash): Promise<Uint8Array | undefined> => {
+    const whole = await findWhole(root)
+    const file = whole === undefined ? undefined : await open(whole.path, 'r').catch(() => undefined)
+    if (whole === undefined || file === undefined) return undefined
+    try {
+      const leaves = await leavesOfFile(file, signal)
+      if (!areLeavesOf(whole, leaves)) return undefined
+      await writeFileAtomic(shardPaths(store.folder, root).leaves, leaves)
+      return leaves
+    } finally {
+      await file.close()
+    }
+  }
+
+  return {
+    manifest: (model) => findManifest(home, model),
+    leaves: leavesOf,
+    async locate(root): Promise<ServedFile | undefined> {
+      const partial = store.partial(root)
+      if (partial !== undefined) return { path: partial.path, bytes: partial.file.bytes, map: partial.map }
+      const whole = await findWhole(root)
+      // A file whose leaves are known was compared with its root once.
+      if (whole === undefined || (await leavesOf(root)) === undefined) return undefined
+      return { path: whole.path, bytes: whole.bytes, map: fullMap(whole.bytes) }
+    },
+  }
+}
+
+/** The manifest with this hash, among the models that are here now. */
+async function findManifest(home: string, model: Hash): Promise<Uint8Array | undefined> {
+  for (const folder of modelFolders(home)) {
+    const path = join(folder, MANIFEST_FILE)
+    const { size } = await stat(path).catch(() => ({ size: Number.POSITIVE_INFINITY }))
+    if (size > MODEL_LIMITS.manifestBytesMax) continue
+    const bytes = await readFile(path).catch(() => undefined)
+    if (bytes !== undefined && createHash('sha256').update(bytes).digest('hex') === model) return bytes
+  }
+  return undefined
+}
+
+/** Finds files in the folders of models. Manifests are read again when a model came or went. */
+function createFinder(home: string): (root: Hash) => Promise<WholeFile | undefined> {
+  let readAt: number | undefined
+  let places = new Map<Hash, WholeFile>()
+  return async (root) => {
+    const changedAt = (await stat(modelsFolder(home)).catch(() => undefined))?.mtimeMs ?? 0
+    if (changedAt !== readAt) {
+      readAt = changedAt
+      places = placesOf(home)
+    }
+    const place = places.get(root)
+    const found = place === undefined ? undefined : await stat(place.path).catch(() => undefined)
+    return found?.isFile() && found.size === place?.bytes ? place : undefined
+  }
+}
+
+function placesOf(home: string): Map<Hash, WholeFile> {
+  const places = new Map<Hash, WholeFile>()
+  for (const [root, uses] of readUses(home)) {
+    for (const use of uses) {
+      const path = pathOfFile(use.model, use)
+      if (path.startsWith(use.model.directory)) places.set(root, { root, bytes: use.bytes, path })
+    }
+  }
+  return places
+}
