@@ -1,6 +1,7 @@
 /**
- * What a lease costs the ring: tokens per second with vouchers and receipts ÷ without, by the same three miner processes and the same client, and the
- * time to the first token alike. Answers with and without take turns; the lease of each answer is a new one, opened before the clock starts.
+ * What a lease costs the ring: tokens per second with vouchers and receipts ÷ without, by the same three miner processes and the same client, the
+ * time to the first token alike, and the CPU time of all four processes, which other programs on the machine change less than any time. Answers with
+ * and without take turns; the lease of each answer is a new one, opened before the clock starts.
  * @module
  */
 import { freemem } from 'node:os'
@@ -39,6 +40,8 @@ export const receipts: Measure = {
 interface Sample {
   readonly tokensPerSecond: number
   readonly firstTokenMs: number
+  /** Of all processes, per token after the first. */
+  readonly cpuMs: number
 }
 
 interface Pair {
@@ -57,7 +60,8 @@ async function measureModel(bench: Bench, model: BenchModel): Promise<Row[]> {
   const warmUps = isSmall ? WARM_UPS : WARM_UPS_LARGE
   const miners = await startLeaseMiners(bench, model, MINERS)
   const home = await bench.newHome({ sharesModels: false })
-  const store = createVoucherStore(await openDisk(join(home.path, 'vouchers')))
+  const disk = await openDisk(join(home.path, 'vouchers'))
+  const store = createVoucherStore(disk)
   try {
     const pairs: Pair[] = []
     for (let run = -warmUps; run < bench.runs; run++) {
@@ -72,6 +76,7 @@ async function measureModel(bench: Bench, model: BenchModel): Promise<Row[]> {
     return rowsFor(model, pairs)
   } finally {
     await miners.close()
+    await disk.close()
   }
 }
 
@@ -85,6 +90,12 @@ function rowsFor({ label }: BenchModel, pairs: readonly Pair[]): Row[] {
         'with tokens/s': pairs.map(({ paid }) => paid.tokensPerSecond),
         'without tokens/s': pairs.map(({ free }) => free.tokensPerSecond),
       },
+    }),
+    rowOf({
+      measure: `CPU per token without a lease ÷ with, ${label}`,
+      ratios: pairs.map(({ paid, free }) => free.cpuMs / paid.cpuMs),
+      target: RATE_TARGET,
+      values: { 'with ms': pairs.map(({ paid }) => paid.cpuMs), 'without ms': pairs.map(({ free }) => free.cpuMs) },
     }),
     rowOf({
       measure: `first token with a lease ÷ without, ${label}`,
@@ -110,20 +121,29 @@ async function newPayer(
 
 async function answer(
   bench: Bench,
-  { client, route }: LeaseMiners,
+  miners: LeaseMiners,
   { tokens, payer }: { tokens: number; payer: RingPayer | undefined },
 ): Promise<Sample> {
-  const ring = await openRing({ route, capacity: CAPACITY, payer }, { ...bench.system, wire: client }, bench.signal)
+  const ports = { ...bench.system, wire: miners.client }
+  const ring = await openRing({ route: miners.route, capacity: CAPACITY, payer }, ports, bench.signal)
   try {
     const prompt = Array.from({ length: PROMPT_TOKENS }, (_, index) => 10 + index)
     const generation = { ...GREEDY, maxTokens: tokens }
     const times: number[] = []
+    let startCpuMs = 0
     const startedMs = performance.now()
     for await (const event of ring.generate(prompt, { generation, signal: bench.signal })) {
-      if (event.type === 'token') times.push(performance.now())
+      if (event.type !== 'token') continue
+      times.push(performance.now())
+      if (times.length === 1) startCpuMs = await miners.cpuMs()
     }
     const spentMs = times.at(-1)! - times[0]!
-    return { tokensPerSecond: ((times.length - 1) * 1_000) / spentMs, firstTokenMs: times[0]! - startedMs }
+    const made = times.length - 1
+    return {
+      tokensPerSecond: (made * 1_000) / spentMs,
+      firstTokenMs: times[0]! - startedMs,
+      cpuMs: ((await miners.cpuMs()) - startCpuMs) / made,
+    }
   } finally {
     await ring.close()
   }

@@ -14,7 +14,7 @@ import { createSystem } from '../../src/app/system.ts'
 import { createWorkerRunner } from '../../src/app/worker-runner.ts'
 import type { Hash } from '../../src/base/brand.ts'
 import { createLibp2pWire } from '../../src/net/libp2p-wire.ts'
-import type { MinerOrder, MinerTold } from './messages.ts'
+import { cpuMs, type MinerOrder, type MinerTold } from './messages.ts'
 
 const CACHE_BYTES = 1 << 28
 
@@ -25,9 +25,15 @@ const system = createSystem({ level: 'error' })
 const leases = new Map<Hash, LeaseLookup>()
 
 async function obey(order: MinerOrder): Promise<void> {
-  if (order.type === 'lease') leases.set(order.lease.id, { ok: true, lease: order.lease })
-  else await serve(order)
-  if (order.type === 'lease') tell({ type: 'known' })
+  switch (order.type) {
+    case 'serve':
+      return serve(order)
+    case 'lease':
+      leases.set(order.lease.id, { ok: true, lease: order.lease })
+      return tell({ type: 'known' })
+    case 'cpu':
+      return tell({ type: 'cpu', milliseconds: cpuMs() })
+  }
 }
 
 async function serve({

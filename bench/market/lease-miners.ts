@@ -14,13 +14,15 @@ import { accountId, hash, milliseconds } from '../../src/base/brand.ts'
 import { createLibp2pWire } from '../../src/net/libp2p-wire.ts'
 import type { Wire } from '../../src/net/wire.ts'
 import type { Bench, BenchModel } from '../bench.ts'
-import type { MinerOrder, MinerTold, Part } from './messages.ts'
+import { cpuMs, type MinerOrder, type MinerTold, type Part } from './messages.ts'
 
 export interface LeaseMiners {
   readonly client: Wire
   readonly route: Route
   /** Tells all miners of a lease. */
   announce(lease: OpenLease): Promise<void>
+  /** CPU time of the miners and of this process so far, in milliseconds. */
+  cpuMs(): Promise<number>
   close(): Promise<void>
 }
 
@@ -48,6 +50,10 @@ export async function startLeaseMiners(bench: Bench, model: BenchModel, count: n
     route: { model: modelHash, stages, expectedStepMs: milliseconds(1) },
     announce: async (lease) => {
       for (const child of children) await ask(child, { type: 'lease', lease })
+    },
+    cpuMs: async () => {
+      const told = await Promise.all(children.map((child) => ask(child, { type: 'cpu' })))
+      return told.reduce((sum, each) => sum + (each.type === 'cpu' ? each.milliseconds : 0), cpuMs())
     },
     close: async () => {
       await client.stop()

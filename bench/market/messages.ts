@@ -23,7 +23,16 @@ export type MinerOrder =
       readonly folder: string
     }
   | { readonly type: 'lease'; readonly lease: OpenLease }
+  | { readonly type: 'cpu' }
 
 export type MinerTold =
   | { readonly type: 'serving'; readonly peer: PeerId; readonly addresses: readonly string[] }
   | { readonly type: 'known' }
+  /** CPU time of all threads of the process so far, user and system. */
+  | { readonly type: 'cpu'; readonly milliseconds: number }
+
+/** CPU time of this process so far, of all its threads, user and system, in milliseconds. */
+export function cpuMs(): number {
+  const { user, system } = process.cpuUsage()
+  return (user + system) / 1_000
+}
