@@ -30,3 +30,9 @@ export function addChunk(map: ChunkMap, index: number): void {
 export function chunksIn(map: ChunkMap): number[] {
   return Array.from({ length: map.length * 8 }, (_, index) => index).filter((index) => hasChunk(map, index))
 }
+
+/** Whether the map has a bit for each chunk of a file of `bytes`, and none beyond the last. */
+export function isMapOf(bytes: number, map: ChunkMap): boolean {
+  const unused = map.length * 8 - chunkCount(bytes)
+  return unused >= 0 && unused < 8 && (unused === 0 || map.at(-1)! >> (8 - unused) === 0)
+}
