@@ -8,6 +8,7 @@ import { assert } from '../../base/assert.ts'
 import type { PeerId } from '../../base/brand.ts'
 import { philox4x32 } from '../../base/prng.ts'
 import { chunkCount, chunkLength } from '../../ml/chunk-tree.ts'
+import { hasChunk } from '../shards/chunk-map.ts'
 import type { ChunkMap } from '../shards/chunk-source.ts'
 
 /** A chunk among those of all wanted files: `file` is the number that `addFile` gave. */
@@ -82,12 +83,12 @@ export function createChunkTable(seed: bigint): ChunkTable {
   const has = (peer: PeerId, chunk: number): boolean => {
     const file = fileOf[chunk]!
     const map = peers.get(peer)?.maps.get(file)
-    return map !== undefined && isInMap(map, chunk - files[file]!.firstChunk)
+    return map !== undefined && hasChunk(map, chunk - files[file]!.firstChunk)
   }
   /** Counts what a map says; `by` is 1 or −1. */
   const count = (file: number, map: Uint8Array, by: number): void => {
     const { firstChunk, chunks } = files[file]!
-    for (let index = 0; index < chunks; index++) if (isInMap(map, index)) holders[firstChunk + index]! += by
+    for (let index = 0; index < chunks; index++) if (hasChunk(map, index)) holders[firstChunk + index]! += by
     isOrderOld = true
   }
   const setHoldings = (peer: PeerId, file: number, map: ChunkMap | undefined): void => {
@@ -122,7 +123,7 @@ export function createChunkTable(seed: bigint): ChunkTable {
     addFile: (bytes, have) => {
       const file = files.push({ bytes, firstChunk: states.length, chunks: chunkCount(bytes) }) - 1
       for (let index = 0; index < chunkCount(bytes); index++) {
-        const isHere = isInMap(have, index)
+        const isHere = hasChunk(have, index)
         fileOf.push(file)
         holders.push(0)
         states.push(isHere ? 'done' : 'open')
@@ -176,10 +177,6 @@ export function createChunkTable(seed: bigint): ChunkTable {
     isDone: (chunk) => states[chunk] === 'done',
     missingEverywhere: () => states.filter((state, chunk) => state !== 'done' && holders[chunk] === 0).length,
   }
-}
-
-export function isInMap(map: ChunkMap, index: number): boolean {
-  return ((map[index >> 3] ?? 0) & (1 << (index & 7))) !== 0
 }
 
 /** All chunks that are not here, by how many peers have them; within one number in the order of `shuffle`. */

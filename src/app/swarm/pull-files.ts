@@ -1,0 +1,269 @@
+/**
+ * Files by their names from many peers at once: what the schedule decides is asked, what comes is noted, and who lies is asked no more. What is here already
+ * is not asked for, so that a download goes on after any end. Bytes of chunks do not pass through here (app/shards/chunk-source.ts).
+ * Spec: docs/spec/shards.md §6.
+ * @module
+ */
+import { milliseconds, type PeerId } from '../../base/brand.ts'
+import { codeOf } from '../../base/error.ts'
+import { SHARD_LIMITS } from '../../base/limits.ts'
+import type { Clock, Log } from '../../base/ports.ts'
+import type { ChunkOutcome, ChunkSource, FileId } from '../shards/chunk-source.ts'
+import { createByteCap } from './byte-cap.ts'
+import { type ContactCounts, type Contacts, createContacts, type SwarmPeers } from './contacts.ts'
+import { createHoldingsLook } from './holdings-look.ts'
+import { createRateMeter, type PullProgress } from './pull-progress.ts'
+import { type Ask, createSchedule } from './schedule.ts'
+import { SwarmError } from './swarm-error.ts'
+import { createWantedFiles, type PullStore, type WantedFile, type WantedFiles } from './wanted-files.ts'
+
+export interface PullOptions {
+  readonly files: readonly FileId[]
+  readonly store: PullStore
+  readonly peers: SwarmPeers
+  /** So that those who download the same take other chunks first. */
+  readonly seed: bigint
+  /** Bytes per second at most; undefined: as many as come. */
+  readonly downBytesPerSecond?: number | undefined
+  /** Fails when nothing has come for so long; undefined: waits for peers without end. */
+  readonly patienceMs?: number | undefined
+  /** Once a second, and at the end. */
+  readonly onProgress?: ((progress: PullProgress) => void) | undefined
+}
+
+export interface PulledFiles {
+  readonly totalBytes: number
+  /** Was here before. */
+  readonly keptBytes: number
+  /** Of chunks that were stored, by the peers that sent them. */
+  readonly from: ReadonlyMap<PeerId, number>
+  readonly banned: number
+}
+
+const TICK_MS = milliseconds(1_000)
+
+interface PeerState {
+  readonly source: ChunkSource
+  readonly stop: AbortController
+  /** Chunks that the source has not settled yet; those that were given up are among them for a moment. */
+  readonly calls: Set<Promise<unknown>>
+}
+
+/** @throws SwarmError SWARM_NO_PEER, SWARM_INCOMPLETE; what the store throws; the signal's reason. What came stays for the next time. */
+export async function pullFiles(
+  options: PullOptions,
+  ports: { readonly clock: Clock; readonly log: Log },
+  signal: AbortSignal,
+): Promise<PulledFiles> {
+  signal.throwIfAborted()
+  const pull = createPull(options, ports, signal)
+  try {
+    await pull.run()
+    return pull.result()
+  } finally {
+    await pull.close()
+  }
+}
+
+interface Pull {
+  run(): Promise<void>
+  result(): PulledFiles
+  close(): Promise<void>
+}
+
+function createPull(
+  options: PullOptions,
+  ports: { readonly clock: Clock; readonly log: Log },
+  signal: AbortSignal,
+): Pull {
+  const { clock } = ports
+  const { patienceMs = Number.POSITIVE_INFINITY } = options
+  const over = new AbortController()
+  const stop = AbortSignal.any([signal, over.signal])
+  const schedule = createSchedule(options.seed)
+  const cap = createByteCap(options.downBytesPerSecond, clock.now())
+  const meter = createRateMeter()
+  const peers = new Map<PeerId, PeerState>()
+  /** By their numbers in the schedule. */
+  const numbered: WantedFile[] = []
+  const asked = new Map<string, AbortController>()
+  const running = new Set<Promise<void>>()
+  const from = new Map<PeerId, number>()
+  const finished = Promise.withResolvers<void>()
+  let contacts: Contacts | undefined
+  let receivedBytes = 0
+  let workedMs = clock.now()
+  let cancelWake: () => void = () => undefined
+
+  const files = createWantedFiles({
+    files: eachOnce(options.files),
+    store: options.store,
+    signal: stop,
+    onFailure: (error) => over.abort(error),
+    onBegun: (file, have) => {
+      const number = schedule.addFile(file.id.bytes, have)
+      numbered[number] = file
+      workedMs = clock.now()
+      for (const peer of peers.keys()) schedule.setHoldings(peer, number, look.mapOf(peer, file))
+      pump()
+    },
+    onWhole: () => {
+      if (files.areWhole) finished.resolve()
+    },
+  })
+  const look = createHoldingsLook(files, {
+    onMap: (peer, file, map) => {
+      const number = numbered.indexOf(file)
+      if (number >= 0 && peers.has(peer)) schedule.setHoldings(peer, number, map)
+    },
+    onLooked: () => pump(),
+    onUseless: (peer) => drop(peer, 'lose'),
+    onLie: (peer) => {
+      options.peers.blame(peer)
+      drop(peer, 'ban')
+    },
+  })
+  const drop = (peer: PeerId, how: 'lose' | 'ban'): void => {
+    const state = peers.get(peer)
+    if (state === undefined) return
+    peers.delete(peer)
+    state.stop.abort(new Error('nothing more is asked of this peer'))
+    schedule.dropPeer(peer)
+    look.forget(peer)
+    contacts?.[how](peer)
+    pump()
+  }
+  const addSource = (source: ChunkSource): void => {
+    const state = { source, stop: new AbortController(), calls: new Set<Promise<unknown>>() }
+    peers.set(source.peer, state)
+    schedule.addPeer(source.peer, clock.now())
+    look.add(source, clock.now(), AbortSignal.any([stop, state.stop.signal]))
+  }
+  const stored = (ask: Ask): void => {
+    const { isNew, cancel } = schedule.arrived(ask, clock.now())
+    for (const loser of cancel) asked.get(keyOf(loser))?.abort(new Error('another peer was sooner'))
+    if (!isNew) return
+    files.note(numbered[ask.file]!, ask.index)
+    receivedBytes += ask.bytes
+    workedMs = clock.now()
+    from.set(ask.peer, (from.get(ask.peer) ?? 0) + ask.bytes)
+    contacts?.praise(ask.peer)
+  }
+  const settle = (ask: Ask, outcome: ChunkOutcome): void => {
+    if (outcome === 'stored') stored(ask)
+    else if (outcome === 'bad') drop(ask.peer, 'ban')
+    else if (schedule.denied(ask)) drop(ask.peer, 'lose')
+  }
+  const fetch = async (ask: Ask, { source, stop: lost, calls }: PeerState): Promise<void> => {
+    const cancel = new AbortController()
+    asked.set(keyOf(ask), cancel)
+    const file = numbered[ask.file]!
+    const until = AbortSignal.any([stop, lost.signal, cancel.signal])
+    try {
+      while (calls.size >= SHARD_LIMITS.chunksAskedMax) await Promise.race(calls)
+      until.throwIfAborted()
+      const call = source.chunk(file.id, ask.index, files.targetOf(file, ask.index), until)
+      const settled: Promise<unknown> = call.catch(() => undefined).then(() => calls.delete(settled))
+      calls.add(settled)
+      settle(ask, await call)
+    } catch (error) {
+      if (until.aborted) return
+      if (codeOf(error)?.startsWith('CHUNK_SOURCE_')) drop(ask.peer, 'lose')
+      else over.abort(error)
+    } finally {
+      if (asked.get(keyOf(ask)) === cancel) asked.delete(keyOf(ask))
+    }
+  }
+  const pump = (): void => {
+    cancelWake()
+    while (!stop.aborted) {
+      const nowMs = clock.now()
+      if (!cap.isOpen(nowMs)) {
+        cancelWake = clock.schedule(milliseconds(Math.max(1, cap.waitMs(nowMs))), pump)
+        return
+      }
+      const [ask] = schedule.next(nowMs, 1)
+      if (ask === undefined) return
+      cap.spend(ask.bytes)
+      const one = fetch(ask, peers.get(ask.peer)!).finally(() => {
+        running.delete(one)
+        pump()
+      })
+      running.add(one)
+    }
+  }
+  const progress = (): PullProgress => {
+    const leftBytes = schedule.leftBytes + files.unscheduledBytes
+    const bytesPerSecond = meter.bytesPerSecond()
+    return {
+      ...{ doneBytes: files.totalBytes - leftBytes, totalBytes: files.totalBytes, keptBytes: files.keptBytes },
+      bytesPerSecond,
+      peers: schedule.peers().filter(({ underWay }) => underWay > 0).length,
+      secondsLeft: bytesPerSecond > 0 ? leftBytes / bytesPerSecond : undefined,
+    }
+  }
+  const tick = async (): Promise<void> => {
+    for (;;) {
+      const nowMs = clock.now()
+      meter.note(receivedBytes, nowMs)
+      options.onProgress?.(progress())
+      for (const peer of schedule.silentPeers(nowMs)) drop(peer, 'lose')
+      look.again(nowMs)
+      if (nowMs - workedMs > patienceMs) over.abort(nothingComes(contacts!.counts(), { receivedBytes, files }))
+      pump()
+      await clock.sleep(TICK_MS, stop)
+    }
+  }
+
+  return {
+    run: async () => {
+      await files.open()
+      if (files.areWhole) return
+      contacts = createContacts(options.peers, addSource, ports)
+      await Promise.race([finished.promise, tick()])
+      options.onProgress?.(progress())
+    },
+    result: () => ({
+      ...{ totalBytes: files.totalBytes, keptBytes: files.keptBytes, from },
+      banned: contacts?.counts().banned ?? 0,
+    }),
+    close: async () => {
+      over.abort(new Error('the download is over'))
+      cancelWake()
+      await contacts?.close()
+      await Promise.all(running)
+      await files.close()
+    },
+  }
+}
+
+function keyOf({ peer, file, index }: Ask): string {
+  return `${peer} ${file} ${index}`
+}
+
+function eachOnce(files: readonly FileId[]): FileId[] {
+  return [...new Map(files.map((file) => [file.root, file])).values()]
+}
+
+function nothingComes(
+  { found, reached, banned }: ContactCounts,
+  { receivedBytes, files }: { readonly receivedBytes: number; readonly files: WantedFiles },
+): SwarmError {
+  const left = files.all.filter(({ state }) => state !== 'whole')
+  const details = { found, reached, banned, left: left.length }
+  const answered = reached === 1 ? '1 of them answered' : `${reached} of them answered`
+  const asked =
+    found === 0 ? 'No peer was found' : `${found === 1 ? '1 peer was' : `${found} peers were`} found, ${answered}`
+  if (receivedBytes === 0 && left.every(({ state }) => state === 'waiting')) {
+    const advice = 'Check the network with `dllm status`, or name a peer that serves it with --bootstrap.'
+    return new SwarmError('SWARM_NO_PEER', `${asked}${found === 0 ? '' : ', and none has what is wanted'}. ${advice}`, {
+      details,
+    })
+  }
+  const missing = `${left.length === 1 ? '1 file is' : `${left.length} files are`} not whole`
+  return new SwarmError(
+    'SWARM_INCOMPLETE',
+    `${asked}, and nothing comes any more: ${missing}. What is here stays; run the command again when more miners are there.`,
+    { details },
+  )
+}
