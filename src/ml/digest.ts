@@ -20,7 +20,8 @@ export function floatBytes(values: Float32Array): Uint8Array {
 
 /** Little-endian bytes to f32 values; always a copy, so that the source need not be aligned. */
 export function floatsFromBytes(bytes: Uint8Array): Float32Array<ArrayBuffer> {
-  const copy = bytes.slice()
+  // Not `slice`, which gives a view of a Buffer of Node.
+  const copy = new Uint8Array(bytes)
   if (LITTLE_ENDIAN) return new Float32Array(copy.buffer)
   const view = new DataView(copy.buffer)
   return Float32Array.from({ length: bytes.length / 4 }, (_, index) => view.getFloat32(index * 4, true))

@@ -25,6 +25,8 @@ export type ModelErrorCode =
   | 'MODEL_BAD_MANIFEST'
   /** A shard that is not what the manifest says. */
   | 'MODEL_BAD_SHARD'
+  /** A canary that is not what the chain says, or is none. */
+  | 'MODEL_BAD_CANARY'
   | 'WEIGHTS_TRUNCATED'
   | 'WEIGHTS_BAD_HEADER'
   | 'WEIGHTS_BAD_DTYPE'
