@@ -22,13 +22,14 @@ import { openModelStore, type StoredModel } from '../../src/app/model-store.ts'
 import { genesisModel } from '../../src/app/model-work.ts'
 import { createNodeIdentity, type NodeIdentity, peerOfPublicKey } from '../../src/app/node-identity.ts'
 import { createEngines, type EnginesOptions } from '../../src/app/posts/open-engine.ts'
-import { createPostKeeper } from '../../src/app/posts/post-keeper.ts'
+import { createPostKeeper, type PostKeeper } from '../../src/app/posts/post-keeper.ts'
 import { openRing } from '../../src/app/ring/ring-client.ts'
 import type { RingSession } from '../../src/app/ring/ring-session.ts'
 import type { Route } from '../../src/app/ring/route.ts'
 import { openDisk } from '../../src/app/store/disk.ts'
 import { createSystem } from '../../src/app/system.ts'
 import { type AccountId, type Hash, hash, milliseconds } from '../../src/base/brand.ts'
+import type { Clock } from '../../src/base/ports.ts'
 import type { KeyPair } from '../../src/core/ed25519.ts'
 import { accountOf, addressOfAccount } from '../../src/core/fields.ts'
 import { voucherKeyOf } from '../../src/core/market/voucher-key.ts'
@@ -44,18 +45,23 @@ const WEIGHTS = randomWeights({ config: CONFIG, format: 'q8', seed: 3 })
 export const SEGMENTS = 3
 
 /** A model of three segments that lies nowhere: the manifest of genesis with another shape. */
-export const MODEL: StoredModel = (() => {
+function modelOf(name: string, byte: string): StoredModel {
   const genesis = openModelStore({ home: '/nowhere' }).find('genesis')
   const segments = Array.from({ length: SEGMENTS }, (_, index) => ({
     ...genesis.manifest.segments[0]!,
     ...{ firstLayer: index, lastLayer: index + 1, hasEmbedding: index === 0, hasHead: index === SEGMENTS - 1 },
   }))
-  return { ...genesis, manifest: { ...genesis.manifest, config: CONFIG, segments }, hash: hash('ab'.repeat(32)) }
-})()
+  return { ...genesis, manifest: { ...genesis.manifest, name, config: CONFIG, segments }, hash: hash(byte.repeat(32)) }
+}
+
+export const MODEL: StoredModel = modelOf('genesis', 'ab')
+/** With the same weights. */
+export const OTHER: StoredModel = modelOf('other', 'cd')
 
 export interface MinerLife {
   readonly mining: Mining
   readonly miner: Miner
+  readonly keeper: PostKeeper
   readonly events: MiningEvent[]
   /** Resolves with the first event of this kind, from the life's beginning, that `isWanted`. */
   said(type: MiningEvent['type'], isWanted?: (event: MiningEvent) => boolean): Promise<MiningEvent>
@@ -85,7 +91,8 @@ export interface MiningWorld {
   /** Gives an operator account money. */
   fund(account: number, amount: string): Promise<void>
   start(wish: MinerToStart): Promise<MinerLife>
-  openLease(cap?: bigint): Promise<LeaseView>
+  /** `cuts`: none if left out; `model`: MODEL. */
+  openLease(cap?: bigint, change?: { readonly cuts?: readonly number[]; readonly model?: Hash }): Promise<LeaseView>
   /** A session that is paid with the lease. */
   open(lease: LeaseView): Promise<{ session: RingSession; payer: RingPayer; close(): Promise<void> }>
   close(): Promise<void>
@@ -94,12 +101,17 @@ export interface MiningWorld {
 export const SYSTEM = createSystem({ level: 'silent' })
 const NEVER = new AbortController().signal
 
-/** `price`: of the model, grains per unit; undefined: nobody registered it. */
+/** Posts that leave look so often: a minute of theirs is a third of a second. */
+const KEEPING: Clock = { ...SYSTEM.clock, sleep: (ms, signal) => SYSTEM.clock.sleep(milliseconds(ms / 200), signal) }
+
+/** `price`: of the models, grains per unit; undefined: nobody registered them. */
 export async function createMiningWorld(
   parameters: Partial<Parameters>,
   price: bigint | undefined,
 ): Promise<MiningWorld> {
-  const one = await startOneNode(parameters, { models: price === undefined ? [] : [genesisModel(MODEL, price)] })
+  const one = await startOneNode(parameters, {
+    models: price === undefined ? [] : [MODEL, OTHER].map((model) => genesisModel(model, price)),
+  })
   const root = await mkdtemp(join(tmpdir(), 'dllm-mining-'))
   const keys = (role: 'owner' | 'operator' | 'payout', account: number): KeyPair => one.keys({ role, account })
   const payer = createChainSender({ chain: one.chain, keys: keys('owner', 0) }, SYSTEM)
@@ -144,10 +156,10 @@ export async function createMiningWorld(
       { wire, ...SYSTEM },
     )
     const files = { ensure: async () => undefined }
-    const keeper = createPostKeeper({ miner, engines, files, first: posts }, SYSTEM)
+    const keeper = createPostKeeper({ miner, engines, files, first: posts }, { ...SYSTEM, clock: KEEPING })
     await mining.start({ miner, wire, keeper })
     const life: MinerLife = {
-      ...{ mining, miner, events: heard.events, said: heard.said },
+      ...{ mining, miner, keeper, events: heard.events, said: heard.said },
       async end() {
         if (!lives.delete(life)) return
         await mining.close()
@@ -159,12 +171,12 @@ export async function createMiningWorld(
     return life
   }
 
-  const openOne = async (cap = DLLM): Promise<LeaseView> => {
+  const openOne: MiningWorld['openLease'] = async (cap = DLLM, { cuts = [], model = MODEL.hash } = {}) => {
     const nonce = await payer.nextNonce(NEVER)
     const voucher = voucherKeyOf(keys('owner', 0).secretKey, one.network.networkId, nonce)
     const head = await one.chain.head()
     const body = {
-      ...{ model: MODEL.hash, voucherKey: voucher.publicKey, cuts: [], avoid: [], rows: 100, cap, priceMax: 1n << 40n },
+      ...{ model, voucherKey: voucher.publicKey, cuts, avoid: [], rows: 100, cap, priceMax: 1n << 40n },
       expiryHeight: head.height + 10_000,
     }
     await payer.send({ contract: openLease, body, spends: cap, lines: [] }, NEVER)
@@ -190,7 +202,7 @@ export async function createMiningWorld(
         const peer = peerOfPublicKey(peerKey)
         return { peer, addresses: [`/memory/${peer}`], firstSegment, lastSegment }
       })
-      const route: Route = { model: MODEL.hash, stages, expectedStepMs: milliseconds(1) }
+      const route: Route = { model: lease.model, stages, expectedStepMs: milliseconds(1) }
       const wire = one.memory.createMemoryWire({ listen: false })
       const session = await openRing({ route, capacity: CONFIG.contextLength, payer: paying }, { wire, ...SYSTEM })
       return {
