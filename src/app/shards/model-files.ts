@@ -67,7 +67,8 @@ function missingOf(place: ModelPlace, files: readonly FileEntry[]): FileId[] {
   return [...missing.values()]
 }
 
-function sizeOf(path: string): number | undefined {
+/** Size of a file; undefined where none is. */
+export function sizeOf(path: string): number | undefined {
   const found = statSync(path, { throwIfNoEntry: false })
   return found?.isFile() === true ? found.size : undefined
 }

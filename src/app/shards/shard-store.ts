@@ -134,7 +134,7 @@ async function moveInto(path: string, whole: string): Promise<boolean> {
 }
 
 /** Nobody else touches the unfinished file of this root. Throws SHARD_IN_USE. */
-export async function lockFile(folder: string, root: Hash): Promise<Lock> {
+async function lockFile(folder: string, root: Hash): Promise<Lock> {
   const path = shardPaths(folder, root).lock
   const lock = await tryLock(path).catch((error: unknown) => {
     throw asShardWriteError(error, path)
@@ -142,6 +142,16 @@ export async function lockFile(folder: string, root: Hash): Promise<Lock> {
   if ('release' in lock) return lock
   const message = `Another dllm (process ${lock.holder}) is fetching ${root}. Wait for it, or end it.`
   throw new ShardError('SHARD_IN_USE', message, { details: { root, holder: lock.holder } })
+}
+
+/** As `lockFile`, but undefined while somebody else has it. */
+export async function lockUnlessUsed(folder: string, root: Hash): Promise<Lock | undefined> {
+  try {
+    return await lockFile(folder, root)
+  } catch (error) {
+    if (error instanceof ShardError && error.code === 'SHARD_IN_USE') return undefined
+    throw error
+  }
 }
 
 function closing(partial: PartialFile): (error: unknown) => Promise<never> {

@@ -1,0 +1,153 @@
+/**
+ * Takes back the room of what no model needs: mark and sweep over the manifests that are here. A whole file is hidden first, and comes back if a manifest
+ * names it by then, so that nothing goes that an import or a download has just counted on. What a process is writing stays.
+ * Spec: docs/spec/shards.md §2.
+ * @module
+ */
+import { rename, rm } from 'node:fs/promises'
+import type { Hash } from '../../base/brand.ts'
+import type { Clock } from '../../base/ports.ts'
+import { systemCode } from '../file-errors.ts'
+import { syncFolder } from '../home.ts'
+import { type NamedRoots, readNamedRoots } from './model-references.ts'
+import { ShardError } from './shard-error.ts'
+import {
+  asShardWriteError,
+  readShardFolder,
+  type ShardFileKind,
+  type ShardFolderFile,
+  shardPaths,
+  shardsFolder,
+} from './shard-folder.ts'
+import { lockUnlessUsed } from './shard-store.ts'
+
+/** An unfinished file that nobody has gone on with for so long is given up. */
+const ABANDONED_MS = 24 * 60 * 60 * 1_000
+
+export interface CollectedFile {
+  readonly root: Hash
+  /** What it took on the disk. */
+  readonly bytes: number
+  /** No manifest names it; it is unfinished, and whole as well; nobody has gone on with it. */
+  readonly why: 'unused' | 'finished elsewhere' | 'abandoned'
+}
+
+export interface CollectOptions {
+  /** The data folder. */
+  readonly home: string
+  /** Only says what would go. */
+  readonly isDryRun?: boolean
+  /** Stay, whatever the manifests say. */
+  readonly keep?: ReadonlySet<Hash>
+}
+
+type Kinds = ReadonlyMap<ShardFileKind, ShardFolderFile>
+
+/**
+ * Removes what no manifest names, and says what that was.
+ * @throws ShardError SHARD_GC_UNSURE where a manifest cannot be read: what it names is not known. SHARD_UNWRITABLE.
+ */
+export async function collectShards(options: CollectOptions, ports: { clock: Clock }): Promise<CollectedFile[]> {
+  const { home, isDryRun = false, keep = new Set<Hash>() } = options
+  const folder = shardsFolder(home)
+  const named = knownRoots(home)
+  const isNeeded = (root: Hash, { roots }: NamedRoots): boolean => roots.has(root) || keep.has(root)
+  const nowMs = ports.clock.wallMs()
+  const collected: CollectedFile[] = []
+  try {
+    if (!isDryRun) await bringBackHidden(folder)
+    for (const [root, kinds] of await readShardFolder(folder)) {
+      const isNamed = isNeeded(root, named)
+      const part = await collectPart(folder, { root, kinds, isNamed, nowMs, isDryRun })
+      if (part !== undefined) collected.push(part)
+      const whole = kinds.get('whole')
+      if (whole === undefined || isNamed) continue
+      const isGone = isDryRun || (await removeWhole(folder, root, () => isNeeded(root, knownRoots(home))))
+      if (isGone) collected.push({ root, bytes: whole.allocatedBytes, why: 'unused' })
+    }
+    if (!isDryRun) await removeTraces(folder, isNeeded, knownRoots(home))
+  } catch (error) {
+    throw asShardWriteError(error, folder)
+  }
+  return collected
+}
+
+function knownRoots(home: string): NamedRoots {
+  const named = readNamedRoots(home)
+  const [first] = named.unreadable
+  if (first === undefined) return named
+  const message = `The manifest of ${first} cannot be read, so that nobody knows which shards it needs. Import or pull it again, or remove it with \`dllm model remove ${first}\`; then run this again.`
+  throw new ShardError('SHARD_GC_UNSURE', message, { details: { model: first } })
+}
+
+/** What a collection that was killed had hidden. */
+async function bringBackHidden(folder: string): Promise<void> {
+  for (const [root, kinds] of await readShardFolder(folder)) {
+    const { gone, whole } = shardPaths(folder, root)
+    if (kinds.has('gone')) await (kinds.has('whole') ? rm(gone, { force: true }) : renameIfThere(gone, whole))
+  }
+}
+
+interface PartLook {
+  readonly root: Hash
+  readonly kinds: Kinds
+  readonly isNamed: boolean
+  readonly nowMs: number
+  readonly isDryRun: boolean
+}
+
+async function collectPart(folder: string, look: PartLook): Promise<CollectedFile | undefined> {
+  const { root, kinds, isNamed, nowMs, isDryRun } = look
+  const part = kinds.get('part')
+  if (part === undefined) return undefined
+  const isAbandoned = nowMs - Math.max(part.changedMs, kinds.get('have')?.changedMs ?? 0) > ABANDONED_MS
+  if (isNamed && !kinds.has('whole') && !isAbandoned) return undefined
+  const why = kinds.has('whole') ? 'finished elsewhere' : isNamed ? 'abandoned' : 'unused'
+  const lock = await lockUnlessUsed(folder, root)
+  if (lock === undefined) return undefined
+  try {
+    const paths = shardPaths(folder, root)
+    if (!isDryRun) await Promise.all([paths.part, paths.have].map((path) => rm(path, { force: true })))
+    return { root, bytes: part.allocatedBytes, why }
+  } finally {
+    await lock.release()
+  }
+}
+
+/** False when the file is needed after all. Whoever looks while it is hidden writes its manifest first, so that we see it. */
+async function removeWhole(folder: string, root: Hash, isNeeded: () => boolean): Promise<boolean> {
+  const { whole, gone } = shardPaths(folder, root)
+  await rename(whole, gone)
+  if (isNeeded()) {
+    await renameIfThere(gone, whole)
+    return false
+  }
+  await rm(gone, { force: true })
+  await syncFolder(folder)
+  return true
+}
+
+/** Leaves and notes of nothing, and locks of processes that are gone. */
+async function removeTraces(
+  folder: string,
+  isNeeded: (root: Hash, named: NamedRoots) => boolean,
+  named: NamedRoots,
+): Promise<void> {
+  for (const [root, kinds] of await readShardFolder(folder)) {
+    if (kinds.has('part') || (kinds.has('whole') && !kinds.has('lock') && !kinds.has('have'))) continue
+    const lock = await lockUnlessUsed(folder, root)
+    if (lock === undefined) continue
+    const { leaves, have } = shardPaths(folder, root)
+    await rm(have, { force: true })
+    // Those of files in folders of models are kept here as well.
+    if (!kinds.has('whole') && !isNeeded(root, named)) await rm(leaves, { force: true })
+    await lock.release()
+  }
+}
+
+/** Another collection may have been faster. */
+async function renameIfThere(from: string, to: string): Promise<void> {
+  await rename(from, to).catch((error: unknown) => {
+    if (systemCode(error) !== 'ENOENT') throw error
+  })
+}
