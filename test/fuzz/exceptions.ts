@@ -5,6 +5,7 @@
 
 const BY_REASON: Readonly<Record<string, readonly string[]>> = {
   'opens a file, a folder or a stream and hands what is in it to a decoder of the table': [
+    'app/canary/canary-files.ts:readCanary',
     'app/control/http-checks.ts:readBody',
     'app/control/replies.ts:readAll',
     'app/control/replies.ts:readItems',

@@ -20,7 +20,9 @@ import { leavesOfBytes, rootOfBytes } from '../shards/chunk-hash.ts'
 import type { FileId } from '../shards/chunk-source.ts'
 import type { ShardStore } from '../shards/shard-store.ts'
 
-export const CANARY_NOTE = 'canary.json'
+const CANARY_NOTE = 'canary.json'
+/** What lists call the file; no file of a manifest can have this name, since it is none. */
+export const CANARY_NAME = '(canary)'
 
 type NamedModel = { readonly manifest: Pick<StoredModel['manifest'], 'name'> }
 

@@ -7,9 +7,10 @@ import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Hash } from '../../base/brand.ts'
 import { MODEL_LIMITS } from '../../base/limits.ts'
-import type { ModelManifest } from '../../ml/manifest.ts'
 import { parseManifest } from '../../ml/manifest-parse.ts'
+import { CANARY_NAME, notedCanary } from '../canary/canary-files.ts'
 import { MANIFEST_FILE, modelsFolder, openModelStore, readBounded, type StoredModel } from '../model-store.ts'
+import type { FileId } from './chunk-source.ts'
 import { filesOf, type ModelFile } from './model-files.ts'
 
 /** That a model names a file. */
@@ -21,13 +22,20 @@ export interface FileUse extends ModelFile {
 export function readUses(home: string): ReadonlyMap<Hash, readonly FileUse[]> {
   const uses = new Map<Hash, FileUse[]>()
   for (const model of openModelStore({ home }).list()) {
-    for (const file of filesOf(model.manifest)) {
+    for (const file of namedFiles(home, model)) {
       const others = uses.get(file.root)
       if (others === undefined) uses.set(file.root, [{ ...file, model }])
       else others.push({ ...file, model })
     }
   }
   return uses
+}
+
+/** Those of its manifest, and its canary. */
+function namedFiles(home: string, model: StoredModel): ModelFile[] {
+  const canary = notedCanary(home, model)
+  const files = filesOf(model.manifest)
+  return canary === undefined ? files : [...files, { ...canary, name: CANARY_NAME, segment: undefined }]
 }
 
 export interface NamedRoots {
@@ -43,24 +51,22 @@ export interface NamedRoots {
 export function readNamedRoots(home: string): NamedRoots {
   const looks = [lookAtManifests(home), lookAtManifests(home)]
   return {
-    roots: new Set(
-      looks.flatMap(({ manifests }) => manifests).flatMap((found) => filesOf(found).map(({ root }) => root)),
-    ),
+    roots: new Set(looks.flatMap(({ files }) => files.map(({ root }) => root))),
     unreadable: [...new Set(looks.flatMap(({ unreadable }) => unreadable))],
   }
 }
 
-function lookAtManifests(home: string): { manifests: ModelManifest[]; unreadable: string[] } {
+function lookAtManifests(home: string): { files: FileId[]; unreadable: string[] } {
   const models = openModelStore({ home })
-  const manifests = models.list().map(({ manifest }) => manifest)
+  const files: FileId[] = models.list().flatMap((model) => namedFiles(home, model))
   for (const folder of foldersOfImports(home)) {
     try {
-      manifests.push(parseManifest(readBounded(join(folder, MANIFEST_FILE), MODEL_LIMITS.manifestBytesMax)))
+      files.push(...filesOf(parseManifest(readBounded(join(folder, MANIFEST_FILE), MODEL_LIMITS.manifestBytesMax))))
     } catch {
       // It has not come to its manifest, and so not to the store; or it has ended.
     }
   }
-  return { manifests, unreadable: models.broken().map(({ name }) => name) }
+  return { files, unreadable: models.broken().map(({ name }) => name) }
 }
 
 function foldersOfImports(home: string): string[] {

@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { keepCanary, noteCanary, notedCanary, readCanary } from '../../../../src/app/canary/canary-files.ts'
 import { openModelStore } from '../../../../src/app/model-store.ts'
 import { rootOfBytes } from '../../../../src/app/shards/chunk-hash.ts'
+import { readNamedRoots, readUses } from '../../../../src/app/shards/model-references.ts'
 import { openShardStore } from '../../../../src/app/shards/shard-store.ts'
 import { hash } from '../../../../src/base/brand.ts'
 import { type Canary, encodeCanary } from '../../../../src/ml/canary.ts'
@@ -73,4 +74,10 @@ test('a note that cannot be read names nothing', async () => {
     await writeFile(path, text)
     expect(notedCanary(home, model)).toBeUndefined()
   }
+})
+
+test('the canary counts as a file of its model', async () => {
+  const { root } = await keepCanary({ home, store: openShardStore({ home }) }, model, canary)
+  expect(readNamedRoots(home).roots).toContain(root)
+  expect(readUses(home).get(root)).toMatchObject([{ model: { hash: model.hash }, segment: undefined }])
 })
