@@ -1,5 +1,7 @@
 /** `dllm mine` as people and scripts run it: what it says, how it ends, and what it refuses. */
+import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:net'
+import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { createDllm, type Started } from './dllm.ts'
 
@@ -75,12 +77,46 @@ describe('a miner', () => {
   })
 })
 
+test('a miner of two models answers chats with both', async () => {
+  // The data folder is made by a command.
+  expect((await dllm.run(['network', 'list'])).code).toBe(0)
+  const twin = join(dllm.home, 'models', 'twin')
+  cpSync(join(import.meta.dirname, '../../models/genesis'), twin, { recursive: true })
+  const manifest = readFileSync(join(twin, 'manifest.json'), 'utf8')
+  writeFileSync(join(twin, 'manifest.json'), manifest.replace('"name": "genesis"', '"name": "twin"'))
+  const networks = join(dllm.home, 'networks')
+  mkdirSync(networks, { recursive: true })
+  const put = (bootstrap: readonly string[]): void =>
+    writeFileSync(join(networks, 'two.json'), JSON.stringify({ id: 'two', bootstrap }))
+  put([])
+  const both = mine('--network', 'two', '--model', 'genesis', '--model', 'twin:1-4')
+  const said = await both.printed(/Ctrl-C ends it/)
+  expect(said).toMatch(/^Serving segments 1-6 of 6 of genesis .*\nOne decode .*\nServing segments 1-4 of 6 of twin /)
+  const rest = mine('--network', 'two', '--model', 'twin:5-6', '--name', 'rest')
+  put([said, await rest.printed(/Ctrl-C ends it/)].map((text) => /\/ip4\/\S+/.exec(text)![0]))
+  const ask = async (model: string): Promise<string> => {
+    const choice = ['--network', 'two', '--model', model, '--temperature', '0', '--max-tokens', '12']
+    const { code, stdout, stderr } = await dllm.run(['chat', 'Once upon a time', ...choice])
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
+    return stdout
+  }
+  const answers = [await ask('genesis'), await ask('twin')]
+  expect(answers[0]!.trim().length).toBeGreaterThan(10)
+  // The same weights under another name: another model, and the same bits.
+  expect(answers[1]).toBe(answers[0])
+  both.child.kill('SIGINT')
+  const { code, stdout } = await both.ended
+  expect({ code, steps: Number(/Ended after (\d+) steps/.exec(stdout)![1]) > 2 }).toEqual({ code: 0, steps: true })
+})
+
 describe('refuses', () => {
   test.each([
     ['a segment that the model does not have', ['--segments', '1-7'], 2, 'such as 1-6 (genesis has 6 segments)'],
     ['segment 0', ['--segments', '0'], 2, 'USAGE'],
     ['segments in the wrong order', ['--segments', '3-2'], 2, 'USAGE'],
     ['segments in words', ['--segments', 'all'], 2, 'USAGE'],
+    ['one --segments for two models', ['--model', 'genesis', '--model', 'gpt', '--segments', '1'], 2, 'NAME:2-4'],
+    ['a model twice', ['--model', 'genesis:1', '--model', 'genesis:3'], 2, 'names genesis twice'],
     ['a name with a separator', ['--name', '../x'], 2, 'USAGE'],
     ['an engine that is not there', ['--engine', 'abacus'], 2, 'USAGE'],
     ['a bootstrap address that is none', ['--bootstrap', 'example.org:4001'], 2, 'USAGE'],
