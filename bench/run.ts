@@ -23,12 +23,14 @@ import { prefillDecode } from './prefill-decode.ts'
 import { receipts } from './receipts.ts'
 import { type Row, tableOf } from './report.ts'
 import { ringSplit } from './ring-split.ts'
+import { shards } from './shards.ts'
 
 const MEASURES: readonly Measure[] = [
   decodeBandwidth,
   prefillDecode,
   ringSplit,
   receipts,
+  shards,
   helpTime,
   firstText,
   chainApply,

@@ -151,6 +151,8 @@ export const SHARD_LIMITS = {
   linksPerPeerMax: 2,
   /** Tokens for links that nobody has used yet. */
   linkTokensMax: 256,
+  /** Hosts of a peer that are tried for a link. */
+  linkHostsMax: 3,
   /** Ports below are other services': nobody is made to speak to them. */
   linkPortMin: 1_024,
   /** Chunks in memory of a thread that serves, and of one that fetches. */
@@ -195,8 +197,10 @@ export const DEADLINES = {
   shardIdleMs: 120_000,
   /** After a step a stage counts as serving for so long: its next one is near. */
   servingMs: 2_000,
-  /** A bulk link that is not there by then is done without. */
+  /** A bulk link to one host; what is not there by then is done without. */
   linkOpenMs: 3_000,
+  /** A chunk waits so long for a link that is being opened. */
+  linkWaitMs: 1_000,
   /** A miner's offer is dropped when not renewed for this long. */
   offerMs: 60_000,
   devnetReadyMs: 30_000,
@@ -231,6 +235,8 @@ export const INPUT_LIMITS = {
   allowedPeersMax: 1_024,
   /** Engine threads; more than the cores of the largest machines sold. */
   threadsMax: 512,
+  /** Room for shards, in GiB: more than a disk has. */
+  shardGibMax: 1_048_576,
 } as const
 
 /** Logs: a file grows to this size, then one older file is kept. Enough for days of a busy miner. */

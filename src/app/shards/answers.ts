@@ -5,9 +5,10 @@
  */
 import type { Hash } from '../../base/brand.ts'
 import { MODEL_LIMITS, SHARD_LIMITS } from '../../base/limits.ts'
-import { CHUNK_BYTES, chunkCount, chunkLength } from '../../ml/chunk-tree.ts'
+import type { Clock } from '../../base/ports.ts'
+import { CHUNK_BYTES, chunkLength } from '../../ml/chunk-tree.ts'
 import type { ShardAnswerBody, ShardQuestion } from '../../net/protocols/shards.ts'
-import { hasChunk } from './chunk-map.ts'
+import { createLocator, type Locator } from './file-locator.ts'
 import type { ServedFiles } from './served-files.ts'
 import { createSharedFiles, type SharedFiles } from './shared-files.ts'
 
@@ -23,9 +24,10 @@ export type Answerer = (question: ShardQuestion, output: AnswerOutput) => Promis
 
 const ABSENT: ShardAnswerBody = { type: 'absent' }
 
-export function createAnswerer(files: ServedFiles): Answerer {
+export function createAnswerer(files: ServedFiles, clock: Clock): Answerer {
   const pages = createPages(files)
   const shared = createSharedFiles('r')
+  const locator = createLocator({ clock, locate: (root) => files.locate(root) })
   return async (question, output) => {
     switch (question.type) {
       case 'manifest':
@@ -37,7 +39,7 @@ export function createAnswerer(files: ServedFiles): Answerer {
         return file === undefined ? ABSENT : { type: 'holdings', map: file.map }
       }
       case 'chunk':
-        return await sendChunk({ files, shared }, question, output)
+        return await sendChunk({ locator, shared }, question, output)
       case 'link':
       case 'leave':
         return ABSENT
@@ -55,20 +57,26 @@ async function sendPage(whole: Uint8Array | undefined, page: number, output: Ans
 }
 
 async function sendChunk(
-  { files, shared }: { readonly files: ServedFiles; readonly shared: SharedFiles },
+  { locator, shared }: { readonly locator: Locator; readonly shared: SharedFiles },
   { root, index }: Extract<ShardQuestion, { type: 'chunk' }>,
   output: AnswerOutput,
 ): Promise<ShardAnswerBody> {
-  const file = await files.locate(root)
-  if (file === undefined || index >= chunkCount(file.bytes) || !hasChunk(file.map, index)) return ABSENT
+  const file = await locator.withChunk(root, index)
+  if (file === undefined) return ABSENT
   const length = chunkLength(file.bytes, index)
-  return await shared.use(file.path, async (handle) =>
-    sendPieces({ length, total: length }, output, async (from, to) => {
-      const bytes = new Uint8Array(to - from)
-      const { bytesRead } = await handle.read(bytes, 0, bytes.length, index * CHUNK_BYTES + from)
-      return bytesRead === bytes.length ? bytes : undefined
-    }),
-  )
+  try {
+    return await shared.use(file.path, async (handle) =>
+      sendPieces({ length, total: length }, output, async (from, to) => {
+        const bytes = new Uint8Array(to - from)
+        const { bytesRead } = await handle.read(bytes, 0, bytes.length, index * CHUNK_BYTES + from)
+        return bytesRead === bytes.length ? bytes : undefined
+      }),
+    )
+  } catch (error) {
+    // It may have another name by now.
+    locator.forget(root)
+    throw error
+  }
 }
 
 async function sendPieces(

@@ -44,9 +44,10 @@ interface Pending extends LinkChunk {
 }
 
 class LinkClient implements BulkLink {
-  /** Resolves when the server has shown that it is one. */
+  /** Resolves when the server has shown that it is one, and takes our token. */
   readonly greeted: Promise<void>
   readonly #socket: Socket
+  readonly #token: Uint8Array
   readonly #keeper: ChunkKeeper
   readonly #watch: ProgressWatch
   /** Requests without an answer, by number; also those that nobody waits for any more. */
@@ -57,12 +58,14 @@ class LinkClient implements BulkLink {
   #filled = 0
   /** Whose chunk the buffer is; undefined: the buffer is a head. */
   #current: Pending | undefined
-  #isGreeted = false
+  /** Once when it begins, once when our token is good. */
+  #greetings = 0
   #lost: LinkError | undefined
   #nextId = 0
   #bytesReceived = 0
 
   constructor(place: LinkPlace, { keeper, clock }: LinkPorts) {
+    this.#token = place.token
     this.#keeper = keeper
     this.#watch = createProgressWatch(clock, () => this.#end('it is too slow'))
     this.greeted = this.#greeted.promise
@@ -79,10 +82,6 @@ class LinkClient implements BulkLink {
     this.#socket.on('error', (error) => this.#end(messageOf(error)))
     this.#socket.on('close', () => this.#end('the connection has ended'))
     this.#socket.on('end', () => this.#end('the connection has ended'))
-    this.greeted.then(
-      () => this.#socket.write(place.token),
-      () => undefined,
-    )
   }
 
   get bytesReceived(): number {
@@ -142,10 +141,12 @@ class LinkClient implements BulkLink {
 
   /** The greeting or a head. What is wrong with it, or undefined. */
   #onShort(bytes: Uint8Array): string | undefined {
-    if (this.#isGreeted) return this.#onHead(bytes)
+    if (this.#greetings === 2) return this.#onHead(bytes)
     if (Buffer.compare(bytes, LINK_GREETING) !== 0) return 'it is no bulk link'
-    this.#isGreeted = true
-    this.#greeted.resolve()
+    this.#greetings++
+    if (this.#greetings === 1) this.#socket.write(this.#token)
+    else this.#greeted.resolve()
+    this.#expect(new Uint8Array(this.#greetings === 1 ? LINK_GREETING.length : LINK_HEAD_BYTES))
     return undefined
   }
 

@@ -8,7 +8,7 @@ import { type Hash, hash } from '../../base/brand.ts'
 import { CodecError, Reader, Writer } from '../../base/codec.ts'
 import { CHUNK_BYTES } from '../../ml/chunk-tree.ts'
 
-/** The server speaks first, so that a client tells its token to nobody else. */
+/** The server speaks first, so that a client tells its token to nobody else; and again when the token is good. */
 export const LINK_GREETING: Uint8Array = Uint8Array.from('DLLM link 1\n', (character) => character.charCodeAt(0))
 export const LINK_REQUEST_BYTES = 41
 export const LINK_HEAD_BYTES = 9

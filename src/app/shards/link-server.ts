@@ -9,8 +9,8 @@ import { type Hash, milliseconds, type PeerId } from '../../base/brand.ts'
 import { DEADLINES, SHARD_LIMITS } from '../../base/limits.ts'
 import type { Clock } from '../../base/ports.ts'
 import { LINK_TOKEN_BYTES } from '../../net/protocols/shards.ts'
+import { createLocator, type Locator } from './file-locator.ts'
 import { LINK_GREETING } from './link-frames.ts'
-import { createLocator, type Locator } from './link-locator.ts'
 import { serveLink } from './link-session.ts'
 import type { ServedFile } from './served-files.ts'
 
@@ -105,6 +105,7 @@ function createLinks(ports: LinkServerPorts, tokens: Tokens): { accept(socket: S
     if (own.length >= SHARD_LIMITS.linksPerPeerMax) own[0]![0].destroy()
     else if (served.size >= SHARD_LIMITS.linksMax) return void socket.destroy()
     served.set(socket, peer)
+    socket.write(LINK_GREETING)
     serveLink(socket, { ...ports, locator, onRude: () => ports.onRude(peer) })
   }
   const accept = (socket: Socket): void => {

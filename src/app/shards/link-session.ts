@@ -9,6 +9,7 @@ import { DEADLINES, SHARD_LIMITS } from '../../base/limits.ts'
 import type { Clock } from '../../base/ports.ts'
 import { CHUNK_BYTES, chunkLength } from '../../ml/chunk-tree.ts'
 import { readChunk } from './chunk-hash.ts'
+import type { Locator } from './file-locator.ts'
 import {
   decodeLinkRequest,
   encodeLinkHead,
@@ -16,7 +17,6 @@ import {
   LINK_REQUEST_BYTES,
   type LinkRequest,
 } from './link-frames.ts'
-import type { Locator } from './link-locator.ts'
 import { createSharedFiles } from './shared-files.ts'
 
 export interface LinkSessionPorts {

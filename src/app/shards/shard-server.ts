@@ -48,7 +48,7 @@ export async function serveShards(
   { clock, log }: { readonly clock: Clock; readonly log: Log },
 ): Promise<void> {
   const { files, budget, links } = options
-  const answerer = createAnswerer(files)
+  const answerer = createAnswerer(files, clock)
   let served = 0
   const answer: Answerer = (question, output) =>
     answerer(question, output).catch((error: unknown) => {

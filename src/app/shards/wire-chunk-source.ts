@@ -8,9 +8,10 @@
 import { assert } from '../../base/assert.ts'
 import type { Hash } from '../../base/brand.ts'
 import { codeOf } from '../../base/error.ts'
-import { MODEL_LIMITS, SHARD_LIMITS } from '../../base/limits.ts'
+import { DEADLINES, MODEL_LIMITS, SHARD_LIMITS } from '../../base/limits.ts'
 import { chunkCount, chunkLength, LEAF_BYTES } from '../../ml/chunk-tree.ts'
 import { abortable } from '../../net/channel.ts'
+import { withDeadline } from '../../net/deadline.ts'
 import type { ShardQuestionBody } from '../../net/protocols/shards.ts'
 import type { PeerAddress } from '../../net/wire.ts'
 import type { BulkLink, LinkChunk, LinkDialler } from './bulk-link.ts'
@@ -29,7 +30,7 @@ export interface SourcePorts extends AskerPorts {
 /** @throws WireError of `wire.open`: the peer cannot be reached, or serves no shards. */
 export async function openChunkSource(to: PeerAddress, ports: SourcePorts, signal?: AbortSignal): Promise<ChunkSource> {
   const asker = await openShardAsker(to, ports, signal)
-  const link = createLinkHolder(asker, to, ports.links)
+  const link = createLinkHolder(asker, to, ports)
   const parts: Parts = { asker, link, keeper: ports.keeper }
   let chunks = 0
   return {
@@ -149,28 +150,29 @@ interface LinkHolder extends Pick<BulkLink, 'close' | 'bytesReceived'> {
 }
 
 /** Asks for a link when the first chunk is wanted. */
-function createLinkHolder(asker: ShardAsker, to: PeerAddress, links: LinkDialler | undefined): LinkHolder {
+function createLinkHolder(asker: ShardAsker, to: PeerAddress, { links, clock }: SourcePorts): LinkHolder {
   const closing = new AbortController()
+  const { signal } = closing
   let opened: BulkLink | undefined
   let opening: Promise<BulkLink | undefined> | undefined
   const open = async (): Promise<BulkLink | undefined> => {
-    if (links === undefined) return undefined
-    const { signal } = closing
     try {
-      opened = await openLink(asker, { to, links, signal })
-      return opened
+      opened = links && (await openLink(asker, { to, links, signal }))
     } catch {
       // Chunks come over the channel, or it has the error that matters.
-      return undefined
     }
+    if (signal.aborted) opened?.close()
+    return opened
   }
   return {
     get bytesReceived() {
       return opened?.bytesReceived ?? 0
     },
-    current() {
+    async current() {
       opening ??= open()
-      return closing.signal.aborted ? Promise.resolve(undefined) : opening
+      if (signal.aborted) return undefined
+      const inTime = withDeadline({ clock, limitMs: DEADLINES.linkWaitMs, signal }, () => opening!)
+      return opened ?? (await inTime.catch(() => undefined))
     },
     close() {
       closing.abort(new Error('the link is not wanted any more'))
@@ -183,17 +185,26 @@ async function openLink(
   asker: ShardAsker,
   { to, links, signal }: { readonly to: PeerAddress; readonly links: LinkDialler; readonly signal: AbortSignal },
 ): Promise<BulkLink | undefined> {
-  const [host] = hostsOf(to.addresses)
-  if (host === undefined) return undefined
-  const answer = await asker.ask({ type: 'link' }, { signal })
-  if (answer.type !== 'link' || answer.port < SHARD_LIMITS.linkPortMin) return undefined
-  return await links.open({ host, port: answer.port, token: answer.token }, signal)
+  for (const host of hostsOf(to.addresses)) {
+    const answer = await asker.ask({ type: 'link' }, { signal })
+    if (answer.type !== 'link' || answer.port < SHARD_LIMITS.linkPortMin) return undefined
+    const place = { host, port: answer.port, token: answer.token }
+    const link = await links.open(place, signal).catch((error: unknown) => {
+      if (codeOf(error) !== 'LINK_UNREACHABLE') throw error
+    })
+    if (link !== undefined) return link
+  }
+  return undefined
 }
 
 const HOST = /^\/(?:ip4|ip6|dns|dns4|dns6)\/([^/]+)\//
 
-/** IP addresses and names in multiaddrs, each once; those of relays are not the peer's. */
+const LOOPBACK = /^(?:127\.|::1$|localhost$)/
+
+/** IP addresses and names in multiaddrs, each once, those of this machine last; those of relays are not the peer's. */
 export function hostsOf(addresses: readonly string[]): string[] {
   const direct = addresses.filter((address) => !address.includes('/p2p-circuit'))
-  return [...new Set(direct.flatMap((address) => HOST.exec(address)?.[1] ?? []))]
+  const hosts = [...new Set(direct.flatMap((address) => HOST.exec(address)?.[1] ?? []))]
+  const isOwn = (host: string): boolean => LOOPBACK.test(host)
+  return [...hosts.filter((host) => !isOwn(host)), ...hosts.filter(isOwn)].slice(0, SHARD_LIMITS.linkHostsMax)
 }

@@ -1,6 +1,6 @@
 /**
- * Where served files are, as a thread that serves links knows it: asked of the main thread, and believed for a moment.
- * Spec: docs/spec/shards.md §5.
+ * Where served files are: asked of the store, and believed for a moment, because chunks of one file are asked for one after the other.
+ * Spec: docs/spec/shards.md §4.
  * @module
  */
 import type { Hash } from '../../base/brand.ts'
