@@ -33,7 +33,7 @@ export type WholeAnswer =
   | Exclude<ShardAnswerBody, { type: 'piece' }>
 
 export interface AskerPorts {
-  readonly wire: Wire
+  readonly wire: Pick<Wire, 'open' | 'judge'>
   readonly clock: Clock
   readonly log: Log
 }

@@ -43,7 +43,7 @@ class RuleError extends HouseError<
 
 /** Serves until the wire stops. */
 export async function serveShards(
-  wire: Wire,
+  wire: Pick<Wire, 'handle' | 'judge'>,
   options: ShardServerOptions,
   { clock, log }: { readonly clock: Clock; readonly log: Log },
 ): Promise<void> {
