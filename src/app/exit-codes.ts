@@ -60,6 +60,8 @@ const EXIT_BY_CODE: ReadonlyMap<string, ExitCode> = new Map([
   ['PARAM_UNKNOWN', EXIT.usage],
   ['PARAM_BAD', EXIT.usage],
   ['PARAM_MISSING', EXIT.usage],
+  ['SWARM_NO_PEER', EXIT.noNode],
+  ['SWARM_AMBIGUOUS_MODEL', EXIT.usage],
   ['HUB_BAD_NAME', EXIT.usage],
   ['HUB_FORBIDDEN', EXIT.auth],
   ['KEYSTORE_WRONG_PASSWORD', EXIT.auth],

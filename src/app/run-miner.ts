@@ -6,6 +6,7 @@
 import { existsSync } from 'node:fs'
 import { availableParallelism, totalmem } from 'node:os'
 import type { EngineName } from '../ml/engine/engine.ts'
+import type { Wire } from '../net/wire.ts'
 import { leaveSoon, lockNode, tellStarter, untilAborted, withBootstrap } from './background.ts'
 import { localGenesisFile } from './chain/genesis-text.ts'
 import { loadConfig } from './config.ts'
@@ -14,15 +15,20 @@ import type { Home } from './home.ts'
 import { createMiner } from './miner.ts'
 import { type JoinedMarket, joinMarket, type MarketToJoin } from './mining/join-market.ts'
 import { type MarketFlags, requireWalletFor } from './mining/mining-flags.ts'
-import { openModelStore } from './model-store.ts'
 import { LOCAL_NETWORK, loadNetwork, type Network } from './networks.ts'
 import { loadNodeIdentity, type NodeIdentity } from './node-identity.ts'
 import { announcePosts } from './posts/announce.ts'
-import { createDiskFiles, type ModelFiles } from './posts/model-files.ts'
+import type { ModelFiles } from './posts/model-files.ts'
 import { createEngines, type Engines, type OpenEngine } from './posts/open-engine.ts'
 import type { PostWish } from './posts/post.ts'
-import { type PostFlags, parsePosts } from './posts/post-flags.ts'
+import { modelTexts, type PostFlags, parsePosts } from './posts/post-flags.ts'
 import { createPostKeeper } from './posts/post-keeper.ts'
+import { openShardStore, type ShardStore } from './shards/shard-store.ts'
+import { modelsOf } from './swarm/client-fetcher.ts'
+import { createModelFetcher } from './swarm/model-fetcher.ts'
+import { createPullTeller } from './swarm/pull-teller.ts'
+import { openShardService } from './swarm/shard-service.ts'
+import { createSwarmFiles, type SwarmFiles } from './swarm/swarm-files.ts'
 import type { System } from './system.ts'
 import { createWorkerRunner } from './worker-runner.ts'
 
@@ -65,7 +71,7 @@ export async function runMiner(run: MineRun): Promise<MineResult> {
     flags: { network: flags.network, listen: flags.listen },
   })
   const network = withBootstrap(await loadNetwork(home, settings.network), flags.bootstrap ?? [])
-  const posts = parsePosts(flags, settings.model, openModelStore({ home: home.path }))
+  const posts = await postsOf(run, { network, usual: settings.model })
   const threads = (flags.threads ?? settings.threads) || availableParallelism()
   const lock = await lockNode(home, flags.name)
   try {
@@ -74,6 +80,16 @@ export async function runMiner(run: MineRun): Promise<MineResult> {
     await lock.release()
     leaveSoon(run.system)
   }
+}
+
+/** What is to be served; manifests that are not here come from other peers. */
+async function postsOf(
+  { home, flags, system, signal, print }: MineRun,
+  { network, usual }: { readonly network: Network; readonly usual: string },
+): Promise<PostWish[]> {
+  const texts = modelTexts(flags, usual)
+  const models = await modelsOf(texts, { home, network, system, signal, note: print })
+  return parsePosts(flags, usual, { find: (text) => models[texts.indexOf(text)]! })
 }
 
 interface Service {
@@ -115,47 +131,109 @@ async function serveWith(
   const { createLibp2pWire } = await import('../net/libp2p-wire.ts')
   const { id: networkId, bootstrap, mdns, dht } = network
   const wireOptions = { networkId, privateKey: identity.privateKey, listen: [listen], mdns, dht, bootstrap }
-  const files = createDiskFiles(run.home.path)
-  const engines = enginesOf(run, threads)
-  // Engines load in threads of their own while this one sets up the network.
+  const store = openShardStore({ home: run.home.path })
+  const wiring = Promise.withResolvers<Wire>()
+  wiring.promise.catch(() => undefined)
+  const files = filesOf(run, { network, store, wire: wiring.promise })
+  const uploads: { noteStep?: () => void } = {}
+  const engines = enginesOf(run, { threads, onStep: () => uploads.noteStep?.() })
+  // Engines load in threads of their own while this one sets up the network; what they lack comes over it.
   const loading = openAll(posts, { engines, files, signal })
   loading.catch(() => undefined)
-  const wire = await createLibp2pWire(wireOptions, system)
+  const wire = await createLibp2pWire(wireOptions, system).catch((error: unknown) => {
+    wiring.reject(error)
+    throw error
+  })
   try {
-    const first = await loading
-    const miner = await createMiner(
-      { identity, networkId, bootstrap, posts: first, market: market?.desk },
-      { wire, ...system },
-    )
-    const keeper = createPostKeeper({ miner, engines, files, first }, system)
-    announcePosts(miner.posts, wire.addresses(), run)
-    await market?.start({ miner, wire, keeper })
-    const ready: MinerReady = { peer: wire.peer, addresses: wire.addresses() }
-    tellStarter(ready)
-    const drained = market?.drained.then(() => undefined)
-    const lost = await Promise.race([untilAborted(signal), keeper.lost, ...(drained ? [drained] : [])])
-    const { total } = miner.server.statistics()
-    await market?.close()
-    await keeper.close()
-    await miner.close()
-    // A miner without engine must not go on offering.
-    if (lost) throw lost
-    run.print(`Ended after ${total.steps} steps, ${(total.computeMs / 1_000).toFixed(1)} s in the engine.`)
-    return { type: 'ended', steps: total.steps, computeMs: Math.round(total.computeMs) }
+    const service = await openShardService(wire, { home: run.home.path, store, listen }, system)
+    uploads.noteStep = service.noteStep
+    wiring.resolve(wire)
+    try {
+      const first = await loading
+      return await mine(run, { wire, networkId, bootstrap, identity, market, engines, files, first })
+    } finally {
+      await files.close()
+      await service.close()
+    }
   } finally {
     await wire.stop()
   }
+}
+
+interface Work extends Pick<Shift, 'identity' | 'market'> {
+  readonly wire: Wire
+  readonly networkId: string
+  readonly bootstrap: readonly string[]
+  readonly engines: Engines
+  readonly files: ModelFiles
+  readonly first: readonly OpenEngine[]
+}
+
+async function mine(
+  run: MineRun,
+  { wire, networkId, bootstrap, identity, market, engines, files, first }: Work,
+): Promise<MineResult> {
+  const { system, signal } = run
+  const miner = await createMiner(
+    { identity, networkId, bootstrap, posts: first, market: market?.desk },
+    { wire, ...system },
+  )
+  const keeper = createPostKeeper({ miner, engines, files, first }, system)
+  announcePosts(miner.posts, wire.addresses(), run)
+  await market?.start({ miner, wire, keeper })
+  const ready: MinerReady = { peer: wire.peer, addresses: wire.addresses() }
+  tellStarter(ready)
+  const drained = market?.drained.then(() => undefined)
+  const lost = await Promise.race([untilAborted(signal), keeper.lost, ...(drained ? [drained] : [])])
+  const { total } = miner.server.statistics()
+  await market?.close()
+  await keeper.close()
+  await miner.close()
+  // A miner without engine must not go on offering.
+  if (lost) throw lost
+  run.print(`Ended after ${total.steps} steps, ${(total.computeMs / 1_000).toFixed(1)} s in the engine.`)
+  return { type: 'ended', steps: total.steps, computeMs: Math.round(total.computeMs) }
+}
+
+/** Shards from the disk, or from peers over the miner's own wire. */
+function filesOf(
+  { home, system, print, emit }: MineRun,
+  { network, store, wire }: { readonly network: Network; readonly store: ShardStore; readonly wire: Promise<Wire> },
+): SwarmFiles {
+  return createSwarmFiles({
+    home: home.path,
+    fetcher: async () => createModelFetcher({ home, network, store }, { ...system, wire: await wire }),
+    tell: (label) => createPullTeller(label, { output: process.stderr, emit, clock: system.clock }),
+    print,
+  })
 }
 
 const MIB = 1_048_576
 /** Of the machine's memory, where nothing else is said: the rest is for the system and other programs. */
 const MEMORY_SHARE = 0.75
 
-function enginesOf({ home, flags, system, createRunner = createWorkerRunner }: MineRun, threads: number): Engines {
+function enginesOf(
+  { home, flags, system, createRunner = createWorkerRunner }: MineRun,
+  { threads, onStep }: { readonly threads: number; readonly onStep: () => void },
+): Engines {
   const memoryMib = flags['memory-mib']
+  const createNotedRunner: typeof createWorkerRunner = async (options) => {
+    const runner = await createRunner(options)
+    const noted: typeof runner.run = (batch) => {
+      onStep()
+      return runner.run(batch)
+    }
+    return { ...runner, run: noted }
+  }
   return createEngines(
     {
-      ...{ home: home.path, engine: flags.engine, threads, createRunner, cacheBytesMax: flags['cache-mib'] * MIB },
+      ...{
+        home: home.path,
+        engine: flags.engine,
+        threads,
+        createRunner: createNotedRunner,
+        cacheBytesMax: flags['cache-mib'] * MIB,
+      },
       memoryBytesMax: memoryMib === undefined ? totalmem() * MEMORY_SHARE : memoryMib * MIB,
     },
     system,

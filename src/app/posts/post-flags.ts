@@ -13,6 +13,11 @@ export interface PostFlags {
   readonly segments?: string | undefined
 }
 
+/** Which models are named, without their segments. `usual`: the model of the settings. */
+export function modelTexts(flags: PostFlags, usual: string): string[] {
+  return (flags.model ?? [usual]).map((text) => text.split(':')[0]!)
+}
+
 /** `usual`: the model of the settings. @throws UsageError; ModelError for a model that is not here. */
 export function parsePosts(flags: PostFlags, usual: string, store: Pick<ModelStore, 'find'>): PostWish[] {
   const texts = flags.model ?? [usual]
@@ -35,12 +40,12 @@ function parsePost(text: string, segments: string | undefined, store: Pick<Model
   const at = text.indexOf(':')
   const model = store.find(at < 0 ? text : text.slice(0, at))
   return at < 0
-    ? { model, ...parseSegments(segments, model, '--segments') }
-    : { model, ...parseSegments(text.slice(at + 1), model, `--model ${model.manifest.name}:SEGMENTS`) }
+    ? { model, ...parseRun(segments, model, '--segments') }
+    : { model, ...parseRun(text.slice(at + 1), model, `--model ${model.manifest.name}:SEGMENTS`) }
 }
 
-/** `2-4` or `2`, counted from 1, both ends included; undefined: all. */
-function parseSegments(text: string | undefined, model: StoredModel, flag: string): Run {
+/** `2-4` or `2`, counted from 1, both ends included; undefined: all. @throws UsageError. */
+export function parseRun(text: string | undefined, model: StoredModel, flag: string): Run {
   const count = model.manifest.segments.length
   if (text === undefined) return { firstSegment: 0, lastSegment: count }
   const [, first, last = first] = /^(\d{1,4})(?:-(\d{1,4}))?$/.exec(text) ?? []

@@ -49,12 +49,16 @@ export default class ModelImport extends BaseCommand {
 
   async run(): Promise<object> {
     const { args, flags } = await this.parse(ModelImport)
-    const [{ importByName }, { createProgress }] = await Promise.all([
+    const [{ importByName }, { createProgress }, { loadConfig }, { shardQuotaBytes }] = await Promise.all([
       import('../../app/import/import-by-name.ts'),
       import('../../app/progress.ts'),
+      import('../../app/config.ts'),
+      import('../../app/settings.ts'),
     ])
     const system = this.system(flags)
-    const home = (await this.home(flags)).path
+    const data = await this.home(flags)
+    const home = data.path
+    const { settings } = await loadConfig({ home: data, env: process.env })
     const downloading = createProgress('Downloading', process.stderr, system)
     // Its time runs from when it is made.
     let converting: typeof downloading | undefined
@@ -64,7 +68,8 @@ export default class ModelImport extends BaseCommand {
         ...{ source: args.source, home, name, format, segments, force, file, keep },
         endpoint: flags.mirror,
         token: process.env['HF_TOKEN'] || undefined,
-        onDownload: ({ doneBytes, totalBytes, keptBytes }) => downloading.update(doneBytes, totalBytes, keptBytes),
+        quotaBytes: shardQuotaBytes(settings),
+        onDownload: ({ doneBytes, totalBytes, keptBytes }) => downloading.update(doneBytes, totalBytes, { keptBytes }),
         onProgress: ({ doneBytes, totalBytes }) => {
           converting ??= createProgress('Converting', process.stderr, system)
           converting.update(doneBytes, totalBytes)

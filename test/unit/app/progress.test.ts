@@ -15,6 +15,12 @@ test.each([
   expect(progressLine('Converting', state)).toContain(expected)
 })
 
+test('a line shows the rate of now and a remark where it is told', () => {
+  const state = { doneBytes: 50 * MIB, totalBytes: 100 * MIB, elapsedMs: milliseconds(2_000) }
+  const facts = { keptBytes: 10 * MIB, bytesPerSecond: 5 * MIB, remark: '3 peers' }
+  expect(progressLine('x', { ...state, ...facts })).toMatch(/ {2}5\.0 MiB\/s {2}10 s left {2}3 peers$/)
+})
+
 /** A clock that stands still between the readings a test sets. */
 function stillClock(): { clock: Clock; set(ms: number): void } {
   let nowMs = 0

@@ -1,0 +1,69 @@
+/**
+ * Which model somebody means: one that is here, a hash, or a name that the chain's registry or the offers of miners know. Names are their publishers' and
+ * several models may have one; then only a hash will do.
+ * Spec: docs/spec/shards.md §7.
+ * @module
+ */
+import { type Hash, hash } from '../../base/brand.ts'
+import type { ModelView } from '../chain/market-access.ts'
+import type { ModelStore, StoredModel } from '../model-store.ts'
+import type { OfferBook } from '../offers.ts'
+import { SwarmError } from './swarm-error.ts'
+
+export type FoundModel =
+  | { readonly type: 'here'; readonly model: StoredModel }
+  | { readonly type: 'there'; readonly hash: Hash }
+
+export interface Registries {
+  /** Of the chain, where a full node of this machine can be asked. */
+  readonly models: () => Promise<readonly Pick<ModelView, 'model' | 'name' | 'status'>[]>
+  /** Offers, after peers were asked. */
+  readonly offers: () => Promise<ReturnType<OfferBook['list']>>
+}
+
+/** The model of this name or hash that is here. */
+export function findModelHere(text: string, store: Pick<ModelStore, 'list'>): StoredModel | undefined {
+  const digits = text.toLowerCase()
+  const models = store.list()
+  return models.find(({ manifest }) => manifest.name === text) ?? models.find((model) => model.hash === digits)
+}
+
+/** @throws SwarmError SWARM_NO_MODEL, SWARM_AMBIGUOUS_MODEL. */
+export async function findModel(
+  text: string,
+  store: Pick<ModelStore, 'list'>,
+  { models, offers }: Registries,
+): Promise<FoundModel> {
+  const here = findModelHere(text, store)
+  if (here !== undefined) return { type: 'here', model: here }
+  if (/^[0-9a-f]{64}$/i.test(text)) return { type: 'there', hash: hash(text.toLowerCase()) }
+  const registered = await models()
+  const named = registered.filter(({ name }) => name === text)
+  // What the network serves now goes before what it served, or may serve some day.
+  const active = named.filter(({ status }) => status === 'active')
+  if (active.length === 1) return { type: 'there', hash: active[0]!.model }
+  const told = (await offers()).map(({ offer }) => offer)
+  const offered = told.filter(({ modelName }) => modelName === text)
+  const found = [...new Set([...named.map(({ model }) => model), ...offered.map(({ model }) => model)])]
+  if (found.length === 1) return { type: 'there', hash: found[0]! }
+  const known = [...new Set([...registered.map(({ name }) => name), ...told.map(({ modelName }) => modelName)])]
+  throw found.length === 0 ? noModel(text, known) : ambiguous(text, found)
+}
+
+const NAMES_SHOWN = 8
+
+function noModel(name: string, known: readonly string[]): SwarmError {
+  const there =
+    known.length === 0
+      ? 'Nobody who could be asked offers any: check the network with `dllm status`.'
+      : `There are: ${[...known].sort().slice(0, NAMES_SHOWN).join(', ')}${known.length > NAMES_SHOWN ? ', …' : ''}.`
+  return new SwarmError('SWARM_NO_MODEL', `No model ${name} is here, and the network knows none. ${there}`, {
+    details: { name },
+  })
+}
+
+function ambiguous(name: string, hashes: readonly Hash[]): SwarmError {
+  const list = hashes.slice(0, NAMES_SHOWN).join(', ')
+  const message = `${hashes.length} models are called ${name}: ${list}. Name one by its hash.`
+  return new SwarmError('SWARM_AMBIGUOUS_MODEL', message, { details: { name, models: hashes.length } })
+}

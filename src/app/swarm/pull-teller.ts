@@ -1,0 +1,42 @@
+/**
+ * Tells how far a download is: a line that is redrawn on a terminal, an object a second for programs.
+ * Spec: docs/spec/cli.md §14.
+ * @module
+ */
+import type { Clock } from '../../base/ports.ts'
+import { createProgress, type ProgressOutput } from '../progress.ts'
+import type { PullProgress } from './pull-progress.ts'
+
+export interface PullTeller {
+  update(progress: PullProgress): void
+  /** Removes the line. */
+  end(): void
+}
+
+export interface TellerPorts {
+  readonly output: ProgressOutput
+  readonly emit: (value: object) => void
+  readonly clock: Clock
+}
+
+/** `label`: what is fetched. */
+export function createPullTeller(label: string, { output, emit, clock }: TellerPorts): PullTeller {
+  const line = createProgress(label, output, { clock })
+  return {
+    update: (progress) => {
+      const { doneBytes, totalBytes, keptBytes, bytesPerSecond, peers, secondsLeft } = progress
+      line.update(doneBytes, totalBytes, {
+        keptBytes,
+        bytesPerSecond,
+        remark: peers === 1 ? '1 peer' : `${peers} peers`,
+      })
+      emit({
+        type: 'fetching',
+        ...{ what: label, doneBytes, totalBytes, keptBytes, peers },
+        bytesPerSecond: Math.round(bytesPerSecond),
+        ...(secondsLeft === undefined ? {} : { secondsLeft: Math.ceil(secondsLeft) }),
+      })
+    },
+    end: line.end,
+  }
+}
