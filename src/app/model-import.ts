@@ -22,6 +22,8 @@ import { MANIFEST_FILE, modelsFolder, openModelStore, type StoredModel } from '.
 import { withNewFolder } from './new-folder.ts'
 import { type WrittenShard, writeShard } from './shard-writer.ts'
 import { rootOfBytes } from './shards/chunk-hash.ts'
+import { shardsFolder } from './shards/shard-folder.ts'
+import { refuseModelOverQuota } from './shards/shard-room.ts'
 import { openShardStore } from './shards/shard-store.ts'
 
 /** Room that is left on the disk besides the model. */
@@ -55,6 +57,8 @@ export interface ImportOptions {
   readonly onProgress?: (progress: ImportProgress) => void
   /** Free bytes below a folder; default asks the file system. */
   readonly freeBytes?: (folder: string) => Promise<number>
+  /** Of the store; 0 or left out: none. */
+  readonly quotaBytes?: number
 }
 
 export interface ImportResult {
@@ -104,8 +108,10 @@ async function checkSpace(job: Job): Promise<void> {
   await mkdir(folder, { recursive: true, mode: 0o700 }).catch((error: unknown) => {
     throw asWriteError(error, folder)
   })
+  const neededBytes = bytesOnDisk(job.source.config, job)
+  await refuseModelOverQuota({ folder: shardsFolder(job.home), quotaBytes: job.quotaBytes ?? 0 }, neededBytes)
   await refuseFullDisk(folder, {
-    neededBytes: bytesOnDisk(job.source.config, job),
+    neededBytes,
     what: 'The model',
     freeBytes: job.freeBytes,
   })

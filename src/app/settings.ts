@@ -15,6 +15,8 @@ export interface Settings {
   readonly wallet: string
   /** Threads of the engine; 0: as many as the machine has cores. */
   readonly threads: number
+  /** GiB that the store of shards may take; 0: as much as the disk has. */
+  readonly shardGib: number
   /** Multiaddr on which `mine` listens. */
   readonly listen: string
 }
@@ -43,6 +45,12 @@ export const SETTINGS: Readonly<Record<SettingKey, Setting>> = {
     expected: `a whole number from 0 to ${INPUT_LIMITS.threadsMax}`,
     accepts: isThreadCount,
   },
+  shardGib: {
+    initial: 0,
+    variable: 'DLLM_SHARD_GIB',
+    expected: `a whole number from 0 to ${INPUT_LIMITS.shardGibMax}`,
+    accepts: isShardGib,
+  },
   listen: {
     initial: '/ip4/0.0.0.0/tcp/0',
     variable: 'DLLM_LISTEN',
@@ -59,6 +67,15 @@ export function isName(value: unknown): value is string {
 
 function isThreadCount(value: unknown): value is number {
   return Number.isInteger(value) && Number(value) >= 0 && Number(value) <= INPUT_LIMITS.threadsMax
+}
+
+function isShardGib(value: unknown): value is number {
+  return Number.isInteger(value) && Number(value) >= 0 && Number(value) <= INPUT_LIMITS.shardGibMax
+}
+
+/** The setting shardGib in bytes; 0: no quota. */
+export function shardQuotaBytes({ shardGib }: Pick<Settings, 'shardGib'>): number {
+  return shardGib * 2 ** 30
 }
 
 /** A TCP multiaddr, `/ip4/192.0.2.1/tcp/4001`, with or without a `/p2p/ID` at its end. */

@@ -17,6 +17,8 @@ export type ModelErrorCode =
   | 'MODEL_NOT_FOUND'
   /** A model of this name is already in the store. */
   | 'MODEL_EXISTS'
+  /** It cannot be removed: it is served, or comes with the program. */
+  | 'MODEL_IN_USE'
   | 'MODEL_NO_SPACE'
   /** A file or folder is missing or may not be read. */
   | 'MODEL_UNREADABLE'

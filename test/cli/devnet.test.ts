@@ -144,7 +144,8 @@ test('a model that is not there starts nothing', async () => {
 })
 
 test.skipIf(!hasStories)('a damaged shard is told in the words of the miner that read it', async () => {
-  truncateSync(join(dllm.home, 'models/stories260k/segment-001.shard'), 1_000)
+  const { segments } = await dllm.json<{ segments: { shard: { root: string } }[] }>(['model', 'show', 'stories260k'])
+  truncateSync(join(dllm.home, 'shards', segments[1]!.shard.root), 1_000)
   const { code, stderr } = await dllm.run(['chat', '--model', 'stories260k', ''])
   expect(code).toBe(1)
   expect(stderr).toMatch(/MODEL_BAD_SHARD.* log is .*local-stories260k-1\.log\. \(DEVNET_MINER_FAILED\)\n$/)

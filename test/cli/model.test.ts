@@ -86,7 +86,8 @@ describe('dllm model', () => {
   })
 
   test('says which file of a model is damaged', async () => {
-    truncateSync(join(root, 'home', 'models', 'tiny', 'segment-001.shard'), 100)
+    const { segments } = (await json('show', 'tiny')) as { segments: { shard: { root: string } }[] }
+    truncateSync(join(root, 'home', 'shards', segments[1]!.shard.root), 100)
     const { code, stdout } = await model('verify', 'tiny')
     expect(code).toBe(1)
     expect(stdout).toMatch(/wrong size +segment-001\.shard/)

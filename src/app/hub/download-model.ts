@@ -45,8 +45,8 @@ export interface DownloadOptions {
   readonly home: string
   /** Refuses a name that the model cannot have here, before anything large is fetched. */
   readonly checkName: (name: string) => Promise<void>
-  /** Bytes of the model that is made of it. */
-  readonly bytesOnDisk: (config: ModelConfig) => number
+  /** Bytes of the model that is made of it; rejects where it may not be made. */
+  readonly bytesOnDisk: (config: ModelConfig) => number | Promise<number>
   readonly onProgress?: ((progress: DownloadProgress) => void) | undefined
   /** Free bytes below a folder; default asks the file system. */
   readonly freeBytes?: ((folder: string) => Promise<number>) | undefined
@@ -128,7 +128,7 @@ async function fetchChoice(job: Job, choice: Choice, signal: AbortSignal): Promi
       ? choice.weights
       : chooseIndexed(job.repository.files, readIndex(join(job.folder, INDEX_FILE)))
   const config = choice.type === 'folder' ? readConfig(job.folder) : await lookAtGguf(job, weights[0]!, signal)
-  await checkSpace(job, weights, config === undefined ? 0 : job.bytesOnDisk(config))
+  await checkSpace(job, weights, config === undefined ? 0 : await job.bytesOnDisk(config))
   await fetchFiles(job, weights, signal)
 }
 

@@ -17,6 +17,8 @@ import {
 import { bytesOnDisk, type ImportOptions, type ImportResult, importModel } from '../model-import.ts'
 import { modelsFolder } from '../model-store.ts'
 import { refuseExisting } from '../new-folder.ts'
+import { shardsFolder } from '../shards/shard-folder.ts'
+import { refuseModelOverQuota } from '../shards/shard-room.ts'
 
 export interface ImportByNameOptions extends Omit<ImportOptions, 'folder'> {
   /** A path, `hf:owner/name[@revision]`, or `owner/name` where no such path is. */
@@ -51,7 +53,11 @@ export async function importByName(
     {
       ...{ repository, file, home, checkName, freeBytes, onProgress: onDownload },
       access: { endpoint: readEndpoint(options.endpoint), token: options.token },
-      bytesOnDisk: (config) => bytesOnDisk(config, options),
+      async bytesOnDisk(config) {
+        const bytes = bytesOnDisk(config, options)
+        await refuseModelOverQuota({ folder: shardsFolder(home), quotaBytes: options.quotaBytes ?? 0 }, bytes)
+        return bytes
+      },
     },
     ports,
     signal,

@@ -8,6 +8,7 @@ import type { Clock } from '../../base/ports.ts'
 import type { EngineError, EngineName } from '../../ml/engine/engine.ts'
 import { rangeOf } from '../../ml/manifest.ts'
 import { type BatchRunner, createEngineHost } from '../engine-host.ts'
+import { markServed } from '../model-use.ts'
 import { formatBytes } from '../table.ts'
 import type { createWorkerRunner } from '../worker-runner.ts'
 import { createCacheBudget } from './cache-budget.ts'
@@ -68,6 +69,7 @@ export function createEngines(options: EnginesOptions, { clock }: { readonly clo
         loaded.delete(wish)
         throw error
       })
+      const unmark = await markServed(home, model)
       const budgeted = caches.join(runner, rangeOf(model.manifest, firstSegment, lastSegment))
       const host = createEngineHost(budgeted, { clock }, turns.join())
       return {
@@ -78,6 +80,7 @@ export function createEngines(options: EnginesOptions, { clock }: { readonly clo
           async close() {
             loaded.delete(wish)
             await host.close()
+            await unmark()
           },
         },
       }

@@ -44,6 +44,23 @@ export async function listShards(home: string): Promise<HeldFile[]> {
   return held.sort((a, b) => compare(orderOf(a), orderOf(b)))
 }
 
+/** `tiny segment 3, other tokenizer.json`, or `no model`. */
+export function usesText(uses: readonly ShardUse[]): string {
+  if (uses.length === 0) return 'no model'
+  return uses
+    .map(({ model, file, segment }) => `${model} ${segment === undefined ? file : `segment ${segment}`}`)
+    .join(', ')
+}
+
+/** `whole`, or how much of an unfinished file is here. */
+export function shareHere({
+  bytes,
+  haveBytes,
+  isComplete,
+}: Pick<HeldFile, 'bytes' | 'haveBytes' | 'isComplete'>): string {
+  return isComplete ? 'whole' : `${Math.floor((100 * haveBytes) / Math.max(1, bytes))} %`
+}
+
 async function filesInStore(home: string, uses: ReadonlyMap<Hash, readonly FileUse[]>): Promise<HeldFile[]> {
   const folder = shardsFolder(home)
   const files: HeldFile[] = []

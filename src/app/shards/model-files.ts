@@ -54,6 +54,11 @@ export function missingFiles(
   )
 }
 
+/** How many segments are here. */
+export function segmentsHere(model: ModelPlace & Pick<StoredModel, 'manifest'>): number {
+  return filesOf(model.manifest).filter((file) => file.segment !== undefined && isHere(model, file)).length
+}
+
 /** Files of the tokenizer that are not here: for who chats, not for who mines. */
 export function missingTokenizerFiles(model: ModelPlace & Pick<StoredModel, 'manifest'>): FileId[] {
   return missingOf(model, model.manifest.files)

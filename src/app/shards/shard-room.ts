@@ -8,7 +8,7 @@ import { freeBytesBelow } from '../disk-space.ts'
 import { formatBytes } from '../table.ts'
 import type { FileId } from './chunk-source.ts'
 import { ShardError } from './shard-error.ts'
-import type { ShardFolder, ShardFolderFile } from './shard-folder.ts'
+import { readShardFolder, type ShardFolder, type ShardFolderFile } from './shard-folder.ts'
 
 /** Left free on the disk. */
 const SPARE_BYTES = 16 * 1024 * 1024
@@ -41,6 +41,16 @@ export async function refuseNoRoom(file: FileId, options: RoomOptions): Promise<
   )
 }
 
+/** Throws SHARD_QUOTA where a model of `bytes`, none of which is in the store, would go beyond the quota. */
+export async function refuseModelOverQuota(
+  { folder, quotaBytes }: { readonly folder: string; readonly quotaBytes: number },
+  bytes: number,
+): Promise<void> {
+  if (quotaBytes === 0) return
+  const used = usedBytes(await readShardFolder(folder))
+  if (used + bytes > quotaBytes) throw overQuota({ quotaBytes, used, bytes })
+}
+
 function refuseQuota(file: FileId, { found, quotaBytes }: RoomOptions): void {
   if (quotaBytes === 0) return
   const details = { root: file.root, bytes: file.bytes, quotaBytes }
@@ -50,8 +60,12 @@ function refuseQuota(file: FileId, { found, quotaBytes }: RoomOptions): void {
   }
   const used = usedBytes(found, file.root)
   if (used + file.bytes <= quotaBytes) return
-  const message = `The setting shardGib allows ${formatBytes(quotaBytes)}; ${formatBytes(used)} are taken, and ${formatBytes(file.bytes)} are needed. \`dllm shard gc\` removes what no model needs; \`dllm config set shardGib …\` allows more.`
-  throw new ShardError('SHARD_QUOTA', message, { details: { ...details, usedBytes: used } })
+  throw overQuota({ quotaBytes, used, bytes: file.bytes })
+}
+
+function overQuota({ quotaBytes, used, bytes }: Readonly<Record<'quotaBytes' | 'used' | 'bytes', number>>): ShardError {
+  const message = `The setting shardGib allows ${formatBytes(quotaBytes)}; ${formatBytes(used)} are taken, and ${formatBytes(bytes)} are needed. \`dllm shard gc\` removes what no model needs; \`dllm config set shardGib …\` allows more.`
+  return new ShardError('SHARD_QUOTA', message, { details: { quotaBytes, usedBytes: used, bytes } })
 }
 
 /** Bytes of whole and unfinished files, those at their full length, but for one root. */

@@ -34,13 +34,12 @@ export interface VerifyOptions {
   readonly home: string
   /** Only files of this model. */
   readonly model?: string | undefined
-  readonly onFile: (file: VerifiedShard) => void
   readonly onProgress: (progress: VerifyProgress) => void
 }
 
 /** Throws MODEL_UNREADABLE where a file cannot be read, SHARD_UNWRITABLE where a damaged one cannot be set aside. */
 export async function verifyShards(options: VerifyOptions, signal: AbortSignal): Promise<VerifiedShard[]> {
-  const { home, model, onFile, onProgress } = options
+  const { home, model, onProgress } = options
   const held = (await listShards(home)).filter(
     ({ uses }) => model === undefined || uses.some((use) => use.model === model),
   )
@@ -51,7 +50,6 @@ export async function verifyShards(options: VerifyOptions, signal: AbortSignal):
     const result = await verifyFile(home, file, signal)
     if (file.isComplete) doneBytes += file.bytes
     onProgress({ doneBytes, totalBytes })
-    onFile(result)
     verified.push(result)
   }
   return verified

@@ -13,13 +13,15 @@ export default class ModelList extends BaseCommand {
   async run(): Promise<object> {
     const { flags } = await this.parse(ModelList)
     const { openModelStore } = await import('../../app/model-store.ts')
+    const { segmentsHere } = await import('../../app/shards/model-files.ts')
     const store = openModelStore({ home: (await this.home(flags)).path })
-    const models = store.list().map(({ manifest, hash, isEmbedded }) => ({
+    const models = store.list().map(({ manifest, hash, isEmbedded, ...place }) => ({
       name: manifest.name,
       family: manifest.config.family,
       format: manifest.format,
       layers: manifest.config.layerCount,
       segments: manifest.segments.length,
+      segmentsHere: segmentsHere({ ...place, manifest }),
       contextLength: manifest.config.contextLength,
       bytes: manifest.segments.reduce((sum, segment) => sum + segment.shard.bytes, 0),
       canChat: manifest.files.length > 0,
@@ -28,7 +30,8 @@ export default class ModelList extends BaseCommand {
     }))
     this.print(
       table(
-        models.map(({ name, family, format, segments, contextLength, bytes }) => {
+        models.map(({ name, family, format, segments: count, segmentsHere: here, contextLength, bytes }) => {
+          const segments = here === count ? count : `${here} of ${count}`
           return { name, family, format, segments, context: contextLength, size: formatBytes(bytes) }
         }),
       ),

@@ -41,6 +41,8 @@ describe('settings', () => {
     ['threads', '-1'],
     ['threads', '513'],
     ['threads', '1.5'],
+    ['shardGib', '-1'],
+    ['shardGib', '1048577'],
     ['model', ''],
     ['model', '../genesis'],
     ['model', '.hidden'],

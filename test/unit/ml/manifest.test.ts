@@ -65,6 +65,8 @@ describe('a manifest', () => {
     ['a shard with a path', 'segments.1.shard.file', 'a/b'],
     ['a file called manifest.json', 'files.0.name', 'manifest.json'],
     ['one file twice', 'files.1.name', 'tokenizer.json'],
+    ['a file above any tokenizer', 'files.0.bytes', 64 * 1_048_576 + 1],
+    ['a shard of more chunks than a file has', 'segments.1.shard.bytes', 262_144 * 1_048_576 + 1],
     ['a hash that is none', 'files.0.root', 'x'.repeat(64)],
     ['a hash in capitals', 'files.0.root', 'A'.repeat(64)],
     ['a negative temperature', 'generation.temperature', -1],

@@ -21,8 +21,7 @@ beforeEach(async () => {
   store = openShardStore({ home })
 })
 
-const verify = (model?: string) =>
-  verifyShards({ home, model, onFile: () => undefined, onProgress: () => undefined }, NEVER)
+const verify = (model?: string) => verifyShards({ home, model, onProgress: () => undefined }, NEVER)
 const inStore = async () => (await verify()).filter(({ place }) => place === 'store')
 
 async function put(): Promise<void> {
