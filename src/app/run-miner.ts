@@ -180,7 +180,7 @@ async function mine(
   )
   const keeper = createPostKeeper({ miner, engines, files, first }, system)
   announcePosts(miner.posts, wire.addresses(), run)
-  await market?.start({ miner, wire, keeper })
+  await market?.start({ miner, wire, keeper, files })
   const ready: MinerReady = { peer: wire.peer, addresses: wire.addresses() }
   tellStarter(ready)
   const drained = market?.drained.then(() => undefined)

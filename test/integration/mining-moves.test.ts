@@ -3,6 +3,7 @@ import { afterEach, expect, test, vi } from 'vitest'
 import type { ChainCall } from '../../src/app/chain/calls.ts'
 import type { PlacementView } from '../../src/app/chain/market-access.ts'
 import { writeMode } from '../../src/app/mining/mode.ts'
+import type { CheckPost } from '../../src/app/posts/post-keeper.ts'
 import type { Hash } from '../../src/base/brand.ts'
 import { closeLease } from '../../src/core/transaction/close-lease.ts'
 import { createMiningWorld, type MinerLife, type MiningWorld, MODEL, OTHER } from './mining-world.ts'
@@ -85,12 +86,13 @@ test('what the chain refuses leaves the miner where it was', async () => {
 test('it begins with another model, and ends with the first, one deposit and one sender for both', async () => {
   world = await createMiningWorld(PARAMETERS, PRICE)
   const life = await offering(5)
-  const prepared: string[] = []
+  const checked: string[] = []
   const wish = { model: OTHER, firstSegment: 0, lastSegment: 3 }
-  const prepare = async (): Promise<void> => void prepared.push(...runs(life))
-  await life.mining.moves().begin(wish, prepare, NEVER)
-  // What is prepared is loaded, and not placed yet.
-  expect(prepared).toEqual(['genesis 0-3', 'other 0-3'])
+  const check: CheckPost = async ({ model }) => void checked.push(model.manifest.name, ...runs(life))
+  await life.mining.moves().begin(wish, check, NEVER)
+  // What is checked is loaded, and not offered yet.
+  expect(checked).toEqual(['other', 'genesis 0-3'])
+  expect(runs(life)).toEqual(['genesis 0-3', 'other 0-3'])
   await life.said('state', ({ text }) => text.startsWith('Offers segments 1 to 3 of other, '))
   const leases = [await world.openLease(), await world.openLease(undefined, { model: OTHER.hash })]
   for (const lease of leases) {

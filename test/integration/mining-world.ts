@@ -157,7 +157,7 @@ export async function createMiningWorld(
     )
     const files = { ensure: async () => undefined }
     const keeper = createPostKeeper({ miner, engines, files, first: posts }, { ...SYSTEM, clock: KEEPING })
-    await mining.start({ miner, wire, keeper })
+    await mining.start({ miner, wire, keeper, files })
     const life: MinerLife = {
       ...{ mining, miner, keeper, events: heard.events, said: heard.said },
       async end() {

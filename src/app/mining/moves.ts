@@ -7,9 +7,10 @@
 import { assert } from '../../base/assert.ts'
 import type { Hash } from '../../base/brand.ts'
 import { segmentsText } from '../chain/text-parts.ts'
+import type { ModelFiles } from '../posts/model-files.ts'
 import type { Post, PostWish } from '../posts/post.ts'
 import { sameRun } from '../posts/post.ts'
-import type { PostKeeper } from '../posts/post-keeper.ts'
+import type { CheckPost, PostKeeper } from '../posts/post-keeper.ts'
 import { createSerial } from '../store/serial.ts'
 import type { MiningNotes } from './duty.ts'
 import type { ModelMarkets } from './model-markets.ts'
@@ -20,15 +21,16 @@ export interface Moves {
    * leaves by itself. @throws what opening and placing throw.
    */
   moveTo(model: Hash, run: { readonly first: number; readonly end: number }, signal: AbortSignal): Promise<void>
-  /** Serves one more model. `prepare`: between loading and offering it on the chain. @throws as `moveTo`, and what `prepare` throws. */
-  begin(wish: PostWish, prepare: (post: Post) => Promise<void>, signal: AbortSignal): Promise<void>
-  /** Serves a model no more: ends its placement, and resolves when its post is gone. */
+  /** Serves one more model. `check`: between loading and offering it. @throws as `moveTo`, and what `check` throws. */
+  begin(wish: PostWish, check: CheckPost, signal: AbortSignal): Promise<void>
+  /** Serves a model no more: ends its placement, and resolves when its post is gone, after its last lease. */
   end(model: Hash, signal: AbortSignal): Promise<void>
 }
 
 export interface MovesParts {
   readonly keeper: PostKeeper
   readonly markets: ModelMarkets
+  readonly files: ModelFiles
   /** Leases at once that a run is offered for. */
   readonly slotsOf: (wish: PostWish) => number
   /** Whether leases or audits need a post that is leaving. */
@@ -36,19 +38,23 @@ export interface MovesParts {
   readonly notes: MiningNotes
 }
 
-export function createMoves({ keeper, markets, slotsOf, isNeeded, notes }: MovesParts): Moves {
+export function createMoves({ keeper, markets, files, slotsOf, isNeeded, notes }: MovesParts): Moves {
   const serial = createSerial()
   const leave = (post: Post): void => keeper.leave(post, (signal) => isNeeded(post, signal))
   const say = (text: string): void => notes.say({ type: 'state', text })
 
   return {
-    moveTo: (model, { first, end }, signal) =>
-      serial(async () => {
+    async moveTo(model, { first, end }, signal) {
+      const served = keeper.find(model)
+      assert(served, 'a miner moves within a model that it serves')
+      const wish: PostWish = { model: served.model, firstSegment: first, lastSegment: end }
+      // It may take hours, in which another model may move.
+      await files.ensure(wish, signal)
+      await serial(async () => {
         const market = markets.find(model)
         const old = keeper.find(model)
-        assert(market && old, 'a miner moves within a model that it serves')
-        const wish: PostWish = { model: old.model, firstSegment: first, lastSegment: end }
-        if (sameRun(old, wish)) return
+        // It was given up meanwhile, or is there already.
+        if (market === undefined || old === undefined || sameRun(old, wish)) return
         const post = await keeper.open(wish, signal)
         try {
           await market.placement.change({ first, end, slots: slotsOf(wish) }, signal)
@@ -60,27 +66,30 @@ export function createMoves({ keeper, markets, slotsOf, isNeeded, notes }: Moves
         say(
           `Serves ${segmentsText(first, end)} of ${market.name} now; ${segmentsText(old.firstSegment, old.lastSegment)} stay loaded until no lease needs them.`,
         )
-      }),
-    begin: (wish, prepare, signal) =>
-      serial(async () => {
+      })
+    },
+    async begin(wish, check, signal) {
+      await files.ensure(wish, signal)
+      await serial(async () => {
         const { model, firstSegment: first, lastSegment: end } = wish
-        const post = await keeper.open(wish, signal)
+        const post = await keeper.open(wish, signal, check)
         try {
-          await prepare(post)
           await markets.add({ model: model.hash, name: model.manifest.name, first, end, slots: slotsOf(wish) })
         } catch (error) {
           leave(post)
           throw error
         }
         say(`Serves ${segmentsText(first, end)} of ${model.manifest.name} as well.`)
-      }),
-    end: (model, signal) =>
-      serial(async () => {
+      })
+    },
+    async end(model, signal) {
+      const left = await serial(async () => {
         const post = keeper.find(model)
         await markets.remove(model, signal)
-        if (post === undefined) return
-        leave(post)
-        await keeper.gone(post)
-      }),
+        if (post !== undefined) leave(post)
+        return post
+      })
+      if (left !== undefined) await keeper.gone(left)
+    },
   }
 }

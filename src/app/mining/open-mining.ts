@@ -21,6 +21,7 @@ import { createLeaseDesk, type LeaseDesk } from '../market/lease-desk.ts'
 import { openLotFolder } from '../market/lot-folder.ts'
 import type { Miner } from '../miner.ts'
 import type { NodeIdentity } from '../node-identity.ts'
+import type { ModelFiles } from '../posts/model-files.ts'
 import type { Post, PostWish } from '../posts/post.ts'
 import type { PostKeeper } from '../posts/post-keeper.ts'
 import type { System } from '../system.ts'
@@ -85,6 +86,7 @@ export interface Serving {
   readonly miner: Pick<Miner, 'server' | 'served' | 'locate'>
   readonly wire: Wire
   readonly keeper: PostKeeper
+  readonly files: ModelFiles
 }
 
 /** How long the end of a placement may hold up the end of the process. */
@@ -129,11 +131,11 @@ export async function openMining(options: MiningOptions, system: System): Promis
       assert(moves, 'what is served changes only once it is served')
       return moves
     },
-    async start({ miner, wire, keeper }) {
+    async start({ miner, wire, keeper, files }) {
       const { server } = miner
-      const needs = { chain, operator: market.sender.id, posts: keeper.posts, audits: options.audits }
+      const needs = { chain, operator: market.sender.id, staying: keeper.staying, audits: options.audits }
       const isNeeded = (post: Post, until: AbortSignal): Promise<boolean> => isPostNeeded(post, needs, until)
-      moves = createMoves({ keeper, markets, slotsOf: options.slotsOf, isNeeded, notes })
+      moves = createMoves({ keeper, markets, files, slotsOf: options.slotsOf, isNeeded, notes })
       audits = await openAudits(options, market, { miner, wire, system })
       const held = MODE_TEXTS[mode.now()]
       if (held !== undefined) notes.say({ type: 'state', text: held })
@@ -201,7 +203,7 @@ async function openMarket(options: MiningOptions, mode: WatchedMode, system: Sys
 function openAudits(
   { chain, folder, audits, notes }: MiningOptions,
   { sender, peer, lots }: Pick<OpenMarket, 'sender' | 'peer' | 'lots'>,
-  { miner, wire, system }: Omit<Serving, 'keeper'> & { readonly system: System },
+  { miner, wire, system }: Pick<Serving, 'miner' | 'wire'> & { readonly system: System },
 ): Promise<AuditDuties> {
   const { server, served, locate } = miner
   const isBusy = (): boolean => server.sessionCount > 0

@@ -15,16 +15,16 @@ import type { Post } from '../posts/post.ts'
 export interface NeedsParts {
   readonly chain: Pick<ChainAccess, 'market' | 'network'>
   readonly operator: AccountId
-  /** All that sessions open with. */
-  readonly posts: readonly Post[]
+  /** Those that are not leaving: of two that leave neither makes up for the other. */
+  readonly staying: () => readonly Post[]
   /** Whether it recomputes lots of others. */
   readonly audits: boolean
 }
 
 export async function isPostNeeded(post: Post, parts: NeedsParts, signal: AbortSignal): Promise<boolean> {
-  const { chain, operator, posts } = parts
+  const { chain, operator } = parts
   const address = addressOfAccount(operator, chain.network.kind)
-  const others = posts.filter((other) => other !== post)
+  const others = parts.staying()
   const isOnlyHere = ({ model }: LeaseView, lot: LotView): boolean =>
     isWithin(post, model, lot) && !others.some((other) => isWithin(other, model, lot))
   for await (const lease of leasesOf(parts, signal)) {

@@ -5,7 +5,7 @@
  * @module
  */
 import { assert } from '../../base/assert.ts'
-import { type Milliseconds, milliseconds } from '../../base/brand.ts'
+import { type Hash, type Milliseconds, milliseconds } from '../../base/brand.ts'
 import { codeOf, messageOf } from '../../base/error.ts'
 import { DEADLINES } from '../../base/limits.ts'
 import type { Clock, Log } from '../../base/ports.ts'
@@ -18,13 +18,15 @@ import { type Post, type PostToServe, type PostWish, sameRun } from './post.ts'
 export interface PostKeeper {
   /** Those that sessions open with now: also those that are leaving. */
   readonly posts: readonly Post[]
-  /** The post of a model that is not leaving. */
-  find(model: string): Post | undefined
+  /** Those of them that are not leaving. */
+  staying(): readonly Post[]
+  /** The one of them that serves this model. */
+  find(model: Hash): Post | undefined
   /**
-   * Fetches what is missing, loads, measures and offers it; one that is leaving stays. @throws what the files throw; PostError POST_NO_MEMORY,
-   * EngineError; the signal's reason.
+   * Fetches what is missing, loads, measures and offers it; one that is leaving stays. `check`: after loading, and before anybody hears of it; what it
+   * throws keeps it from being served. @throws what the files throw; PostError POST_NO_MEMORY, EngineError; the signal's reason.
    */
-  open(wish: PostWish, signal: AbortSignal): Promise<Post>
+  open(wish: PostWish, signal: AbortSignal, check?: CheckPost): Promise<Post>
   /** It leaves: at once no session comes that can go elsewhere, and it goes when its offers have died, `isNeeded` says no and its sessions have ended. */
   leave(post: Post, isNeeded: IsNeeded): void
   /** Resolves when a post that was leaving is gone, or has been taken back. */
@@ -34,6 +36,8 @@ export interface PostKeeper {
   /** Gives up waiting. The miner closes the engines. */
   close(): Promise<void>
 }
+
+export type CheckPost = (post: PostToServe) => Promise<void>
 
 /** Whether somebody has a right to open sessions there, or work waits for its engine. */
 export type IsNeeded = (signal: AbortSignal) => Promise<boolean>
@@ -89,21 +93,25 @@ export function createPostKeeper(parts: KeeperParts, { clock, log }: { clock: Cl
     way?.back.abort()
     await way?.done
   }
+  const staying = (): readonly Post[] => miner.posts.filter((post) => !leaving.has(post))
   parts.first.forEach(keep)
 
   return {
     posts: miner.posts,
-    find: (model) => miner.posts.find((post) => post.model.hash === model && !leaving.has(post)),
-    async open(wish, signal) {
+    staying,
+    find: (model) => staying().find((post) => post.model.hash === model),
+    async open(wish, signal, check = async () => undefined) {
       const known = miner.posts.find((post) => post.model.hash === wish.model.hash && sameRun(post, wish))
       if (known !== undefined) {
         await takeBack(known)
+        await check(known)
         return known
       }
       await files.ensure(wish, signal)
       signal.throwIfAborted()
       const engine = await engines.open(wish)
       try {
+        await check(engine)
         const post = await miner.add(engine)
         keep(engine)
         return post
