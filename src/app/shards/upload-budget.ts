@@ -36,8 +36,8 @@ export function createUploadBudget(options: UploadBudgetOptions, clock: Clock): 
   const { whileServing = SHARD_LIMITS.uploadBytesPerSecond, always } = options
   const isCapped = new Int32Array(new SharedArrayBuffer(4))
   const waiters: Waiter[] = []
-  /** Bytes that may go out; less than nothing after a piece that was larger than the burst. */
-  let room = 0
+  /** Bytes that may go out, a burst at most; less than nothing after a piece that was larger. */
+  let room = Number.POSITIVE_INFINITY
   let countedMs = clock.now()
   let servedMs = Number.NEGATIVE_INFINITY
   let isWatching = false
