@@ -126,43 +126,6 @@ export const AUDIT_LIMITS = {
   verdictsMax: 1_024,
 } as const
 
-/** Shards between peers. */
-export const SHARD_LIMITS = {
-  /** What a message carries of a chunk or page: other messages get their turn on the connection after it. */
-  pieceBytesMax: 128 * KIB,
-  messageBytesMax: 129 * KIB,
-  /** A bit for each of MODEL_LIMITS.fileChunksMax. */
-  mapBytesMax: 32 * KIB,
-  /** Manifests and lists of leaves are asked for page by page: a reader cannot slow its writer down otherwise. */
-  pageBytesMax: 1 * MIB,
-  /** Chunks that one peer is asked for at once: 16 MiB on their way fill 1 Gbit/s at a distance of 100 ms. */
-  chunksAskedMax: 16,
-  /** Questions of one peer that wait here: its chunks, what it left again, and what it asks beside them. */
-  questionsMax: 64,
-  channelsPerPeerMax: 2,
-  /** Channels that are answered at once; each has two pieces in memory. */
-  servedMax: 64,
-  /** Manifests and lists of leaves that are kept for their next page, by bytes. */
-  pagesBytesMax: 128 * MIB,
-  /** A peer that brings less than this while it is asked for something is given up: a modem is faster. */
-  floorBytesPerSecond: 8 * KIB,
-  /** Bulk links that are served at once, and of one peer. */
-  linksMax: 64,
-  linksPerPeerMax: 2,
-  /** Tokens for links that nobody has used yet. */
-  linkTokensMax: 256,
-  /** Hosts of a peer that are tried for a link. */
-  linkHostsMax: 3,
-  /** Ports below are other services': nobody is made to speak to them. */
-  linkPortMin: 1_024,
-  /** Chunks in memory of a thread that serves, and of one that fetches. */
-  linkChunksMax: 32,
-  /** Files that such a thread holds open. */
-  linkFilesMax: 64,
-  /** Of all uploads together while a stage serves: see bench/README.md, `shards`. */
-  uploadBytesPerSecond: 16 * MIB,
-} as const
-
 /** Waiting. A step that is not back by its deadline counts as lost. */
 export const DEADLINES = {
   dialMs: 5_000,

@@ -4,6 +4,7 @@
  */
 import type { Hash } from '../../base/brand.ts'
 import { NODE_LIMITS } from '../../base/chain-limits.ts'
+import { SHARD_LIMITS } from '../../base/swarm-limits.ts'
 import type { KeyPair } from '../../core/ed25519.ts'
 import { addressOfAccount } from '../../core/fields.ts'
 import type { Wire } from '../../net/wire.ts'
@@ -24,6 +25,7 @@ import { createProgress } from '../progress.ts'
 import { openDisk } from '../store/disk.ts'
 import type { KeyValueStore } from '../store/key-value.ts'
 import { openLevelStore } from '../store/level-store.ts'
+import type { ShardService } from '../swarm/shard-service.ts'
 import type { System } from '../system.ts'
 import { beginFromSnapshot } from './begin-from-snapshot.ts'
 import { reportShortage } from './evidence-report.ts'
@@ -119,14 +121,31 @@ async function serve(
     const folder = nodeFolder(home, flags.name)
     await home.folder('nodes', flags.name)
     const node = await openNode(run, network, { folder, wire })
+    const shards = await serveShards(run, { wire, networkId, listen })
     try {
       return await control(run, network, { node, folder })
     } finally {
+      await shards?.close()
       await node.stop()
     }
   } finally {
     await wire.stop()
   }
+}
+
+/** A node has its own work to do: uploads never take all of its line. All of the local network have their models from one disk. */
+async function serveShards(
+  { home, system }: NodeRun,
+  { wire, networkId, listen }: { readonly wire: Wire; readonly networkId: string; readonly listen: string },
+): Promise<ShardService | undefined> {
+  if (networkId === LOCAL_NETWORK.id) return undefined
+  const [{ openShardService }, { openShardStore }] = await Promise.all([
+    import('../swarm/shard-service.ts'),
+    import('../shards/shard-store.ts'),
+  ])
+  const store = openShardStore({ home: home.path })
+  const upBytesPerSecond = SHARD_LIMITS.uploadBytesPerSecond
+  return openShardService(wire, { home: home.path, store, listen, upBytesPerSecond }, system)
 }
 
 async function openNode(

@@ -4,8 +4,9 @@
  * @module
  */
 import type { Hash } from '../../base/brand.ts'
-import { MODEL_LIMITS, SHARD_LIMITS } from '../../base/limits.ts'
+import { MODEL_LIMITS } from '../../base/limits.ts'
 import type { Clock } from '../../base/ports.ts'
+import { SHARD_LIMITS } from '../../base/swarm-limits.ts'
 import { CHUNK_BYTES, chunkLength } from '../../ml/chunk-tree.ts'
 import type { ShardAnswerBody, ShardQuestion } from '../../net/protocols/shards.ts'
 import { createLocator, type Locator } from './file-locator.ts'

@@ -6,8 +6,9 @@
  */
 import { createServer, type Server, type Socket } from 'node:net'
 import { type Hash, milliseconds, type PeerId } from '../../base/brand.ts'
-import { DEADLINES, SHARD_LIMITS } from '../../base/limits.ts'
+import { DEADLINES } from '../../base/limits.ts'
 import type { Clock } from '../../base/ports.ts'
+import { SHARD_LIMITS } from '../../base/swarm-limits.ts'
 import { LINK_TOKEN_BYTES } from '../../net/protocols/shards.ts'
 import { createLocator, type Locator } from './file-locator.ts'
 import { LINK_GREETING } from './link-frames.ts'

@@ -5,8 +5,9 @@
  */
 import type { Socket } from 'node:net'
 import { milliseconds } from '../../base/brand.ts'
-import { DEADLINES, SHARD_LIMITS } from '../../base/limits.ts'
+import { DEADLINES } from '../../base/limits.ts'
 import type { Clock } from '../../base/ports.ts'
+import { SHARD_LIMITS } from '../../base/swarm-limits.ts'
 import { CHUNK_BYTES, chunkLength } from '../../ml/chunk-tree.ts'
 import { readChunk } from './chunk-hash.ts'
 import type { Locator } from './file-locator.ts'

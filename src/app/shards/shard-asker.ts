@@ -6,8 +6,9 @@
  */
 import { milliseconds, type PeerId } from '../../base/brand.ts'
 import { codeOf, messageOf } from '../../base/error.ts'
-import { DEADLINES, SHARD_LIMITS } from '../../base/limits.ts'
+import { DEADLINES } from '../../base/limits.ts'
 import type { Clock, Log } from '../../base/ports.ts'
+import { SHARD_LIMITS } from '../../base/swarm-limits.ts'
 import {
   decodeShardAnswer,
   encodeShardQuestion,

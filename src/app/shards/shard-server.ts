@@ -7,8 +7,9 @@
 import type { PeerId } from '../../base/brand.ts'
 import { CodecError } from '../../base/codec.ts'
 import { codeOf, HouseError, messageOf } from '../../base/error.ts'
-import { DEADLINES, SHARD_LIMITS } from '../../base/limits.ts'
+import { DEADLINES } from '../../base/limits.ts'
 import type { Clock, Log } from '../../base/ports.ts'
+import { SHARD_LIMITS } from '../../base/swarm-limits.ts'
 import { withDeadline } from '../../net/deadline.ts'
 import {
   decodeShardQuestion,

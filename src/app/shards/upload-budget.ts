@@ -5,8 +5,9 @@
  * @module
  */
 import { milliseconds } from '../../base/brand.ts'
-import { DEADLINES, SHARD_LIMITS } from '../../base/limits.ts'
+import { DEADLINES } from '../../base/limits.ts'
 import type { Clock } from '../../base/ports.ts'
+import { SHARD_LIMITS } from '../../base/swarm-limits.ts'
 
 export interface UploadBudgetOptions {
   /** Bytes per second while a stage serves; default SHARD_LIMITS.uploadBytesPerSecond. */

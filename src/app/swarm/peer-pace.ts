@@ -5,8 +5,7 @@
  * @module
  */
 import type { Milliseconds } from '../../base/brand.ts'
-import { SHARD_LIMITS } from '../../base/limits.ts'
-import { SWARM_LIMITS } from '../../base/swarm-limits.ts'
+import { SHARD_LIMITS, SWARM_LIMITS } from '../../base/swarm-limits.ts'
 import { CHUNK_BYTES } from '../../ml/chunk-tree.ts'
 
 /** What was on the way when a question was asked. */

@@ -6,8 +6,8 @@
  */
 import { milliseconds, type PeerId } from '../../base/brand.ts'
 import { codeOf } from '../../base/error.ts'
-import { SHARD_LIMITS } from '../../base/limits.ts'
 import type { Clock, Log } from '../../base/ports.ts'
+import { SHARD_LIMITS } from '../../base/swarm-limits.ts'
 import type { ChunkOutcome, ChunkSource, FileId } from '../shards/chunk-source.ts'
 import { createByteCap } from './byte-cap.ts'
 import { type ContactCounts, type Contacts, createContacts, type SwarmPeers } from './contacts.ts'
@@ -37,6 +37,8 @@ export interface PulledFiles {
   readonly keptBytes: number
   /** Of chunks that were stored, by the peers that sent them. */
   readonly from: ReadonlyMap<PeerId, number>
+  /** What came over the wire, with what was of no use. */
+  readonly receivedBytes: number
   readonly banned: number
 }
 
@@ -91,7 +93,9 @@ function createPull(
   const from = new Map<PeerId, number>()
   const finished = Promise.withResolvers<void>()
   let contacts: Contacts | undefined
-  let receivedBytes = 0
+  let storedBytes = 0
+  /** Of sources that are gone. */
+  let goneBytes = 0
   let workedMs = clock.now()
   let cancelWake: () => void = () => undefined
 
@@ -127,6 +131,7 @@ function createPull(
     const state = peers.get(peer)
     if (state === undefined) return
     peers.delete(peer)
+    goneBytes += state.source.bytesReceived
     state.stop.abort(new Error('nothing more is asked of this peer'))
     schedule.dropPeer(peer)
     look.forget(peer)
@@ -144,7 +149,7 @@ function createPull(
     for (const loser of cancel) asked.get(keyOf(loser))?.abort(new Error('another peer was sooner'))
     if (!isNew) return
     files.note(numbered[ask.file]!, ask.index)
-    receivedBytes += ask.bytes
+    storedBytes += ask.bytes
     workedMs = clock.now()
     from.set(ask.peer, (from.get(ask.peer) ?? 0) + ask.bytes)
     contacts?.praise(ask.peer)
@@ -192,12 +197,14 @@ function createPull(
       running.add(one)
     }
   }
+  const receivedBytes = (): number =>
+    [...peers.values()].reduce((sum, { source }) => sum + source.bytesReceived, goneBytes)
   const progress = (): PullProgress => {
     const leftBytes = schedule.leftBytes + files.unscheduledBytes
     const bytesPerSecond = meter.bytesPerSecond()
     return {
       ...{ doneBytes: files.totalBytes - leftBytes, totalBytes: files.totalBytes, keptBytes: files.keptBytes },
-      bytesPerSecond,
+      ...{ receivedBytes: receivedBytes(), from, bytesPerSecond },
       peers: schedule.peers().filter(({ underWay }) => underWay > 0).length,
       secondsLeft: bytesPerSecond > 0 ? leftBytes / bytesPerSecond : undefined,
     }
@@ -205,11 +212,12 @@ function createPull(
   const tick = async (): Promise<void> => {
     for (;;) {
       const nowMs = clock.now()
-      meter.note(receivedBytes, nowMs)
+      meter.note(storedBytes, nowMs)
       options.onProgress?.(progress())
       for (const peer of schedule.silentPeers(nowMs)) drop(peer, 'lose')
       look.again(nowMs)
-      if (nowMs - workedMs > patienceMs) over.abort(nothingComes(contacts!.counts(), { receivedBytes, files }))
+      if (files.areBusy) workedMs = nowMs
+      if (nowMs - workedMs > patienceMs) over.abort(nothingComes(contacts!.counts(), { storedBytes, files }))
       pump()
       await clock.sleep(TICK_MS, stop)
     }
@@ -225,6 +233,7 @@ function createPull(
     },
     result: () => ({
       ...{ totalBytes: files.totalBytes, keptBytes: files.keptBytes, from },
+      receivedBytes: receivedBytes(),
       banned: contacts?.counts().banned ?? 0,
     }),
     close: async () => {
@@ -247,14 +256,14 @@ function eachOnce(files: readonly FileId[]): FileId[] {
 
 function nothingComes(
   { found, reached, banned }: ContactCounts,
-  { receivedBytes, files }: { readonly receivedBytes: number; readonly files: WantedFiles },
+  { storedBytes, files }: { readonly storedBytes: number; readonly files: WantedFiles },
 ): SwarmError {
   const left = files.all.filter(({ state }) => state !== 'whole')
   const details = { found, reached, banned, left: left.length }
   const answered = reached === 1 ? '1 of them answered' : `${reached} of them answered`
   const asked =
     found === 0 ? 'No peer was found' : `${found === 1 ? '1 peer was' : `${found} peers were`} found, ${answered}`
-  if (receivedBytes === 0 && left.every(({ state }) => state === 'waiting')) {
+  if (storedBytes === 0 && left.every(({ state }) => state === 'waiting')) {
     const advice = 'Check the network with `dllm status`, or name a peer that serves it with --bootstrap.'
     return new SwarmError('SWARM_NO_PEER', `${asked}${found === 0 ? '' : ', and none has what is wanted'}. ${advice}`, {
       details,

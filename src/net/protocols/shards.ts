@@ -7,7 +7,7 @@
 import { bytesToHex, hexToBytes } from '@noble/hashes/utils.js'
 import { type Hash, hash } from '../../base/brand.ts'
 import { CodecError, Reader, Writer } from '../../base/codec.ts'
-import { SHARD_LIMITS } from '../../base/limits.ts'
+import { SHARD_LIMITS } from '../../base/swarm-limits.ts'
 import type { ProtocolId, ProtocolOptions } from '../wire.ts'
 
 export const SHARD_PROTOCOL: ProtocolId = '/dllm/shards/1'

@@ -1,8 +1,7 @@
 import { expect, test } from 'vitest'
 import { createSchedule } from '../../../../src/app/swarm/schedule.ts'
 import { milliseconds, peerId } from '../../../../src/base/brand.ts'
-import { SHARD_LIMITS } from '../../../../src/base/limits.ts'
-import { SWARM_LIMITS } from '../../../../src/base/swarm-limits.ts'
+import { SHARD_LIMITS, SWARM_LIMITS } from '../../../../src/base/swarm-limits.ts'
 import { CHUNK_BYTES } from '../../../../src/ml/chunk-tree.ts'
 import { mapOf } from '../../../swarm-world.ts'
 
