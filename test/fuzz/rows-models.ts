@@ -3,6 +3,7 @@
  * @module
  */
 
+import { decodeNotes, notesOf } from '../../src/app/shards/partial-file.ts'
 import { hash } from '../../src/base/brand.ts'
 import { type ModelConfig, NUMBER_SPEC } from '../../src/ml/config.ts'
 import { decodeElements } from '../../src/ml/float-formats.ts'
@@ -64,6 +65,15 @@ export const MODEL_ROWS: readonly Decoder[] = [
     isText: true,
     codes: ['MODEL_BAD_MANIFEST', 'MODEL_BAD_NAME'],
     bytesMax: 256 * 1024,
+  }),
+  decoder({
+    name: 'chunk-notes',
+    covers: ['app/shards/partial-file.ts:decodeNotes'],
+    samples: () => [notesOf(Uint8Array.of(0b1_0110)), Uint8Array.of(9, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 4, 0)],
+    // Notes may name chunks twice, in any order, and chunks that are none.
+    decode: (bytes) => decodeNotes(bytes, 5_000_000),
+    codes: [],
+    bytesMax: 64 * 1024,
   }),
   decoder({
     name: 'shard-head',

@@ -142,7 +142,11 @@ async function verifiedChunks(
 
 /** The chunks of a file of `bytes` that the notes name; what cannot be a chunk counts as nothing. */
 export async function readNotes(path: string, bytes: number): Promise<ChunkMap> {
-  const notes = (await readSmall(path)) ?? new Uint8Array(0)
+  return decodeNotes((await readSmall(path)) ?? new Uint8Array(0), bytes)
+}
+
+/** As `readNotes`, of notes in memory. */
+export function decodeNotes(notes: Uint8Array, bytes: number): ChunkMap {
   const view = new DataView(notes.buffer, notes.byteOffset, notes.byteLength)
   const map = emptyMap(bytes)
   for (let at = 0; at + 4 <= notes.length; at += 4) {
