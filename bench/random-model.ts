@@ -8,10 +8,10 @@ import { type FileHandle, open, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { modelsFolder } from '../src/app/model-store.ts'
 import { withNewFolder } from '../src/app/new-folder.ts'
-import { leavesOfFile } from '../src/app/shards/chunk-hash.ts'
+import { leavesOfFile, rootOfBytes } from '../src/app/shards/chunk-hash.ts'
 import { rootOfLeaves } from '../src/ml/chunk-tree.ts'
 import { type ModelConfig, NUMBER_SPEC } from '../src/ml/config.ts'
-import { encodeManifest, type SegmentEntry } from '../src/ml/manifest.ts'
+import { encodeManifest, type FileEntry, type SegmentEntry } from '../src/ml/manifest.ts'
 import { splitIntoSegments } from '../src/ml/segments.ts'
 import { type PartLayout, shardLayout, type TensorLayout } from '../src/ml/shard-file.ts'
 import type { LayerRange } from '../src/ml/tensors.ts'
@@ -44,22 +44,33 @@ const BLOCK_BYTES = 1_048_576
 /** Standard deviations of the integers below, of values and of value times multiplier. */
 const DEVIATION = { q8: 73, q4: 190 } as const
 
-/** Adds the model to the data folder `home`; the same name and format give the same bytes. */
-export async function writeRandomModel(
-  home: string,
-  model: { readonly name: string; readonly format: RandomFormat; readonly config: ModelConfig },
-  signal: AbortSignal,
-): Promise<void> {
-  const { name, format, config } = model
-  const source = createSource(format)
+export interface RandomModel {
+  readonly name: string
+  readonly format: RandomFormat
+  readonly config: ModelConfig
+  /** No two segments share a chunk, as in real models. Default: those of one shape are alike but for their heads. */
+  readonly areDistinct?: boolean
+  /** Of the tokenizer. Default: none. */
+  readonly files?: ReadonlyMap<string, Uint8Array>
+}
+
+/** Adds the model to the data folder `home`; the same model gives the same bytes. */
+export async function writeRandomModel(home: string, model: RandomModel, signal: AbortSignal): Promise<void> {
+  const { name, format, config, areDistinct = false } = model
   await withNewFolder({ folder: modelsFolder(home), name, force: false }, async (folder) => {
     const segments: SegmentEntry[] = []
     for (const [index, range] of splitIntoSegments(config).entries()) {
       const file = `segment-${String(index).padStart(3, '0')}.shard`
+      const source = createSource(format, areDistinct ? index : 0)
       const shard = await writeShard({ ...model, range, source, path: join(folder, file) }, signal)
       segments.push({ ...range, shard: { file, ...shard } })
     }
-    const manifest = { name, spec: NUMBER_SPEC, format, config, segments, files: [], generation: {} } as const
+    const files: FileEntry[] = []
+    for (const [file, bytes] of model.files ?? []) {
+      await writeFile(join(folder, file), bytes, { mode: 0o600 })
+      files.push({ name: file, bytes: bytes.length, root: rootOfBytes(bytes) })
+    }
+    const manifest = { name, spec: NUMBER_SPEC, format, config, segments, files, generation: {} } as const
     await writeFile(join(folder, 'manifest.json'), encodeManifest(manifest), { mode: 0o600 })
   })
 }
@@ -106,8 +117,8 @@ async function writePart(file: FileHandle, { part, bytes }: { part: PartLayout; 
 
 type Source = (tensor: TensorLayout, part: PartLayout) => Uint8Array
 
-function createSource(format: RandomFormat): Source {
-  const noise = noiseBlock()
+function createSource(format: RandomFormat, number: number): Source {
+  const noise = noiseBlock(number)
   const values = Uint8Array.from(noise, (byte) => (byte === 0x80 ? 0 : byte)) // int8 without −128
   const multipliers = Uint8Array.from(noise, (byte) => 16 + (byte % 48))
   return ({ plan }, { part }) => {
@@ -130,10 +141,10 @@ function floats(value: number): Uint8Array {
   return new Uint8Array(new Float32Array(BLOCK_BYTES / 64).fill(value).buffer)
 }
 
-/** Marsaglia's xorshift32. */
-function noiseBlock(): Uint8Array {
+/** Marsaglia's xorshift32; another one for each number. */
+function noiseBlock(number: number): Uint8Array {
   const words = new Uint32Array(BLOCK_BYTES / 4)
-  let state = 0x9e3779b9
+  let state = 0x9e3779b9 + number
   for (let index = 0; index < words.length; index++) {
     state ^= state << 13
     state ^= state >>> 17

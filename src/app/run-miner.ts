@@ -24,10 +24,9 @@ import type { PostWish } from './posts/post.ts'
 import { modelTexts, type PostFlags, parsePosts } from './posts/post-flags.ts'
 import { createPostKeeper } from './posts/post-keeper.ts'
 import { openShardStore, type ShardStore } from './shards/shard-store.ts'
-import { modelsOf } from './swarm/client-fetcher.ts'
-import { createModelFetcher } from './swarm/model-fetcher.ts'
+import { namedModels } from './swarm/named-models.ts'
 import { createPullTeller } from './swarm/pull-teller.ts'
-import { openShardService } from './swarm/shard-service.ts'
+import type { ShardService } from './swarm/shard-service.ts'
 import { createSwarmFiles, type SwarmFiles } from './swarm/swarm-files.ts'
 import type { System } from './system.ts'
 import { createWorkerRunner } from './worker-runner.ts'
@@ -88,7 +87,7 @@ async function postsOf(
   { network, usual }: { readonly network: Network; readonly usual: string },
 ): Promise<PostWish[]> {
   const texts = modelTexts(flags, usual)
-  const models = await modelsOf(texts, { home, network, system, signal, note: print })
+  const models = await namedModels(texts, { home, network, system, signal, note: print })
   return parsePosts(flags, usual, { find: (text) => models[texts.indexOf(text)]! })
 }
 
@@ -135,7 +134,7 @@ async function serveWith(
   const wiring = Promise.withResolvers<Wire>()
   wiring.promise.catch(() => undefined)
   const files = filesOf(run, { network, store, wire: wiring.promise })
-  const uploads: { noteStep?: () => void } = {}
+  const uploads: { noteStep?: (() => void) | undefined } = {}
   const engines = enginesOf(run, { threads, onStep: () => uploads.noteStep?.() })
   // Engines load in threads of their own while this one sets up the network; what they lack comes over it.
   const loading = openAll(posts, { engines, files, signal })
@@ -145,15 +144,15 @@ async function serveWith(
     throw error
   })
   try {
-    const service = await openShardService(wire, { home: run.home.path, store, listen }, system)
-    uploads.noteStep = service.noteStep
+    const service = await serveShards(run, { wire, network, listen, store })
+    uploads.noteStep = service?.noteStep
     wiring.resolve(wire)
     try {
       const first = await loading
       return await mine(run, { wire, networkId, bootstrap, identity, market, engines, files, first })
     } finally {
       await files.close()
-      await service.close()
+      await service?.close()
     }
   } finally {
     await wire.stop()
@@ -195,6 +194,23 @@ async function mine(
   return { type: 'ended', steps: total.steps, computeMs: Math.round(total.computeMs) }
 }
 
+interface Serving {
+  readonly wire: Wire
+  readonly network: Network
+  readonly listen: string
+  readonly store: ShardStore
+}
+
+/** Also while it fetches. All of the local network have their models from one disk. */
+async function serveShards(
+  { home, system }: MineRun,
+  { wire, network, listen, store }: Serving,
+): Promise<ShardService | undefined> {
+  if (network.id === LOCAL_NETWORK.id) return undefined
+  const { openShardService } = await import('./swarm/shard-service.ts')
+  return openShardService(wire, { home: home.path, store, listen }, system)
+}
+
 /** Shards from the disk, or from peers over the miner's own wire. */
 function filesOf(
   { home, system, print, emit }: MineRun,
@@ -202,7 +218,10 @@ function filesOf(
 ): SwarmFiles {
   return createSwarmFiles({
     home: home.path,
-    fetcher: async () => createModelFetcher({ home, network, store }, { ...system, wire: await wire }),
+    fetcher: async () => {
+      const { createModelFetcher } = await import('./swarm/model-fetcher.ts')
+      return createModelFetcher({ home, network, store }, { ...system, wire: await wire })
+    },
     tell: (label) => createPullTeller(label, { output: process.stderr, emit, clock: system.clock }),
     print,
   })

@@ -17,6 +17,8 @@ import { openModelStore, type StoredModel } from '../model-store.ts'
 import { loadTokenizer } from '../model-tokenizer.ts'
 import { LOCAL_NETWORK, loadNetwork, type Network } from '../networks.ts'
 import { RingError } from '../ring/ring-error.ts'
+import { missingTokenizerFiles } from '../shards/model-files.ts'
+import { findHere, modelToChat } from '../swarm/named-models.ts'
 import type { System } from '../system.ts'
 import { type GenerationFlags, generationFrom } from './chat-flags.ts'
 import { createChatNotes } from './chat-notes.ts'
@@ -82,7 +84,7 @@ export async function runChat(run: ChatRun): Promise<ChatResult | undefined> {
     flags: { network: flags.network, model: flags.model },
   })
   const network = await loadNetwork(home, settings.network)
-  const model = openModelStore({ home: home.path }).find(settings.model)
+  const model = await modelOf(run, network, settings.model)
   // Everything that can be refused is refused before processes are started.
   generationFrom(flags, model.manifest.generation, system.random)
   const tokenizer = await loadTokenizer(model)
@@ -114,6 +116,13 @@ export async function runChat(run: ChatRun): Promise<ChatResult | undefined> {
     // Afterwards, so that it does not compete with the first words for the machine.
     if (network.id === LOCAL_NETWORK.id) await startLocalChainLater(home)
   }
+}
+
+/** A model that is not here comes from the network, as far as a chat needs it. */
+async function modelOf({ home, system, signal, note }: ChatRun, network: Network, name: string): Promise<StoredModel> {
+  const here = findHere(name, openModelStore({ home: home.path }))
+  if (here !== undefined && missingTokenizerFiles(here).length === 0) return here
+  return modelToChat(name, { home, network, system, signal: signal(), note })
 }
 
 const NO_LEASE = 'Make a wallet with `dllm wallet new`, receive coins there, and chat with --wallet NAME.'

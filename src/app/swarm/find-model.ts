@@ -8,6 +8,7 @@ import { type Hash, hash } from '../../base/brand.ts'
 import type { ModelView } from '../chain/market-access.ts'
 import type { ModelStore, StoredModel } from '../model-store.ts'
 import type { OfferBook } from '../offers.ts'
+import { findHere } from './named-models.ts'
 import { SwarmError } from './swarm-error.ts'
 
 export type FoundModel =
@@ -21,20 +22,13 @@ export interface Registries {
   readonly offers: () => Promise<ReturnType<OfferBook['list']>>
 }
 
-/** The model of this name or hash that is here. */
-export function findModelHere(text: string, store: Pick<ModelStore, 'list'>): StoredModel | undefined {
-  const digits = text.toLowerCase()
-  const models = store.list()
-  return models.find(({ manifest }) => manifest.name === text) ?? models.find((model) => model.hash === digits)
-}
-
 /** @throws SwarmError SWARM_NO_MODEL, SWARM_AMBIGUOUS_MODEL. */
 export async function findModel(
   text: string,
-  store: Pick<ModelStore, 'list'>,
+  store: Pick<ModelStore, 'find' | 'list'>,
   { models, offers }: Registries,
 ): Promise<FoundModel> {
-  const here = findModelHere(text, store)
+  const here = findHere(text, store)
   if (here !== undefined) return { type: 'here', model: here }
   if (/^[0-9a-f]{64}$/i.test(text)) return { type: 'there', hash: hash(text.toLowerCase()) }
   const registered = await models()

@@ -3,13 +3,17 @@
  * Spec: docs/spec/cli.md §14.
  * @module
  */
-import type { Milliseconds } from '../../base/brand.ts'
+import type { Milliseconds, PeerId } from '../../base/brand.ts'
 
 export interface PullProgress {
   readonly doneBytes: number
   readonly totalBytes: number
   /** Of those that are done, what was here before. */
   readonly keptBytes: number
+  /** What came over the wire, with what was of no use. */
+  readonly receivedBytes: number
+  /** Of chunks that were stored, by the peers that sent them. */
+  readonly from: ReadonlyMap<PeerId, number>
   readonly bytesPerSecond: number
   /** Peers that chunks are on the way from. */
   readonly peers: number

@@ -3,6 +3,7 @@
  * Spec: docs/spec/cli.md §14.
  * @module
  */
+import type { PeerId } from '../../base/brand.ts'
 import type { Clock } from '../../base/ports.ts'
 import { createProgress, type ProgressOutput } from '../progress.ts'
 import type { PullProgress } from './pull-progress.ts'
@@ -24,7 +25,7 @@ export function createPullTeller(label: string, { output, emit, clock }: TellerP
   const line = createProgress(label, output, { clock })
   return {
     update: (progress) => {
-      const { doneBytes, totalBytes, keptBytes, bytesPerSecond, peers, secondsLeft } = progress
+      const { doneBytes, totalBytes, keptBytes, receivedBytes, bytesPerSecond, peers, secondsLeft } = progress
       line.update(doneBytes, totalBytes, {
         keptBytes,
         bytesPerSecond,
@@ -32,11 +33,17 @@ export function createPullTeller(label: string, { output, emit, clock }: TellerP
       })
       emit({
         type: 'fetching',
-        ...{ what: label, doneBytes, totalBytes, keptBytes, peers },
+        ...{ what: label, doneBytes, totalBytes, keptBytes, receivedBytes, peers },
+        from: sendersOf(progress),
         bytesPerSecond: Math.round(bytesPerSecond),
         ...(secondsLeft === undefined ? {} : { secondsLeft: Math.ceil(secondsLeft) }),
       })
     },
     end: line.end,
   }
+}
+
+/** Who sent how much, the most first. */
+export function sendersOf({ from }: Pick<PullProgress, 'from'>): { readonly peer: PeerId; readonly bytes: number }[] {
+  return [...from].map(([peer, bytes]) => ({ peer, bytes })).sort((a, b) => b.bytes - a.bytes)
 }

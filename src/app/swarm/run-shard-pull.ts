@@ -14,9 +14,9 @@ import { parseRun } from '../posts/post-flags.ts'
 import { missingFiles, missingTokenizerFiles } from '../shards/model-files.ts'
 import type { System } from '../system.ts'
 import { withClientFetcher } from './client-fetcher.ts'
-import { findModelHere } from './find-model.ts'
 import type { ModelFetcher } from './model-fetcher.ts'
-import type { PullTeller } from './pull-teller.ts'
+import { findHere } from './named-models.ts'
+import { type PullTeller, sendersOf } from './pull-teller.ts'
 import { pulledText } from './swarm-files.ts'
 
 export interface PullFlags {
@@ -49,6 +49,8 @@ export interface ShardPullResult {
   readonly totalBytes: number
   /** Of them, what was here. */
   readonly keptBytes: number
+  /** Over the wire, with what was of no use. */
+  readonly receivedBytes: number
   readonly from: readonly { readonly peer: PeerId; readonly bytes: number }[]
   readonly banned: number
 }
@@ -60,7 +62,7 @@ export async function runShardPull(pull: ShardPull): Promise<ShardPullResult> {
   const { home, flags } = pull
   const { settings } = await loadConfig({ home, env: process.env, flags: { network: flags.network } })
   const network = withBootstrap(await loadNetwork(home, settings.network), flags.bootstrap ?? [])
-  const here = findModelHere(pull.model, openModelStore({ home: home.path }))
+  const here = findHere(pull.model, openModelStore({ home: home.path }))
   if (here !== undefined && wantedOf(here, flags).files.length === 0) return nothingToDo(pull, here)
   const limit = flags['down-mib-s']
   const downBytesPerSecond = limit === undefined ? undefined : limit * MIB
@@ -78,9 +80,9 @@ async function fetchWanted(pull: ShardPull, fetcher: ModelFetcher, model: Stored
     const pulled = await fetcher.files(model, files, { signal: pull.signal, onProgress: teller.update })
     teller.end()
     pull.print(pulledText(pulled))
-    const { totalBytes, keptBytes, banned } = pulled
-    const from = [...pulled.from].map(([peer, bytes]) => ({ peer, bytes }))
-    return { ...resultOf(model, { firstSegment, lastSegment }), totalBytes, keptBytes, from, banned }
+    const { totalBytes, keptBytes, receivedBytes, banned } = pulled
+    const from = sendersOf(pulled)
+    return { ...resultOf(model, { firstSegment, lastSegment }), totalBytes, keptBytes, receivedBytes, from, banned }
   } finally {
     teller.end()
   }
@@ -98,7 +100,14 @@ function nothingToDo(pull: ShardPull, model: StoredModel): ShardPullResult {
   const { name } = model.manifest
   const noun = lastSegment - firstSegment === 1 ? 'Segment' : 'Segments'
   pull.print(`${noun} ${segmentText(firstSegment, lastSegment)} of ${name} and its tokenizer are here already.`)
-  return { ...resultOf(model, { firstSegment, lastSegment }), totalBytes: 0, keptBytes: 0, from: [], banned: 0 }
+  return {
+    ...resultOf(model, { firstSegment, lastSegment }),
+    totalBytes: 0,
+    keptBytes: 0,
+    receivedBytes: 0,
+    from: [],
+    banned: 0,
+  }
 }
 
 function resultOf(

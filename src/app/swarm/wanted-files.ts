@@ -30,6 +30,8 @@ export interface WantedFiles {
   /** What was here when it was looked at first. */
   readonly keptBytes: number
   readonly areWhole: boolean
+  /** The disk is at work: what was there is hashed, or a file becomes whole. */
+  readonly areBusy: boolean
   /** Begins those whose leaves are here, or need not be asked for. */
   open(): Promise<void>
   /** Leaves that somebody told. False: they are not those of the file. */
@@ -100,6 +102,9 @@ export function createWantedFiles(options: WantedFilesOptions): WantedFiles {
     },
     get areWhole() {
       return entries.every(({ state }) => state === 'whole')
+    },
+    get areBusy() {
+      return entries.some(({ state }) => state === 'beginning' || state === 'finishing')
     },
     open: async () => {
       for (const entry of entries) {
