@@ -108,6 +108,7 @@ describe('an import is refused, and leaves nothing, for', () => {
   test.each<[string, Partial<ImportOptions>, string]>([
     ['more segments than layers', { segments: 3 }, 'MODEL_BAD_SEGMENTS'],
     ['a full disk', { freeBytes: async () => 1_000 }, 'MODEL_NO_SPACE'],
+    ['a quota smaller than the model', { quotaBytes: 1_000 }, 'SHARD_QUOTA'],
   ])('%s', async (_case, options, code) => {
     await expect(world.importFiles(tinyFiles(), options)).rejects.toThrow(expect.objectContaining({ code }))
     expect(world.leftovers()).toEqual([])

@@ -1,9 +1,10 @@
-import { mkdirSync, readFileSync, rmSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { importModel } from '../../../src/app/model-import.ts'
 import { openModelStore } from '../../../src/app/model-store.ts'
 import { loadTokenizer } from '../../../src/app/model-tokenizer.ts'
+import { rootOfBytes } from '../../../src/app/shards/chunk-hash.ts'
 import {
   asHalves,
   changed,
@@ -74,6 +75,19 @@ describe('an import', () => {
     })
     rmSync(join(world.root, 'tiny'), { recursive: true })
     expect((await world.importFiles(files, { force: true })).hash).toBe(plain.hash)
+  })
+
+  test('puts its shards into the store, by their content, and nothing else', async () => {
+    const model = await world.importFiles(tinyFiles())
+    const roots = model.manifest.segments.map(({ shard }) => shard.root)
+    expect(readdirSync(model.shardsFolder).sort()).toEqual(roots.flatMap((root) => [root, `${root}.leaves`]).sort())
+    for (const [index, root] of roots.entries()) {
+      const bytes = readFileSync(join(model.shardsFolder, root))
+      expect([rootOfBytes(bytes), bytes.length]).toEqual([root, model.manifest.segments[index]!.shard.bytes])
+    }
+    expect(readdirSync(model.directory).sort()).toEqual(
+      ['manifest.json', ...model.manifest.files.map(({ name }) => name)].sort(),
+    )
   })
 
   test('twice gives the same bytes', async () => {
