@@ -65,14 +65,25 @@ interface Client {
 async function client(token: Uint8Array | undefined): Promise<Client> {
   const socket = connect(server.port, '127.0.0.1').on('error', () => undefined)
   sockets.push(socket)
-  await once(socket, 'connect')
+  let got = Buffer.alloc(0)
+  let changed = Promise.withResolvers<void>()
+  const change = (): void => {
+    changed.resolve()
+    changed = Promise.withResolvers()
+  }
+  socket.on('data', (bytes: Buffer) => {
+    got = Buffer.concat([got, bytes])
+    change()
+  })
+  socket.on('close', change)
   const read = async (bytes: number): Promise<Buffer | undefined> => {
-    for (;;) {
-      const found: Buffer | null = socket.read(bytes)
-      if (found !== null) return found.length === bytes ? found : undefined
-      if (socket.readableEnded || socket.destroyed) return undefined
-      await Promise.race(['readable', 'end', 'close'].map((event) => once(socket, event)))
+    while (got.length < bytes) {
+      if (socket.destroyed) return undefined
+      await changed.promise
     }
+    const found = got.subarray(0, bytes)
+    got = got.subarray(bytes)
+    return found
   }
   expect(await read(LINK_GREETING.length)).toEqual(Buffer.from(LINK_GREETING))
   if (token !== undefined) socket.write(token)
@@ -164,7 +175,6 @@ test.each<readonly [string, (link: Client) => void]>([
   link.socket.cork()
   attack(link)
   link.socket.uncork()
-  link.socket.resume()
   await once(link.socket, 'close')
   expect(rude).toEqual([PEER])
 })
