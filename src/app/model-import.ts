@@ -84,17 +84,24 @@ export async function importModel(options: ImportOptions, signal: AbortSignal): 
   try {
     const job = { ...options, name, source, ranges: splitIntoSegments(source.config, options.segments) }
     await checkSpace(job)
+    const old = openModelStore(options)
+      .list()
+      .find(({ manifest }) => manifest.name === name)
     const target = { folder: modelsFolder(options.home), name, force: options.force ?? false }
     try {
       await withNewFolder(target, (folder) => writeModel(job, folder, signal))
     } catch (error) {
       throw asWriteError(error, modelsFolder(options.home))
     }
-    return { model: openModelStore(options).find(name), warnings: source.warnings }
+    const model = openModelStore(options).find(name)
+    const replaced = old !== undefined && old.hash !== model.hash ? [REPLACED] : []
+    return { model, warnings: [...source.warnings, ...replaced] }
   } finally {
     await source.weights.close()
   }
 }
+
+const REPLACED = 'Shards of the model that was replaced stay until `dllm shard gc`.'
 
 /** Bytes that a model takes on the disk in a format, and some room. */
 export function bytesOnDisk(config: ModelConfig, options: Pick<ImportOptions, 'format' | 'segments'>): number {

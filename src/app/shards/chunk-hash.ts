@@ -36,14 +36,19 @@ export function rootOfBytes(bytes: Uint8Array): Hash {
   return rootOfLeaves(leavesOfBytes(bytes))
 }
 
-/** Leaves of an open file as it is now, read from its start to its end. */
-export async function leavesOfFile(file: FileHandle, signal: AbortSignal): Promise<Uint8Array> {
+/** Leaves of an open file as it is now, read from its start to its end; `onChunk` hears of each how many bytes it has. */
+export async function leavesOfFile(
+  file: FileHandle,
+  signal: AbortSignal,
+  onChunk: (bytes: number) => void = () => undefined,
+): Promise<Uint8Array> {
   const leaves: Uint8Array[] = []
   const chunk = new Uint8Array(CHUNK_BYTES)
   for (;;) {
     signal.throwIfAborted()
     const bytes = await readChunk(file, chunk, leaves.length)
     if (bytes > 0) leaves.push(leafHash(chunk.subarray(0, bytes)))
+    onChunk(bytes)
     if (bytes < CHUNK_BYTES) return Buffer.concat(leaves)
   }
 }

@@ -46,19 +46,26 @@ export async function verifyShards(options: VerifyOptions, signal: AbortSignal):
   const totalBytes = held.reduce((sum, file) => sum + (file.isComplete ? file.bytes : 0), 0)
   const verified: VerifiedShard[] = []
   let doneBytes = 0
-  for (const file of held) {
-    const result = await verifyFile(home, file, signal)
-    if (file.isComplete) doneBytes += file.bytes
+  const onChunk = (bytes: number): void => {
+    doneBytes += bytes
     onProgress({ doneBytes, totalBytes })
-    verified.push(result)
+  }
+  for (const file of held) {
+    verified.push(await verifyFile(home, { file, onChunk }, signal))
   }
   return verified
 }
 
-async function verifyFile(home: string, file: HeldFile, signal: AbortSignal): Promise<VerifiedShard> {
+interface FileLook {
+  readonly file: HeldFile
+  readonly onChunk: (bytes: number) => void
+}
+
+async function verifyFile(home: string, look: FileLook, signal: AbortSignal): Promise<VerifiedShard> {
+  const { file } = look
   // What is noted of it is hashed when somebody goes on with it.
   if (!file.isComplete) return { ...file, status: 'unfinished', rightChunks: undefined, isSetAside: false }
-  const found = await hashWhole(file, signal)
+  const found = await hashWhole(look, signal)
   const expected = { root: file.root, bytes: file.expectedBytes }
   if (areLeavesOf(expected, found.leaves) && found.bytes === expected.bytes) {
     const rightChunks = found.leaves.length / LEAF_BYTES
@@ -71,11 +78,14 @@ async function verifyFile(home: string, file: HeldFile, signal: AbortSignal): Pr
   return { ...file, status: 'damaged', rightChunks: count, isSetAside }
 }
 
-async function hashWhole({ path }: HeldFile, signal: AbortSignal): Promise<{ leaves: Uint8Array; bytes: number }> {
+async function hashWhole(
+  { file: { path }, onChunk }: FileLook,
+  signal: AbortSignal,
+): Promise<{ leaves: Uint8Array; bytes: number }> {
   let file: FileHandle | undefined
   try {
     file = await open(path, 'r')
-    return { leaves: await leavesOfFile(file, signal), bytes: (await file.stat()).size }
+    return { leaves: await leavesOfFile(file, signal, onChunk), bytes: (await file.stat()).size }
   } catch (error) {
     throw asReadError(error, path)
   } finally {
