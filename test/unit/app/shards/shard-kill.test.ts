@@ -13,7 +13,9 @@ const PROGRAM = fileURLToPath(new URL('./writing-process.ts', import.meta.url))
 
 /** Kills the process when it has said something so many times. */
 function writeUntilKilled(home: string, chunks: number): Promise<NodeJS.Signals | null> {
-  const child = spawn(process.execPath, [PROGRAM, home], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const child = spawn(process.execPath, ['--experimental-strip-types', '--no-warnings', PROGRAM, home], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
   let said = ''
   child.stdout.on('data', (text: Buffer) => {
     said += text.toString()
