@@ -18,7 +18,7 @@ import { getAccount } from '../src/core/state/accounts.ts'
 import { conservationFault } from '../src/core/state/conservation.ts'
 import { leaseIdOf } from '../src/core/state/leases.ts'
 import { newMiner, putMiner } from '../src/core/state/miners.ts'
-import { putModel } from '../src/core/state/models.ts'
+import { newModel, putModel } from '../src/core/state/models.ts'
 import { move } from '../src/core/state/money.ts'
 import { type PlacementRecord, putPlacement } from '../src/core/state/placements.ts'
 import {
@@ -73,10 +73,8 @@ export function leaseWorld(parameters: Partial<Parameters> = {}): LeaseWorld {
   const context = { ...base.context, parameters: { ...base.context.parameters, ...parameters } }
   change(state, (overlay) => {
     const segments = Array.from({ length: SEGMENTS }, () => ({ linear: 2_000_000n, attention: 100n }))
-    putModel(overlay, MODEL, {
-      ...{ publisher: person(4).id, deposit: 0n, name: 'example', context: 1_024, status: 'active', price: PRICE },
-      segments,
-    })
+    const terms = { name: 'example', context: 1_024, price: PRICE, segments }
+    putModel(overlay, MODEL, newModel(terms, { publisher: person(4).id, height: 1 }))
     for (const { id } of MINERS) {
       // For their fees.
       const from = { type: 'account', id: person(4).id } as const

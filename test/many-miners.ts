@@ -5,7 +5,7 @@
 import { type AccountId, accountId, type Hash, hash } from '../src/base/brand.ts'
 import { MARKET_LIMITS } from '../src/base/chain-limits.ts'
 import { newMiner, putMiner } from '../src/core/state/miners.ts'
-import { putModel } from '../src/core/state/models.ts'
+import { newModel, putModel } from '../src/core/state/models.ts'
 import { putPlacement } from '../src/core/state/placements.ts'
 import { createStateStore, overlayOn, type StateStore } from '../src/core/state/state.ts'
 import { DLLM, person } from './chain-accounts.ts'
@@ -22,10 +22,9 @@ export function minerOf(index: number): AccountId {
 /** A state of nothing but this: deposits came from nowhere. Every miner serves all segments, with `slots` slots. */
 export function crowdedState(count: number, slots = 1_000): StateStore {
   const state = overlayOn(createStateStore([]))
-  putModel(state, WIDE_MODEL, {
-    ...{ publisher: person(4).id, deposit: 0n, name: 'wide', context: 4_096, status: 'active', price: 100n },
-    segments: Array.from({ length: LOTS }, () => ({ linear: 60_000_000n, attention: 8_192n })),
-  })
+  const segments = Array.from({ length: LOTS }, () => ({ linear: 60_000_000n, attention: 8_192n }))
+  const terms = { name: 'wide', context: 4_096, price: 100n, segments }
+  putModel(state, WIDE_MODEL, newModel(terms, { publisher: person(4).id, height: 1 }))
   for (let index = 0; index < count; index++) {
     const operator = minerOf(index)
     const peerKey = new Uint8Array(32)

@@ -59,6 +59,14 @@ export const MARKET_LIMITS = {
   rowUnitsMax: 2n ** 32n,
   /** Records of one model: an auction looks at each of them. */
   placementsPerModelMax: 1_024,
+  /** Canary reports of one model: as many as can serve it. */
+  canaryReportsMax: 1_024,
+  /** A few dozen prompts, and what a row is at each of up to 64 borders of segments: 32 rows of 64 KiB at each. */
+  canaryBytesMax: 256 * MIB,
+  /** Blocks between the end of a vote and the activation that it is about: a year. Longer plans can be made later. */
+  activationAheadMax: 15_768_000,
+  /** Models that one block looks at, activates or retires: each look goes through its placements. The rest waits for the next block. */
+  dueModelsPerBlock: 8,
   /** Every lot is a miner more that must keep up, and an auction more at the opening. */
   leaseLotsMax: 16,
   /** Operators that a payer wants no more: those of a ring that broke, and of a few attempts after it. */

@@ -16,7 +16,7 @@ import { type Parameters, writeParameters } from './parameters.ts'
 import { TREASURY } from './state/accounts.ts'
 import { putBaseFee } from './state/base-fee-record.ts'
 import { putConsensusKey } from './state/consensus-keys.ts'
-import { putModel, writeSegments } from './state/models.ts'
+import { newModel, putModel, writeSegments } from './state/models.ts'
 import { move } from './state/money.ts'
 import { putParameters } from './state/parameters-record.ts'
 import { putSeed } from './state/seed-record.ts'
@@ -100,7 +100,7 @@ export function genesisState(genesis: Genesis): StateChanges {
   }
   for (const validator of genesis.validators) register(state, validator)
   for (const { model, ...claim } of genesis.models) {
-    putModel(state, model, { publisher: TREASURY, deposit: 0n, status: 'active', ...claim })
+    putModel(state, model, newModel(claim, { publisher: TREASURY, height: 0 }))
   }
   const members = drawMembers(state, parameters)
   for (const epoch of [0, 1]) putValidatorSet(state, epoch, members)

@@ -34,6 +34,7 @@ const WRONG_EVERYWHERE: ReadonlySet<TransactionCode> = new Set<TransactionCode>(
   'PARAMETER_FIXED',
   'BAD_CONTEXT',
   'BAD_SEGMENTS',
+  'BAD_CANARY',
   'BAD_PEER_PROOF',
 ])
 

@@ -57,6 +57,12 @@ export type ParameterName =
   | 'rateFloor'
   | 'auctionPairs'
   | 'payFloor'
+  | 'readyOwners'
+  | 'canaryFailures'
+  | 'activationNotice'
+  | 'activationRetryBlocks'
+  | 'activationTries'
+  | 'rollbackBlocks'
 
 export interface Parameter {
   readonly initial: bigint
@@ -133,6 +139,18 @@ export const PARAMETERS: Readonly<Record<ParameterName, Parameter>> = {
   rateFloor: p(20_000n << 16n, [1n, 2n ** 48n], 'CU per 65536 s', 'rate of work of a miner that was not measured'),
   auctionPairs: p(0n, [0n, 1n], 'switch', 'whether the auction counts the latency between miners'),
   payFloor: p(800n, [0n, 1_000n], 'per mille', 'part of the budget that every bid below counts as'),
+  // The life of models; the reasons are in docs/spec/market.md §13.
+  readyOwners: p(2n, [1n, 64n], 'accounts', 'who must serve each segment of a version before it takes a place'),
+  canaryFailures: p(300n, [1n, 1_000n], 'per mille', 'part of the deposits behind canary reports that keeps it out'),
+  activationNotice: p(DAY_BLOCKS, [1n, 30n * DAY_BLOCKS], 'blocks', 'least time from a vote to the activation'),
+  activationRetryBlocks: p(300n, [1n, DAY_BLOCKS], 'blocks', 'time between two looks at who serves a version'),
+  activationTries: p(432n, [1n, 100_000n], 'looks', 'after how many in vain a version is given up'),
+  rollbackBlocks: p(
+    14n * DAY_BLOCKS,
+    [2n, 4n * YEAR_BLOCKS],
+    'blocks',
+    'time in which a superseded model can come back',
+  ),
 }
 
 export type Parameters = Readonly<Record<ParameterName, bigint>>
@@ -185,7 +203,7 @@ export function parametersFault(parameters: Parameters): string | undefined {
   if (unbondingBlocks < UNBONDING_EPOCHS_MIN * epochBlocks) {
     return `unbondingBlocks must be at least ${UNBONDING_EPOCHS_MIN} epochs, here ${UNBONDING_EPOCHS_MIN * epochBlocks} blocks, or stake leaves before its double signs can be punished: raise it, or choose shorter epochs`
   }
-  return marketFault(parameters) ?? incentiveFault(parameters)
+  return marketFault(parameters) ?? lifeFault(parameters) ?? incentiveFault(parameters)
 }
 
 /** Which of the market's parameters contradict each other. Spec: docs/spec/market.md §10. */
@@ -205,6 +223,18 @@ function marketFault(parameters: Parameters): string | undefined {
   if (auditShareNew < auditShare) return 'auditShareNew must be at least auditShare'
   if (auditorStake > minerDepositMin)
     return 'auditorStake must be at most minerDepositMin, or an auditor cannot lose it'
+  return undefined
+}
+
+/** Which of those for the life of models contradict others. Spec: docs/spec/market.md §13. */
+function lifeFault(parameters: Parameters): string | undefined {
+  const { rollbackBlocks, proposalBlocks, epochBlocks, leaseBlocksMax, disputeBlocks } = parameters
+  if (rollbackBlocks <= proposalBlocks + epochBlocks) {
+    return `rollbackBlocks must be above proposalBlocks and an epoch, here ${proposalBlocks + epochBlocks} blocks, or no vote brings a superseded model back in time`
+  }
+  if (rollbackBlocks <= leaseBlocksMax + disputeBlocks) {
+    return `rollbackBlocks must be above leaseBlocksMax and disputeBlocks, here ${leaseBlocksMax + disputeBlocks} blocks, or a model retires before its last leases are settled`
+  }
   return undefined
 }
 

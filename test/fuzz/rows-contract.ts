@@ -28,7 +28,7 @@ import {
 } from '../../src/core/parameters.ts'
 import { putAccount, readAccount } from '../../src/core/state/accounts.ts'
 import { readAmount } from '../../src/core/state/bonds.ts'
-import { putProposal, readProposal } from '../../src/core/state/proposals.ts'
+import { type ProposalSubject, putProposal, readProposal } from '../../src/core/state/proposals.ts'
 import type { StateKey, WriteState } from '../../src/core/state/state.ts'
 import { putSupply, readSupply } from '../../src/core/state/supply.ts'
 import { decodeRecord } from '../../src/core/state/tables.ts'
@@ -109,6 +109,14 @@ const BODIES: Readonly<Record<number, fc.Arbitrary<unknown>>> = {
   6: fc.record({ changes: anyChanges }),
   7: fc.record({ proposal: anyCount, yes: fc.boolean() }),
 }
+
+const anySubject: fc.Arbitrary<ProposalSubject> = fc.oneof(
+  fc.record({ type: fc.constant('parameters' as const), changes: anyChanges }),
+  fc.record({
+    ...{ type: fc.constant('model' as const), model: anyHash },
+    ...{ registeredHeight: anyCount, activationHeight: anyCount },
+  }),
+)
 
 const SAMPLES_PER_ROW = 6
 const SAMPLE_SEED = 1
@@ -192,7 +200,7 @@ export const CONTRACT_ROWS: readonly Decoder[] = [
   recordRow({
     ...{ name: 'record-proposal', covers: 'core/state/proposals.ts:readProposal', read: readProposal },
     encode: (proposal) => recordOf((state) => putProposal(state, 1, proposal)),
-    values: fc.record({ proposer: anyAccount, deposit: anyU64, endHeight: anyCount, changes: anyChanges }),
+    values: fc.record({ proposer: anyAccount, deposit: anyU64, endHeight: anyCount, subject: anySubject }),
   }),
   recordRow({
     ...{ name: 'record-supply', covers: 'core/state/supply.ts:readSupply', read: readSupply },

@@ -14,7 +14,15 @@ import {
   readDevice,
   readMiner,
 } from '../../src/core/state/miners.ts'
-import { type ModelStatus, putModel, readModel, readSegments, writeSegments } from '../../src/core/state/models.ts'
+import {
+  type ModelStatus,
+  putModel,
+  readLineage,
+  readModel,
+  readSegments,
+  writeLineage,
+  writeSegments,
+} from '../../src/core/state/models.ts'
 import { putPlacement, readPlacement } from '../../src/core/state/placements.ts'
 import { person } from '../chain-accounts.ts'
 import type { Decoder } from './decoder.ts'
@@ -25,17 +33,22 @@ const anyU16 = fc.nat({ max: 0xffff })
 const name = textOf(MARKET_LIMITS.modelNameBytesMax)
 const device = fc.constantFrom<Device>('cpu', 'gpu')
 const segments = fc.array(fc.record({ linear: anyU64, attention: anyU64 }), { maxLength: MARKET_LIMITS.segmentsMax })
+const maybeHash = fc.option(anyHash, { nil: undefined })
+const canary = fc.option(fc.record({ root: anyHash, bytes: anyCount }), { nil: undefined })
+const lineage = { predecessor: maybeHash, canary }
 const terms = {
   ...{ first: anyU16, end: anyU16, bid: anyU64, until: anyCount, incarnation: anyU64 },
 }
 
 /** By the type of the contract. */
 const BODIES: Readonly<Record<number, fc.Arbitrary<unknown>>> = {
-  8: fc.record({ model: anyHash, name, context: anyU32, price: anyU64, segments }),
+  8: fc.record({ model: anyHash, name, context: anyU32, price: anyU64, segments, ...lineage }),
   9: fc.record({ model: anyHash }),
   10: fc.record({ payout: anyAccount, peerKey: bytesOf(32), device, deposit: anyU64, proof: anySignature }),
   11: fc.record({ amount: anyU64 }),
   12: fc.record({ model: anyHash, slots: anyU16, ...terms }),
+  19: fc.record({ model: anyHash, activationHeight: anyCount }),
+  20: fc.record({ model: anyHash, passed: fc.boolean() }),
 }
 
 const anyMiner: fc.Arbitrary<MinerRecord> = fc.record({
@@ -57,12 +70,19 @@ export const MARKET_ROWS: readonly Decoder[] = [
     encode: (model) => recordOf((state) => putModel(state, MODEL, model)),
     values: fc.record({
       ...{ publisher: anyAccount, deposit: anyU64, name, context: anyU32, price: anyU64, segments },
-      status: fc.constantFrom<ModelStatus>('active', 'retired'),
+      status: fc.constantFrom<ModelStatus>('active', 'retired', 'published', 'approved', 'superseded'),
+      ...{ registeredHeight: anyCount, ...lineage, successor: maybeHash, tries: anyU32 },
+      dueHeight: fc.option(anyCount, { nil: undefined }),
     }),
   }),
   recordRow({
     ...{ name: 'record-segments', covers: 'core/state/models.ts:readSegments', read: readSegments, values: segments },
     encode: (value) => written((writer) => writeSegments(writer, value)),
+  }),
+  recordRow({
+    ...{ name: 'record-lineage', covers: 'core/state/models.ts:readLineage', read: readLineage },
+    encode: (value) => written((writer) => writeLineage(writer, value)),
+    values: fc.record(lineage),
   }),
   recordRow({
     ...{ name: 'record-miner', covers: 'core/state/miners.ts:readMiner', read: readMiner, values: anyMiner },

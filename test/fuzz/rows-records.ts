@@ -7,7 +7,7 @@ import { lastNoteIn } from '../../src/app/chain/earnings-machine.ts'
 import { parseDate } from '../../src/app/chain/parse-date.ts'
 import { decodeMarketRecord, encodeMarketRecord, type MarketRecord } from '../../src/app/node/market-record.ts'
 import { marketPlaceBytes, readMarketPlace } from '../../src/app/node/store-keys.ts'
-import type { MarketEvent } from '../../src/core/market/events.ts'
+import type { PayEvent } from '../../src/core/market/events.ts'
 import { audited, issued, settled } from '../market-samples.ts'
 import { type Decoder, decoder, textDecoder } from './decoder.ts'
 import { anyAccount, anyCount, anyHash, anyU32, anyU64, CODEC } from './fields.ts'
@@ -52,10 +52,10 @@ const anyIssued = fc.record({
 })
 const anyRecord: fc.Arbitrary<MarketRecord> = fc.record({
   timeMs: anyCount,
-  event: fc.oneof<fc.Arbitrary<MarketEvent>[]>(anySettled, anyAudited, anyIssued),
+  event: fc.oneof<fc.Arbitrary<PayEvent>[]>(anySettled, anyAudited, anyIssued),
 })
 
-const SAMPLES: readonly MarketEvent[] = [
+const SAMPLES: readonly PayEvent[] = [
   settled(1),
   audited(2),
   audited(3, { result: { type: 'fault', reason: 'unopened', slashed: 90n, rewarded: 45n } }),

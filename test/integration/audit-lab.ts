@@ -22,7 +22,7 @@ import type { Parameters as ChainParameters } from '../../src/core/parameters.ts
 import type { AuditId } from '../../src/core/state/audits.ts'
 import { type AuditRecord, audits } from '../../src/core/state/audits.ts'
 import { newMiner, putMiner } from '../../src/core/state/miners.ts'
-import { putModel } from '../../src/core/state/models.ts'
+import { newModel, putModel } from '../../src/core/state/models.ts'
 import { move } from '../../src/core/state/money.ts'
 import { putPlacement } from '../../src/core/state/placements.ts'
 import { createReferenceEngine } from '../../src/ml/engine/reference.ts'
@@ -155,10 +155,9 @@ export async function createAuditLab({
 function coreWorld(parameters: Partial<ChainParameters>): LeaseWorld {
   const world = leaseWorld(parameters)
   change(world.state, (overlay) => {
-    putModel(overlay, MODEL, {
-      ...{ publisher: person(4).id, deposit: 0n, name: 'ring', context: 1_024, status: 'active', price: 10n },
-      segments: Array.from({ length: LOTS }, () => ({ linear: 1_000_000n, attention: 1_000n })),
-    })
+    const segments = Array.from({ length: LOTS }, () => ({ linear: 1_000_000n, attention: 1_000n }))
+    const terms = { name: 'ring', context: 1_024, price: 10n, segments }
+    putModel(overlay, MODEL, newModel(terms, { publisher: person(4).id, height: 1 }))
   })
   return world
 }

@@ -66,13 +66,21 @@ export function transactionVectors() {
     ],
     ['vote-parameters', 7, { proposal: 3, yes: true }],
     ['register-model', 8, { model: one, name: 'example-1', context: 512, price: 7n, segments }],
+    [
+      'register-model to take a place, with a canary',
+      8,
+      {
+        ...{ model: one, name: 'example-2', context: 512, price: 7n, segments, predecessor: two },
+        canary: { root: hash('33'.repeat(32)), bytes: 2 ** 20 + 1 },
+      },
+    ],
     ['retire-model', 9, { model: one }],
     ['register-miner', 10, { payout: to, device: 'gpu', deposit: 5_000_000_000n, ...peer }],
     ['withdraw-deposit', 11, { amount: 2n ** 64n - 1n }],
     ['place', 12, { ...{ model: one, first: 1, end: 3, slots: 4 }, bid: 5n, until: 70_300, incarnation: 2n ** 40n }],
   ]
 
-  const market = [...leaseCalls(networkId, ann), ...auditCalls(networkId, ann)]
+  const market = [...leaseCalls(networkId, ann), ...auditCalls(networkId, ann), ...lifeCalls(one)]
   const cases = [...calls, ...market].map(([name, type, body], index) => {
     const writer = new Writer()
     contractOf(type)!.write(writer, body)
@@ -130,6 +138,14 @@ function auditCalls(networkId: Hash, ann: Person): readonly [name: string, type:
     ['commit-verdict', 16, { audit, commitment: verdictCommitment(audit, ann.id, { finding, salt }) }],
     ['open-receipt', 17, opening],
     ['reveal-verdict', 18, { audit, finding, salt }],
+  ]
+}
+
+/** Calls of the contracts for the life of a model. */
+function lifeCalls(model: Hash): readonly [name: string, type: number, body: unknown][] {
+  return [
+    ['propose-model', 19, { model, activationHeight: 2 ** 33 }],
+    ['report-canary', 20, { model, passed: true }],
   ]
 }
 

@@ -7,6 +7,8 @@
 import type { AccountId, Hash } from '../../base/brand.ts'
 import type { NetworkKind } from '../../core/network-kind.ts'
 import type { Parameters } from '../../core/parameters.ts'
+import type { ModelStatus } from '../../core/state/models.ts'
+import type { ProposalSubject } from '../../core/state/proposals.ts'
 import type { MarketAccess } from './market-access.ts'
 
 /** How an answer is known to be true. */
@@ -123,12 +125,28 @@ export interface ProposalView {
   readonly proposer: string
   readonly deposit: string
   readonly endHeight: number
+  readonly kind: ProposalSubject['type']
+  /** Parameters by their names; none where it is about a model. */
   readonly changes: Readonly<Record<string, string>>
+  /** Which model it is about, where it is. */
+  readonly model?: ProposedModelView
   readonly votes: readonly { readonly voter: string; readonly yes: boolean }[]
   /** Bonded stake of those who voted so, grains; as of now. */
   readonly yesStake: string
   readonly noStake: string
   readonly totalStake: string
+}
+
+export interface ProposedModelView {
+  /** Hash of the manifest. */
+  readonly model: Hash
+  /** Of the block at whose end it is to be active, at the earliest. */
+  readonly activationHeight: number
+  /** Absent where the model that was meant is gone, and the vote decides nothing. */
+  readonly name?: string
+  readonly status?: ModelStatus
+  /** Hash of the model whose place it takes. */
+  readonly takes?: Hash
 }
 
 export interface ParametersView {

@@ -4,12 +4,12 @@
  */
 import type { AccountId } from '../../base/brand.ts'
 import { addressOfAccount } from '../../core/fields.ts'
-import type { MarketEvent } from '../../core/market/events.ts'
+import type { PayEvent } from '../../core/market/events.ts'
 import type { NetworkKind } from '../../core/network-kind.ts'
 import type { PlacedRecord } from '../node/market-index.ts'
 import type { EndedAuditView, MarketRecordView, RecordPlace, SettlementView } from './earnings-access.ts'
 
-type EventOf<Type extends MarketEvent['type']> = Extract<MarketEvent, { type: Type }>
+type EventOf<Type extends PayEvent['type']> = Extract<PayEvent, { type: Type }>
 
 export function viewRecord({ event, ...record }: PlacedRecord, kind: NetworkKind): MarketRecordView {
   const { height, position, timeMs } = record

@@ -5,10 +5,11 @@
  * @module
  */
 import type { AccountId, Hash } from '../../base/brand.ts'
+import type { Lack } from '../../core/market/readiness.ts'
 import type { AuditRound } from '../../core/state/audits.ts'
 import type { LeaseStatus, LotState } from '../../core/state/leases.ts'
 import type { Device, MinerStatus } from '../../core/state/miners.ts'
-import type { ModelStatus } from '../../core/state/models.ts'
+import type { Canary, ModelStatus } from '../../core/state/models.ts'
 import type { EarningsAccess } from './earnings-access.ts'
 
 /** Multiply-accumulates, decimal: per row, and per row and position of it. */
@@ -28,6 +29,35 @@ export interface ModelView {
   readonly status: ModelStatus
   readonly price: string
   readonly segments: readonly WorkView[]
+  /** Of the block that registered it; 0 for models that the network began with. */
+  readonly registeredHeight: number
+  /** Hash of the model whose place it is to take, or took. */
+  readonly predecessor?: Hash
+  /** Of the one that took its place. */
+  readonly successor?: Hash
+  readonly canary?: Canary
+  /** At whose end an approved model is looked at next, or a superseded one retires. */
+  readonly dueHeight?: number
+  /** How often an approved model was looked at in vain. */
+  readonly tries: number
+}
+
+/** Who serves an approved model, and what they report of its canary. */
+export interface ReadinessView {
+  readonly model: Hash
+  /** Of the newest block; counted as in the next one. */
+  readonly height: number
+  /** Owners that each segment needs. */
+  readonly needed: number
+  /** By segment: payout accounts that count. */
+  readonly owners: readonly number[]
+  /** Miners that reported so, and the grains of their deposits. */
+  readonly passed: number
+  readonly passedDeposits: string
+  readonly failed: number
+  readonly failedDeposits: string
+  /** Absent when it is ready. */
+  readonly lack?: Exclude<Lack, 'overtaken'>
 }
 
 export interface MinerView {
@@ -226,6 +256,8 @@ export interface MarketAccess extends EarningsAccess {
   models(signal?: AbortSignal): Promise<readonly ModelView[]>
   /** NO_SUCH_MODEL. */
   model(model: Hash, signal?: AbortSignal): Promise<ModelView>
+  /** Of any model; what is not approved has no reports. NO_SUCH_MODEL. */
+  readiness(model: Hash, signal?: AbortSignal): Promise<ReadinessView>
   /** In the order of their operators' ids. */
   miners(wish: PageWish, signal?: AbortSignal): Promise<Page<MinerView>>
   /** NO_SUCH_MINER. */
@@ -236,7 +268,7 @@ export interface MarketAccess extends EarningsAccess {
   lease(id: Hash, signal?: AbortSignal): Promise<LeaseView>
   /** In the order of their ids. */
   leases(wish: LeaseWish, signal?: AbortSignal): Promise<Page<LeaseView>>
-  /** NO_SUCH_MODEL, MODEL_RETIRED, BAD_CUTS, BAD_AVOID, ZERO_AMOUNT (rows), NO_MINER. */
+  /** NO_SUCH_MODEL, MODEL_RETIRED, MODEL_SUPERSEDED, MODEL_NOT_ACTIVE, BAD_CUTS, BAD_AVOID, ZERO_AMOUNT (rows), NO_MINER. */
   quote(wish: QuoteWish, signal?: AbortSignal): Promise<QuoteView>
   audits(wish: AuditWish, signal?: AbortSignal): Promise<Page<AuditView>>
 }

@@ -30,6 +30,7 @@ import type {
   PageWish,
   PlacementView,
   QuoteView,
+  ReadinessView,
 } from './market-access.ts'
 
 interface PageParams {
@@ -49,6 +50,7 @@ interface QuoteParams {
 export interface MarketMethods {
   dllm_models: { params: NoParams; result: readonly ModelView[] }
   dllm_model: { params: { model: Hash }; result: ModelView }
+  dllm_readiness: { params: { model: Hash }; result: ReadinessView }
   dllm_miners: { params: PageParams; result: Page<MinerView> }
   dllm_miner: { params: { address: string }; result: MinerView }
   dllm_placements: { params: { model: Hash }; result: readonly PlacementView[] }
@@ -79,6 +81,7 @@ export function marketMethods(market: MarketAccess, kind: NetworkKind): MethodTa
     },
     dllm_model: byModel((model, signal) => market.model(model, signal)),
     dllm_placements: byModel((model, signal) => market.placements(model, signal)),
+    dllm_readiness: byModel((model, signal) => market.readiness(model, signal)),
     dllm_miners: {
       ...{ type: 'call', fields: PAGE_FIELDS, read: readPage },
       call: (params, { signal }) => market.miners(params, signal),
@@ -151,6 +154,7 @@ export function createControlMarket(client: ControlClient<MarketMethods>, kind: 
   return {
     models: (signal) => client.call('dllm_models', {}, signal),
     model: (model, signal) => client.call('dllm_model', { model }, signal),
+    readiness: (model, signal) => client.call('dllm_readiness', { model }, signal),
     miners: (wish, signal) => client.call('dllm_miners', pageOf(wish), signal),
     miner: (operator, signal) => client.call('dllm_miner', { address: addressOf(operator) }, signal),
     placements: (model, signal) => client.call('dllm_placements', { model }, signal),

@@ -31,12 +31,36 @@ export function modelText(model: ModelView, placements: readonly PlacementView[]
     ['Model', model.model],
     ['Name', model.name],
     ['Status', status],
+    ...lifeLines(model),
     ['Price', perUnit(price)],
     ['Segments', String(segments.length)],
     ['Context', count(context, 'position')],
     ['Publisher', publisher],
     ['Deposit', money(deposit)],
   ])}\n${served}`
+}
+
+/** Of whom it takes the place and who took its, and what happens when. */
+export function lifeLines({
+  status,
+  predecessor,
+  successor,
+  canary,
+  dueHeight,
+}: ModelView): (readonly [string, string])[] {
+  return [
+    ...(predecessor === undefined ? [] : [['Follows', predecessor] as const]),
+    ...(successor === undefined ? [] : [['Successor', successor] as const]),
+    ...(canary === undefined ? [] : [['Canary', `${canary.root}\n${count(canary.bytes, 'byte')}`] as const]),
+    ...(dueHeight === undefined
+      ? []
+      : [
+          [
+            status === 'approved' ? 'Active' : 'Retires',
+            `at block ${dueHeight}${status === 'approved' ? ', if it is served' : ''}`,
+          ] as const,
+        ]),
+  ]
 }
 
 function placementsText(placements: readonly PlacementView[]): string {

@@ -9,6 +9,7 @@ import { addressOfAccount } from '../../core/fields.ts'
 import { chargeOf, leaseUnits, paidUnits } from '../../core/market/charge.ts'
 import { termsOf } from '../../core/market/open.ts'
 import { splitCharge } from '../../core/market/price.ts'
+import { readinessOf } from '../../core/market/readiness.ts'
 import { nominalCounters, type SegmentWork, unitsOf } from '../../core/market/work.ts'
 import type { NetworkKind } from '../../core/network-kind.ts'
 import type { Parameters } from '../../core/parameters.ts'
@@ -18,7 +19,7 @@ import { FULL_RELIABILITY, getMiner, type MinerRecord } from '../../core/state/m
 import type { ModelRecord } from '../../core/state/models.ts'
 import { isLive, type PlacementId, type PlacementRecord } from '../../core/state/placements.ts'
 import type { ReadState } from '../../core/state/state.ts'
-import { requireLease, requireMiner } from '../../core/transaction/refusals.ts'
+import { requireKnownModel, requireLease, requireMiner } from '../../core/transaction/refusals.ts'
 import type {
   AuditView,
   LeaseView,
@@ -28,6 +29,7 @@ import type {
   PlacementView,
   QuotedLot,
   QuoteView,
+  ReadinessView,
   WorkView,
 } from './market-access.ts'
 
@@ -38,10 +40,32 @@ export interface LookedUp {
 }
 
 export function viewModel(model: Hash, record: ModelRecord, kind: NetworkKind): ModelView {
-  const { publisher, deposit, name, context, status, price, segments } = record
+  const { publisher, deposit, name, context, status, price, segments, registeredHeight, tries } = record
+  const { predecessor, successor, canary, dueHeight } = record
   return {
     ...{ model, name, context, status, publisher: addressOfAccount(publisher, kind) },
-    ...{ deposit: String(deposit), price: String(price), segments: segments.map(viewWork) },
+    ...{ deposit: String(deposit), price: String(price), segments: segments.map(viewWork), registeredHeight },
+    ...(predecessor === undefined ? {} : { predecessor }),
+    ...(successor === undefined ? {} : { successor }),
+    ...(canary === undefined ? {} : { canary }),
+    ...(dueHeight === undefined ? {} : { dueHeight }),
+    tries,
+  }
+}
+
+/** `height`: of the newest block. */
+export function viewReadiness(
+  state: ReadState,
+  model: Hash,
+  { height, parameters }: { readonly height: number; readonly parameters: Parameters },
+): ReadinessView {
+  const at = { height: height + 1, parameters }
+  const { owners, reports, lack } = readinessOf(state, { model, record: requireKnownModel(state, model) }, at)
+  const { passed, passedDeposits, failed, failedDeposits } = reports
+  return {
+    ...{ model, height, needed: Number(parameters.readyOwners), owners, passed, failed },
+    ...{ passedDeposits: String(passedDeposits), failedDeposits: String(failedDeposits) },
+    ...(lack === undefined ? {} : { lack }),
   }
 }
 

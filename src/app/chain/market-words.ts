@@ -15,9 +15,16 @@ function tellSupply(type: string, body: Body): Told | undefined {
   const text = (name: string): string => String(body[name] ?? '')
   switch (type) {
     case 'register-model':
-      return { title: 'registered a model', details: [text('name'), text('model')] }
+      return { title: 'registered a model', details: [text('name'), text('model'), ...lineageLines(body)] }
     case 'retire-model':
       return { title: 'retired a model', details: [text('model')] }
+    case 'propose-model':
+      return { title: 'proposed to activate a model', details: [text('model'), activationText(body)] }
+    case 'report-canary':
+      return {
+        title: `reported that a canary ${body['passed'] === true ? 'passed' : 'failed'}`,
+        details: [text('model')],
+      }
     case 'register-miner': {
       const details = [`deposit ${money(text('deposit'))}`, `payout  ${text('payout')}`]
       return { title: `registered as a miner (${text('device')})`, details }
@@ -60,6 +67,17 @@ function tellAudit(type: string, body: Body): Told | undefined {
     default:
       return undefined
   }
+}
+
+function lineageLines({ predecessor, canary }: Body): string[] {
+  return [
+    ...(predecessor === undefined ? [] : [`to take the place of ${String(predecessor)}`]),
+    ...(canary === undefined ? [] : ['with a canary']),
+  ]
+}
+
+function activationText({ activationHeight }: Body): string {
+  return activationHeight === 0 ? 'as early as can be' : `at block ${Number(activationHeight)} or later`
 }
 
 function placementTitle({ first, end, slots }: Body): string {

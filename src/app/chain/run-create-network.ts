@@ -115,12 +115,15 @@ function createdLines(
   ]
 }
 
+/** Of a network that somebody makes for themselves: whoever serves a new version is enough, because there may be nobody else. */
+const PRIVATE_PARAMETERS: Parameters = { ...INITIAL_PARAMETERS, readyOwners: 1n }
+
 /** The first values with the `NAME=VALUE` words of the flags, and the first price. @throws UsageError, ChainArgumentError. */
 export function termsFrom(flags: Pick<CreateNetworkFlags, 'parameter' | 'price'>): {
   readonly parameters: Parameters
   readonly price: bigint
 } {
-  const parameters = withChanges(INITIAL_PARAMETERS, flags.parameter === undefined ? [] : parseChanges(flags.parameter))
+  const parameters = withChanges(PRIVATE_PARAMETERS, flags.parameter === undefined ? [] : parseChanges(flags.parameter))
   const fault = parametersFault(parameters)
   if (fault !== undefined) throw new UsageError('USAGE', `--parameter: ${fault}.`)
   const { priceMin, priceMax } = parameters

@@ -89,15 +89,16 @@ export function proposalsText(proposals: readonly ProposalView[] | undefined, he
   if (proposals === undefined) {
     return 'A light client cannot know that it was told of every proposal.\n`dllm node` runs a full node, which does.\n'
   }
-  if (proposals.length === 0) return 'No proposal is open. `dllm param propose NAME=VALUE` makes one.\n'
+  if (proposals.length === 0)
+    return 'No proposal is open. `dllm param propose NAME=VALUE` makes one,\nand `dllm model propose` one for a model.\n'
   return proposals.map((proposal) => proposalText(proposal, height)).join('')
 }
 
 function proposalText(proposal: ProposalView, height: number): string {
-  const { number, changes, proposer, deposit, endHeight, yesStake, noStake, totalStake } = proposal
+  const { number, proposer, deposit, endHeight, yesStake, noStake, totalStake } = proposal
   const share = (stake: string): string => `${percent(stake, totalStake)} of the bonded stake (${money(stake)})`
   const lines = [
-    ...Object.entries(changes).map(([name, value]) => `${name} = ${value}`),
+    ...subjectLines(proposal),
     `yes  ${share(yesStake)}`,
     `no   ${share(noStake)}`,
     `by   ${proposer}`,
@@ -105,6 +106,18 @@ function proposalText(proposal: ProposalView, height: number): string {
   ]
   const heading = `Proposal ${number}, until block ${endHeight} (${untilHeight(endHeight, height)})`
   return `${heading}\n${lines.map((line) => `  ${line}\n`).join('')}`
+}
+
+function subjectLines({ changes, model }: ProposalView): string[] {
+  if (model === undefined) return Object.entries(changes).map(([name, value]) => `${name} = ${value}`)
+  const { name, status, takes, activationHeight } = model
+  if (name === undefined) return [`model  ${model.model}`, 'which is gone: the vote decides nothing']
+  const what = status === 'superseded' ? `${name} comes back` : `${name} becomes active`
+  return [
+    `${what} at block ${activationHeight} or later`,
+    `model  ${model.model}`,
+    ...(takes === undefined ? [] : [`for    ${takes}`]),
+  ]
 }
 
 function bondLines({ amount, validator, validatorName }: BondView): string[] {

@@ -6,12 +6,20 @@
 import { bytesToHex } from '@noble/hashes/utils.js'
 import type { AccountId } from '../../base/brand.ts'
 import { addressOfAccount } from '../../core/fields.ts'
+import { takenBy } from '../../core/market/model-life.ts'
 import type { NetworkKind } from '../../core/network-kind.ts'
 import { PARAMETER_NAMES, type ParameterName, type Parameters } from '../../core/parameters.ts'
 import { getAccount } from '../../core/state/accounts.ts'
 import { bonds } from '../../core/state/bonds.ts'
+import { getModel } from '../../core/state/models.ts'
 import { getParameters } from '../../core/state/parameters-record.ts'
-import { type ParameterProposal, parameterVotes, proposals, type Tally } from '../../core/state/proposals.ts'
+import {
+  type Proposal,
+  type ProposalSubject,
+  parameterVotes,
+  proposals,
+  type Tally,
+} from '../../core/state/proposals.ts'
 import { slashOf } from '../../core/state/slash.ts'
 import type { ReadState } from '../../core/state/state.ts'
 import { getSupply, type Supply } from '../../core/state/supply.ts'
@@ -88,7 +96,7 @@ export function viewParameterValues(parameters: Parameters): Readonly<Record<Par
 
 function viewProposal(
   { state, kind }: Pick<ViewedState, 'state' | 'kind'>,
-  { number, proposer, deposit, endHeight, yes: yesStake, no: noStake, changes }: ParameterProposal & Tally,
+  { number, proposer, deposit, endHeight, yes: yesStake, no: noStake, subject }: Proposal & Tally,
 ): ProposalView {
   const votes = [...parameterVotes(state)].flatMap(([voter, own]) =>
     own.filter(({ proposal }) => proposal === number).map(({ yes }) => ({ voter: addressOfAccount(voter, kind), yes })),
@@ -98,11 +106,30 @@ function viewProposal(
     proposer: addressOfAccount(proposer, kind),
     deposit: String(deposit),
     endHeight,
-    changes: Object.fromEntries(changes.map(({ name, value }) => [name, String(value)])),
+    ...viewSubject(state, subject),
     votes,
     yesStake: String(yesStake),
     noStake: String(noStake),
     totalStake: String(getSupply(state).bonded),
+  }
+}
+
+function viewSubject(state: ReadState, subject: ProposalSubject): Pick<ProposalView, 'kind' | 'changes' | 'model'> {
+  if (subject.type === 'parameters') {
+    return {
+      kind: 'parameters',
+      changes: Object.fromEntries(subject.changes.map(({ name, value }) => [name, String(value)])),
+    }
+  }
+  const { model, registeredHeight, activationHeight } = subject
+  const record = getModel(state, model)
+  const meant = { model, activationHeight }
+  if (record?.registeredHeight !== registeredHeight) return { kind: 'model', changes: {}, model: meant }
+  const { name, status } = record
+  const takes = takenBy(state, record).model
+  return {
+    ...{ kind: 'model', changes: {} },
+    model: { ...meant, name, status, ...(takes === undefined ? {} : { takes }) },
   }
 }
 

@@ -36,6 +36,12 @@ export const LOCAL_PARAMETERS: Parameters = withChanges(INITIAL_PARAMETERS, [
   { name: 'auditors', value: 3n },
   { name: 'auditorsMin', value: 1n },
   { name: 'auditShare', value: 100n },
+  // A version is served by whoever is there, all of one owner; a minute after its vote it may be active, and a quarter of an hour to regret it.
+  { name: 'readyOwners', value: 1n },
+  { name: 'activationNotice', value: 60n },
+  { name: 'activationRetryBlocks', value: 10n },
+  { name: 'activationTries', value: 60n },
+  { name: 'rollbackBlocks', value: 900n },
 ])
 
 /** Of the wallet `local`, role operator: far from the validators', which begin at 0. */

@@ -27,6 +27,7 @@ export function createLightMarket(service: LightService, kind: NetworkKind): Mar
       return (await readProved(service, (state) => viewLease({ state, kind }, id), signal)).result
     },
     models: () => needsNode('of all models'),
+    readiness: () => needsNode('of who serves a model'),
     miners: () => needsNode('of all miners'),
     placements: () => needsNode('of who serves a model'),
     leases: () => needsNode('of leases'),

@@ -21,7 +21,15 @@ import { quoteLots } from '../../core/transaction/open-lease.ts'
 import { requireKnownModel, requireLease, requireMiner } from '../../core/transaction/refusals.ts'
 import { viewRecord } from '../chain/earnings-views.ts'
 import type { LeaseWish, MarketAccess, Page, PageWish, QuoteView, QuoteWish } from '../chain/market-access.ts'
-import { viewAudit, viewLease, viewMiner, viewModel, viewPlacement, viewQuote } from '../chain/market-views.ts'
+import {
+  viewAudit,
+  viewLease,
+  viewMiner,
+  viewModel,
+  viewPlacement,
+  viewQuote,
+  viewReadiness,
+} from '../chain/market-views.ts'
 import type { MarketIndex } from './market-index.ts'
 
 /** Makes an entry of a record, or leaves it out. */
@@ -40,6 +48,8 @@ export function createFullMarket({ chain, records }: FullMarketParts, kind: Netw
   return {
     models: async () => [...models(state)].map(([model, record]) => viewModel(model, record, kind)),
     model: async (model) => viewModel(model, requireKnownModel(state, model), kind),
+    readiness: async (model) =>
+      viewReadiness(state, model, { height: chain.header.height, parameters: chain.parameters }),
     miners: async (wish) =>
       page(stateKey(TABLE.miner), wish, (key, bytes) =>
         viewMiner(accountInKey(key, 0), decodeRecord(bytes, readMiner), kind),

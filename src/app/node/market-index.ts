@@ -7,7 +7,7 @@ import { bytesToHex, concatBytes, hexToBytes } from '@noble/hashes/utils.js'
 import { type AccountId, accountId, type Hash } from '../../base/brand.ts'
 import { NODE_LIMITS } from '../../base/chain-limits.ts'
 import type { Steps } from '../../base/steps.ts'
-import type { MarketEvent } from '../../core/market/events.ts'
+import { isPayEvent, type MarketEvent, type PayEvent } from '../../core/market/events.ts'
 import type { BatchOperation, KeyValueStore } from '../store/key-value.ts'
 import { accountsOf, decodeMarketRecord, encodeMarketRecord, type MarketRecord } from './market-record.ts'
 import * as keys from './store-keys.ts'
@@ -54,8 +54,9 @@ export function* marketOperations(
   isFirst: boolean,
 ): Steps<BatchOperation[]> {
   const operations: BatchOperation[] = isFirst ? [sinceOperation(height)] : []
-  operations.push(put(keys.marketCountKey(height), keys.numberBytes(marketEvents.length)))
-  for (const [position, event] of marketEvents.entries()) {
+  const kept = marketEvents.filter(isPayEvent)
+  operations.push(put(keys.marketCountKey(height), keys.numberBytes(kept.length)))
+  for (const [position, event] of kept.entries()) {
     const place = { height, position }
     operations.push(put(keys.marketRecordKey(place), encodeMarketRecord({ timeMs, event })))
     for (const key of keysTo(event, place)) operations.push(put(key, keys.marketPlaceBytes(place)))
@@ -135,7 +136,7 @@ export async function keysOfBlock(
 }
 
 /** What a record is found by. */
-function keysTo(event: MarketEvent, place: keys.MarketPlace): Uint8Array[] {
+function keysTo(event: PayEvent, place: keys.MarketPlace): Uint8Array[] {
   const own = accountsOf(event).map((account) => keys.marketOwnKey(account, place))
   return event.type === 'settled' ? [...own, keys.settlementKey(event.lease)] : own
 }

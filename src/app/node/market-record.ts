@@ -7,18 +7,18 @@ import type { AccountId } from '../../base/brand.ts'
 import { MARKET_LIMITS } from '../../base/chain-limits.ts'
 import { CodecError, type Reader, Writer } from '../../base/codec.ts'
 import { readAccount, readCount, readHash, writeAccount, writeCount, writeHash } from '../../core/fields.ts'
-import type { MarketEvent } from '../../core/market/events.ts'
+import type { PayEvent } from '../../core/market/events.ts'
 import { decodeRecord } from '../../core/state/tables.ts'
 
-type Settled = Extract<MarketEvent, { type: 'settled' }>
-type Audited = Extract<MarketEvent, { type: 'audited' }>
-type Issued = Extract<MarketEvent, { type: 'issued' }>
+type Settled = Extract<PayEvent, { type: 'settled' }>
+type Audited = Extract<PayEvent, { type: 'audited' }>
+type Issued = Extract<PayEvent, { type: 'issued' }>
 type Result = Audited['result']
 
 export interface MarketRecord {
   /** Of the block, Unix time. */
   readonly timeMs: number
-  readonly event: MarketEvent
+  readonly event: PayEvent
 }
 
 const U64_MAX = 2n ** 64n - 1n
@@ -31,7 +31,7 @@ const VOIDS = ['too-few', 'no-majority'] as const
 const VERDICTS = ['right', 'wrong', 'undecided'] as const
 
 /** By whom it is found; each once. */
-export function accountsOf(event: MarketEvent): readonly AccountId[] {
+export function accountsOf(event: PayEvent): readonly AccountId[] {
   const owners = ({ operator, payout }: { readonly operator: AccountId; readonly payout: AccountId }) => [
     operator,
     payout,
@@ -64,7 +64,7 @@ export function decodeMarketRecord(bytes: Uint8Array): MarketRecord {
   return decodeRecord(bytes, (reader) => ({ timeMs: readCount(reader), event: readEvent(reader) }))
 }
 
-function readEvent(reader: Reader): MarketEvent {
+function readEvent(reader: Reader): PayEvent {
   switch (readName(reader, TYPES)) {
     case 'settled':
       return readSettled(reader)

@@ -1,11 +1,13 @@
 /**
- * What happens at the end of the last block of an epoch: rewards and audited work are paid, votes on parameters are tallied, and the validator
+ * What happens at the end of the last block of an epoch: rewards and audited work are paid, votes are tallied, and the validator
  * set of the epoch after the next is drawn. Spec: docs/spec/chain.md §5, §6.
  * @module
  */
 import { assert } from '../../base/assert.ts'
 import type { AccountId } from '../../base/brand.ts'
+import { modelEvent } from '../market/end-of-block.ts'
 import type { MarketEvent } from '../market/events.ts'
+import { approveModel, type ModelChange } from '../market/model-life.ts'
 import { powersAt } from '../market/power.ts'
 import { issueForWork } from '../market/work-issuance.ts'
 import { type Parameters, parametersFault, withChanges } from '../parameters.ts'
@@ -13,7 +15,7 @@ import { bonds } from '../state/bonds.ts'
 import { burn, move, payOut } from '../state/money.ts'
 import { putParameters } from '../state/parameters-record.ts'
 import { putPowers } from '../state/powers.ts'
-import { type ParameterProposal, proposals, removeProposal, type Tally } from '../state/proposals.ts'
+import { type ParameterSubject, type Proposal, proposals, removeProposal, type Tally } from '../state/proposals.ts'
 import type { ReadState, WriteState } from '../state/state.ts'
 import { getSupply } from '../state/supply.ts'
 import { drawMembers, getValidatorSet, putValidatorSet } from '../state/validator-sets.ts'
@@ -28,13 +30,13 @@ export interface EpochEnd {
   readonly parameters: Parameters
 }
 
-/** After `endBlock` of the last block of an epoch. Returns what was paid for audited work. */
+/** After `endBlock` of the last block of an epoch. Returns what was paid for audited work, and which models were approved. */
 export function endEpoch(state: WriteState, { epoch, height, parameters }: EpochEnd): readonly MarketEvent[] {
   payRewards(state, epoch)
   const { paid } = issueForWork(state, epoch, parameters)
-  tallyVotes(state, height, parameters)
+  const changes = tallyVotes(state, height, parameters)
   drawSet(state, { epoch, height, parameters })
-  return paid.map((pay) => ({ type: 'issued', ...pay }))
+  return [...paid.map((pay) => ({ type: 'issued', ...pay }) as const), ...changes.map(modelEvent)]
 }
 
 /** The reward pool, by stake × signed blocks to validators, of these to bonds by amount. What rounding leaves stays. */
@@ -81,29 +83,32 @@ function* sharesOf(
 }
 
 /** Proposals that end here, in the order of their numbers, each on what those before it changed. */
-function tallyVotes(state: WriteState, height: number, parameters: Parameters): void {
+function tallyVotes(state: WriteState, height: number, parameters: Parameters): readonly ModelChange[] {
   const ended = [...proposals(state)].filter(({ endHeight }) => endHeight <= height)
-  if (ended.length === 0) return
   const { bonded } = getSupply(state)
+  const changes: ModelChange[] = []
   let changed = parameters
   for (const proposal of ended) {
-    const { number, yes, no } = proposal
-    if (yes * 2n > bonded) changed = changedBy(changed, proposal)
+    const { number, yes, no, subject } = proposal
+    const isAccepted = yes * 2n > bonded
+    if (isAccepted && subject.type === 'parameters') changed = changedBy(changed, subject)
+    if (isAccepted && subject.type === 'model') changes.push(...approveModel(state, subject))
     settleDeposit(state, proposal, (yes + no) * 3n >= bonded)
     removeProposal(state, number)
   }
   if (changed !== parameters) putParameters(state, changed)
+  return changes
 }
 
 /** A proposal that was valid alone may not go together with another that was accepted since: then it changes nothing. */
-function changedBy(parameters: Parameters, { changes }: ParameterProposal): Parameters {
+function changedBy(parameters: Parameters, { changes }: ParameterSubject): Parameters {
   const changed = withChanges(parameters, changes)
   return parametersFault(changed) === undefined ? changed : parameters
 }
 
 function settleDeposit(
   state: WriteState,
-  { number, deposit: amount, proposer }: ParameterProposal & Tally,
+  { number, deposit: amount, proposer }: Proposal & Tally,
   isReturned: boolean,
 ): void {
   const from = { type: 'deposit', proposal: number } as const

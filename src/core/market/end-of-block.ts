@@ -1,6 +1,7 @@
 /**
  * What the market does at the end of every block: leases that expired close, leases that are due have audits drawn or are settled,
- * prices take a step. Bounded: what is too much for one block waits for the next. Spec: docs/spec/market.md §3, §5.
+ * models go on in their lives, prices take a step. Bounded: what is too much for one block waits for the next.
+ * Spec: docs/spec/market.md §3, §5, §13.
  * @module
  */
 import { assert } from '../../base/assert.ts'
@@ -15,6 +16,7 @@ import { isLive, type PlacementRecord, placements } from '../state/placements.ts
 import type { ReadState, WriteState } from '../state/state.ts'
 import { drawAudits, endAudits } from './audits.ts'
 import type { MarketEvent } from './events.ts'
+import { endDueModels, type ModelChange } from './model-life.ts'
 import { bidWithin, nextPrice, utilisation } from './price.ts'
 import { awaitAudits, closeLease, settleLease } from './settle.ts'
 
@@ -27,11 +29,15 @@ export interface MarketBlockEnd {
   readonly seed: Hash
 }
 
-/** Returns what was settled and which audits ended, in the order of it. */
+/** Returns what was settled, which audits ended and what became of models, in the order of it. */
 export function endMarketBlock(state: WriteState, end: MarketBlockEnd): readonly MarketEvent[] {
-  const events = [...endDueLeases(state, end), ...endAudits(state, end)]
+  const events = [...endDueLeases(state, end), ...endAudits(state, end), ...endDueModels(state, end).map(modelEvent)]
   stepPrices(state, end)
   return events
+}
+
+export function modelEvent(change: ModelChange): MarketEvent {
+  return { type: 'model', ...change }
 }
 
 /** Those that wait longest come first. */

@@ -11,7 +11,7 @@ import { punishedValidators } from './evidence-record.ts'
 import { marketFaults, marketGrains } from './market-invariants.ts'
 import { SUPPLY_MAX } from './money.ts'
 import { getParameters } from './parameters-record.ts'
-import { openProposals, parameterVotes, proposalNumbers, proposals } from './proposals.ts'
+import { openProposals, type ProposalSubject, parameterVotes, proposalNumbers, proposals } from './proposals.ts'
 import type { ReadState, StateKey } from './state.ts'
 import { getSupply } from './supply.ts'
 import { isKnownTable } from './tables.ts'
@@ -121,21 +121,30 @@ function* proposalFaults(state: ReadState): Iterable<string> {
   for (const number of proposalNumbers(state))
     if (!open.has(number)) yield `proposal ${number} is not among the open ones`
   const parameters = getParameters(state)
-  for (const { number, changes, endHeight, yes, no } of proposals(state)) {
+  for (const { number, subject, endHeight, yes, no } of proposals(state)) {
     const sides = sidesOf(state, number)
     if (sides.yes !== yes || sides.no !== no)
       yield `the sides of proposal ${number} are not what its voters have bonded`
     if (number >= proposalsMade) yield `proposal ${number} has a number that was not given yet`
     if (endHeight % Number(parameters.epochBlocks) !== 0) yield `proposal ${number} does not end with an epoch`
-    // Changes were valid with the parameters of their time: what votes changed since may not go with them any more.
-    if (changes.some(({ name }) => !isVotable(name))) yield `proposal ${number} changes a fixed parameter`
-    if (changes.length === 0) yield `proposal ${number} changes nothing`
+    yield* subjectFaults(number, endHeight, subject)
   }
   for (const [voter, votes] of parameterVotes(state)) {
     if (votes.length === 0) yield `the votes of ${voter} are empty and not absent`
     const early = votes.find(({ proposal }) => proposal >= proposalsMade)
     if (early !== undefined) yield `there are votes on proposal ${early.proposal}, which was not made yet`
   }
+}
+
+function* subjectFaults(number: number, endHeight: number, subject: ProposalSubject): Iterable<string> {
+  if (subject.type === 'model') {
+    if (subject.activationHeight <= endHeight) yield `proposal ${number} activates a model before its vote ends`
+    return
+  }
+  // Changes were valid with the parameters of their time: what votes changed since may not go with them any more.
+  const { changes } = subject
+  if (changes.some(({ name }) => !isVotable(name))) yield `proposal ${number} changes a fixed parameter`
+  if (changes.length === 0) yield `proposal ${number} changes nothing`
 }
 
 /** What its voters have bonded, counted anew. */

@@ -5,13 +5,16 @@
  * @module
  */
 import { bytesToHex } from '@noble/hashes/utils.js'
+import type { Hash } from '../../base/brand.ts'
 import { MARKET_LIMITS } from '../../base/chain-limits.ts'
 import { modelFault } from '../market/model-fault.ts'
 import { auditFaults } from './audit-invariants.ts'
+import { canaryReportIds, canaryReports } from './canary-reports.ts'
 import { leaseFaults } from './lease-invariants.ts'
 import { leases } from './leases.ts'
 import { getMiner, miners, operatorOfPeerKey, peerKeys } from './miners.ts'
-import { getModel, models } from './models.ts'
+import { modelDues } from './model-dues.ts'
+import { getModel, type ModelRecord, models } from './models.ts'
 import { getPlacement, placementIds } from './placements.ts'
 import type { ReadState } from './state.ts'
 
@@ -27,6 +30,7 @@ export function marketGrains(state: ReadState): bigint {
 /** One line for each thing that is wrong. */
 export function* marketFaults(state: ReadState): Iterable<string> {
   yield* modelFaults(state)
+  yield* dueFaults(state)
   yield* minerFaults(state)
   yield* placementFaults(state)
   yield* leaseFaults(state)
@@ -40,8 +44,36 @@ function* modelFaults(state: ReadState): Iterable<string> {
     const found = modelFault(record)
     if (found !== undefined) yield `the ${found.field} of model ${model} ${found.fault}`
     if (record.status === 'retired' && record.deposit > 0n) yield `model ${model} is retired and has its deposit`
+    yield* lifeFaults(state, model, record)
   }
   if (count > MARKET_LIMITS.modelsMax) yield `there are ${count} models`
+}
+
+/** What a record may hold hangs on its status; the dues follow the records, and reports are on approved models. */
+function* lifeFaults(state: ReadState, model: Hash, record: ModelRecord): Iterable<string> {
+  const { status, successor, dueHeight, tries, predecessor, canary } = record
+  const isWaiting = status === 'approved' || status === 'superseded'
+  if (isWaiting !== (dueHeight !== undefined)) yield `model ${model} is ${status} and due at ${dueHeight}`
+  if (status === 'superseded' && successor === undefined) yield `model ${model} was superseded by none`
+  if (!isWaiting && successor !== undefined) yield `model ${model} is ${status} and has a successor`
+  if (status !== 'approved' && tries > 0) yield `model ${model} is ${status} and was looked at ${tries} times`
+  const hasPlace = predecessor !== undefined || successor !== undefined
+  if ((status === 'published' || status === 'approved') && !hasPlace) yield `model ${model} is ${status} for no place`
+  const reports = [...canaryReports(state, model)].length
+  if (reports > 0 && (status !== 'approved' || canary === undefined)) yield `model ${model} has canary reports`
+  if (reports > MARKET_LIMITS.canaryReportsMax) yield `model ${model} has ${reports} canary reports`
+}
+
+function* dueFaults(state: ReadState): Iterable<string> {
+  const waiting = [...models(state)].filter(([, { dueHeight }]) => dueHeight !== undefined)
+  const dues = [...modelDues(state)]
+  for (const { model, height } of dues) {
+    if (getModel(state, model)?.dueHeight !== height) yield `model ${model} is not due at ${height}`
+  }
+  if (dues.length !== waiting.length) yield `${waiting.length} models wait and ${dues.length} are due`
+  for (const { model } of canaryReportIds(state)) {
+    if (getModel(state, model) === undefined) yield `there is a canary report on ${model}, which is no model`
+  }
 }
 
 /** A peer serves one operator, deposits hold what is locked, and lots are counted. */
@@ -70,6 +102,7 @@ function* placementFaults(state: ReadState): Iterable<string> {
     else if (first >= end || end > segments) yield `${what} is of segments that there are not`
     if (slots === 0 && used === 0) yield `${what} is empty and not absent`
     if (getMiner(state, operator) === undefined) yield `${what} is of no miner`
-    if (slots > 0 && getModel(state, model)?.status === 'retired') yield `${what} offers a retired model`
+    const status = getModel(state, model)?.status
+    if (slots > 0 && (status === 'retired' || status === 'published')) yield `${what} offers a ${status} model`
   }
 }

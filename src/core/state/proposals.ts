@@ -1,26 +1,48 @@
 /**
- * Parameter proposals that can be voted on, and the votes on them. What the voters have bonded is added up as it changes, in one record
+ * Proposals that can be voted on, of parameters or of a model's life, and the votes on them. What the voters have bonded is added up as it changes, in one record
  * for all open proposals, so that neither the end of a vote nor a change of a bond hangs on how many voted.
- * The deposit changes only by money.ts. Spec: docs/spec/chain.md §2, §5.
+ * The deposit changes only by money.ts. Spec: docs/spec/chain.md §2, §5; of models: docs/spec/market.md §13.
  * @module
  */
 import { assert } from '../../base/assert.ts'
-import type { AccountId } from '../../base/brand.ts'
+import type { AccountId, Hash } from '../../base/brand.ts'
 import { CHAIN_LIMITS } from '../../base/chain-limits.ts'
-import type { Reader } from '../../base/codec.ts'
-import { readAccount, readCount, writeAccount, writeCount } from '../fields.ts'
+import { CodecError, type Reader, type Writer } from '../../base/codec.ts'
+import { readAccount, readCount, readHash, writeAccount, writeCount, writeHash } from '../fields.ts'
 import { type ParameterChange, readChanges, writeChanges } from '../parameters.ts'
 import { getAccount } from './accounts.ts'
 import { keyNumber, type ReadState, type StateKey, stateKey, type WriteState } from './state.ts'
 import { accountInKey, getRecord, numberInKey, putRecord, records, TABLE } from './tables.ts'
 
-export interface ParameterProposal {
+/** That parameters change with the next epoch. */
+export interface ParameterSubject {
+  readonly type: 'parameters'
+  readonly changes: readonly ParameterChange[]
+}
+
+/** That a published model takes its predecessor's place, or a superseded one takes its own place back. */
+export interface ModelSubject {
+  readonly type: 'model'
+  /** Hash of the manifest. */
+  readonly model: Hash
+  /** Of the registration that is meant: who registers the model anew, on other terms, is not. */
+  readonly registeredHeight: number
+  /** Of the block at whose end it is to be active, at the earliest. */
+  readonly activationHeight: number
+}
+
+export type ProposalSubject = ParameterSubject | ModelSubject
+
+/** As their numbers say in a record: new ones go to the end. */
+const SUBJECTS = ['parameters', 'model'] as const
+
+export interface Proposal {
   readonly proposer: AccountId
   /** Grains. */
   readonly deposit: bigint
   /** The last block in which it can be voted on, at whose end it is tallied: the last of an epoch. */
   readonly endHeight: number
-  readonly changes: readonly ParameterChange[]
+  readonly subject: ProposalSubject
 }
 
 /** An open proposal by its number, and what its voters have bonded now. Grains. */
@@ -36,12 +58,12 @@ export function proposalKey(number: number): StateKey {
   return stateKey(TABLE.proposal, keyNumber(number))
 }
 
-export function getProposal(state: ReadState, number: number): ParameterProposal | undefined {
+export function getProposal(state: ReadState, number: number): Proposal | undefined {
   return getRecord(state, proposalKey(number), readProposal)
 }
 
 /** Opens a proposal, or changes one. Asserts that there is room for a new one. */
-export function putProposal(state: WriteState, number: number, proposal: ParameterProposal): void {
+export function putProposal(state: WriteState, number: number, proposal: Proposal): void {
   const open = openProposals(state)
   if (open.every((tally) => tally.number !== number)) {
     putTallies(
@@ -51,7 +73,7 @@ export function putProposal(state: WriteState, number: number, proposal: Paramet
   }
   putRecord(state, proposalKey(number), (writer) => {
     writeCount(writeAccount(writer, proposal.proposer).u64(proposal.deposit), proposal.endHeight)
-    writeChanges(writer, proposal.changes)
+    writeSubject(writer, proposal.subject)
   })
 }
 
@@ -61,7 +83,7 @@ export function openProposals(state: ReadState): readonly Tally[] {
 }
 
 /** The open ones with their tallies, in the order of their numbers. */
-export function* proposals(state: ReadState): Iterable<ParameterProposal & Tally> {
+export function* proposals(state: ReadState): Iterable<Proposal & Tally> {
   for (const tally of openProposals(state)) {
     const proposal = getProposal(state, tally.number)
     assert(proposal !== undefined, 'an open proposal has a record')
@@ -74,13 +96,30 @@ export function* proposalNumbers(state: ReadState): Iterable<number> {
   for (const [key] of state.entries(stateKey(TABLE.proposal))) yield numberInKey(key, 0)
 }
 
-export function readProposal(reader: Reader): ParameterProposal {
+export function readProposal(reader: Reader): Proposal {
   return {
     proposer: readAccount(reader),
     deposit: reader.u64(),
     endHeight: readCount(reader),
-    changes: readChanges(reader),
+    subject: readSubject(reader),
   }
+}
+
+function readSubject(reader: Reader): ProposalSubject {
+  const type = SUBJECTS[reader.u8()]
+  if (type === undefined) throw new CodecError('CODEC_BAD_VALUE', 'A proposal is of an unknown kind.')
+  if (type === 'parameters') return { type, changes: readChanges(reader) }
+  const model = readHash(reader)
+  return { type, model, registeredHeight: readCount(reader), activationHeight: readCount(reader) }
+}
+
+function writeSubject(writer: Writer, subject: ProposalSubject): void {
+  writer.u8(SUBJECTS.indexOf(subject.type))
+  if (subject.type === 'parameters') {
+    writeChanges(writer, subject.changes)
+    return
+  }
+  writeCount(writeCount(writeHash(writer, subject.model), subject.registeredHeight), subject.activationHeight)
 }
 
 /** What somebody said to a proposal. */

@@ -1,10 +1,11 @@
 /**
- * Room in the tables of models and placements: what has ended stays until its place is needed, because nobody is paid for clearing it
+ * Room in the tables of models, placements and canary reports: what has ended stays until its place is needed, because nobody is paid for clearing it
  * away earlier. Spec: docs/spec/market.md §4.
  * @module
  */
 import type { AccountId, Hash } from '../../base/brand.ts'
 import { MARKET_LIMITS } from '../../base/chain-limits.ts'
+import { canaryReports, putCanaryReport } from './canary-reports.ts'
 import { getMiner } from './miners.ts'
 import { modelHashes, models, putModel } from './models.ts'
 import { isLive, placementIds, placements, putPlacement } from './placements.ts'
@@ -36,6 +37,35 @@ export function hasRoomForPlacement(state: ReadState, model: Hash, height: numbe
 export function makeRoomForPlacement(state: WriteState, model: Hash, height: number): void {
   if (isPlacementFree(state, model)) return
   for (const operator of endedPlacements(state, model, height)) putPlacement(state, { model, operator }, undefined)
+}
+
+/** Whether a model can have one canary report more, when those of miners that left have gone. */
+export function hasRoomForReport(state: ReadState, model: Hash): boolean {
+  return isReportFree(state, model) || reportsOfGone(state, model).length > 0
+}
+
+/** Removes the canary reports of miners that left if their place is needed. */
+export function makeRoomForReport(state: WriteState, model: Hash): void {
+  if (isReportFree(state, model)) return
+  for (const operator of reportsOfGone(state, model)) putCanaryReport(state, { model, operator }, undefined)
+}
+
+/** Removes all canary reports of a model: they are of one approval. */
+export function dropReports(state: WriteState, model: Hash): void {
+  for (const [operator] of [...canaryReports(state, model)]) putCanaryReport(state, { model, operator }, undefined)
+}
+
+function isReportFree(state: ReadState, model: Hash): boolean {
+  return countOf(canaryReports(state, model)) < MARKET_LIMITS.canaryReportsMax
+}
+
+/** Of who is no active miner any more. */
+function reportsOfGone(state: ReadState, model: Hash): AccountId[] {
+  return [...canaryReports(state, model)]
+    .map(([operator]) => operator)
+    .filter((operator) => {
+      return getMiner(state, operator)?.status !== 'active'
+    })
 }
 
 function isPlacementFree(state: ReadState, model: Hash): boolean {

@@ -35,6 +35,8 @@ export const TABLE = {
   peerKey: 23,
   openLease: 24,
   power: 25,
+  modelDue: 26,
+  canaryReport: 27,
 } as const
 
 /** Their keys are looked up and never walked, and there are many of them. */

@@ -96,6 +96,16 @@ export type TransactionCode =
   | 'ALREADY_OPENED'
   | 'BAD_OPENING'
   | 'BAD_REVEAL'
+  | 'BAD_CANARY'
+  | 'PREDECESSOR_NOT_ACTIVE'
+  | 'MODEL_ACTIVE'
+  | 'MODEL_APPROVED'
+  | 'MODEL_NOT_ACTIVE'
+  | 'MODEL_NOT_APPROVED'
+  | 'MODEL_SUPERSEDED'
+  | 'ACTIVATION_TOO_SOON'
+  | 'NO_CANARY'
+  | 'REPORTS_FULL'
 
 /** Why a transaction is refused; the sentence says what the sender can do. */
 export class TransactionError extends HouseError<TransactionCode> {}

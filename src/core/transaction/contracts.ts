@@ -10,10 +10,12 @@ import type { Contract } from './contract.ts'
 import { openLease } from './open-lease.ts'
 import { openReceipt } from './open-receipt.ts'
 import { place } from './place.ts'
+import { proposeModel } from './propose-model.ts'
 import { proposeParameters } from './propose-parameters.ts'
 import { registerMiner } from './register-miner.ts'
 import { registerModel } from './register-model.ts'
 import { registerValidator } from './register-validator.ts'
+import { reportCanary } from './report-canary.ts'
 import { reportDoubleSign } from './report-double-sign.ts'
 import { retireModel } from './retire-model.ts'
 import { revealVerdict } from './reveal-verdict.ts'
@@ -42,6 +44,8 @@ export const CONTRACTS: readonly Contract<unknown>[] = [
   commitVerdict,
   openReceipt,
   revealVerdict,
+  proposeModel,
+  reportCanary,
 ]
 
 const byType = new Map(CONTRACTS.map((contract) => [contract.type, contract]))

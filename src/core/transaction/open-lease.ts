@@ -21,7 +21,7 @@ import type { ModelRecord } from '../state/models.ts'
 import type { ReadState } from '../state/state.ts'
 import type { Call, Contract, ContractContext } from './contract.ts'
 import { TransactionError } from './contract.ts'
-import { requireFunds, requireModel } from './refusals.ts'
+import { requireActiveModel, requireFunds } from './refusals.ts'
 
 export interface OpenLease {
   /** Hash of the manifest. */
@@ -64,7 +64,7 @@ export const openLease: Contract<OpenLease> = {
   inspect: requireShape,
   validate(call, state, context) {
     const { body } = call
-    const record = requireModel(state, body.model)
+    const record = requireActiveModel(state, body.model)
     requireCutsWithin(body, record)
     requirePrice(body, record)
     requireHeight(body, context)
@@ -78,7 +78,7 @@ export const openLease: Contract<OpenLease> = {
   apply(call, state, context) {
     const { sender: payer, nonce, body } = call
     const { model, voucherKey, cap, expiryHeight } = body
-    const record = requireModel(state, model)
+    const record = requireActiveModel(state, model)
     const kept = validated.get(body)
     const plan = kept?.state === state ? kept.plan : planOf(call, { state, record }, context)
     validated.delete(body)
@@ -98,7 +98,7 @@ export const openLease: Contract<OpenLease> = {
 
 /**
  * The lots that a lease would have if it were opened now, and the model; funds and terms are not looked at.
- * @throws TransactionError ZERO_AMOUNT, BAD_CUTS, BAD_AVOID, NO_SUCH_MODEL, MODEL_RETIRED, NO_MINER.
+ * @throws TransactionError ZERO_AMOUNT, BAD_CUTS, BAD_AVOID, NO_SUCH_MODEL, MODEL_RETIRED, MODEL_SUPERSEDED, MODEL_NOT_ACTIVE, NO_MINER.
  */
 export function quoteLots(
   state: ReadState,
@@ -106,7 +106,7 @@ export function quoteLots(
   context: OpeningContext,
 ): { readonly record: ModelRecord; readonly lots: readonly LotRecord[] } {
   requireShape(request)
-  const record = requireModel(state, request.model)
+  const record = requireActiveModel(state, request.model)
   requireCutsWithin(request, record)
   const plan = planLease(state, { request, record }, context)
   if (!plan.ok) throw noMiner(plan.lot)

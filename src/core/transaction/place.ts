@@ -6,12 +6,13 @@
 import type { Hash } from '../../base/brand.ts'
 import { MARKET_LIMITS } from '../../base/chain-limits.ts'
 import { readCount, readHash, writeCount, writeHash } from '../fields.ts'
-import type { MinerRecord } from '../state/miners.ts'
+import type { ModelRecord } from '../state/models.ts'
 import { getPlacement, type PlacementRecord, putPlacement } from '../state/placements.ts'
 import { hasRoomForPlacement, makeRoomForPlacement } from '../state/registry.ts'
+import type { ReadState } from '../state/state.ts'
 import type { Contract, ContractContext } from './contract.ts'
 import { TransactionError } from './contract.ts'
-import { dllm, requireMiner, requireModel } from './refusals.ts'
+import { requireMiner, requireModel, requireServingMiner } from './refusals.ts'
 
 /** Without slots: ends the placement. */
 export interface Place extends Omit<PlacementRecord, 'used'> {
@@ -37,7 +38,7 @@ export const place: Contract<Place> = {
   },
   units: () => 60,
   validate({ sender, body }, state, context) {
-    const miner = requireMiner(state, sender)
+    requireMiner(state, sender)
     const before = getPlacement(state, { model: body.model, operator: sender })
     if (before === undefined && body.slots === 0) {
       const sentence = 'There is no placement of this account to end. Give at least one slot to make one.'
@@ -48,8 +49,8 @@ export const place: Contract<Place> = {
       throw new TransactionError('STALE_INCARNATION', sentence)
     }
     if (body.slots === 0) return
-    checkMiner(miner, context)
-    checkRun(body, requireModel(state, body.model).segments.length)
+    requireServingMiner(state, sender, context)
+    checkRun(body, requirePlaceable(state, body.model).segments.length)
     checkTerms(body, context)
     if (before === undefined && !hasRoomForPlacement(state, body.model, context.height)) {
       const sentence = `${MARKET_LIMITS.placementsPerModelMax} miners serve this model already. Serve another, or try again later.`
@@ -71,15 +72,13 @@ export const place: Contract<Place> = {
   touches: () => [],
 }
 
-function checkMiner({ status, deposit }: MinerRecord, { parameters: { minerDepositMin } }: ContractContext): void {
-  if (status === 'slashed-out') {
-    const sentence = 'This account was slashed out and mines no more. Register another account with another peer.'
-    throw new TransactionError('MINER_SLASHED_OUT', sentence)
-  }
-  if (deposit < minerDepositMin) {
-    const sentence = `The deposit is ${dllm(deposit)}, less than the ${dllm(minerDepositMin)} that a miner has at least. Deposit more.`
-    throw new TransactionError('DEPOSIT_TOO_SMALL', sentence)
-  }
+/** A superseded one is: without placements nobody could audit its last leases, and a vote may bring it back. */
+function requirePlaceable(state: ReadState, model: Hash): ModelRecord {
+  const record = requireModel(state, model)
+  if (record.status !== 'published') return record
+  const sentence =
+    'This model waits for a vote, and nobody serves it before it is approved. `dllm model status` shows the vote.'
+  throw new TransactionError('MODEL_NOT_APPROVED', sentence, { details: { model, status: record.status } })
 }
 
 function checkRun({ first, end }: Place, segments: number): void {

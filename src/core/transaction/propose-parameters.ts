@@ -3,8 +3,6 @@
  * stake votes. Spec: docs/spec/transactions.md §7.
  * @module
  */
-import { CHAIN_LIMITS } from '../../base/chain-limits.ts'
-import { epochEndOf } from '../epoch.ts'
 import {
   isVotable,
   type ParameterChange,
@@ -14,12 +12,9 @@ import {
   withChanges,
   writeChanges,
 } from '../parameters.ts'
-import { move } from '../state/money.ts'
-import { openProposals, putProposal } from '../state/proposals.ts'
-import { getSupply, putSupply } from '../state/supply.ts'
 import type { Contract } from './contract.ts'
 import { TransactionError } from './contract.ts'
-import { requireFunds } from './refusals.ts'
+import { openProposal, requireProposal } from './open-proposal.ts'
 
 export interface ProposeParameters {
   /** In the order of `PARAMETER_NAMES`, each once. */
@@ -42,29 +37,15 @@ export const proposeParameters: Contract<ProposeParameters> = {
       throw new TransactionError('PARAMETER_FIXED', `${fixed.name} is fixed by the genesis file: no vote changes it.`)
     }
   },
-  validate(call, state, { parameters }) {
+  validate(call, state, context) {
     const { changes } = call.body
     const [fault] = changes.flatMap(({ name, value }) => parameterFault(name, value) ?? [])
-    const together = fault ?? parametersFault(withChanges(parameters, changes))
+    const together = fault ?? parametersFault(withChanges(context.parameters, changes))
     if (together !== undefined) throw new TransactionError('PARAMETER_OUT_OF_BOUNDS', `${together}.`)
-    const open = openProposals(state).length
-    if (open >= CHAIN_LIMITS.openProposalsMax) {
-      const sentence = `${open} proposals are open, as many as there can be. Propose again when a vote has ended: \`dllm param list\` shows when.`
-      throw new TransactionError('PROPOSALS_FULL', sentence, { details: { open } })
-    }
-    requireFunds(call, parameters.proposalDeposit)
+    requireProposal(call, state, context)
   },
-  apply({ sender, body: { changes } }, state, { height, parameters }) {
-    const supply = getSupply(state)
-    const number = supply.proposalsMade
-    putSupply(state, { ...supply, proposalsMade: number + 1 })
-    const endHeight = epochEndOf(height + Number(parameters.proposalBlocks), parameters)
-    putProposal(state, number, { proposer: sender, deposit: 0n, endHeight, changes })
-    move(state, {
-      amount: parameters.proposalDeposit,
-      from: { type: 'account', id: sender },
-      to: { type: 'deposit', proposal: number },
-    })
+  apply({ sender, body: { changes } }, state, context) {
+    openProposal(state, { proposer: sender, subject: { type: 'parameters', changes } }, context)
   },
   describe: ({ changes }) => ({ changes: changes.map(({ name, value }) => ({ name, value: String(value) })) }),
   touches: () => [],

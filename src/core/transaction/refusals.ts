@@ -10,7 +10,7 @@ import { getModel, type ModelRecord } from '../state/models.ts'
 import type { ReadState } from '../state/state.ts'
 import { getValidator, type Validator } from '../state/validators.ts'
 import { formatDllm } from '../units.ts'
-import { type Call, TransactionError } from './contract.ts'
+import { type Call, type ContractContext, TransactionError } from './contract.ts'
 
 /** `1.5 DLLM`. */
 export function dllm(amount: bigint): string {
@@ -52,11 +52,47 @@ export function requireKnownModel(state: ReadState, model: Hash): ModelRecord {
   throw new TransactionError('NO_SUCH_MODEL', sentence, { details: { model } })
 }
 
-/** @throws TransactionError NO_SUCH_MODEL, MODEL_RETIRED. */
+/** In any part of its life but retired. @throws TransactionError NO_SUCH_MODEL, MODEL_RETIRED. */
 export function requireModel(state: ReadState, model: Hash): ModelRecord {
   const record = requireKnownModel(state, model)
-  if (record.status === 'active') return record
+  if (record.status !== 'retired') return record
   throw new TransactionError('MODEL_RETIRED', 'This model is retired. Choose another.', { details: { model } })
+}
+
+/** One that can be leased. @throws TransactionError NO_SUCH_MODEL, MODEL_RETIRED, MODEL_SUPERSEDED, MODEL_NOT_ACTIVE. */
+export function requireActiveModel(state: ReadState, model: Hash): ModelRecord {
+  const record = requireModel(state, model)
+  const { status, successor, dueHeight } = record
+  if (status === 'active') return record
+  if (successor !== undefined) {
+    const name = getModel(state, successor)?.name
+    const sentence = `This model was superseded by ${name === undefined ? successor : `${name} (${successor})`}. Lease that one.`
+    throw new TransactionError('MODEL_SUPERSEDED', sentence, { details: { model, successor } })
+  }
+  const when =
+    status === 'approved'
+      ? `a vote approved it, and at block ${dueHeight} it is looked at whether enough miners serve it`
+      : 'it waits for a vote'
+  const sentence = `This model is not active yet: ${when}. Lease its predecessor until then.`
+  throw new TransactionError('MODEL_NOT_ACTIVE', sentence, { details: { model, status } })
+}
+
+/**
+ * Active, and with the deposit that a miner has at least. @throws TransactionError NO_SUCH_MINER, MINER_SLASHED_OUT, DEPOSIT_TOO_SMALL.
+ */
+export function requireServingMiner(
+  state: ReadState,
+  operator: AccountId,
+  { parameters: { minerDepositMin } }: Pick<ContractContext, 'parameters'>,
+): MinerRecord {
+  const miner = requireMiner(state, operator)
+  if (miner.status === 'slashed-out') {
+    const sentence = 'This account was slashed out and mines no more. Register another account with another peer.'
+    throw new TransactionError('MINER_SLASHED_OUT', sentence)
+  }
+  if (miner.deposit >= minerDepositMin) return miner
+  const sentence = `The deposit is ${dllm(miner.deposit)}, less than the ${dllm(minerDepositMin)} that a miner has at least. Deposit more.`
+  throw new TransactionError('DEPOSIT_TOO_SMALL', sentence)
 }
 
 /** @throws TransactionError NO_SUCH_MINER. */

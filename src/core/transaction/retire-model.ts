@@ -5,10 +5,7 @@
  */
 import type { Hash } from '../../base/brand.ts'
 import { readHash, writeHash } from '../fields.ts'
-import { getModel, putModel } from '../state/models.ts'
-import { move } from '../state/money.ts'
-import { placements, putPlacement } from '../state/placements.ts'
-import { hasPlacements } from '../state/registry.ts'
+import { endModel } from '../market/model-life.ts'
 import type { Contract } from './contract.ts'
 import { TransactionError } from './contract.ts'
 import { requireModel } from './refusals.ts'
@@ -32,13 +29,8 @@ export const retireModel: Contract<RetireModel> = {
     const sentence = 'Another account published this model. Only its publisher can retire it.'
     throw new TransactionError('NOT_THE_PUBLISHER', sentence, { details: { publisher } })
   },
-  apply({ sender, body: { model } }, state) {
-    const record = getModel(state, model)!
-    move(state, { amount: record.deposit, from: { type: 'model', model }, to: { type: 'account', id: sender } })
-    for (const [operator, placement] of [...placements(state, model)]) {
-      putPlacement(state, { model, operator }, { ...placement, slots: 0 })
-    }
-    putModel(state, model, hasPlacements(state, model) ? { ...record, deposit: 0n, status: 'retired' } : undefined)
+  apply({ body: { model } }, state) {
+    endModel(state, model)
   },
   describe: ({ model }) => ({ model }),
   touches: () => [],

@@ -11,7 +11,7 @@ import { getAccount, TREASURY } from '../../../src/core/state/accounts.ts'
 import { getBaseFee } from '../../../src/core/state/base-fee-record.ts'
 import { conservationFault } from '../../../src/core/state/conservation.ts'
 import { stateFaults } from '../../../src/core/state/invariants.ts'
-import { getModel, modelHashes } from '../../../src/core/state/models.ts'
+import { getModel, modelHashes, newModel } from '../../../src/core/state/models.ts'
 import { getParameters } from '../../../src/core/state/parameters-record.ts'
 import { getSeed } from '../../../src/core/state/seed-record.ts'
 import { createStateStore } from '../../../src/core/state/state.ts'
@@ -63,7 +63,7 @@ test('models may be left out', () => {
 test('models can be leased from the start, and nobody has published them', () => {
   const state = createStateStore(genesisState(genesis))
   const [{ model, ...claim }] = models as [(typeof models)[0]]
-  expect(getModel(state, model)).toEqual({ ...claim, publisher: TREASURY, deposit: 0n, status: 'active' })
+  expect(getModel(state, model)).toEqual(newModel(claim, { publisher: TREASURY, height: 0 }))
   expect([...modelHashes(state)]).toHaveLength(2)
 })
 
@@ -124,7 +124,7 @@ test('the network id follows from the spec', () => {
   expect(networkIdOf(genesis)).toBe(sha256(prefix, prefix, bytes).toString('hex'))
   // Fixed: another value means that every network's id changed.
   expect(networkIdOf(genesis)).toMatchInlineSnapshot(
-    `"36c7d851fe8444703a0418dd75fe5100fc0ff32d41f12409364dbfdf25cebbb6"`,
+    `"e1861e95c3ee814f65a43360cdd30435c018d00e0c33ebfe5d8eb2fdab911bd6"`,
   )
 })
 

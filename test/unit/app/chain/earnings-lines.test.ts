@@ -6,7 +6,7 @@ import { historyOf, sumOf, sumsBy, sumsOfDays } from '../../../../src/app/chain/
 import { viewRecord } from '../../../../src/app/chain/earnings-views.ts'
 import type { AccountId } from '../../../../src/base/brand.ts'
 import { addressOfAccount } from '../../../../src/core/fields.ts'
-import type { MarketEvent } from '../../../../src/core/market/events.ts'
+import type { PayEvent } from '../../../../src/core/market/events.ts'
 import {
   AUDITOR,
   audited,
@@ -26,7 +26,7 @@ const DAY = 24 * HOUR
 const NOW = 20_000 * DAY + 6.5 * HOUR
 const address = (id: AccountId): string => addressOfAccount(id, 'local')
 
-function lines(event: MarketEvent, ...accounts: AccountId[]): EarningsLine[] {
+function lines(event: PayEvent, ...accounts: AccountId[]): EarningsLine[] {
   const record = viewRecord({ height: 7, position: 2, timeMs: NOW, event }, 'local')
   return linesOf([record], new Set(accounts.map(address)))
 }
@@ -36,7 +36,7 @@ describe('lines of', () => {
   const heard = (verdict: 'right' | 'wrong' | 'undecided', grains: bigint) => ({
     auditors: [{ operator: AUDITOR, payout: AUDITOR, verdict, grains }],
   })
-  test.each<[string, MarketEvent, AccountId, object[]]>([
+  test.each<[string, PayEvent, AccountId, object[]]>([
     ['a paid lot', settled(1), MINER, [{ type: 'settled', result: 'claimed', lot: 0, units: '40', grains: '400' }]],
     ['a lot that nobody claimed', settled(1), OTHER, [{ type: 'settled', result: 'unclaimed', lot: 1, grains: '0' }]],
     ['a lot, by where its pay went', settled(1), PAYOUT, [{ type: 'settled', miner: address(MINER), grains: '400' }]],
@@ -85,7 +85,7 @@ describe('lines of', () => {
 })
 
 describe('sums', () => {
-  const at = (timeMs: number, event: MarketEvent, who = MINER): EarningsLine => ({ ...lines(event, who)[0]!, timeMs })
+  const at = (timeMs: number, event: PayEvent, who = MINER): EarningsLine => ({ ...lines(event, who)[0]!, timeMs })
   const all = [
     at(NOW, settled(1)),
     at(NOW - 7 * HOUR, settled(2)),

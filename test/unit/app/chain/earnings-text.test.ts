@@ -9,7 +9,7 @@ import { whyNothing } from '../../../../src/app/chain/earnings-why.ts'
 import type { MarketAccess, MinerView, PlacementView } from '../../../../src/app/chain/market-access.ts'
 import { viewMiner } from '../../../../src/app/chain/market-views.ts'
 import { addressOfAccount } from '../../../../src/core/fields.ts'
-import type { MarketEvent } from '../../../../src/core/market/events.ts'
+import type { PayEvent } from '../../../../src/core/market/events.ts'
 import { newMiner } from '../../../../src/core/state/miners.ts'
 import { AUDITOR, audited, digest, issued, MINER, MODEL, PAYOUT, settled } from '../../../market-samples.ts'
 
@@ -30,7 +30,7 @@ const lot = (change: Partial<UnsettledLot> = {}): UnsettledLot => ({
 })
 
 function view(
-  events: readonly MarketEvent[],
+  events: readonly PayEvent[],
   {
     miners = [miner()],
     lots = [],
@@ -57,7 +57,7 @@ function textOf(shown: EarningsView, sinceText?: string): string {
 }
 
 const FAULT = { type: 'fault', reason: 'unavailable', slashed: MOST, rewarded: 0n } as const
-const EVERYTHING: readonly MarketEvent[] = [
+const EVERYTHING: readonly PayEvent[] = [
   settled(1),
   audited(2),
   audited(3, { result: { type: 'void', reason: 'too-few' } }),

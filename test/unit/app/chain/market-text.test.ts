@@ -27,7 +27,9 @@ const bert = addressOfAccount(accountId('22'.repeat(20)), 'testnet')
 const id = hash('ab'.repeat(32))
 
 const model: ModelView = {
-  ...{ model: id, name: 'n'.repeat(64), publisher: anna, deposit: ALL, context: 2 ** 32 - 1, status: 'retired' },
+  ...{ model: id, name: 'n'.repeat(64), publisher: anna, deposit: ALL, context: 2 ** 32 - 1, status: 'approved' },
+  ...{ registeredHeight: HEIGHT, predecessor: id, successor: id, canary: { root: id, bytes: 2 ** 28 } },
+  ...{ dueHeight: HEIGHT, tries: 432 },
   ...{ price: ALL, segments: [{ linear: ALL, attention: ALL }] },
 }
 const placement: PlacementView = {

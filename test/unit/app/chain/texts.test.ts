@@ -61,7 +61,14 @@ const parameters: ParametersView = {
   ),
   proposals: [
     {
-      ...{ number: 3, proposer: anna, deposit: ALL, endHeight: 1_300, changes: { commitMs: '500', voteMs: ALL } },
+      ...{
+        number: 3,
+        proposer: anna,
+        deposit: ALL,
+        endHeight: 1_300,
+        kind: 'parameters',
+        changes: { commitMs: '500', voteMs: ALL },
+      },
       ...{ votes: [{ voter: anna, yes: true }], yesStake: ALL, noStake: '0', totalStake: ALL },
     },
   ],

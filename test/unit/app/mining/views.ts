@@ -28,6 +28,7 @@ export function model(change: Partial<ModelView> = {}): ModelView {
   return {
     ...{ model: MODEL, name: 'genesis', publisher: 'p', deposit: '0', context: 1_000, status: 'active', price: '1000' },
     segments: [1, 2, 3].map(() => ({ linear: '1000000', attention: '0' })),
+    ...{ registeredHeight: 0, tries: 0 },
     ...change,
   }
 }

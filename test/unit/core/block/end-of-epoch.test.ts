@@ -149,7 +149,7 @@ describe('the end of an epoch costs', () => {
   test('the same for a proposal, however many voted on it', () => {
     const vote = (voters: number) => (): void => {
       const changes = [{ name: 'baseFeeMin' as const, value: 7n }]
-      putProposal(state, 0, { proposer: cleo.id, deposit: 0n, endHeight: 10, changes })
+      putProposal(state, 0, { proposer: cleo.id, deposit: 0n, endHeight: 10, subject: { type: 'parameters', changes } })
       for (let number = 0; number < voters; number++) {
         castVote(state, accountId(number.toString(16).padStart(40, '0')), { proposal: 0, yes: true })
       }
@@ -167,7 +167,7 @@ test('a bond changes one record of tallies, on however many proposals its owner 
         proposer: cleo.id,
         deposit: 0n,
         endHeight: 10,
-        changes: [{ name: 'voteMs', value: 99n }],
+        subject: { type: 'parameters', changes: [{ name: 'voteMs', value: 99n }] },
       })
       castVote(state, ann.id, { proposal: number, yes: true })
     }
@@ -181,7 +181,12 @@ test('a bond changes one record of tallies, on however many proposals its owner 
 
 describe('a vote on parameters', () => {
   const propose = (changes: readonly ParameterChange[], number = 0): void => {
-    putProposal(state, number, { proposer: cleo.id, deposit: 0n, endHeight: 10, changes })
+    putProposal(state, number, {
+      proposer: cleo.id,
+      deposit: 0n,
+      endHeight: 10,
+      subject: { type: 'parameters', changes },
+    })
     const from = { type: 'account', id: cleo.id } as const
     move(state, { amount: 5n * DLLM, from, to: { type: 'deposit', proposal: number } })
     putSupply(state, { ...getSupply(state), proposalsMade: number + 1 })

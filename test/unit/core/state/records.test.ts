@@ -44,7 +44,7 @@ const whole = (state: ReturnType<typeof fresh>) =>
 const voteOn = (number: number): Uint8Array => new Writer().u32(1).u64(BigInt(number)).u8(1).finish()
 const proposal = {
   ...{ proposer: ann, deposit: 0n, endHeight: 10 },
-  changes: [{ name: 'voteMs' as const, value: 100n }],
+  subject: { type: 'parameters' as const, changes: [{ name: 'voteMs' as const, value: 100n }] },
 }
 const uncounted = (state: WriteState): void => {
   putSupply(state, { ...getSupply(state), proposalsMade: 1 })

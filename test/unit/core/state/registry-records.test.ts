@@ -12,7 +12,7 @@ import {
   peerKeyKey,
   putMiner,
 } from '../../../../src/core/state/miners.ts'
-import { getModel, type ModelRecord, modelKey, putModel } from '../../../../src/core/state/models.ts'
+import { getModel, modelKey, newModel, putModel } from '../../../../src/core/state/models.ts'
 import { burn, type Movement, move } from '../../../../src/core/state/money.ts'
 import {
   isLive,
@@ -30,13 +30,8 @@ type Id = ReturnType<typeof person>['id']
 const [MODEL, OTHER] = ['a1', 'b2'].map((digits) => hash(digits.repeat(32))) as [Hash, Hash]
 const LEASE = hash('cc'.repeat(32))
 const [keyOfAnn, keyOfBen] = [person(1).consensus.publicKey, person(2).consensus.publicKey]
-const model: ModelRecord = {
-  ...{ publisher: ann, deposit: 0n, name: 'example', context: 512, status: 'active', price: 1n },
-  segments: [
-    { linear: 5n, attention: 1n },
-    { linear: 5n, attention: 1n },
-  ],
-}
+const segments = [1, 2].map(() => ({ linear: 5n, attention: 1n }))
+const model = newModel({ name: 'example', context: 512, price: 1n, segments }, { publisher: ann, height: 1 })
 const miner = newMiner({ payout: ann, peerKey: keyOfAnn, device: 'cpu' }, 1)
 const placement: PlacementRecord = { first: 0, end: 2, slots: 1, used: 0, bid: 0n, until: 9, incarnation: 0n }
 

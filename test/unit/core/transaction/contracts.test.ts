@@ -215,7 +215,7 @@ describe('propose-parameters and vote-parameters', () => {
     run(change('validatorsMax', 8n))
     expect(getProposal(state, 0)).toEqual({
       ...{ proposer: cleo.id, deposit: 5n * DLLM, endHeight: 10 },
-      changes: [{ name: 'validatorsMax', value: 7n }],
+      subject: { type: 'parameters', changes: [{ name: 'validatorsMax', value: 7n }] },
     })
     expect(getProposal(state, 1)?.deposit).toBe(5n * DLLM)
   })
@@ -261,7 +261,10 @@ describe('propose-parameters and vote-parameters', () => {
     state = overlayOn(network.state)
     for (let number = 0; number < CHAIN_LIMITS.openProposalsMax; number++) {
       const draft = { proposer: dan.id, deposit: 0n, endHeight: 10 }
-      putProposal(state, number, { ...draft, changes: [{ name: 'validatorsMax', value: 7n }] })
+      putProposal(state, number, {
+        ...draft,
+        subject: { type: 'parameters', changes: [{ name: 'validatorsMax', value: 7n }] },
+      })
     }
     putSupply(state, { ...getSupply(state), proposalsMade: CHAIN_LIMITS.openProposalsMax })
     refuses(change('validatorsMax', 7n), 'PROPOSALS_FULL')

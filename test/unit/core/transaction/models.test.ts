@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { hash } from '../../../../src/base/brand.ts'
 import { MARKET_LIMITS } from '../../../../src/base/chain-limits.ts'
 import { getAccount } from '../../../../src/core/state/accounts.ts'
-import { getModel, modelHashes, putModel } from '../../../../src/core/state/models.ts'
+import { getModel, modelHashes, newModel, putModel } from '../../../../src/core/state/models.ts'
 import {
   getPlacement,
   type PlacementRecord,
@@ -20,6 +20,7 @@ import {
   cleo,
   close,
   dan,
+  HEIGHT,
   MODEL,
   miner,
   model,
@@ -37,7 +38,8 @@ describe('register-model', () => {
   test('locks the deposit', () => {
     begin(model())
     const { model: _, ...claim } = aModel
-    expect(getModel(state, MODEL)).toEqual({ ...claim, publisher: cleo.id, deposit: 10n * DLLM, status: 'active' })
+    const born = { publisher: cleo.id, deposit: 10n * DLLM, status: 'active', registeredHeight: HEIGHT, tries: 0 }
+    expect(getModel(state, MODEL)).toEqual({ ...claim, ...born })
     expect(getAccount(state, cleo.id).balance).toBe(990n * DLLM - 200n * 12n)
   })
 
@@ -89,8 +91,7 @@ describe('register-model', () => {
   test('beyond the last place is refused; who is retired without open lots makes room', () => {
     begin()
     const numbered = (number: number) => hash(number.toString(16).padStart(64, '0'))
-    const { model: _, ...claim } = aModel
-    const record = { ...claim, publisher: dan.id, deposit: 0n, status: 'active' as const }
+    const record = newModel(aModel, { publisher: dan.id, height: 1 })
     for (let number = 0; number < MARKET_LIMITS.modelsMax; number++) putModel(state, numbered(number), record)
     refuses(model(), 'MODELS_FULL')
     for (const number of [3, 8]) putModel(state, numbered(number), { ...record, status: 'retired' })

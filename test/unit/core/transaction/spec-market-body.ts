@@ -12,7 +12,7 @@ export function specMarketBody(type: number, body: Fields): string {
       const segments = body['segments'] as Fields[]
       const works = segments.map(({ linear, attention }) => u64(String(linear)) + u64(String(attention)))
       const head = field('model') + text(field('name')) + u32(Number(body['context'])) + u64(field('price'))
-      return head + u32(segments.length) + works.join('')
+      return head + u32(segments.length) + works.join('') + specLineage(body)
     }
     case 9:
       return field('model')
@@ -40,9 +40,20 @@ export function specMarketBody(type: number, body: Fields): string {
       const voucher = shown === null ? u8(0) : u8(1) + String(shown['key']) + specVoucher(shown['voucher'] as Fields)
       return field('lease') + voucher + u8(Number(body['lot'])) + u32(Number(body['rows'])) + field('root')
     }
+    case 19:
+      return field('model') + u64(field('activationHeight'))
+    case 20:
+      return field('model') + u8(body['passed'] === true ? 1 : 0)
     default:
       throw new Error(`the spec has no transaction of type ${type}`)
   }
+}
+
+function specLineage({ predecessor = null, canary = null }: Fields): string {
+  const after = predecessor === null ? u8(0) : u8(1) + String(predecessor)
+  if (canary === null) return after + u8(0)
+  const { root, bytes } = canary as Fields
+  return after + u8(1) + String(root) + u64(String(bytes))
 }
 
 function specVoucher({ lease, seq, counters, transcript, signature }: Fields): string {

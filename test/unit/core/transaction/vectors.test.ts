@@ -87,7 +87,7 @@ function specBody(type: number, body: Fields): string {
     case 7:
       return u64(field('proposal')) + u8(body['yes'] === true ? 1 : 0)
     default:
-      return type >= 16 ? specAuditBody(type, body) : specMarketBody(type, body)
+      return type >= 16 && type <= 18 ? specAuditBody(type, body) : specMarketBody(type, body)
   }
 }
 
