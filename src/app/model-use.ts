@@ -14,6 +14,8 @@ import { modelsFolder, type StoredModel } from './model-store.ts'
 const SERVER = 'node'
 const MARK = /^\.served-([1-9]\d{0,9})-\d{1,15}-(.+)$/
 let marks = 0
+/** Marks that this process has made: another life may have had its pid, as in a container. */
+const own = new Set<string>()
 
 /** Says that this process serves the model, until the returned function is called. A model that comes with the program cannot be removed, and has no mark. */
 export async function markServed(
@@ -29,7 +31,11 @@ export async function markServed(
   } catch (error) {
     throw asWriteError(error, path)
   }
-  return () => rm(path, { force: true })
+  own.add(path)
+  return async () => {
+    own.delete(path)
+    await rm(path, { force: true })
+  }
 }
 
 /** A process that serves the model; undefined: none. */
@@ -38,8 +44,10 @@ export async function whoServes(home: string, name: string): Promise<number | un
   for (const file of await readdir(folder).catch((): string[] => [])) {
     const [, pid, model] = MARK.exec(file) ?? []
     if (pid === undefined || model !== name) continue
-    if (Number(pid) !== process.pid && (await isRunning(Number(pid), SERVER))) return Number(pid)
-    await rm(join(folder, file), { force: true })
+    const path = join(folder, file)
+    const isServed = Number(pid) === process.pid ? own.has(path) : await isRunning(Number(pid), SERVER)
+    if (isServed) return Number(pid)
+    await rm(path, { force: true })
   }
   return undefined
 }

@@ -5,7 +5,7 @@
  */
 import type { Home } from '../home.ts'
 import type { Network } from '../networks.ts'
-import { openShardStore } from '../shards/shard-store.ts'
+import { openHomeStore } from '../shards/home-store.ts'
 import type { System } from '../system.ts'
 import { createModelFetcher, type ModelFetcher } from './model-fetcher.ts'
 
@@ -27,7 +27,7 @@ export async function withClientFetcher<Value>(
   const { createLibp2pWire } = await import('../../net/libp2p-wire.ts')
   const { id: networkId, mdns, dht } = network
   const wire = await createLibp2pWire({ networkId, listen: [], mdns, dht }, system)
-  const store = openShardStore({ home: home.path })
+  const store = await openHomeStore(home)
   const options = { home, network, store, patienceMs: PATIENCE_MS, downBytesPerSecond }
   const fetcher = createModelFetcher(options, { ...system, wire })
   try {
