@@ -34,10 +34,8 @@ export const SHARD_LIMITS = {
   linkHostsMax: 3,
   /** Ports below are other services': nobody is made to speak to them. */
   linkPortMin: 1_024,
-  /** Chunks in memory of a thread that serves, and of one that fetches. */
+  /** Chunks whose memory a thread that serves keeps for the next ones. */
   linkChunksMax: 32,
-  /** Files that such a thread holds open. */
-  linkFilesMax: 64,
   /** Of all uploads together while a stage serves: see bench/README.md, `shards`. */
   uploadBytesPerSecond: 16 * MIB,
 } as const

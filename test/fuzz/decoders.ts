@@ -18,6 +18,7 @@ import { MARKET_ROWS } from './rows-market.ts'
 import { MODEL_ROWS } from './rows-models.ts'
 import { PEER_ROWS } from './rows-peers.ts'
 import { RECORD_ROWS } from './rows-records.ts'
+import { SHARD_ROWS } from './rows-shards.ts'
 import { SOURCE_ROWS } from './rows-sources.ts'
 import { TEXT_ROWS } from './rows-text.ts'
 
@@ -33,6 +34,7 @@ export const DECODERS: readonly Decoder[] = [
   ...PEER_ROWS,
   ...MODEL_ROWS,
   ...CANARY_ROWS,
+  ...SHARD_ROWS,
   ...SOURCE_ROWS,
   ...FILE_ROWS,
   ...RECORD_ROWS,
