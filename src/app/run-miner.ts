@@ -23,7 +23,9 @@ import { createEngines, type Engines, type OpenEngine } from './posts/open-engin
 import type { PostWish } from './posts/post.ts'
 import { modelTexts, type PostFlags, parsePosts } from './posts/post-flags.ts'
 import { createPostKeeper } from './posts/post-keeper.ts'
-import { openShardStore, type ShardStore } from './shards/shard-store.ts'
+import { createVersionFiles, type VersionFiles } from './posts/version-files.ts'
+import { openHomeStore } from './shards/home-store.ts'
+import type { ShardStore } from './shards/shard-store.ts'
 import { namedModels } from './swarm/named-models.ts'
 import { createPullTeller } from './swarm/pull-teller.ts'
 import type { ShardService } from './swarm/shard-service.ts'
@@ -39,6 +41,8 @@ export interface MineFlags extends MarketFlags, PostFlags {
   readonly bootstrap?: string[] | undefined
   readonly name: string
   readonly 'memory-mib'?: number | undefined
+  readonly 'down-mib-s'?: number | undefined
+  readonly 'up-mib-s'?: number | undefined
 }
 
 export interface MineRun {
@@ -130,7 +134,7 @@ async function serveWith(
   const { createLibp2pWire } = await import('../net/libp2p-wire.ts')
   const { id: networkId, bootstrap, mdns, dht } = network
   const wireOptions = { networkId, privateKey: identity.privateKey, listen: [listen], mdns, dht, bootstrap }
-  const store = openShardStore({ home: run.home.path })
+  const store = await openHomeStore(run.home)
   const wiring = Promise.withResolvers<Wire>()
   wiring.promise.catch(() => undefined)
   const files = filesOf(run, { network, store, wire: wiring.promise })
@@ -149,7 +153,8 @@ async function serveWith(
     wiring.resolve(wire)
     try {
       const first = await loading
-      return await mine(run, { wire, networkId, bootstrap, identity, market, engines, files, first })
+      const versions = createVersionFiles({ home: run.home.path, store, fetcher: files.fetcher }, system)
+      return await mine(run, { wire, networkId, bootstrap, identity, market, engines, files, versions, first })
     } finally {
       await files.close()
       await service?.close()
@@ -165,12 +170,13 @@ interface Work extends Pick<Shift, 'identity' | 'market'> {
   readonly bootstrap: readonly string[]
   readonly engines: Engines
   readonly files: ModelFiles
+  readonly versions: VersionFiles
   readonly first: readonly OpenEngine[]
 }
 
 async function mine(
   run: MineRun,
-  { wire, networkId, bootstrap, identity, market, engines, files, first }: Work,
+  { wire, networkId, bootstrap, identity, market, engines, files, versions, first }: Work,
 ): Promise<MineResult> {
   const { system, signal } = run
   const miner = await createMiner(
@@ -179,7 +185,7 @@ async function mine(
   )
   const keeper = createPostKeeper({ miner, engines, files, first }, system)
   announcePosts(miner.posts, wire.addresses(), run)
-  await market?.start({ miner, wire, keeper, files })
+  await market?.start({ miner, wire, keeper, files, versions })
   const ready: MinerReady = { peer: wire.peer, addresses: wire.addresses() }
   tellStarter(ready)
   const drained = market?.drained.then(() => undefined)
@@ -203,24 +209,26 @@ interface Serving {
 
 /** Also while it fetches. All of the local network have their models from one disk. */
 async function serveShards(
-  { home, system }: MineRun,
+  { home, flags, system }: MineRun,
   { wire, network, listen, store }: Serving,
 ): Promise<ShardService | undefined> {
   if (network.id === LOCAL_NETWORK.id) return undefined
   const { openShardService } = await import('./swarm/shard-service.ts')
-  return openShardService(wire, { home: home.path, store, listen }, system)
+  const upBytesPerSecond = bytesPerSecond(flags['up-mib-s'])
+  return openShardService(wire, { home: home.path, store, listen, upBytesPerSecond }, system)
 }
 
 /** Shards from the disk, or from peers over the miner's own wire. */
 function filesOf(
-  { home, system, print, emit }: MineRun,
+  { home, flags, system, print, emit }: MineRun,
   { network, store, wire }: { readonly network: Network; readonly store: ShardStore; readonly wire: Promise<Wire> },
 ): SwarmFiles {
   return createSwarmFiles({
     home: home.path,
     fetcher: async () => {
       const { createModelFetcher } = await import('./swarm/model-fetcher.ts')
-      return createModelFetcher({ home, network, store }, { ...system, wire: await wire })
+      const downBytesPerSecond = bytesPerSecond(flags['down-mib-s'])
+      return createModelFetcher({ home, network, store, downBytesPerSecond }, { ...system, wire: await wire })
     },
     tell: (label) => createPullTeller(label, { output: process.stderr, emit, clock: system.clock }),
     print,
@@ -230,6 +238,10 @@ function filesOf(
 const MIB = 1_048_576
 /** Of the machine's memory, where nothing else is said: the rest is for the system and other programs. */
 const MEMORY_SHARE = 0.75
+
+function bytesPerSecond(mebibytes: number | undefined): number | undefined {
+  return mebibytes === undefined ? undefined : mebibytes * MIB
+}
 
 function enginesOf(
   { home, flags, system, createRunner = createWorkerRunner }: MineRun,

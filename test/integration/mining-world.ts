@@ -6,10 +6,11 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { makeCanary } from '../../src/app/canary/canary-run.ts'
 import { transferCall } from '../../src/app/chain/calls.ts'
 import type { HeadView } from '../../src/app/chain/chain-access.ts'
 import type { LeaseView } from '../../src/app/chain/market-access.ts'
-import type { BatchRunner } from '../../src/app/engine-host.ts'
+import { type BatchRunner, createEngineHost, type EngineHost } from '../../src/app/engine-host.ts'
 import { createInlineRunner } from '../../src/app/inline-runner.ts'
 import { openLeaseOf } from '../../src/app/market/chain-leases.ts'
 import { type ChainSender, createChainSender } from '../../src/app/market/chain-sender.ts'
@@ -23,6 +24,7 @@ import { genesisModel } from '../../src/app/model-work.ts'
 import { createNodeIdentity, type NodeIdentity, peerOfPublicKey } from '../../src/app/node-identity.ts'
 import { createEngines, type EnginesOptions } from '../../src/app/posts/open-engine.ts'
 import { createPostKeeper, type PostKeeper } from '../../src/app/posts/post-keeper.ts'
+import type { VersionFiles } from '../../src/app/posts/version-files.ts'
 import { openRing } from '../../src/app/ring/ring-client.ts'
 import type { RingSession } from '../../src/app/ring/ring-session.ts'
 import type { Route } from '../../src/app/ring/route.ts'
@@ -36,6 +38,7 @@ import { voucherKeyOf } from '../../src/core/market/voucher-key.ts'
 import type { Parameters } from '../../src/core/parameters.ts'
 import { leaseIdOf } from '../../src/core/state/leases.ts'
 import { openLease } from '../../src/core/transaction/open-lease.ts'
+import type { Canary } from '../../src/ml/canary.ts'
 import { createReferenceEngine } from '../../src/ml/engine/reference.ts'
 import { randomWeights, smallConfig } from '../contract/random-model.ts'
 import { DLLM, type OneNode, startOneNode } from './one-node.ts'
@@ -57,12 +60,16 @@ function modelOf(name: string, byte: string): StoredModel {
 export const MODEL: StoredModel = modelOf('genesis', 'ab')
 /** With the same weights. */
 export const OTHER: StoredModel = modelOf('other', 'cd')
+/** So too, and not on the chain at first. */
+export const NEXT: StoredModel = modelOf('next', 'ef')
 
 export interface MinerLife {
   readonly mining: Mining
   readonly miner: Miner
   readonly keeper: PostKeeper
   readonly events: MiningEvent[]
+  /** Models whose files it threw away. */
+  readonly removed: string[]
   /** Resolves with the first event of this kind, from the life's beginning, that `isWanted`. */
   said(type: MiningEvent['type'], isWanted?: (event: MiningEvent) => boolean): Promise<MiningEvent>
   end(): Promise<void>
@@ -76,8 +83,17 @@ export interface MinerToStart {
   readonly first?: number
   readonly end?: number
   readonly options?: Partial<Pick<MiningOptions, 'bid' | 'deposit' | 'isFree'>> & { readonly slots?: number }
+  /** What peers would send it as the canary of a model. */
+  readonly canary?: (model: StoredModel) => Promise<Canary>
   /** Puts something around the engine. */
   readonly around?: (runner: BatchRunner) => BatchRunner
+}
+
+export interface LeaseChange {
+  readonly cuts?: readonly number[]
+  readonly model?: Hash
+  /** From now; 10,000 if left out. */
+  readonly blocks?: number
 }
 
 export interface MiningWorld {
@@ -92,7 +108,7 @@ export interface MiningWorld {
   fund(account: number, amount: string): Promise<void>
   start(wish: MinerToStart): Promise<MinerLife>
   /** `cuts`: none if left out; `model`: MODEL. */
-  openLease(cap?: bigint, change?: { readonly cuts?: readonly number[]; readonly model?: Hash }): Promise<LeaseView>
+  openLease(cap?: bigint, change?: LeaseChange): Promise<LeaseView>
   /** A session that is paid with the lease. */
   open(lease: LeaseView): Promise<{ session: RingSession; payer: RingPayer; close(): Promise<void> }>
   close(): Promise<void>
@@ -130,6 +146,7 @@ export async function createMiningWorld(
     first = 0,
     end = SEGMENTS,
     options = {},
+    canary = () => Promise.reject(new Error('no canary')),
     around = (runner) => runner,
   }: MinerToStart) => {
     const identity = identities.get(`${account}${machine}`) ?? (await createNodeIdentity(SYSTEM.random))
@@ -156,10 +173,16 @@ export async function createMiningWorld(
       { wire, ...SYSTEM },
     )
     const files = { ensure: async () => undefined }
+    const removed: string[] = []
+    const versions: VersionFiles = {
+      canary,
+      find: async (model) => [MODEL, OTHER, NEXT].find(({ hash: own }) => own === model)!,
+      remove: async ({ manifest }) => removed.push(manifest.name),
+    }
     const keeper = createPostKeeper({ miner, engines, files, first: posts }, { ...SYSTEM, clock: KEEPING })
-    await mining.start({ miner, wire, keeper, files })
+    await mining.start({ miner, wire, keeper, files, versions })
     const life: MinerLife = {
-      ...{ mining, miner, keeper, events: heard.events, said: heard.said },
+      ...{ mining, miner, keeper, removed, events: heard.events, said: heard.said },
       async end() {
         if (!lives.delete(life)) return
         await mining.close()
@@ -171,13 +194,16 @@ export async function createMiningWorld(
     return life
   }
 
-  const openOne: MiningWorld['openLease'] = async (cap = DLLM, { cuts = [], model = MODEL.hash } = {}) => {
+  const openOne: MiningWorld['openLease'] = async (
+    cap = DLLM,
+    { cuts = [], model = MODEL.hash, blocks = 10_000 } = {},
+  ) => {
     const nonce = await payer.nextNonce(NEVER)
     const voucher = voucherKeyOf(keys('owner', 0).secretKey, one.network.networkId, nonce)
     const head = await one.chain.head()
     const body = {
       ...{ model, voucherKey: voucher.publicKey, cuts, avoid: [], rows: 100, cap, priceMax: 1n << 40n },
-      expiryHeight: head.height + 10_000,
+      expiryHeight: head.height + blocks,
     }
     await payer.send({ contract: openLease, body, spends: cap, lines: [] }, NEVER)
     const id = leaseIdOf(one.network.networkId, payer.id, nonce)
@@ -223,9 +249,16 @@ export async function createMiningWorld(
   }
 }
 
-function runnerOf(first: number, end: number): BatchRunner {
+/** As a miner has it that computes right; `seed`: of other weights, to be wrong. */
+export function canaryOf(model: StoredModel, seed = 3): Promise<Canary> {
+  const open = async (segment: number): Promise<EngineHost> =>
+    createEngineHost(runnerOf(segment, segment + 1, randomWeights({ config: CONFIG, format: 'q8', seed })), SYSTEM)
+  return makeCanary(model, open, NEVER)
+}
+
+function runnerOf(first: number, end: number, weights = WEIGHTS): BatchRunner {
   const range = { firstLayer: first, lastLayer: end, hasEmbedding: first === 0, hasHead: end === SEGMENTS }
-  const stage = createReferenceEngine().createStage({ config: CONFIG, range, weights: WEIGHTS, cacheBytesMax: 1 << 26 })
+  const stage = createReferenceEngine().createStage({ config: CONFIG, range, weights, cacheBytesMax: 1 << 26 })
   return createInlineRunner('reference', stage, SYSTEM)
 }
 

@@ -1,5 +1,5 @@
 /**
- * The calls that a miner makes by itself. Knows no keys, fees or nodes. Spec: docs/spec/transactions.md §11–§13, §16.
+ * The calls that a miner makes by itself. Knows no keys, fees or nodes. Spec: docs/spec/transactions.md §11–§13, §16, §21.
  * @module
  */
 import type { Hash } from '../../base/brand.ts'
@@ -8,6 +8,7 @@ import type { Contract } from '../../core/transaction/contract.ts'
 import { type Place, place } from '../../core/transaction/place.ts'
 import { dllm } from '../../core/transaction/refusals.ts'
 import { type RegisterMiner, registerMiner } from '../../core/transaction/register-miner.ts'
+import { reportCanary } from '../../core/transaction/report-canary.ts'
 import { withdrawDeposit } from '../../core/transaction/withdraw-deposit.ts'
 import type { ChainCall } from '../chain/calls.ts'
 import { segmentsText } from '../chain/text-parts.ts'
@@ -38,6 +39,12 @@ export function claimCall(
   const { voucher, rows, root } = claim
   const body: ClaimLease = { lease, shown: { key: voucherKey, voucher }, lot, rows: Number(rows), root }
   return callOf(claimLease, body, { spends: 0n, lines: [`Claim lot ${lot + 1}`, `lease   ${lease}`] })
+}
+
+/** What this machine made of the canary of an approved model. */
+export function reportCanaryCall(model: Hash, passed: boolean): ChainCall {
+  const what = passed ? 'passed' : 'failed'
+  return callOf(reportCanary, { model, passed }, { spends: 0n, lines: [`The canary ${what}`, `model   ${model}`] })
 }
 
 export function withdrawCall(amount: bigint): ChainCall {

@@ -37,6 +37,7 @@ export type IdleReason =
   | 'hindered'
   | 'outrun'
   | 'not-placed'
+  | 'not-active'
   | 'bid'
   | 'sessions-wait'
   | 'no-session'
@@ -92,6 +93,9 @@ interface Placed {
 }
 
 function withoutSession({ bid, demand, demandBlocks }: IdleFacts, { sight, placement, idle }: Placed): Idle {
+  const status = sight.model?.status
+  if (status === 'approved') return idle('not-active', 'this model is approved by a vote, and not active yet.')
+  if (status === 'superseded') return idle('not-active', 'another version took the place of this model.')
   const limit = bidLimit(sight)
   if (limit !== undefined && bid > limit) {
     const price = sight.model?.price

@@ -89,7 +89,7 @@ export function createMoves({ keeper, markets, files, slotsOf, isNeeded, notes }
         if (post !== undefined) leave(post)
         return post
       })
-      if (left !== undefined) await keeper.gone(left)
+      if (left !== undefined) await keeper.gone(left, signal)
     },
   }
 }

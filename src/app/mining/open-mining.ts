@@ -24,6 +24,7 @@ import type { NodeIdentity } from '../node-identity.ts'
 import type { ModelFiles } from '../posts/model-files.ts'
 import type { Post, PostWish } from '../posts/post.ts'
 import type { PostKeeper } from '../posts/post-keeper.ts'
+import type { VersionFiles } from '../posts/version-files.ts'
 import type { System } from '../system.ts'
 import { createClaims } from './claims.ts'
 import { createDrain } from './drain.ts'
@@ -31,6 +32,7 @@ import type { MiningNotes } from './duty.ts'
 import { tellIdleMinutes } from './idle.ts'
 import type { IdleFacts } from './idle-words.ts'
 import type { MiningMode } from './mode.ts'
+import { createModelLife, type ModelLife } from './model-life.ts'
 import { type ModelMarket, type NamedRun, openModelMarkets } from './model-markets.ts'
 import { createMoves, type Moves } from './moves.ts'
 import { lotsFolder, verdictsFolder } from './network-folder.ts'
@@ -87,6 +89,7 @@ export interface Serving {
   readonly wire: Wire
   readonly keeper: PostKeeper
   readonly files: ModelFiles
+  readonly versions: VersionFiles
 }
 
 /** How long the end of a placement may hold up the end of the process. */
@@ -113,6 +116,7 @@ export async function openMining(options: MiningOptions, system: System): Promis
   const running: Promise<void>[] = []
   let audits: AuditDuties | undefined
   let moves: Moves | undefined
+  let life: ModelLife | undefined
 
   const factsOf = async (one: ModelMarket, server: Miner['server']): Promise<IdleFacts> => ({
     ...{ sight: pulse.isLost ? undefined : one.survey.latest, mode: mode.now(), hindrance: registration.hindrance },
@@ -131,7 +135,7 @@ export async function openMining(options: MiningOptions, system: System): Promis
       assert(moves, 'what is served changes only once it is served')
       return moves
     },
-    async start({ miner, wire, keeper, files }) {
+    async start({ miner, wire, keeper, files, versions }) {
       const { server } = miner
       const needs = { chain, operator: market.sender.id, staying: keeper.staying, audits: options.audits }
       const isNeeded = (post: Post, until: AbortSignal): Promise<boolean> => isPostNeeded(post, needs, until)
@@ -140,7 +144,11 @@ export async function openMining(options: MiningOptions, system: System): Promis
       const held = MODE_TEXTS[mode.now()]
       if (held !== undefined) notes.say({ type: 'state', text: held })
       const steps = (): number => server.statistics().total.steps
-      const duties = [...market.duties, ...audits.duties]
+      life = createModelLife(
+        { chain, sender: market.sender, markets, keeper, moves, files: versions, notes, mode: mode.now },
+        { log },
+      )
+      const duties = [...market.duties, life.duty, ...audits.duties]
       running.push(runDuties({ chain, duties, ...pulse.listeners }, { clock, log, notes }, signal))
       running.push(tellIdleMinutes({ notes, clock, steps, facts: () => idleFacts(server) }, signal))
     },
@@ -157,6 +165,7 @@ export async function openMining(options: MiningOptions, system: System): Promis
       cancel()
       stopping.abort()
       await Promise.all(running)
+      await life?.idle()
       await audits?.close()
       mode.close()
     },

@@ -6,6 +6,7 @@
 import type { Hash } from '../../base/brand.ts'
 import { codeOf } from '../../base/error.ts'
 import type { HeadView } from '../chain/chain-access.ts'
+import type { ModelView } from '../chain/market-access.ts'
 import { count, segmentsText } from '../chain/text-parts.ts'
 import type { ChainSender } from '../market/chain-sender.ts'
 import { createSerial } from '../store/serial.ts'
@@ -73,9 +74,14 @@ export function placementStep(
 ): PlacementStep {
   if (mode !== 'run') return isThere || until !== undefined ? 'end' : 'none'
   if (miner?.status !== 'active' || BigInt(miner.deposit) < parameters.minerDepositMin) return 'none'
-  if (model?.status !== 'active') return 'none'
+  if (model === undefined || !isPlaceable(model)) return 'none'
   const isFresh = until !== undefined && until - head.height > Number(parameters.placementBlocks) / 3
   return isFresh && isThere ? 'none' : 'place'
+}
+
+/** A superseded one is audited to its end, and a vote may bring it back. */
+export function isPlaceable({ status }: Pick<ModelView, 'status'>): boolean {
+  return status !== 'published' && status !== 'retired'
 }
 
 export function createPlacement(parts: PlacementParts): Placement {

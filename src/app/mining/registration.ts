@@ -17,7 +17,7 @@ import { registerMinerCall } from './calls.ts'
 import { type RegistrationStep, type RegistrationWish, registrationStep } from './deposit-rule.ts'
 import type { Duty, MiningNotes } from './duty.ts'
 import type { MiningMode } from './mode.ts'
-import type { MinedRun } from './placement.ts'
+import { isPlaceable, type MinedRun } from './placement.ts'
 import type { OwnSurvey } from './survey.ts'
 
 export interface RegistrationParts {
@@ -101,10 +101,13 @@ export function createRegistration(parts: RegistrationParts): Registration {
         if (mode() === 'drain') return
         if (wasOurs && miner !== undefined && miner.peerKey !== wanted.peerKey) return tellHindrance(TAKEN)
         wasOurs = miner?.peerKey === wanted.peerKey
+        const wishes = parts.runs()
+        // Between two models.
+        if (wishes.length === 0) return tellHindrance(undefined)
         const models = await Promise.all(
-          parts.runs().map(async (run) => ({ ...run, model: (await survey.of(run.model).at(head, signal)).model })),
+          wishes.map(async (run) => ({ ...run, model: (await survey.of(run.model).at(head, signal)).model })),
         )
-        const runs = models.filter(isActive)
+        const runs = models.filter(isOffered)
         if (runs.length === 0) return tellHindrance(modelHindrance(models[0]?.model))
         const facts = { ...sight, miner, runs, baseFee: BigInt(sight.head.baseFee) }
         const step = registrationStep({ ...wanted, tops: !isLowered }, facts)
@@ -116,10 +119,10 @@ export function createRegistration(parts: RegistrationParts): Registration {
   }
 }
 
-function isActive<Run extends { readonly model: ModelView | undefined }>(
+function isOffered<Run extends { readonly model: ModelView | undefined }>(
   run: Run,
 ): run is Run & { readonly model: ModelView } {
-  return run.model?.status === 'active'
+  return run.model !== undefined && isPlaceable(run.model)
 }
 
 const REGISTERED: Readonly<Record<'new' | 'changed' | 'top-up', (deposit: string, payout: string) => string>> = {
@@ -155,9 +158,12 @@ function hindranceOf(
   }
 }
 
-/** Why nobody can lease a model that is not active. */
-export function modelHindrance(model: ModelView | undefined): string {
-  return model === undefined
-    ? 'This model is not registered on this network, so nobody can pay for it. `dllm chain models` lists those that are.'
+/** Why nobody can be placed on a model. */
+function modelHindrance(model: ModelView | undefined): string {
+  if (model === undefined) {
+    return 'This model is not registered on this network, so nobody can pay for it. `dllm chain models` lists those that are.'
+  }
+  return model.status === 'published'
+    ? 'This model waits for a vote on this network: nobody serves it before it is approved.'
     : 'This model is retired on this network: nobody can open a lease for it any more.'
 }

@@ -3,7 +3,6 @@
  * Spec: docs/spec/cli.md §10.
  * @module
  */
-import { HouseError } from '../../base/error.ts'
 import type { Clock } from '../../base/ports.ts'
 import type { EngineError, EngineName } from '../../ml/engine/engine.ts'
 import { rangeOf } from '../../ml/manifest.ts'
@@ -14,8 +13,7 @@ import type { createWorkerRunner } from '../worker-runner.ts'
 import { createCacheBudget } from './cache-budget.ts'
 import { createEngineTurns } from './engine-turns.ts'
 import { type PostToServe, type PostWish, weightBytesOf } from './post.ts'
-
-export class PostError extends HouseError<'POST_NO_MEMORY'> {}
+import { PostError } from './post-error.ts'
 
 export interface EnginesOptions {
   /** The data folder. */

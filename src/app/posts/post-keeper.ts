@@ -29,8 +29,8 @@ export interface PostKeeper {
   open(wish: PostWish, signal: AbortSignal, check?: CheckPost): Promise<Post>
   /** It leaves: at once no session comes that can go elsewhere, and it goes when its offers have died, `isNeeded` says no and its sessions have ended. */
   leave(post: Post, isNeeded: IsNeeded): void
-  /** Resolves when a post that was leaving is gone, or has been taken back. */
-  gone(post: Post): Promise<void>
+  /** Resolves when a post that was leaving is gone, or has been taken back; rejects with the signal's reason. */
+  gone(post: Post, signal: AbortSignal): Promise<void>
   /** Resolves when an engine is gone although nobody closed it. */
   readonly lost: Promise<EngineError>
   /** Gives up waiting. The miner closes the engines. */
@@ -133,11 +133,23 @@ export function createPostKeeper(parts: KeeperParts, { clock, log }: { clock: Cl
       })
       leaving.set(post, { back, done, isGoing: false })
     },
-    gone: async (post) => leaving.get(post)?.done,
+    gone: (post, signal) => untilDone(leaving.get(post)?.done, signal),
     lost: lost.promise,
     async close() {
       closing.abort()
       await Promise.all([...leaving.values()].map(({ done }) => done))
     },
+  }
+}
+
+async function untilDone(done: Promise<void> | undefined, signal: AbortSignal): Promise<void> {
+  signal.throwIfAborted()
+  const { promise, reject } = Promise.withResolvers<void>()
+  const abort = (): void => reject(signal.reason)
+  signal.addEventListener('abort', abort, { once: true })
+  try {
+    await Promise.race([done, promise])
+  } finally {
+    signal.removeEventListener('abort', abort)
   }
 }

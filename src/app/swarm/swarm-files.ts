@@ -14,6 +14,8 @@ import type { PulledFiles } from './pull-files.ts'
 import type { PullTeller } from './pull-teller.ts'
 
 export interface SwarmFiles extends ModelFiles {
+  /** What it fetches with; made when it is asked for first. */
+  fetcher(): Promise<ModelFetcher>
   close(): Promise<void>
 }
 
@@ -68,6 +70,7 @@ export function createSwarmFiles({ home, fetcher, tell, print }: SwarmFilesOptio
     background.add(work)
   }
   return {
+    fetcher: open,
     async ensure(wish, signal) {
       await fetchShards(wish, signal)
       await disk.ensure(wish, signal)

@@ -1,0 +1,81 @@
+/**
+ * What a miner does as the models that it serves come and go: which new version it begins with, which old one it ends. Pure.
+ * Spec: docs/spec/market.md §13, docs/spec/cli.md §10.
+ * @module
+ */
+import type { Hash } from '../../base/brand.ts'
+import type { ModelView } from '../chain/market-access.ts'
+
+export interface LifeFacts {
+  /** All of the chain. */
+  readonly models: readonly ModelView[]
+  readonly served: ReadonlySet<Hash>
+  /** Of these, or of those before, the ones that were begun because another made way. */
+  readonly followed: ReadonlySet<Hash>
+  /** Superseded ones that were served here and are no more. */
+  readonly left: ReadonlySet<Hash>
+  /** Ever seen superseded. */
+  readonly superseded: ReadonlySet<Hash>
+  /** Whose canary was run here in this approval, whatever came of it. */
+  readonly checked: ReadonlySet<Hash>
+}
+
+export type LifeStep =
+  /** Serve this version beside the one whose place it takes or took. */
+  | { readonly type: 'begin'; readonly model: ModelView; readonly after: Hash }
+  /** It is served, and its canary was not run since it was approved. */
+  | { readonly type: 'check'; readonly model: ModelView }
+  /** Serve it no more; superseded ones when they have no lease left. */
+  | { readonly type: 'end'; readonly model: Hash; readonly why: 'superseded' | 'given-up' | 'retired' }
+  /** Nobody needs its files. */
+  | { readonly type: 'remove'; readonly model: Hash }
+
+export function lifeSteps(facts: LifeFacts): LifeStep[] {
+  const { models, served, followed, left, superseded, checked } = facts
+  const byHash = new Map(models.map((model) => [model.model, model]))
+  const isOver = (model: Hash): boolean => {
+    const status = byHash.get(model)?.status
+    return status === 'retired' || (status === undefined && superseded.has(model))
+  }
+  const steps: LifeStep[] = []
+  for (const after of new Set([...served, ...left])) {
+    const next = nextOf(after, byHash.get(after), models)
+    const isNew = next !== undefined && !served.has(next.model)
+    if (isNew && !(next.status === 'approved' && checked.has(next.model)))
+      steps.push({ type: 'begin', model: next, after })
+  }
+  for (const model of served) {
+    const view = byHash.get(model)
+    if (view?.status === 'approved' && view.canary !== undefined && !checked.has(model)) {
+      steps.push({ type: 'check', model: view })
+    }
+    if (view?.status === 'superseded') steps.push({ type: 'end', model, why: 'superseded' })
+    if (view?.status === 'published' && followed.has(model)) steps.push({ type: 'end', model, why: 'given-up' })
+    if (isOver(model)) steps.push({ type: 'end', model, why: 'retired' })
+  }
+  for (const model of left) if (isOver(model)) steps.push({ type: 'remove', model })
+  return steps
+}
+
+/** The model whose place a version takes, or took when it became active. */
+function placeOf({ predecessor, successor }: ModelView): Hash | undefined {
+  return successor ?? predecessor
+}
+
+/** What takes or took the place of a model; of several that are approved, the one that is looked at first. */
+function nextOf(model: Hash, view: ModelView | undefined, models: readonly ModelView[]): ModelView | undefined {
+  const after = models.filter((other) => placeOf(other) === model)
+  // Where it is active itself, it was registered anew, or a vote brought it back.
+  const active = view?.status === 'active' ? undefined : after.find(({ status }) => status === 'active')
+  if (active !== undefined) return active
+  const approved = after.filter(({ status }) => status === 'approved')
+  return approved.sort((one, other) => (one.dueHeight ?? 0) - (other.dueHeight ?? 0))[0]
+}
+
+/** The same share of a version with another number of segments; exactly the same run where the number is the same. */
+export function sameShare(
+  { first, end }: { readonly first: number; readonly end: number },
+  { before, after }: { readonly before: number; readonly after: number },
+): { readonly first: number; readonly end: number } {
+  return { first: Math.floor((first * after) / before), end: Math.ceil((end * after) / before) }
+}

@@ -1,0 +1,56 @@
+/**
+ * What a miner needs of the files of models beside their shards as versions come and go: a manifest by its hash, a canary, and room that comes back.
+ * Spec: docs/spec/cli.md §10.
+ * @module
+ */
+import type { Hash } from '../../base/brand.ts'
+import type { Clock } from '../../base/ports.ts'
+import type { Canary } from '../../ml/canary.ts'
+import { noteCanary, readCanary } from '../canary/canary-files.ts'
+import { checkRemovable, removeModel } from '../model-remove.ts'
+import { openModelStore, type StoredModel } from '../model-store.ts'
+import type { FileId } from '../shards/chunk-source.ts'
+import { collectShards } from '../shards/collect-shards.ts'
+import type { ShardStore } from '../shards/shard-store.ts'
+import type { ModelFetcher } from '../swarm/model-fetcher.ts'
+
+export interface VersionFiles {
+  /** Of this disk; else its manifest comes from other peers. @throws SwarmError, ModelError; the signal's reason. */
+  find(model: Hash, signal: AbortSignal): Promise<StoredModel>
+  /** @throws SwarmError, ModelError; the signal's reason. */
+  canary(model: StoredModel, file: FileId, signal: AbortSignal): Promise<Canary>
+  /** Removes the manifest, and the shards that no other model has. Gives the bytes that came back; none of a model of the program. @throws ModelError, ShardError. */
+  remove(model: StoredModel): Promise<number>
+}
+
+export interface VersionFilesOptions {
+  /** The data folder. */
+  readonly home: string
+  readonly store: ShardStore
+  readonly fetcher: () => Promise<Pick<ModelFetcher, 'model' | 'files'>>
+}
+
+export function createVersionFiles(
+  { home, store, fetcher }: VersionFilesOptions,
+  ports: { readonly clock: Clock },
+): VersionFiles {
+  return {
+    async find(model, signal) {
+      const here = openModelStore({ home })
+        .list()
+        .find(({ hash }) => hash === model)
+      return here ?? (await fetcher()).model(model, signal)
+    },
+    async canary(model, file, signal) {
+      await noteCanary(home, model, file)
+      if (!(await store.has(file))) await (await fetcher()).files(model, [file], { signal })
+      return readCanary(model, file, store)
+    },
+    async remove({ manifest, isEmbedded }) {
+      if (isEmbedded) return 0
+      await removeModel(home, await checkRemovable(home, manifest.name), ports)
+      const collected = await collectShards({ home }, ports)
+      return collected.reduce((sum, { bytes }) => sum + bytes, 0)
+    },
+  }
+}
