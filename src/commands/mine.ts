@@ -48,6 +48,15 @@ With --wallet it earns: the wallet's operator account registers with a deposit, 
       ...{ min: 1, helpValue: 'MIB' },
       description: 'Memory for several models with their sessions; three quarters of it all if left out.',
     }),
+    'down-mib-s': Flags.integer({
+      ...{ min: 1, max: 1_048_576, helpValue: 'NUMBER' },
+      description: 'MiB per second at most when fetching shards; as many as come if left out.',
+    }),
+    'up-mib-s': Flags.integer({
+      ...{ min: 1, max: 1_048_576, helpValue: 'NUMBER' },
+      description:
+        'MiB per second at most when others fetch shards; while it computes it never gives them more than 16.',
+    }),
     wallet: Flags.string({ ...earning, description: 'Earn with this wallet.', helpValue: 'NAME' }),
     payout: Flags.string({
       ...{ ...earning, helpValue: 'ADDRESS' },

@@ -205,6 +205,7 @@ function createPull(
     return {
       ...{ doneBytes: files.totalBytes - leftBytes, totalBytes: files.totalBytes, keptBytes: files.keptBytes },
       ...{ receivedBytes: receivedBytes(), from, bytesPerSecond },
+      banned: contacts?.counts().banned ?? 0,
       peers: schedule.peers().filter(({ underWay }) => underWay > 0).length,
       secondsLeft: bytesPerSecond > 0 ? leftBytes / bytesPerSecond : undefined,
     }

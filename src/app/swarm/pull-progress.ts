@@ -14,6 +14,8 @@ export interface PullProgress {
   readonly receivedBytes: number
   /** Of chunks that were stored, by the peers that sent them. */
   readonly from: ReadonlyMap<PeerId, number>
+  /** Peers that sent what was wrong. */
+  readonly banned: number
   readonly bytesPerSecond: number
   /** Peers that chunks are on the way from. */
   readonly peers: number

@@ -35,6 +35,7 @@ export function createPullTeller(label: string, { output, emit, clock }: TellerP
         type: 'fetching',
         ...{ what: label, doneBytes, totalBytes, keptBytes, receivedBytes, peers },
         from: sendersOf(progress),
+        banned: progress.banned,
         bytesPerSecond: Math.round(bytesPerSecond),
         ...(secondsLeft === undefined ? {} : { secondsLeft: Math.ceil(secondsLeft) }),
       })
