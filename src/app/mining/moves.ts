@@ -17,14 +17,22 @@ import type { ModelMarkets } from './model-markets.ts'
 
 export interface Moves {
   /**
-   * Serves segments `first` to before `end` of a model that it serves already, instead of those of now. Resolves when new leases go there; the old post
-   * leaves by itself. @throws what opening and placing throw.
+   * Serves another run of a model that it serves already, instead of the one of now. Resolves when new leases go there; the old post leaves by itself.
+   * False: it did not move, since the model is served no more, the run is the one of now, or `confirm` said no. @throws what opening and placing throw.
    */
-  moveTo(model: Hash, run: { readonly first: number; readonly end: number }, signal: AbortSignal): Promise<void>
+  moveTo(model: Hash, run: RunToMoveTo, signal: AbortSignal): Promise<boolean>
   /** Serves one more model. `check`: between loading and offering it. @throws as `moveTo`, and what `check` throws. */
   begin(wish: PostWish, check: CheckPost, signal: AbortSignal): Promise<void>
   /** Serves a model no more: ends its placement, and resolves when its post is gone, after its last lease. */
   end(model: Hash, signal: AbortSignal): Promise<void>
+}
+
+export interface RunToMoveTo {
+  readonly first: number
+  /** Exclusive. */
+  readonly end: number
+  /** Asked when the run is loaded, right before it takes the place of the other; default: yes. */
+  readonly confirm?: () => Promise<boolean>
 }
 
 export interface MovesParts {
@@ -44,19 +52,22 @@ export function createMoves({ keeper, markets, files, slotsOf, isNeeded, notes }
   const say = (text: string): void => notes.say({ type: 'state', text })
 
   return {
-    async moveTo(model, { first, end }, signal) {
+    async moveTo(model, { first, end, confirm = async () => true }, signal) {
       const served = keeper.find(model)
       assert(served, 'a miner moves within a model that it serves')
       const wish: PostWish = { model: served.model, firstSegment: first, lastSegment: end }
       // It may take hours, in which another model may move.
       await files.ensure(wish, signal)
-      await serial(async () => {
+      return serial(async () => {
         const market = markets.find(model)
         const old = keeper.find(model)
-        // It was given up meanwhile, or is there already.
-        if (market === undefined || old === undefined || sameRun(old, wish)) return
+        if (market === undefined || old === undefined || sameRun(old, wish)) return false
         const post = await keeper.open(wish, signal)
         try {
+          if (!(await confirm())) {
+            leave(post)
+            return false
+          }
           await market.placement.change({ first, end, slots: slotsOf(wish) }, signal)
         } catch (error) {
           leave(post)
@@ -66,6 +77,7 @@ export function createMoves({ keeper, markets, files, slotsOf, isNeeded, notes }
         say(
           `Serves ${segmentsText(first, end)} of ${market.name} now; ${segmentsText(old.firstSegment, old.lastSegment)} stay loaded until no lease needs them.`,
         )
+        return true
       })
     },
     async begin(wish, check, signal) {

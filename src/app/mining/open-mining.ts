@@ -37,6 +37,7 @@ import { type ModelMarket, type NamedRun, openModelMarkets } from './model-marke
 import { createMoves, type Moves } from './moves.ts'
 import { lotsFolder, verdictsFolder } from './network-folder.ts'
 import { isPostNeeded } from './post-needs.ts'
+import { createRebalance, type Rebalance, type SegmentChooser } from './rebalance.ts'
 import { createRegistration } from './registration.ts'
 import { runDuties } from './run-duties.ts'
 import { createSurvey } from './survey.ts'
@@ -69,6 +70,8 @@ export interface MiningOptions {
   /** What journals of leases may take of the disk. */
   readonly journalBytes: number
   readonly notes: MiningNotes
+  /** Moves the miner to where it does most good; undefined: it stays where it was put. */
+  readonly chooser?: SegmentChooser | undefined
 }
 
 export interface Mining {
@@ -117,6 +120,7 @@ export async function openMining(options: MiningOptions, system: System): Promis
   let audits: AuditDuties | undefined
   let moves: Moves | undefined
   let life: ModelLife | undefined
+  let rebalance: Rebalance | undefined
 
   const factsOf = async (one: ModelMarket, server: Miner['server']): Promise<IdleFacts> => ({
     ...{ sight: pulse.isLost ? undefined : one.survey.latest, mode: mode.now(), hindrance: registration.hindrance },
@@ -148,7 +152,10 @@ export async function openMining(options: MiningOptions, system: System): Promis
         { chain, sender: market.sender, markets, keeper, moves, files: versions, notes, mode: mode.now },
         { log },
       )
-      const duties = [...market.duties, life.duty, ...audits.duties]
+      const { chooser } = options
+      rebalance = chooser && createRebalance({ chooser, keeper, markets, moves, notes, mode: mode.now }, system)
+      const moving = rebalance === undefined ? [] : [rebalance.duty]
+      const duties = [...market.duties, life.duty, ...moving, ...audits.duties]
       running.push(runDuties({ chain, duties, ...pulse.listeners }, { clock, log, notes }, signal))
       running.push(tellIdleMinutes({ notes, clock, steps, facts: () => idleFacts(server) }, signal))
     },
@@ -166,6 +173,7 @@ export async function openMining(options: MiningOptions, system: System): Promis
       stopping.abort()
       await Promise.all(running)
       await life?.idle()
+      await rebalance?.idle()
       await audits?.close()
       mode.close()
     },

@@ -1,0 +1,114 @@
+/**
+ * The duty that moves a miner to where it does most good. It looks at random times, so that miners do not all move at once; what it decided is asked again
+ * when the new segments are loaded, since others may have moved meanwhile.
+ * Spec: docs/spec/cli.md §10, docs/spec/market.md §14.
+ * @module
+ */
+import { codeOf, messageOf } from '../../base/error.ts'
+import type { Log, Random } from '../../base/ports.ts'
+import { createTasks } from '../audit/tasks.ts'
+import type { Post } from '../posts/post.ts'
+import type { PostKeeper } from '../posts/post-keeper.ts'
+import type { Duty, MiningNotes } from './duty.ts'
+import type { MiningMode } from './mode.ts'
+import type { ModelMarkets } from './model-markets.ts'
+import type { Moves } from './moves.ts'
+
+export interface SegmentRange {
+  readonly first: number
+  /** Exclusive. */
+  readonly end: number
+}
+
+/** What a miner should serve of a model, and why, as sentences. */
+export interface SegmentChoice {
+  /** undefined: what it serves now. */
+  readonly move: SegmentRange | undefined
+  readonly text: string
+}
+
+/** Who knows how well the segments of a model are served. */
+export interface SegmentChooser {
+  /** @throws what keeps the chain from being asked. */
+  choose(post: Post, signal: AbortSignal): Promise<SegmentChoice>
+  /** Whether a move that was decided some time ago is still worth it, and opens no gap. */
+  isStillGood(post: Post, run: SegmentRange, signal: AbortSignal): Promise<boolean>
+}
+
+/** Blocks between two looks, on average: some ten minutes, since a move costs a download. */
+const REBALANCE_BLOCKS = 300
+/** After a move. */
+const SOON_BLOCKS = 20
+
+export interface RebalanceParts {
+  readonly chooser: SegmentChooser
+  readonly keeper: Pick<PostKeeper, 'find'>
+  readonly markets: Pick<ModelMarkets, 'all'>
+  readonly moves: Moves
+  readonly notes: MiningNotes
+  readonly mode: () => MiningMode
+}
+
+export interface Rebalance {
+  readonly duty: Duty
+  /** Resolves when no move is under way; it ends with the signal of the look that began it. */
+  idle(): Promise<void>
+}
+
+export function createRebalance(
+  parts: RebalanceParts,
+  ports: { readonly log: Log; readonly random: Random },
+): Rebalance {
+  const { chooser, keeper, markets, moves, notes, mode } = parts
+  const tasks = createTasks(ports.log)
+  let next: number | undefined
+  let height = 0
+  /** Since the last move: what is in the way may be so for days. */
+  const told = new Set<string>()
+
+  const say = (text: string, type: 'state' | 'problem' = 'state'): void => {
+    if (!told.has(text)) notes.say({ type, text })
+    told.add(text)
+  }
+  const consider = async (post: Post, signal: AbortSignal): Promise<void> => {
+    const { move, text } = await chooser.choose(post, signal)
+    if (move === undefined) return
+    say(text)
+    const confirm = (): Promise<boolean> => chooser.isStillGood(post, move, signal)
+    const isMoved = await moves.moveTo(post.model.hash, { ...move, confirm }, signal)
+    if (!isMoved) return say('Stays where it is: others have moved meanwhile.')
+    told.clear()
+    // Somebody else may have left the same segments in the same block: then one of the two goes back.
+    next = Math.min(next ?? height, height + drawnFrom(SOON_BLOCKS))
+  }
+  /** From half of this to one and a half times. */
+  const drawnFrom = (blocks: number): number => {
+    const drawn = new DataView(ports.random.bytes(4).buffer).getUint32(0)
+    return Math.floor(blocks / 2) + (drawn % blocks)
+  }
+
+  return {
+    idle: tasks.idle,
+    duty: {
+      name: 'rebalance',
+      async look(head, signal) {
+        height = head.height
+        next ??= height + drawnFrom(REBALANCE_BLOCKS)
+        if (height < next || mode() !== 'run') return
+        next = height + drawnFrom(REBALANCE_BLOCKS)
+        for (const { placement } of markets.all) {
+          const post = keeper.find(placement.run.model)
+          // What the chain does not know of yet is not weighed either.
+          if (post === undefined || placement.until === undefined) continue
+          tasks.begin(
+            post.model.hash,
+            () => consider(post, signal),
+            (error) => {
+              if (!signal.aborted) say(`Cannot move: ${messageOf(error)} (${codeOf(error) ?? 'BUG'})`, 'problem')
+            },
+          )
+        }
+      },
+    },
+  }
+}

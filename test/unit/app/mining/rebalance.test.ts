@@ -1,0 +1,109 @@
+/** When a miner looks whether it is needed elsewhere, and what it says of it. */
+import { expect, test } from 'vitest'
+import type { MiningEvent } from '../../../../src/app/mining/duty.ts'
+import type { MiningMode } from '../../../../src/app/mining/mode.ts'
+import { createRebalance, type RebalanceParts, type SegmentChoice } from '../../../../src/app/mining/rebalance.ts'
+import { RingError } from '../../../../src/app/ring/ring-error.ts'
+import { generator } from '../../../contract/random-model.ts'
+import { head, MODEL } from './views.ts'
+
+const NEVER = new AbortController().signal
+const MOVE: SegmentChoice = { move: { first: 1, end: 3 }, text: 'Segment 3 has nobody: it moves there.' }
+
+function world(
+  seed: number,
+  { choice = MOVE, isStillGood = true }: { choice?: SegmentChoice; isStillGood?: boolean } = {},
+) {
+  const looks: number[] = []
+  const moved: unknown[] = []
+  const events: MiningEvent[] = []
+  const state = { mode: 'run' as MiningMode, until: 1 as number | undefined, failure: undefined as Error | undefined }
+  let height = 0
+  const draw = generator(seed)
+  const parts = {
+    chooser: {
+      choose: async () => {
+        looks.push(height)
+        return choice
+      },
+      isStillGood: async () => isStillGood,
+    },
+    keeper: { find: () => ({ model: { hash: MODEL } }) },
+    markets: {
+      all: [
+        {
+          placement: {
+            run: { model: MODEL },
+            get until() {
+              return state.until
+            },
+          },
+        },
+      ],
+    },
+    moves: {
+      async moveTo(_model, { confirm, ...run }) {
+        if (state.failure !== undefined) throw state.failure
+        const isMoved = await confirm!()
+        if (isMoved) moved.push(run)
+        return isMoved
+      },
+    } as Partial<RebalanceParts['moves']>,
+    notes: { say: (event) => void events.push(event) },
+    mode: () => state.mode,
+  } as Partial<RebalanceParts> as RebalanceParts
+  const random = { bytes: (length: number) => Uint8Array.from({ length }, () => draw.integer(256)) }
+  const { duty, idle } = createRebalance(parts, { log: { write: () => undefined }, random })
+  const run = async (blocks: number): Promise<void> => {
+    for (const end = height + blocks; height < end; ) {
+      await duty.look(head(++height), NEVER)
+      await idle()
+    }
+  }
+  return { run, looks, moved, events, state }
+}
+
+test('it looks every 150 to 450 blocks where nothing is to be moved, each miner at its own times', async () => {
+  const worlds = [1, 2].map((seed) => world(seed, { choice: { move: undefined, text: 'Best here.' } }))
+  for (const one of worlds) await one.run(6_000)
+  for (const { looks, events } of worlds) {
+    const gaps = looks.map((at, index) => at - (looks[index - 1] ?? 0))
+    expect(Math.min(...gaps)).toBeGreaterThanOrEqual(150)
+    expect(Math.max(...gaps)).toBeLessThanOrEqual(451)
+    expect(events).toEqual([])
+  }
+  expect(worlds[0]!.looks).not.toEqual(worlds[1]!.looks)
+})
+
+test('it says why it moves, and looks again soon, since another may have left the same segments', async () => {
+  const { run, looks, moved, events } = world(3)
+  await run(500)
+  expect(moved[0]).toEqual({ first: 1, end: 3 })
+  expect(events[0]).toMatchObject({ type: 'state', text: MOVE.text })
+  expect(looks[1]! - looks[0]!).toBeLessThanOrEqual(30)
+})
+
+test('it stays when others have moved while it was loading', async () => {
+  const { run, moved, events } = world(4, { isStillGood: false })
+  await run(2_000)
+  expect(moved).toEqual([])
+  expect(events.map(({ text }) => text)).toEqual([MOVE.text, 'Stays where it is: others have moved meanwhile.'])
+})
+
+test('a move that fails is told once, and tried again later', async () => {
+  const { run, looks, events, state } = world(5)
+  state.failure = new RingError('RING_BUSY', 'No.')
+  await run(2_000)
+  expect(looks.length).toBeGreaterThan(3)
+  expect(events.map(({ text }) => text)).toEqual([MOVE.text, 'Cannot move: No. (RING_BUSY)'])
+})
+
+test('it looks at nothing while it takes no jobs or is not placed', async () => {
+  const { run, looks, state } = world(6)
+  state.mode = 'pause'
+  await run(1_000)
+  state.mode = 'run'
+  state.until = undefined
+  await run(1_000)
+  expect(looks).toEqual([])
+})
