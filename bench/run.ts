@@ -19,6 +19,7 @@ import { economy } from './economy.ts'
 import { firstText } from './first-text.ts'
 import { helpTime } from './help-time.ts'
 import { describeMachine, isQuiet, machineText } from './machine.ts'
+import { placement } from './placement.ts'
 import { prefillDecode } from './prefill-decode.ts'
 import { receipts } from './receipts.ts'
 import { type Row, tableOf } from './report.ts'
@@ -41,6 +42,7 @@ const MEASURES: readonly Measure[] = [
   ...chainScale,
   chainThroughput,
   economy,
+  placement,
 ]
 
 const { values: flags } = parseArgs({

@@ -110,7 +110,7 @@ function drawPanel({ label, band, target }: Panel, { hours, x, top }: Frame): st
 }
 
 /** Round numbers from `from` to at most `to`, a step of 1, 2 or 5 of a power of ten. */
-function ticksOf(from: number, to: number): number[] {
+export function ticksOf(from: number, to: number): number[] {
   const rough = (to - from) / LINES_MAX
   const power = 10 ** Math.floor(Math.log10(rough))
   const step = [1, 2, 5, 10].map((factor) => factor * power).find((size) => size >= rough)!
@@ -118,11 +118,11 @@ function ticksOf(from: number, to: number): number[] {
   return Array.from({ length: count + 1 }, (_, index) => Number((from + index * step).toPrecision(10)))
 }
 
-function tag(name: string, attributes: Readonly<Record<string, string | number>>): string {
+export function tag(name: string, attributes: Readonly<Record<string, string | number>>): string {
   return `<${name} ${attributesText(attributes)}/>`
 }
 
-function text(content: string, attributes: Readonly<Record<string, string | number>>): string {
+export function text(content: string, attributes: Readonly<Record<string, string | number>>): string {
   return `<text ${attributesText(attributes)}>${content}</text>`
 }
 

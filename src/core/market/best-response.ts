@@ -115,19 +115,34 @@ export function bestResponse(
   return move === undefined ? decide('needed', now, keptBy) : decide('move', move, keptBy)
 }
 
+/** Whether a move to `run`, decided some time ago, is still worth making and still opens nothing: asked right before it is made. */
+export function isMoveStillGood(
+  needs: readonly SegmentNeed[],
+  hosts: readonly Host[],
+  { machine, run }: { readonly machine: Machine; readonly run: SegmentRun },
+): boolean {
+  if (machine.now === undefined) return true
+  const census = takeCensus(needs, hosts, machine.owner)
+  const now = choiceOf(census, machine.now, machine.rate)
+  const next = choiceOf(census, run, machine.rate)
+  const opensNothing = !machine.now.isServing || shortWithout(census, now, next).length === 0
+  return opensNothing && isWorthwhile(next, now)
+}
+
 function takeCensus(needs: readonly SegmentNeed[], hosts: readonly Host[], owner: string): Census {
   const isOwn = (host: Host): boolean => host.owner === owner
   const count = (wanted: (host: Host) => boolean): number[] => ownersOf(needs.length, hosts.filter(wanted))
   const owners = count((host) => !isOwn(host))
   const own = count(isOwn)
   const before = (value: (need: SegmentNeed, index: number) => number): number[] => [0, ...sumsOf(needs.map(value))]
+  const serving = count((host) => host.isServing && !isOwn(host))
+  const ownServing = count((host) => host.isServing && isOwn(host))
   return {
-    ...{ needs, owners, flows: flowsOf(needs.length, hosts) },
-    serving: count((host) => host.isServing && !isOwn(host)),
-    isOwnServing: count((host) => host.isServing && isOwn(host)).map((machines) => machines > 0),
+    ...{ needs, owners, serving, flows: flowsOf(needs.length, hosts) },
+    isOwnServing: ownServing.map((machines) => machines > 0),
     bytes: before(({ bytes }) => bytes),
     macs: before(({ macs }) => macs),
-    unserved: before((need, index) => Number(need.owners > 0 && owners[index]! + own[index]! === 0)),
+    unserved: before((need, index) => Number(need.owners > 0 && serving[index]! + ownServing[index]! === 0)),
     short: before((need, index) => Number(owners[index]! < need.owners && own[index] === 0)),
   }
 }
