@@ -228,6 +228,7 @@ function createPull(
     run: async () => {
       await files.open()
       if (files.areWhole) return
+      workedMs = clock.now()
       contacts = createContacts(options.peers, addSource, ports)
       await Promise.race([finished.promise, tick()])
       options.onProgress?.(progress())
