@@ -32,6 +32,8 @@ export const MODEL_LIMITS = {
   /** Files of one model; publishers cut at 40 GB or so. */
   weightFilesMax: 1_024,
   modelNameCharactersMax: 64,
+  /** Versions that a chat follows, one after the other, from the model that it was asked for. */
+  versionsFollowedMax: 16,
   shardHeaderBytesMax: 1 * MIB,
   manifestBytesMax: 96 * MIB,
 } as const

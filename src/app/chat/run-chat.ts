@@ -4,27 +4,17 @@
  */
 import { styleText } from 'node:util'
 import { INPUT_LIMITS } from '../../base/limits.ts'
-import { parseDllm } from '../../core/units.ts'
-import type { Tokenizer } from '../../ml/tokenizer.ts'
 import { UsageError } from '../base-command.ts'
-import { genesisTextOf } from '../chain/genesis-text.ts'
 import { loadConfig } from '../config.ts'
 import { startLocalChainLater } from '../devnet/local-chain.ts'
 import type { Home } from '../home.ts'
-import type { ChatNeed } from '../market/client-cap.ts'
-import type { ClientPayments } from '../market/client-payments.ts'
-import { openModelStore, type StoredModel } from '../model-store.ts'
-import { loadTokenizer } from '../model-tokenizer.ts'
+import type { StoredModel } from '../model-store.ts'
 import { LOCAL_NETWORK, loadNetwork, type Network } from '../networks.ts'
-import { RingError } from '../ring/ring-error.ts'
-import { missingTokenizerFiles } from '../shards/model-files.ts'
-import { findHere, modelToChat } from '../swarm/named-models.ts'
 import type { System } from '../system.ts'
 import { type GenerationFlags, generationFrom } from './chat-flags.ts'
-import { createChatNotes } from './chat-notes.ts'
-import type { PayableChat } from './chat-payments.ts'
 import { type Answer, type AnswerPart, type Conversation, createConversation } from './conversation.ts'
-import { type OpenChat, openChat } from './open-chat.ts'
+import type { OpenChat } from './open-chat.ts'
+import { hasTemplate, openNewestChat } from './open-newest.ts'
 import { runLines } from './run-lines.ts'
 import { readStdin } from './stdin-text.ts'
 import { traceText } from './trace.ts'
@@ -84,19 +74,8 @@ export async function runChat(run: ChatRun): Promise<ChatResult | undefined> {
     flags: { network: flags.network, model: flags.model },
   })
   const network = await loadNetwork(home, settings.network)
-  const model = await modelOf(run, network, settings.model)
-  // Everything that can be refused is refused before processes are started.
-  generationFrom(flags, model.manifest.generation, system.random)
-  const tokenizer = await loadTokenizer(model)
-  checkSystem(flags, model, tokenizer)
-  const room = roomFor(prompt, { flags, model, tokenizer })
-  const notes = createChatNotes(run, model.manifest.name)
-  const { threads } = settings
   let isTyping = false
-  const paying = { network, model: model.hash, wallet: settings.wallet, isTyping: () => isTyping }
-  const { payments, advice } = await paymentsOf(run, paying)
-  const options = { home, network, model, ...room, threads, payments, advice, ...notes, signal: run.signal() }
-  const chat = await openChat(options, system)
+  const { chat, tokenizer } = await openNewestChat(run, { network, settings, prompt, isTyping: () => isTyping })
   try {
     const { ring } = chat
     const stop = flags.stop ?? []
@@ -116,39 +95,6 @@ export async function runChat(run: ChatRun): Promise<ChatResult | undefined> {
     // Afterwards, so that it does not compete with the first words for the machine.
     if (network.id === LOCAL_NETWORK.id) await startLocalChainLater(home)
   }
-}
-
-/** A model that is not here comes from the network, as far as a chat needs it. */
-async function modelOf({ home, system, signal, note }: ChatRun, network: Network, name: string): Promise<StoredModel> {
-  const here = findHere(name, openModelStore({ home: home.path }))
-  if (here !== undefined && missingTokenizerFiles(here).length === 0) return here
-  return modelToChat(name, { home, network, system, signal: signal(), note })
-}
-
-const NO_LEASE = 'Make a wallet with `dllm wallet new`, receive coins there, and chat with --wallet NAME.'
-
-/** What pays for the chat, and what to do where nothing does. Whatever has to do with money is loaded only where there is some. */
-async function paymentsOf(
-  run: ChatRun,
-  paying: Omit<PayableChat, 'genesis' | 'cap'>,
-): Promise<{ readonly payments: ClientPayments | undefined; readonly advice: string }> {
-  const { home, flags } = run
-  const cap = flags.cap === undefined ? undefined : parseDllm(flags.cap)
-  if (flags.free && (flags.wallet !== undefined || cap !== undefined)) {
-    throw new UsageError('USAGE', '--free pays nothing: leave it out, or --wallet and --cap.')
-  }
-  if (flags.free) return { payments: undefined, advice: 'Leave --free out to pay them.' }
-  const genesis = await genesisTextOf(home, paying.network)
-  if (genesis !== undefined) {
-    const { chatPayments } = await import('./chat-payments.ts')
-    return { payments: await chatPayments(run, { ...paying, genesis, cap }), advice: NO_LEASE }
-  }
-  if (flags.wallet === undefined || paying.network.id === LOCAL_NETWORK.id)
-    return { payments: undefined, advice: NO_LEASE }
-  throw new UsageError(
-    'USAGE',
-    `The network ${paying.network.id} has no chain, so there is nothing to pay: leave --wallet out.`,
-  )
 }
 
 /** What the chat has cost so far, where it costs something. */
@@ -178,46 +124,6 @@ async function promptOf(run: ChatRun): Promise<string | undefined> {
 function checkedLength(prompt: string): string {
   if (prompt.length <= INPUT_LIMITS.promptCharactersMax) return prompt
   throw new UsageError('USAGE', `The prompt is longer than ${INPUT_LIMITS.promptCharactersMax} characters. Shorten it.`)
-}
-
-/** Rows of a prompt that is not typed yet. */
-const PROMPT_ROWS = 64
-
-/** Positions for one answer, and its rows; a conversation gets what --context says. Throws RING_PROMPT_TOO_LONG. */
-function roomFor(
-  prompt: string | undefined,
-  given: { flags: ChatFlags; model: StoredModel; tokenizer: Tokenizer },
-): { readonly capacity: number; readonly need: ChatNeed } {
-  const { flags, model, tokenizer } = given
-  const { name, config } = model.manifest
-  const { contextLength } = config
-  const roomOf = (capacity: number, promptRows: number) => {
-    const decodeRows = Math.min(flags['max-tokens'], capacity - promptRows)
-    return { capacity, need: { promptRows, decodeRows } }
-  }
-  if (prompt === undefined) {
-    const capacity = Math.min(flags.context, contextLength)
-    return roomOf(capacity, Math.min(PROMPT_ROWS, capacity))
-  }
-  const messages = [
-    ...(flags.system === undefined ? [] : [{ role: 'system' as const, content: flags.system }]),
-    { role: 'user' as const, content: prompt },
-  ]
-  const rendered = tokenizer.renderChat(messages)
-  const tokens = (rendered === undefined ? tokenizer.encode(prompt) : tokenizer.encodeMore(rendered)).length
-  if (tokens < contextLength) return roomOf(Math.min(tokens + flags['max-tokens'], contextLength), tokens)
-  const message = `The prompt is ${tokens} tokens, but ${name} takes ${contextLength} together with the answer. Shorten the prompt.`
-  throw new RingError('RING_PROMPT_TOO_LONG', message, { details: { tokens, contextLength } })
-}
-
-function checkSystem(flags: ChatFlags, model: StoredModel, tokenizer: Tokenizer): void {
-  if (flags.system === undefined || hasTemplate(tokenizer)) return
-  const { name } = model.manifest
-  throw new UsageError('USAGE', `${name} has no chat template: it continues texts, so --system has no use.`)
-}
-
-function hasTemplate(tokenizer: Tokenizer): boolean {
-  return tokenizer.renderChat([{ role: 'user', content: '' }]) !== undefined
 }
 
 async function answerOnce(

@@ -11,6 +11,7 @@ import { accountOfAddress, addressOfAccount } from '../../core/fields.ts'
 import { TransactionError } from '../../core/transaction/contract.ts'
 import { dllm } from '../../core/transaction/refusals.ts'
 import type { ChainAccess, HeadView } from '../chain/chain-access.ts'
+import type { ModelView } from '../chain/market-access.ts'
 import { type ChatNeed, costOf, priceMaxOf, usualCap } from './client-cap.ts'
 import { type Cuts, cutsToTry, type ServedRun } from './client-cuts.ts'
 
@@ -62,7 +63,7 @@ export async function momentOf(chain: ChainAccess, signal: AbortSignal): Promise
   return { head, commitMs: Number(values.commitMs) }
 }
 
-/** @throws TransactionError INSUFFICIENT_FUNDS, NO_SUCH_MODEL, NO_MINER. */
+/** @throws TransactionError INSUFFICIENT_FUNDS, NO_SUCH_MODEL, MODEL_SUPERSEDED, NO_MINER. */
 export async function planLease({ chain, account }: Payer, wish: LeaseWish, signal: AbortSignal): Promise<LeasePlan> {
   const [model, head, { values }, { balance }] = await Promise.all([
     chain.market.model(wish.model, signal),
@@ -70,6 +71,7 @@ export async function planLease({ chain, account }: Payer, wish: LeaseWish, sign
     chain.parameters(signal),
     chain.account(account, signal),
   ])
+  refuseSuperseded(model)
   const tariff = {
     parts: model.segments.map(({ linear, attention }) => ({ linear: BigInt(linear), attention: BigInt(attention) })),
     price: BigInt(model.price),
@@ -87,6 +89,13 @@ export async function planLease({ chain, account }: Payer, wish: LeaseWish, sign
     ...{ wish, price, cap, head, ...ways },
     ...{ commitMs: Number(values.commitMs), leaseBlocksMax: Number(values.leaseBlocksMax) },
   }
+}
+
+/** The chain would refuse it too, but a light client hears that only when the transaction is on its way. */
+function refuseSuperseded({ name, successor }: ModelView): void {
+  if (successor === undefined) return
+  const message = `${name} was superseded by another version, ${successor}. Chat with that one.`
+  throw new TransactionError('MODEL_SUPERSEDED', message, { details: { successor } })
 }
 
 /** Who could serve now: by the chain where a full node answers, else by what miners say of themselves. */

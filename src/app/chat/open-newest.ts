@@ -1,0 +1,163 @@
+/**
+ * Everything between what a person asked for and an open chat: the model, its newest version where the one that was named has no ring any more, what pays,
+ * and the room of the session. Everything that can be refused is refused before processes are started.
+ * Spec: docs/spec/cli.md §11.
+ * @module
+ */
+import { MODEL_LIMITS } from '../../base/limits.ts'
+import { parseDllm } from '../../core/units.ts'
+import type { Tokenizer } from '../../ml/tokenizer.ts'
+import { UsageError } from '../base-command.ts'
+import { genesisTextOf } from '../chain/genesis-text.ts'
+import type { ChatNeed } from '../market/client-cap.ts'
+import type { ClientPayments } from '../market/client-payments.ts'
+import { openModelStore, type StoredModel } from '../model-store.ts'
+import { loadTokenizer } from '../model-tokenizer.ts'
+import { LOCAL_NETWORK, type Network } from '../networks.ts'
+import { RingError } from '../ring/ring-error.ts'
+import type { Settings } from '../settings.ts'
+import { missingTokenizerFiles } from '../shards/model-files.ts'
+import { findHere, modelToChat } from '../swarm/named-models.ts'
+import { generationFrom } from './chat-flags.ts'
+import { createChatNotes } from './chat-notes.ts'
+import type { PayableChat } from './chat-payments.ts'
+import { type NextVersion, nextVersion } from './next-version.ts'
+import { type OpenChat, openChat } from './open-chat.ts'
+import type { ChatFlags, ChatRun } from './run-chat.ts'
+
+export interface WantedChat {
+  readonly network: Network
+  readonly settings: Settings
+  /** undefined: a conversation. */
+  readonly prompt: string | undefined
+  /** Somebody is at the prompt of a conversation, which a question for a password would disturb. */
+  readonly isTyping: () => boolean
+}
+
+export interface ReadyChat {
+  readonly chat: OpenChat
+  readonly tokenizer: Tokenizer
+}
+
+/** Follows a model to the versions that took its place, one after the other, as long as nothing was said. */
+export async function openNewestChat(run: ChatRun, wanted: WantedChat): Promise<ReadyChat> {
+  let name: string = wanted.settings.model
+  for (let followed = 0; ; followed++) {
+    const model = await modelOf(run, wanted.network, name)
+    try {
+      return await openVersion(run, wanted, model)
+    } catch (error) {
+      const next = followed < MODEL_LIMITS.versionsFollowedMax ? await nextOf(run, wanted, { error, model }) : undefined
+      if (next === undefined) throw error
+      run.note(`${model.manifest.name} was superseded by ${next.name}. The chat goes on with that one.`)
+      name = next.model
+    }
+  }
+}
+
+/** undefined: there is none, or nobody can tell. */
+function nextOf(
+  { home, system, signal }: ChatRun,
+  { network }: WantedChat,
+  { error, model }: { readonly error: unknown; readonly model: StoredModel },
+): Promise<NextVersion | undefined> {
+  const open = async () => {
+    if ((await genesisTextOf(home, network)) === undefined) return undefined
+    const { openChain } = await import('../chain/open-chain.ts')
+    return openChain({ home, network, system, signal: signal() })
+  }
+  return nextVersion(error, { model: model.hash, open }, signal())
+}
+
+async function openVersion(run: ChatRun, wanted: WantedChat, model: StoredModel): Promise<ReadyChat> {
+  const { home, flags, system } = run
+  const { network, settings, prompt, isTyping } = wanted
+  generationFrom(flags, model.manifest.generation, system.random)
+  const tokenizer = await loadTokenizer(model)
+  checkSystem(flags, model, tokenizer)
+  const room = roomFor(prompt, { flags, model, tokenizer })
+  const notes = createChatNotes(run, model.manifest.name)
+  const { payments, advice } = await paymentsOf(run, { network, model: model.hash, wallet: settings.wallet, isTyping })
+  const { threads } = settings
+  const options = { home, network, model, ...room, threads, payments, advice, ...notes, signal: run.signal() }
+  try {
+    return { chat: await openChat(options, system), tokenizer }
+  } catch (error) {
+    await payments?.close()
+    throw error
+  }
+}
+
+/** A model that is not here comes from the network, as far as a chat needs it. */
+async function modelOf({ home, system, signal, note }: ChatRun, network: Network, name: string): Promise<StoredModel> {
+  const here = findHere(name, openModelStore({ home: home.path }))
+  if (here !== undefined && missingTokenizerFiles(here).length === 0) return here
+  return modelToChat(name, { home, network, system, signal: signal(), note })
+}
+
+const NO_LEASE = 'Make a wallet with `dllm wallet new`, receive coins there, and chat with --wallet NAME.'
+
+/** What pays for the chat, and what to do where nothing does. Whatever has to do with money is loaded only where there is some. */
+async function paymentsOf(
+  run: ChatRun,
+  paying: Omit<PayableChat, 'genesis' | 'cap'>,
+): Promise<{ readonly payments: ClientPayments | undefined; readonly advice: string }> {
+  const { home, flags } = run
+  const cap = flags.cap === undefined ? undefined : parseDllm(flags.cap)
+  if (flags.free && (flags.wallet !== undefined || cap !== undefined)) {
+    throw new UsageError('USAGE', '--free pays nothing: leave it out, or --wallet and --cap.')
+  }
+  if (flags.free) return { payments: undefined, advice: 'Leave --free out to pay them.' }
+  const genesis = await genesisTextOf(home, paying.network)
+  if (genesis !== undefined) {
+    const { chatPayments } = await import('./chat-payments.ts')
+    return { payments: await chatPayments(run, { ...paying, genesis, cap }), advice: NO_LEASE }
+  }
+  if (flags.wallet === undefined || paying.network.id === LOCAL_NETWORK.id)
+    return { payments: undefined, advice: NO_LEASE }
+  throw new UsageError(
+    'USAGE',
+    `The network ${paying.network.id} has no chain, so there is nothing to pay: leave --wallet out.`,
+  )
+}
+
+/** Rows of a prompt that is not typed yet. */
+const PROMPT_ROWS = 64
+
+/** Positions for one answer, and its rows; a conversation gets what --context says. Throws RING_PROMPT_TOO_LONG. */
+function roomFor(
+  prompt: string | undefined,
+  given: { flags: ChatFlags; model: StoredModel; tokenizer: Tokenizer },
+): { readonly capacity: number; readonly need: ChatNeed } {
+  const { flags, model, tokenizer } = given
+  const { name, config } = model.manifest
+  const { contextLength } = config
+  const roomOf = (capacity: number, promptRows: number) => {
+    const decodeRows = Math.min(flags['max-tokens'], capacity - promptRows)
+    return { capacity, need: { promptRows, decodeRows } }
+  }
+  if (prompt === undefined) {
+    const capacity = Math.min(flags.context, contextLength)
+    return roomOf(capacity, Math.min(PROMPT_ROWS, capacity))
+  }
+  const messages = [
+    ...(flags.system === undefined ? [] : [{ role: 'system' as const, content: flags.system }]),
+    { role: 'user' as const, content: prompt },
+  ]
+  const rendered = tokenizer.renderChat(messages)
+  const tokens = (rendered === undefined ? tokenizer.encode(prompt) : tokenizer.encodeMore(rendered)).length
+  if (tokens < contextLength) return roomOf(Math.min(tokens + flags['max-tokens'], contextLength), tokens)
+  const message = `The prompt is ${tokens} tokens, but ${name} takes ${contextLength} together with the answer. Shorten the prompt.`
+  throw new RingError('RING_PROMPT_TOO_LONG', message, { details: { tokens, contextLength } })
+}
+
+function checkSystem(flags: ChatFlags, model: StoredModel, tokenizer: Tokenizer): void {
+  if (flags.system === undefined || hasTemplate(tokenizer)) return
+  const { name } = model.manifest
+  throw new UsageError('USAGE', `${name} has no chat template: it continues texts, so --system has no use.`)
+}
+
+/** Whether it answers; else it continues texts. */
+export function hasTemplate(tokenizer: Tokenizer): boolean {
+  return tokenizer.renderChat([{ role: 'user', content: '' }]) !== undefined
+}
