@@ -45,5 +45,5 @@ function nameOf(event: MarketEvent): string {
     return result.type === 'pass' ? 'audit: pass' : `audit: ${result.type}, ${result.reason}`
   }
   if (event.type === 'settled') return event.charge > 0n ? 'settled: paid' : 'settled: for nothing'
-  return event.type
+  return event.type === 'model' ? `model: ${event.change}` : event.type
 }

@@ -13,6 +13,7 @@ import { DLLM, type Person } from '../chain-accounts.ts'
 import { type Crowd, oneOf, signedBy, spoilt, submit, type WorkloadCounts } from './crowd.ts'
 import { createChance } from './faults.ts'
 import { type Duty, dutiesOf, type Watch } from './market-duties.ts'
+import { leasable, versionDuties, versionWish } from './market-versions.ts'
 import { MODELS, peerClaim } from './traders.ts'
 import type { World } from './world.ts'
 
@@ -51,7 +52,9 @@ function act(crowd: Crowd, node: FullNode, asked: Map<string, number>): void {
   const { scenario, signatures, timeline } = world
   const watch: Watch = { chain: node.chain, traders: scenario.traders, sign: signatures.signAs }
   const now = timeline.nowMs()
-  const due = dutiesOf(watch).filter(({ name }) => (asked.get(name) ?? Number.NEGATIVE_INFINITY) + PATIENCE_MS < now)
+  const due = [...dutiesOf(watch), ...versionDuties(watch)].filter(
+    ({ name }) => (asked.get(name) ?? Number.NEGATIVE_INFINITY) + PATIENCE_MS < now,
+  )
   for (let count = 0; count < DUTIES_PER_TURN && due.length > 0; count++) {
     const [duty] = due.splice(chance.pick(due.length), 1) as [Duty]
     asked.set(duty.name, now)
@@ -83,7 +86,7 @@ function drawWish(crowd: Crowd, watch: Watch): Wish | undefined {
   if (roll < 65) return closing(crowd, watch)
   if (roll < 75) return falseClaim(crowd, watch)
   if (roll < 88) return supply(crowd, watch)
-  return modelCall(crowd, watch)
+  return roll < 95 ? versionWish(crowd, watch) : modelCall(crowd, watch)
 }
 
 function opening({ world, chance }: Crowd, { chain }: Watch): Wish | undefined {
@@ -91,7 +94,7 @@ function opening({ world, chance }: Crowd, { chain }: Watch): Wish | undefined {
   const by = oneOf(chance, traders.payers)
   const open = [...leases(chain.state)].filter(([, { payer, status }]) => payer === by.id && status === 'open')
   if (open.length >= LEASES_MAX && chance.pick(10) > 0) return undefined
-  const { model, segments } = oneOf(chance, MODELS)
+  const { model, segments } = oneOf(chance, leasable({ chain }))
   const avoid = traders.miners.filter(() => chance.pick(8) === 0).map(({ person }) => person.id)
   const half = segments.length / 2
   const body = {

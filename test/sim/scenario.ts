@@ -75,6 +75,8 @@ const PARAMETERS: Parameters = {
     disputeBlocks: 2n,
     priceBlocks: 3n,
   },
+  // Versions come and go as fast as votes.
+  ...{ activationNotice: 2n, activationRetryBlocks: 2n, activationTries: 5n, rollbackBlocks: 25n },
   // Every receipt is audited; what that is worth stays below what it costs to pay oneself.
   ...{ receiptRows: 16n, auditShare: 1_000n, auditShareNew: 1_000n, auditFee: 20n },
   ...{ auditors: 3n, auditorsMin: 2n, auditCommitBlocks: 2n, auditRevealBlocks: 3n },

@@ -38,7 +38,8 @@ describe('every invariant holds', () => {
     const contracts = CONTRACTS.filter(({ type }) => type >= 8).map(({ name }) => name)
     const ends = ['settled: paid', 'audit: pass', 'issued']
     const names = [...happened.keys()]
-    expect(names).toEqual(expect.arrayContaining([...contracts, ...ends]))
+    const lives = ['approved', 'activated', 'superseded', 'postponed'].map((change) => `model: ${change}`)
+    expect(names).toEqual(expect.arrayContaining([...contracts, ...ends, ...lives]))
     expect(names.some((name) => /^audit: (fault|void)/.test(name))).toBe(true)
   })
 })

@@ -171,6 +171,12 @@ const RANGES: Readonly<Partial<Record<ParameterName, readonly [number, number]>>
   rateFloor: [1, 2 ** 40],
   auctionPairs: [0, 1],
   payFloor: [0, 800],
+  readyOwners: [1, 4],
+  canaryFailures: [100, 1_000],
+  activationNotice: [1, 4],
+  activationRetryBlocks: [1, 4],
+  activationTries: [1, 6],
+  rollbackBlocks: [12, 40],
 }
 
 function drawChange(chance: Chance): { readonly name: ParameterName; readonly value: bigint } {
