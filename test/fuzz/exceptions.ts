@@ -33,6 +33,10 @@ const BY_REASON: Readonly<Record<string, readonly string[]>> = {
     'core/state/tree-proof.ts:readOtherLeaf',
   ],
   'asks peers; what they answer is decoded by decoders of the table': ['app/light/proved-state.ts:readProved'],
+  'takes a flag of a few characters that the user typed; its unit tests say what it refuses': [
+    'app/posts/post-flags.ts:parsePosts',
+    'app/posts/post-flags.ts:parseRun',
+  ],
   'makes a step of a message that was decoded': ['app/ring/prompt-steps.ts:decodeStep'],
 }
 
