@@ -1,6 +1,6 @@
 /**
  * What a miner does as the models that it serves come and go: which new version it begins with, which old one it ends. Pure.
- * Spec: docs/spec/market.md §13, docs/spec/cli.md §10.
+ * Spec: docs/spec/market.md §13, docs/spec/posts.md §4.
  * @module
  */
 import type { Hash } from '../../base/brand.ts'

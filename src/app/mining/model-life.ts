@@ -1,7 +1,7 @@
 /**
  * The duty that follows the models of a miner through their lives: fetches and loads a version that a vote approved, runs its canary and reports what came of
  * it, offers it, ends the one whose place it took when that has no lease left, and gives its room back when it has retired.
- * Spec: docs/spec/market.md §13, docs/spec/cli.md §10.
+ * Spec: docs/spec/market.md §13, docs/spec/posts.md §4.
  * @module
  */
 import type { Hash } from '../../base/brand.ts'

@@ -1,7 +1,7 @@
 /**
  * A miner changes what it serves while it runs, without a gap: the new post is loaded and offered first, then placed on the chain, and only then the
  * old one leaves; it goes when no lease has a lot there any more. What fails on the way leaves the old post where it was.
- * Spec: docs/spec/cli.md §10.
+ * Spec: docs/spec/posts.md §3.
  * @module
  */
 import { assert } from '../../base/assert.ts'

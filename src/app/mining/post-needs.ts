@@ -1,7 +1,7 @@
 /**
  * Whether a post that is leaving is still needed: somebody has a lease with a lot there and may come at any time, or this miner was drawn to
  * recompute a lot that no other post of it has.
- * Spec: docs/spec/cli.md §10, docs/spec/market.md §8.
+ * Spec: docs/spec/posts.md §3, docs/spec/market.md §8.
  * @module
  */
 import type { AccountId } from '../../base/brand.ts'

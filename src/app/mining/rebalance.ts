@@ -1,7 +1,7 @@
 /**
  * The duty that moves a miner to where it does most good. It looks at random times, so that miners do not all move at once; what it decided is asked again
  * when the new segments are loaded, since others may have moved meanwhile.
- * Spec: docs/spec/cli.md §10, docs/spec/market.md §14.
+ * Spec: docs/spec/market.md §14, docs/spec/posts.md §5.
  * @module
  */
 import { codeOf, messageOf } from '../../base/error.ts'

@@ -1,5 +1,5 @@
 /**
- * What a miner says when it begins to serve. Spec: docs/spec/cli.md §10.
+ * What a miner says when it begins to serve. Spec: docs/spec/posts.md §1.
  * @module
  */
 import { segmentText } from '../chat/trace.ts'

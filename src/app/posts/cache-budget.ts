@@ -1,7 +1,7 @@
 /**
  * One bound for the caches of all sessions of a miner, whatever engine they are in. Each engine has the same bound for itself; here they are
  * counted together, and shared fairly.
- * Spec: docs/spec/cli.md §10.
+ * Spec: docs/spec/posts.md §2.
  * @module
  */
 import { type CacheId, cacheBytesPerPosition, EngineError } from '../../ml/engine/engine.ts'

@@ -1,7 +1,7 @@
 /**
  * Turns of the engines of one miner: one computes at a time, since each uses all threads and all memory bandwidth that the miner was given. A turn is
  * a batch; the next one goes to the engine that had the least time so far. Who was idle has saved nothing up. With one engine nobody ever waits.
- * Spec: docs/spec/cli.md §10.
+ * Spec: docs/spec/posts.md §2.
  * @module
  */
 import type { Clock } from '../../base/ports.ts'

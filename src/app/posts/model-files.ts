@@ -1,6 +1,6 @@
 /**
  * Where the files of a post come from: a port. Behind it stands the disk, or a download from other miners.
- * Spec: docs/spec/cli.md §10.
+ * Spec: docs/spec/posts.md §3.
  * @module
  */
 import { openModelStore } from '../model-store.ts'

@@ -1,6 +1,6 @@
 /**
  * Engines of posts within what one machine has: threads that they take in turns, one bound for caches, one for memory.
- * Spec: docs/spec/cli.md §10.
+ * Spec: docs/spec/posts.md §2.
  * @module
  */
 import type { Clock } from '../../base/ports.ts'

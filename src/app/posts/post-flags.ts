@@ -1,6 +1,6 @@
 /**
  * What `dllm mine` is to serve, from what people type: `--model NAME` with `--segments 2-4`, or several times `--model NAME:2-4`.
- * Spec: docs/spec/cli.md §10.
+ * Spec: docs/spec/posts.md §1.
  * @module
  */
 import { POST_LIMITS } from '../../base/limits.ts'

@@ -1,7 +1,7 @@
 /**
  * The posts of a running miner: opens them, moves from one to another without a gap, and gives them up when nobody needs them any more. A new post is
  * offered before an old one leaves; sessions end where they began. Knows no chain: what else keeps a post is asked of its caller.
- * Spec: docs/spec/cli.md §10.
+ * Spec: docs/spec/posts.md §3.
  * @module
  */
 import { assert } from '../../base/assert.ts'

@@ -1,6 +1,6 @@
 /**
  * A post: a run of segments of one model that a running miner has in an engine and offers. A miner has one or several, and they change while it runs.
- * Spec: docs/spec/cli.md §10.
+ * Spec: docs/spec/posts.md §1.
  * @module
  */
 import type { Milliseconds } from '../../base/brand.ts'

@@ -1,7 +1,7 @@
 /**
  * What several posts of one miner may take of something that is there once: places for sessions, memory for their caches. One half goes to who
  * comes first; the other is divided evenly, and a post's part of it waits for that post. So no model's sessions keep those of another out, and a
- * model that is asked alone has most of the machine. Pure; whole numbers. Spec: docs/spec/cli.md §10.
+ * model that is asked alone has most of the machine. Pure; whole numbers. Spec: docs/spec/posts.md §2.
  * @module
  */
 

@@ -1,6 +1,6 @@
 /**
  * What a miner needs of the files of models beside their shards as versions come and go: a manifest by its hash, a canary, and room that comes back.
- * Spec: docs/spec/cli.md §10.
+ * Spec: docs/spec/posts.md §4.
  * @module
  */
 import type { Hash } from '../../base/brand.ts'
