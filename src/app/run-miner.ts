@@ -225,6 +225,7 @@ function filesOf(
 ): SwarmFiles {
   return createSwarmFiles({
     home: home.path,
+    isAlone: network.id === LOCAL_NETWORK.id,
     fetcher: async () => {
       const { createModelFetcher } = await import('./swarm/model-fetcher.ts')
       const downBytesPerSecond = bytesPerSecond(flags['down-mib-s'])

@@ -21,6 +21,8 @@ export interface SwarmFiles extends ModelFiles {
 
 export interface SwarmFilesOptions {
   readonly home: string
+  /** There are no other data folders, as in the local network: what is missing stays so, and is told of. */
+  readonly isAlone?: boolean
   /** Made when something is missing for the first time. */
   readonly fetcher: () => Promise<ModelFetcher>
   /** Told of each download. */
@@ -28,7 +30,7 @@ export interface SwarmFilesOptions {
   readonly print: (line: string) => void
 }
 
-export function createSwarmFiles({ home, fetcher, tell, print }: SwarmFilesOptions): SwarmFiles {
+export function createSwarmFiles({ home, isAlone = false, fetcher, tell, print }: SwarmFilesOptions): SwarmFiles {
   const disk = createDiskFiles(home)
   const closing = new AbortController()
   const background = new Set<Promise<void>>()
@@ -72,9 +74,9 @@ export function createSwarmFiles({ home, fetcher, tell, print }: SwarmFilesOptio
   return {
     fetcher: open,
     async ensure(wish, signal) {
-      await fetchShards(wish, signal)
+      if (!isAlone) await fetchShards(wish, signal)
       await disk.ensure(wish, signal)
-      fetchTokenizer(wish.model)
+      if (!isAlone) fetchTokenizer(wish.model)
     },
     async close() {
       closing.abort(new Error('the miner ends'))
