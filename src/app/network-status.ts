@@ -16,6 +16,7 @@ import { isRunning } from './devnet/process.ts'
 import type { Home } from './home.ts'
 import { openModelStore, type StoredModel } from './model-store.ts'
 import { LOCAL_NETWORK, loadNetwork, type Network } from './networks.ts'
+import { sameRun } from './posts/post.ts'
 import { shortestPing } from './ring/offer-routes.ts'
 import type { Route } from './ring/route.ts'
 import { NO_STATISTICS } from './ring/stage-meter.ts'
@@ -125,7 +126,8 @@ async function stageStatus(
   { peer, firstSegment, lastSegment, index }: Route['stages'][number] & { readonly index: number },
   { client, model, asked, group, signal }: StageContext,
 ): Promise<StageStatus> {
-  const offer = client.book.ofModel(model.hash).find((one) => one.peer === peer)
+  const its = client.book.ofModel(model.hash).filter((one) => one.peer === peer)
+  const offer = its.find((one) => sameRun(one, { firstSegment, lastSegment })) ?? its[0]
   const status = asked.find((one) => one.peer === peer)?.status
   return {
     stage: index + 1,
