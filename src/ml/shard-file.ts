@@ -149,5 +149,8 @@ function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
 }
 
 function badShard(problem: string): ModelError {
-  return new ModelError('MODEL_BAD_SHARD', `A shard file cannot be used: ${problem}. Import the model again.`)
+  return new ModelError(
+    'MODEL_BAD_SHARD',
+    `A shard file cannot be used: ${problem}. \`dllm shard verify\` sets it aside, so that it is fetched again; or import the model again.`,
+  )
 }
