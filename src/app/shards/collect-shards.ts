@@ -1,6 +1,6 @@
 /**
- * Takes back the room of what no model needs: mark and sweep over the manifests that are here. A whole file is hidden first, and comes back if a manifest
- * names it by then, so that nothing goes that an import or a download has just counted on. What a process is writing stays.
+ * Takes back the room of what no model needs: mark and sweep over the manifests that are here. Whole files are hidden first, and come back if a manifest
+ * names them by then, so that nothing goes that an import or a download has just counted on. What a process is writing stays.
  * Spec: docs/spec/shards.md §2.
  * @module
  */
@@ -50,26 +50,52 @@ type Kinds = ReadonlyMap<ShardFileKind, ShardFolderFile>
 export async function collectShards(options: CollectOptions, ports: { clock: Clock }): Promise<CollectedFile[]> {
   const { home, isDryRun = false, keep = new Set<Hash>() } = options
   const folder = shardsFolder(home)
-  const named = knownRoots(home)
-  const isNeeded = (root: Hash, { roots }: NamedRoots): boolean => roots.has(root) || keep.has(root)
+  const look = (): IsNeeded => {
+    const { roots } = knownRoots(home)
+    return (root) => roots.has(root) || keep.has(root)
+  }
+  const isNamed = look()
   const nowMs = ports.clock.wallMs()
   const collected: CollectedFile[] = []
+  const unused: CollectedFile[] = []
   try {
     if (!isDryRun) await bringBackHidden(folder)
     for (const [root, kinds] of await readShardFolder(folder)) {
-      const isNamed = isNeeded(root, named)
-      const part = await collectPart(folder, { root, kinds, isNamed, nowMs, isDryRun })
+      const part = await collectPart(folder, { root, kinds, isNamed: isNamed(root), nowMs, isDryRun })
       if (part !== undefined) collected.push(part)
       const whole = kinds.get('whole')
-      if (whole === undefined || isNamed) continue
-      const isGone = isDryRun || (await removeWhole(folder, root, () => isNeeded(root, knownRoots(home))))
-      if (isGone) collected.push({ root, bytes: whole.allocatedBytes, why: 'unused' })
+      if (whole !== undefined && !isNamed(root)) unused.push({ root, bytes: whole.allocatedBytes, why: 'unused' })
     }
-    if (!isDryRun) await removeTraces(folder, isNeeded, knownRoots(home))
+    return [...collected, ...(isDryRun ? unused : await removeUnused(folder, unused, look))]
   } catch (error) {
+    if (!isDryRun) await bringBackHidden(folder).catch(() => undefined)
     throw asShardWriteError(error, folder)
   }
-  return collected
+}
+
+type IsNeeded = (root: Hash) => boolean
+
+/** Whoever looks for a file while it is hidden has written its manifest before, so that `look` sees it. Returns what went. */
+async function removeUnused(
+  folder: string,
+  unused: readonly CollectedFile[],
+  look: () => IsNeeded,
+): Promise<CollectedFile[]> {
+  for (const { root } of unused) await renameIfThere(shardPaths(folder, root).whole, shardPaths(folder, root).gone)
+  const isNeeded = look()
+  const removed: CollectedFile[] = []
+  for (const file of unused) {
+    const { gone, whole } = shardPaths(folder, file.root)
+    if (isNeeded(file.root)) {
+      await renameIfThere(gone, whole)
+      continue
+    }
+    await rm(gone, { force: true })
+    removed.push(file)
+  }
+  if (removed.length > 0) await syncFolder(folder)
+  await removeTraces(folder, isNeeded)
+  return removed
 }
 
 function knownRoots(home: string): NamedRoots {
@@ -114,25 +140,8 @@ async function collectPart(folder: string, look: PartLook): Promise<CollectedFil
   }
 }
 
-/** False when the file is needed after all. Whoever looks while it is hidden writes its manifest first, so that we see it. */
-async function removeWhole(folder: string, root: Hash, isNeeded: () => boolean): Promise<boolean> {
-  const { whole, gone } = shardPaths(folder, root)
-  await rename(whole, gone)
-  if (isNeeded()) {
-    await renameIfThere(gone, whole)
-    return false
-  }
-  await rm(gone, { force: true })
-  await syncFolder(folder)
-  return true
-}
-
 /** Leaves and notes of nothing, and locks of processes that are gone. */
-async function removeTraces(
-  folder: string,
-  isNeeded: (root: Hash, named: NamedRoots) => boolean,
-  named: NamedRoots,
-): Promise<void> {
+async function removeTraces(folder: string, isNeeded: IsNeeded): Promise<void> {
   for (const [root, kinds] of await readShardFolder(folder)) {
     if (kinds.has('part') || (kinds.has('whole') && !kinds.has('lock') && !kinds.has('have'))) continue
     const lock = await lockUnlessUsed(folder, root)
@@ -140,7 +149,7 @@ async function removeTraces(
     const { leaves, have } = shardPaths(folder, root)
     await rm(have, { force: true })
     // Those of files in folders of models are kept here as well.
-    if (!kinds.has('whole') && !isNeeded(root, named)) await rm(leaves, { force: true })
+    if (!kinds.has('whole') && !isNeeded(root)) await rm(leaves, { force: true })
     await lock.release()
   }
 }
