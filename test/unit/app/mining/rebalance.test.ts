@@ -49,9 +49,9 @@ function world(
         return isMoved
       },
     } as Partial<RebalanceParts['moves']>,
-    notes: { say: (event) => void events.push(event) },
+    notes: { say: (event: MiningEvent) => void events.push(event) },
     mode: () => state.mode,
-  } as Partial<RebalanceParts> as RebalanceParts
+  } as unknown as RebalanceParts
   const random = { bytes: (length: number) => Uint8Array.from({ length }, () => draw.integer(256)) }
   const { duty, idle } = createRebalance(parts, { log: { write: () => undefined }, random })
   const run = async (blocks: number): Promise<void> => {
