@@ -68,6 +68,7 @@ describe('dllm shard', () => {
     const { models } = await dllm.json<{ models: { name: string; segmentsHere: number }[] }>(['model', 'list'])
     expect(models.find(({ name }) => name === 'two')?.segmentsHere).toBe(1)
     expect((await dllm.run(['model', 'list'])).stdout).toMatch(/one .* 1 of 2 /)
+    expect((await dllm.run(['model', 'show', 'two'])).stdout).toMatch(/^segment 1 .* not here$/m)
     // Importing it again brings it back.
     expect((await dllm.run(['model', 'import', folder, '--name', 'one', '--force'])).code).toBe(0)
     expect((await dllm.run(['shard', 'verify', 'two'])).code).toBe(0)

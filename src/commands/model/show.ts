@@ -14,9 +14,11 @@ export default class ModelShow extends BaseCommand {
   async run(): Promise<object> {
     const { args, flags } = await this.parse(ModelShow)
     const { openModelStore } = await import('../../app/model-store.ts')
-    const { manifest, hash, directory, isEmbedded } = openModelStore({ home: (await this.home(flags)).path }).find(
-      args.name,
-    )
+    const { isHere } = await import('../../app/shards/model-files.ts')
+    const model = openModelStore({ home: (await this.home(flags)).path }).find(args.name)
+    const { manifest, hash, directory, isEmbedded } = model
+    const shards = manifest.segments.map(({ shard: { file: name, bytes, root } }) => ({ name, bytes, root }))
+    const missingSegments = shards.flatMap((shard, index) => (isHere(model, shard) ? [] : [index + 1]))
     const { config } = manifest
     const facts: [string, string | number][] = [
       ['name', manifest.name],
@@ -39,9 +41,9 @@ export default class ModelShow extends BaseCommand {
       const ends = [...(hasEmbedding ? ['embedding'] : []), ...(hasHead ? ['head'] : [])]
       const holds = [`layers ${firstLayer}–${lastLayer - 1}`, ...ends].join(', ')
       this.printLine(
-        `segment ${String(index + 1).padEnd(6)}${holds.padEnd(32)}  ${formatBytes(shard.bytes)}  ${shard.root.slice(0, 16)}`,
+        `segment ${String(index + 1).padEnd(6)}${holds.padEnd(32)}  ${formatBytes(shard.bytes)}  ${shard.root.slice(0, 16)}${missingSegments.includes(index + 1) ? '  not here' : ''}`,
       )
     }
-    return { ...manifest, hash, directory, isEmbedded }
+    return { ...manifest, hash, directory, isEmbedded, missingSegments }
   }
 }
