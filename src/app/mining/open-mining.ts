@@ -70,8 +70,8 @@ export interface MiningOptions {
   /** What journals of leases may take of the disk. */
   readonly journalBytes: number
   readonly notes: MiningNotes
-  /** Moves the miner to where it does most good; undefined: it stays where it was put. */
-  readonly chooser?: SegmentChooser | undefined
+  /** Moves the miner to where it does most good, by what it serves at each moment; undefined: it stays where it was put. */
+  readonly chooser?: ((posts: () => readonly Post[]) => SegmentChooser) | undefined
 }
 
 export interface Mining {
@@ -152,7 +152,7 @@ export async function openMining(options: MiningOptions, system: System): Promis
         { chain, sender: market.sender, markets, keeper, moves, files: versions, notes, mode: mode.now },
         { log },
       )
-      const { chooser } = options
+      const chooser = options.chooser?.(() => keeper.posts)
       rebalance = chooser && createRebalance({ chooser, keeper, markets, moves, notes, mode: mode.now }, system)
       const moving = rebalance === undefined ? [] : [rebalance.duty]
       const duties = [...market.duties, life.duty, ...moving, ...audits.duties]
