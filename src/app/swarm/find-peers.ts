@@ -23,6 +23,8 @@ import type { SwarmPeers } from './contacts.ts'
 export type PlacedPeers = (model: Hash, signal: AbortSignal) => Promise<readonly PeerId[]>
 
 export interface NetworkPeersParts {
+  /** Multiaddrs to begin with. */
+  readonly bootstrap: readonly string[]
   readonly directory: PeerDirectory
   readonly book: OfferBook
   /** Default: there is no chain, or nobody to ask. */
@@ -34,7 +36,7 @@ export interface NetworkPeersParts {
 /** Peers that may have files of `model`. */
 export function createNetworkPeers(
   model: Hash,
-  { directory, book, placed, thread }: NetworkPeersParts,
+  { bootstrap, directory, book, placed, thread }: NetworkPeersParts,
   ports: { readonly wire: Wire; readonly clock: Clock; readonly log: Log },
 ): SwarmPeers {
   const { wire, log } = ports
@@ -54,7 +56,17 @@ export function createNetworkPeers(
   async function* all(signal: AbortSignal): AsyncGenerator<PeerAddress> {
     // Those of the last round need not wait for this one's answers.
     yield* offered()
-    const asked = await directory.refresh(signal)
+    const asking = directory.refresh(signal)
+    asking.catch(() => undefined)
+    // Those that answer need not wait for those that do not.
+    const connecting = bootstrap.map((address) =>
+      wire.connect(address, signal).then(
+        (peer): PeerAddress[] => [{ peer, addresses: [address] }],
+        () => [],
+      ),
+    )
+    for await (const peers of asTheyCome(connecting)) yield* peers
+    const asked = await asking
     yield* offered()
     yield* await placedNow(signal)
     yield* asked.map(({ peer }) => ({ peer, addresses: addressesOf(peer) }))
@@ -73,6 +85,16 @@ export function createNetworkPeers(
     },
     open: (peer, signal) => openChunkSource(peer, { ...ports, keeper: thread, links: thread }, signal),
     blame: (peer) => wire.judge(peer, 'misbehaved'),
+  }
+}
+
+/** What promises resolve with, the soonest first. They do not reject. */
+async function* asTheyCome<Value>(promises: readonly Promise<Value>[]): AsyncGenerator<Value> {
+  const waiting = new Map(promises.map((promise, index) => [index, promise.then((value) => ({ index, value }))]))
+  while (waiting.size > 0) {
+    const { index, value } = await Promise.race(waiting.values())
+    waiting.delete(index)
+    yield value
   }
 }
 

@@ -10,7 +10,7 @@ import type { Clock, Log, Random } from '../../base/ports.ts'
 import type { Wire } from '../../net/wire.ts'
 import type { Home } from '../home.ts'
 import { openModelStore, type StoredModel } from '../model-store.ts'
-import type { Network } from '../networks.ts'
+import { LOCAL_NETWORK, type Network } from '../networks.ts'
 import { createOfferBook, type OfferBook } from '../offers.ts'
 import { createPeerDirectory } from '../ring/offer-routes.ts'
 import type { FileId } from '../shards/chunk-source.ts'
@@ -24,6 +24,7 @@ import { findModel } from './find-model.ts'
 import { createNetworkPeers } from './find-peers.ts'
 import { type PulledFiles, pullFiles } from './pull-files.ts'
 import type { PullProgress } from './pull-progress.ts'
+import { SwarmError } from './swarm-error.ts'
 
 export interface FetcherOptions {
   readonly home: Home
@@ -61,8 +62,14 @@ export function createModelFetcher(options: FetcherOptions, ports: FetcherPorts)
   const directory = createPeerDirectory({ networkId: network.id, bootstrap: network.bootstrap }, { ...ports, book })
   const registry = createChainRegistry(home, network, ports)
   const thread = createFetchThread()
-  const peersOf = (model: Hash): SwarmPeers =>
-    createNetworkPeers(model, { directory, book, thread, placed: registry.placed }, ports)
+  const peersOf = (model: Hash): SwarmPeers => {
+    if (network.id === LOCAL_NETWORK.id && network.bootstrap.length === 0) throw localAlone()
+    return createNetworkPeers(
+      model,
+      { bootstrap: network.bootstrap, directory, book, thread, placed: registry.placed },
+      ports,
+    )
+  }
   const offers = async (signal: AbortSignal): Promise<ReturnType<OfferBook['list']>> => {
     await directory.refresh(signal)
     return book.list()
@@ -91,4 +98,10 @@ export function createModelFetcher(options: FetcherOptions, ports: FetcherPorts)
     },
     close: () => thread.close(),
   }
+}
+
+function localAlone(): SwarmError {
+  const message =
+    'The local network is this machine alone, and some of the model is not here. Name the network that serves it with --network.'
+  return new SwarmError('SWARM_NO_PEER', message)
 }
