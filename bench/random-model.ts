@@ -119,8 +119,8 @@ type Source = (tensor: TensorLayout, part: PartLayout) => Uint8Array
 
 function createSource(format: RandomFormat, number: number): Source {
   const noise = noiseBlock(number)
-  const values = Uint8Array.from(noise, (byte) => (byte === 0x80 ? 0 : byte)) // int8 without −128
-  const multipliers = Uint8Array.from(noise, (byte) => 16 + (byte % 48))
+  const values = noise.map((byte) => (byte === 0x80 ? 0 : byte)) // int8 without −128
+  const multipliers = noise.map((byte) => 16 + (byte % 48))
   return ({ plan }, { part }) => {
     if (plan.kind === 'vector') return floats(1)
     switch (part) {

@@ -19,7 +19,7 @@ const LISTEN = '/ip4/127.0.0.1/tcp/0'
 let homes: SwarmHomes
 const closing: (() => Promise<unknown>)[] = []
 beforeAll(async () => {
-  homes = await createSwarmHomes(12)
+  homes = await createSwarmHomes(8)
 })
 afterEach(async () => {
   for (const close of closing.splice(0).reverse()) await close()
