@@ -34,7 +34,7 @@ async function serve(createWire: CreateWire, home?: Home): Promise<Wire> {
   const wire = await createWire(true)
   const service = await openShardService(
     wire,
-    { home: path, store: openShardStore({ home: path }), listen: LISTEN },
+    { home: path, store: openShardStore({ home: path }), listen: wire.addresses()[0]! },
     system,
   )
   closing.push(async () => {
