@@ -13,27 +13,37 @@ export interface PostFlags {
   readonly segments?: string | undefined
 }
 
-/** Which models are named, without their segments. `usual`: the model of the settings. */
+/** Which models are named, without their segments. `usual`: the model of the settings. @throws UsageError. */
 export function modelTexts(flags: PostFlags, usual: string): string[] {
-  return (flags.model ?? [usual]).map((text) => text.split(':')[0]!)
+  return textsOf(flags, usual).map((text) => text.split(':')[0]!)
+}
+
+/** Whether segments of the model of this number were named. */
+export function namesSegments(flags: PostFlags, index: number): boolean {
+  return flags.segments !== undefined || flags.model?.[index]?.includes(':') === true
 }
 
 /** `usual`: the model of the settings. @throws UsageError; ModelError for a model that is not here. */
 export function parsePosts(flags: PostFlags, usual: string, store: Pick<ModelStore, 'find'>): PostWish[] {
-  const texts = flags.model ?? [usual]
-  if (flags.segments !== undefined && (texts.length > 1 || texts[0]!.includes(':'))) {
-    throw new UsageError('USAGE', '--segments goes with one model. Of several, each has its own: --model NAME:2-4.')
-  }
-  if (texts.length > POST_LIMITS.postsMax) {
-    throw new UsageError('USAGE', `One miner serves ${POST_LIMITS.postsMax} models at most. Start another with --name.`)
-  }
-  const wishes = texts.map((text) => parsePost(text, flags.segments, store))
+  const wishes = textsOf(flags, usual).map((text) => parsePost(text, flags.segments, store))
   const twice = wishes.find(({ model }, index) => wishes.findIndex((other) => other.model.hash === model.hash) < index)
   if (twice !== undefined) {
     const { name } = twice.model.manifest
     throw new UsageError('USAGE', `A miner serves one run of segments of a model, and --model names ${name} twice.`)
   }
   return wishes
+}
+
+/** What can be told to be wrong before any model is looked for. */
+function textsOf({ model, segments }: PostFlags, usual: string): readonly string[] {
+  const texts = model ?? [usual]
+  if (segments !== undefined && (texts.length > 1 || texts[0]!.includes(':'))) {
+    throw new UsageError('USAGE', '--segments goes with one model. Of several, each has its own: --model NAME:2-4.')
+  }
+  if (texts.length > POST_LIMITS.postsMax) {
+    throw new UsageError('USAGE', `One miner serves ${POST_LIMITS.postsMax} models at most. Start another with --name.`)
+  }
+  return texts
 }
 
 function parsePost(text: string, segments: string | undefined, store: Pick<ModelStore, 'find'>): PostWish {
