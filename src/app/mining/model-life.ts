@@ -46,6 +46,8 @@ export interface ModelLife {
 
 /** Blocks between two looks: versions take days. */
 const LOOK_BLOCKS = 5
+/** And two attempts to begin with a version: what is in the way is seldom gone soon. */
+const AGAIN_BLOCKS = 100
 /** The chain decided otherwise meanwhile, or has as many reports as it takes. */
 const NO_REPORT: readonly unknown[] = ['MODEL_NOT_APPROVED', 'NO_CANARY', 'REPORTS_FULL']
 
@@ -58,19 +60,21 @@ interface Memory {
   readonly left: Map<Hash, StoredModel>
   readonly runs: Map<Hash, { readonly run: MinedRun; readonly segments: number }>
   readonly said: Set<string>
+  /** Versions that could not be begun with, and the height of the next attempt. */
+  readonly waits: Map<Hash, number>
 }
 
 export function createModelLife(parts: ModelLifeParts, { log }: { readonly log: Log }): ModelLife {
   const { chain, markets, keeper, mode } = parts
   const memory: Memory = {
     ...{ followed: new Set(), superseded: new Set(), checked: new Set(), said: new Set() },
-    ...{ left: new Map(), runs: new Map() },
+    ...{ left: new Map(), runs: new Map(), waits: new Map() },
   }
   const tasks = createTasks(log)
   const stepper = createStepper(parts, memory, tasks)
   let next = 0
 
-  const look = async (signal: AbortSignal): Promise<void> => {
+  const look = async (height: number, signal: AbortSignal): Promise<void> => {
     const models = await chain.market.models(signal)
     for (const { model, status } of models) {
       if (status === 'superseded') memory.superseded.add(model)
@@ -82,7 +86,8 @@ export function createModelLife(parts: ModelLifeParts, { log }: { readonly log: 
     }
     const served = new Set(markets.runs().map(({ model }) => model))
     for (const step of lifeSteps({ ...memory, models, served, left: new Set(memory.left.keys()) })) {
-      if (mode() === 'run' || step.type === 'remove') stepper.begin(step, { models, signal })
+      const isHeld = step.type === 'begin' && height < (memory.waits.get(step.model.model) ?? 0)
+      if ((mode() === 'run' && !isHeld) || step.type === 'remove') stepper.begin(step, { models, height, signal })
     }
   }
 
@@ -92,7 +97,7 @@ export function createModelLife(parts: ModelLifeParts, { log }: { readonly log: 
       name: 'versions',
       async look(head: HeadView, signal) {
         if (head.height < next) return
-        await look(signal)
+        await look(head.height, signal)
         next = head.height + LOOK_BLOCKS
       },
     },
@@ -101,6 +106,7 @@ export function createModelLife(parts: ModelLifeParts, { log }: { readonly log: 
 
 interface Scene {
   readonly models: readonly ModelView[]
+  readonly height: number
   readonly signal: AbortSignal
 }
 
@@ -203,6 +209,7 @@ function createStepper(
         () => carryOut(step, scene),
         (error) => {
           if (scene.signal.aborted) return
+          if (step.type === 'begin') memory.waits.set(model, scene.height + AGAIN_BLOCKS)
           const code = codeOf(error) ?? 'BUG'
           once(`${step.type} ${model} ${code}`, `${messageOf(error)} (${code})`, 'problem')
         },
