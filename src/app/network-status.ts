@@ -143,8 +143,8 @@ async function stageStatus(
   }
 }
 
-/** The local network begins with the addresses of its own processes. */
-async function withLocalPeers(
+/** The local network begins with the addresses of its own processes. @throws DevnetError DEVNET_NOT_RUNNING. */
+export async function withLocalPeers(
   home: Home,
   network: Network,
   model: string,

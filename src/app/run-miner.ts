@@ -4,7 +4,7 @@
  * @module
  */
 import { existsSync } from 'node:fs'
-import { availableParallelism, totalmem } from 'node:os'
+import { availableParallelism } from 'node:os'
 import type { EngineName } from '../ml/engine/engine.ts'
 import type { Wire } from '../net/wire.ts'
 import { leaveSoon, lockNode, tellStarter, untilAborted, withBootstrap } from './background.ts'
@@ -15,18 +15,18 @@ import type { Home } from './home.ts'
 import { createMiner } from './miner.ts'
 import { type JoinedMarket, joinMarket, type MarketToJoin } from './mining/join-market.ts'
 import { type MarketFlags, requireWalletFor } from './mining/mining-flags.ts'
+import { chosenPosts, mayMoveBy, memoryBytesOf, weightBytesMaxOf } from './mining/plan-posts.ts'
 import { LOCAL_NETWORK, loadNetwork, type Network } from './networks.ts'
 import { loadNodeIdentity, type NodeIdentity } from './node-identity.ts'
 import { announcePosts } from './posts/announce.ts'
 import type { ModelFiles } from './posts/model-files.ts'
 import { createEngines, type Engines, type OpenEngine } from './posts/open-engine.ts'
 import type { PostWish } from './posts/post.ts'
-import { modelTexts, type PostFlags, parsePosts } from './posts/post-flags.ts'
+import type { PostFlags } from './posts/post-flags.ts'
 import { createPostKeeper } from './posts/post-keeper.ts'
 import { createVersionFiles, type VersionFiles } from './posts/version-files.ts'
 import { openHomeStore } from './shards/home-store.ts'
 import type { ShardStore } from './shards/shard-store.ts'
-import { namedModels } from './swarm/named-models.ts'
 import { createPullTeller } from './swarm/pull-teller.ts'
 import type { ShardService } from './swarm/shard-service.ts'
 import { createSwarmFiles, type SwarmFiles } from './swarm/swarm-files.ts'
@@ -74,7 +74,7 @@ export async function runMiner(run: MineRun): Promise<MineResult> {
     flags: { network: flags.network, listen: flags.listen },
   })
   const network = withBootstrap(await loadNetwork(home, settings.network), flags.bootstrap ?? [])
-  const posts = await postsOf(run, { network, usual: settings.model })
+  const posts = await chosenPosts(run, { network, usual: settings.model })
   const threads = (flags.threads ?? settings.threads) || availableParallelism()
   const lock = await lockNode(home, flags.name)
   try {
@@ -83,16 +83,6 @@ export async function runMiner(run: MineRun): Promise<MineResult> {
     await lock.release()
     leaveSoon(run.system)
   }
-}
-
-/** What is to be served; manifests that are not here come from other peers. */
-async function postsOf(
-  { home, flags, system, signal, print }: MineRun,
-  { network, usual }: { readonly network: Network; readonly usual: string },
-): Promise<PostWish[]> {
-  const texts = modelTexts(flags, usual)
-  const models = await namedModels(texts, { home, network, system, signal, note: print })
-  return parsePosts(flags, usual, { find: (text) => models[texts.indexOf(text)]! })
 }
 
 interface Service {
@@ -118,7 +108,9 @@ async function serve(run: MineRun, service: Service): Promise<MineResult> {
     return serveWith(run, { ...service, identity, market: undefined })
   }
   const { openKeys, print, emit } = run
-  const market = await joinMarket({ home, flags, network, identity, posts, openKeys, signal, print, emit }, system)
+  const room = { weightBytesMax: weightBytesMaxOf(flags), mayMove: mayMoveBy(flags, posts) }
+  const toJoin = { home, flags, network, identity, posts, room, openKeys, signal, print, emit }
+  const market = await joinMarket(toJoin, system)
   try {
     return await serveWith(run, { ...service, identity, market })
   } finally {
@@ -237,8 +229,6 @@ function filesOf(
 }
 
 const MIB = 1_048_576
-/** Of the machine's memory, where nothing else is said: the rest is for the system and other programs. */
-const MEMORY_SHARE = 0.75
 
 function bytesPerSecond(mebibytes: number | undefined): number | undefined {
   return mebibytes === undefined ? undefined : mebibytes * MIB
@@ -248,7 +238,6 @@ function enginesOf(
   { home, flags, system, createRunner = createWorkerRunner }: MineRun,
   { threads, onStep }: { readonly threads: number; readonly onStep: () => void },
 ): Engines {
-  const memoryMib = flags['memory-mib']
   const createNotedRunner: typeof createWorkerRunner = async (options) => {
     const runner = await createRunner(options)
     const noted: typeof runner.run = (batch) => {
@@ -266,7 +255,7 @@ function enginesOf(
         createRunner: createNotedRunner,
         cacheBytesMax: flags['cache-mib'] * MIB,
       },
-      memoryBytesMax: memoryMib === undefined ? totalmem() * MEMORY_SHARE : memoryMib * MIB,
+      memoryBytesMax: memoryBytesOf(flags),
     },
     system,
   )

@@ -26,6 +26,7 @@ With --wallet it earns: the wallet's operator account registers with a deposit, 
     '<%= config.bin %> mine --wallet default --network home',
     '<%= config.bin %> mine --model genesis --segments 1-3 --threads 2',
     '<%= config.bin %> mine --model genesis:1-3 --model other:2',
+    '<%= config.bin %> mine --model genesis --why',
     '<%= config.bin %> mine --network home --listen /ip4/0.0.0.0/tcp/4001',
   ]
   static override flags = {
@@ -33,7 +34,11 @@ With --wallet it earns: the wallet's operator account registers with a deposit, 
       ...{ char: 'm', multiple: true, helpValue: 'NAME[:FIRST-LAST]' },
       description: 'Model to serve, and segments of it; once for each model.',
     }),
-    segments: Flags.string({ description: 'Segments to serve, from 1; all if left out.', helpValue: 'FIRST-LAST' }),
+    segments: Flags.string({
+      ...{ helpValue: 'FIRST-LAST' },
+      description:
+        'Segments to serve, from 1. Left out: all, or if they do not fit, those that the network needs most.',
+    }),
     threads: Flags.integer({ min: 0, description: 'Threads of the engine; 0: one per core.' }),
     engine: Flags.option({
       options: ['wasm', 'reference'] as const,
@@ -48,6 +53,7 @@ With --wallet it earns: the wallet's operator account registers with a deposit, 
       ...{ min: 1, helpValue: 'MIB' },
       description: 'Memory for several models with their sessions; three quarters of it all if left out.',
     }),
+    why: Flags.boolean({ description: 'Say which segments this machine should serve and why, and end.' }),
     'down-mib-s': Flags.integer({
       ...{ min: 1, max: 1_048_576, helpValue: 'NUMBER' },
       description: 'MiB per second at most when fetching shards; as many as come if left out.',
@@ -89,13 +95,19 @@ With --wallet it earns: the wallet's operator account registers with a deposit, 
 
   async run(): Promise<object> {
     const { flags } = await this.parse(Mine)
+    const home = await this.home(flags)
+    const print = (line: string): void => this.printLine(line)
+    if (flags.why) {
+      const { explainMining } = await import('../app/mining/plan-posts.ts')
+      return explainMining({ home, flags, system: this.system(flags), signal: this.signal, print })
+    }
     const { runMiner } = await import('../app/run-miner.ts')
     return runMiner({
-      home: await this.home(flags),
+      home,
       flags,
       system: this.system(flags, 'info'),
       signal: this.signal,
-      print: (line) => this.printLine(line),
+      print,
       emit: (value) => this.emit(value),
       openKeys: flags.wallet === undefined ? undefined : () => this.#keys(flags),
     })

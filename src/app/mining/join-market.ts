@@ -6,6 +6,7 @@
  */
 import { milliseconds } from '../../base/brand.ts'
 import { codeOf, HouseError } from '../../base/error.ts'
+import { accountOf, addressOfAccount } from '../../core/fields.ts'
 import type { NetworkKind } from '../../core/network-kind.ts'
 import { chainOf, NetworkChainError, networkView } from '../chain/network-chain.ts'
 import type { Home } from '../home.ts'
@@ -15,11 +16,12 @@ import { LOCAL_NETWORK, type Network } from '../networks.ts'
 import type { NodeIdentity } from '../node-identity.ts'
 import type { PostWish } from '../posts/post.ts'
 import type { System } from '../system.ts'
+import { type ChooserParts, createSegmentChooser } from './choose-segments.ts'
 import type { MinerKeys } from './miner-keys.ts'
 import { type MarketFlags, marketWish } from './mining-flags.ts'
 import type { NamedRun } from './model-markets.ts'
 import { createMiningNotes } from './notes.ts'
-import { type Mining, openMining, type Serving } from './open-mining.ts'
+import { type Mining, type MiningOptions, openMining, type Serving } from './open-mining.ts'
 import { type OwnNode, openOwnNode } from './own-node.ts'
 
 export interface MarketToJoin {
@@ -29,6 +31,8 @@ export interface MarketToJoin {
   readonly identity: NodeIdentity
   /** What is served to begin with. */
   readonly posts: readonly PostWish[]
+  /** What it may move to. */
+  readonly room: Pick<ChooserParts, 'weightBytesMax' | 'mayMove'>
   /** Opens the wallet: asks for its password where it must. */
   readonly openKeys: (kind: NetworkKind) => Promise<MinerKeys>
   readonly signal: AbortSignal
@@ -73,7 +77,13 @@ async function joinNow(toJoin: MarketToJoin, system: System): Promise<JoinedMark
       const notes = createMiningNotes({ folder, print, emit: toJoin.emit }, system)
       const runs = posts.map((post) => runOf(post, wish.slotsOf(post)))
       const own = { keys: keys.operator, payout: payout ?? keys.payout, runs }
-      const options = { ...wish, ...own, folder, chain: node.chain, network: network.id, notes, identity }
+      const addresses = {
+        operator: addressOfAccount(accountOf(keys.operator.publicKey), kind),
+        payout: addressOfAccount(own.payout, kind),
+      }
+      const chooser: MiningOptions['chooser'] = (loaded) =>
+        createSegmentChooser({ chain: node.chain, own: addresses, posts: loaded, ...toJoin.room })
+      const options = { ...wish, ...own, folder, chain: node.chain, network: network.id, notes, identity, chooser }
       return openMining(options, system)
     })
   } catch (error) {
