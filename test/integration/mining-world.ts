@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { makeCanary } from '../../src/app/canary/canary-run.ts'
 import { transferCall } from '../../src/app/chain/calls.ts'
-import type { HeadView } from '../../src/app/chain/chain-access.ts'
+import type { ChainAccess, HeadView } from '../../src/app/chain/chain-access.ts'
 import type { LeaseView } from '../../src/app/chain/market-access.ts'
 import { type BatchRunner, createEngineHost, type EngineHost } from '../../src/app/engine-host.ts'
 import { createInlineRunner } from '../../src/app/inline-runner.ts'
@@ -17,6 +17,7 @@ import { type ChainSender, createChainSender } from '../../src/app/market/chain-
 import { openRingPayer, type RingPayer } from '../../src/app/market/ring-payer.ts'
 import { createVoucherStore } from '../../src/app/market/voucher-store.ts'
 import { createMiner, type Miner } from '../../src/app/miner.ts'
+import { createSegmentChooser } from '../../src/app/mining/choose-segments.ts'
 import type { MiningEvent } from '../../src/app/mining/duty.ts'
 import { type Mining, type MiningOptions, openMining } from '../../src/app/mining/open-mining.ts'
 import { openModelStore, type StoredModel } from '../../src/app/model-store.ts'
@@ -31,7 +32,7 @@ import type { Route } from '../../src/app/ring/route.ts'
 import { openDisk } from '../../src/app/store/disk.ts'
 import { createSystem } from '../../src/app/system.ts'
 import { type AccountId, type Hash, hash, milliseconds } from '../../src/base/brand.ts'
-import type { Clock } from '../../src/base/ports.ts'
+import type { Clock, Random } from '../../src/base/ports.ts'
 import type { KeyPair } from '../../src/core/ed25519.ts'
 import { accountOf, addressOfAccount } from '../../src/core/fields.ts'
 import { voucherKeyOf } from '../../src/core/market/voucher-key.ts'
@@ -73,6 +74,8 @@ export interface MinerLife {
   /** Resolves with the first event of this kind, from the life's beginning, that `isWanted`. */
   said(type: MiningEvent['type'], isWanted?: (event: MiningEvent) => boolean): Promise<MiningEvent>
   end(): Promise<void>
+  /** Its wires are cut: nobody hears from it, and the chain hears of no end. */
+  crash(): Promise<void>
 }
 
 export interface MinerToStart {
@@ -83,6 +86,8 @@ export interface MinerToStart {
   readonly first?: number
   readonly end?: number
   readonly options?: Partial<Pick<MiningOptions, 'bid' | 'deposit' | 'isFree'>> & { readonly slots?: number }
+  /** It moves to where it is needed, and looks so many blocks beyond the fewest after its start; default: it stays. */
+  readonly moves?: number
   /** What peers would send it as the canary of a model. */
   readonly canary?: (model: StoredModel) => Promise<Canary>
   /** Puts something around the engine. */
@@ -140,27 +145,40 @@ export async function createMiningWorld(
   const payout = (account: number): AccountId => accountOf(keys('payout', account).publicKey)
   const folder = (account: number): string => join(root, `miner-${account}`)
 
+  /** Of a machine with room for two segments. */
+  const chooserOf =
+    (account: number): NonNullable<MiningOptions['chooser']> =>
+    (posts) => {
+      const address = (id: AccountId): string => addressOfAccount(id, 'local')
+      const own = { operator: address(operator(account)), payout: address(payout(account)) }
+      const weightBytesMax = 2 * MODEL.manifest.segments[0]!.shard.bytes
+      return createSegmentChooser({ chain: one.chain, own, weightBytesMax, posts, mayMove: () => true })
+    }
+
   const start = async ({
     account,
     machine = '',
     first = 0,
     end = SEGMENTS,
     options = {},
+    moves,
     canary = () => Promise.reject(new Error('no canary')),
     around = (runner) => runner,
   }: MinerToStart) => {
     const identity = identities.get(`${account}${machine}`) ?? (await createNodeIdentity(SYSTEM.random))
     identities.set(`${account}${machine}`, identity)
     const heard = listener()
+    const line = lineTo(one.chain)
     const { slots = 2, ...wish } = options
     const runs = [{ model: MODEL.hash, name: MODEL.manifest.name, first, end, slots }]
     const mining = await openMining(
       {
-        ...{ folder: folder(account) + machine, chain: one.chain, network: 'one', identity, runs },
+        ...{ folder: folder(account) + machine, chain: line.chain, network: 'one', identity, runs },
         ...{ keys: keys('operator', account), payout: payout(account), notes: heard, journalBytes: 1 << 28 },
         ...{ slotsOf: () => slots, bid: 0n, deposit: undefined, isFree: false, audits: true, ...wish },
+        chooser: moves === undefined ? undefined : chooserOf(account),
       },
-      SYSTEM,
+      moves === undefined ? SYSTEM : { ...SYSTEM, random: drawing(moves) },
     )
     const wire = one.memory.createMemoryWire({ listen: true, peer: identity.peer })
     const createRunner: EnginesOptions['createRunner'] = async ({ firstSegment, lastSegment }) =>
@@ -183,6 +201,11 @@ export async function createMiningWorld(
     await mining.start({ miner, wire, keeper, files, versions })
     const life: MinerLife = {
       ...{ mining, miner, keeper, removed, events: heard.events, said: heard.said },
+      async crash() {
+        line.cut()
+        one.memory.kill(identity.peer)
+        await life.end()
+      },
       async end() {
         if (!lives.delete(life)) return
         await mining.close()
@@ -260,6 +283,32 @@ function runnerOf(first: number, end: number, weights = WEIGHTS): BatchRunner {
   const range = { firstLayer: first, lastLayer: end, hasEmbedding: first === 0, hasHead: end === SEGMENTS }
   const stage = createReferenceEngine().createStage({ config: CONFIG, range, weights, cacheBytesMax: 1 << 26 })
   return createInlineRunner('reference', stage, SYSTEM)
+}
+
+/** A chain that can be lost. */
+function lineTo(chain: ChainAccess): { readonly chain: ChainAccess; cut(): void } {
+  let isCut = false
+  const through = <Target extends object>(target: Target): Target =>
+    new Proxy(target, {
+      get(of, name) {
+        const member: unknown = Reflect.get(of, name)
+        if (name === 'market') return through(member as object)
+        if (typeof member !== 'function' || !isCut) return member
+        return () => Promise.reject(new Error('the line is cut'))
+      },
+    })
+  return {
+    chain: through(chain),
+    cut() {
+      isCut = true
+    },
+  }
+}
+
+/** Numbers of four bytes are this one. */
+function drawing(number: number): Random {
+  const bytes = Uint8Array.of(0, 0, number >> 8, number & 0xff)
+  return { bytes: (length) => (length === bytes.length ? bytes.slice() : SYSTEM.random.bytes(length)) }
 }
 
 function listener(): Pick<MinerLife, 'events' | 'said'> & { say(event: MiningEvent): void } {
