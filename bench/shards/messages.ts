@@ -1,9 +1,11 @@
 /**
- * What the bench and its seeders say to each other.
+ * What the bench and its processes say to each other.
  * @module
  */
 import type { FileId } from '../../src/app/shards/chunk-source.ts'
 import type { PeerId } from '../../src/base/brand.ts'
+
+export const NETWORK_ID = 'bench-shards'
 
 /** A file that is there whole. */
 export interface SeededFile extends FileId {
@@ -11,12 +13,33 @@ export interface SeededFile extends FileId {
   readonly leaves: Uint8Array
 }
 
-export type SeederOrder = { readonly type: 'serve'; readonly file: SeededFile; readonly hasLinks: boolean }
+export interface SeederOrder {
+  readonly file: SeededFile
+  readonly hasLinks: boolean
+}
 
-export type SeederTold = {
-  readonly type: 'serving'
+export interface SeederTold {
   readonly peer: PeerId
   readonly addresses: readonly string[]
   /** Where one TCP connection gets the whole file, with nothing around it. */
   readonly barePort: number
 }
+
+export interface StageOrder {
+  readonly home: string
+  /** Name of the model. */
+  readonly model: string
+  readonly threads: number
+}
+
+export type StageTold = Pick<SeederTold, 'peer' | 'addresses'>
+
+export type DownloaderOrder =
+  /** Takes the files again and again. */
+  | { readonly type: 'begin'; readonly from: StageTold; readonly files: readonly FileId[]; readonly folder: string }
+  | { readonly type: 'end' }
+
+export type DownloaderTold =
+  | { readonly type: 'began' }
+  /** What has come since it began. */
+  | { readonly type: 'ended'; readonly bytes: number }

@@ -12,7 +12,7 @@ import { createUploadBudget } from '../../src/app/shards/upload-budget.ts'
 import { createSystem } from '../../src/app/system.ts'
 import { CHUNK_BYTES } from '../../src/ml/chunk-tree.ts'
 import { createLibp2pWire } from '../../src/net/libp2p-wire.ts'
-import type { SeededFile, SeederOrder, SeederTold } from './messages.ts'
+import { NETWORK_ID, type SeededFile, type SeederOrder, type SeederTold } from './messages.ts'
 
 process.on('message', (order: SeederOrder) => void serve(order))
 process.on('disconnect', () => process.exit())
@@ -20,20 +20,20 @@ process.on('disconnect', () => process.exit())
 async function serve({ file, hasLinks }: SeederOrder): Promise<void> {
   const system = createSystem({ level: 'error' })
   const wire = await createLibp2pWire(
-    { networkId: 'bench-shards', listen: ['/ip4/127.0.0.1/tcp/0'], mdns: false, dht: false },
+    { networkId: NETWORK_ID, listen: ['/ip4/127.0.0.1/tcp/0'], mdns: false, dht: false },
     system,
   )
   const files = filesOf(file)
   const budget = createUploadBudget({}, system.clock)
   const place = { host: '127.0.0.1', port: 0 }
-  const links = hasLinks ? await openLinkDoor({ files, budget, ...place }, { ...system, wire }) : undefined
+  const links = hasLinks ? await openLinkDoor({ files, budget, ...place }, system) : undefined
   await serveShards(wire, { files, budget, links }, system)
   const barePort = await serveBare(file)
-  const told: SeederTold = { type: 'serving', peer: wire.peer, addresses: wire.addresses(), barePort }
+  const told: SeederTold = { peer: wire.peer, addresses: wire.addresses(), barePort }
   process.send?.(told)
 }
 
-export function filesOf({ root, bytes, path, leaves }: SeededFile): ServedFiles {
+function filesOf({ root, bytes, path, leaves }: SeededFile): ServedFiles {
   return {
     manifest: async () => undefined,
     leaves: async (asked) => (asked === root ? leaves : undefined),

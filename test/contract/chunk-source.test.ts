@@ -44,7 +44,7 @@ async function createPair(
   const { server, client, kill } = await wires()
   const budget = createUploadBudget({}, system.clock)
   const place = { host: '127.0.0.1', port: 0 }
-  const door = hasLinks ? await openLinkDoor({ files, budget, ...place }, { ...system, wire: server }) : undefined
+  const door = hasLinks ? await openLinkDoor({ files, budget, ...place }, system) : undefined
   await serveShards(server, { files, budget, links: door }, system)
   const thread = hasLinks ? createFetchThread() : undefined
   let links = 0

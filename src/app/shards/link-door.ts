@@ -8,7 +8,6 @@ import type { Hash, PeerId } from '../../base/brand.ts'
 import { messageOf } from '../../base/error.ts'
 import type { Log, Random } from '../../base/ports.ts'
 import { LINK_TOKEN_BYTES } from '../../net/protocols/shards.ts'
-import type { Wire } from '../../net/wire.ts'
 import type { LinkServerOptions } from './link-server.ts'
 import type { ServedFile, ServedFiles } from './served-files.ts'
 import type { LinkDoor } from './shard-server.ts'
@@ -41,13 +40,12 @@ export type LinkServerCalls = {
 export type LinkServerOwnerCalls = {
   locate(root: Hash): Promise<ServedFile | undefined>
   take(bytes: number): Promise<void>
-  rude(peer: PeerId): void
 }
 
 /** undefined where nothing can listen there: then everything goes over channels, and the log says why. */
 export async function openLinkDoor(
   { files, budget, host, port }: LinkDoorOptions,
-  { wire, random, log }: { readonly wire: Pick<Wire, 'judge'>; readonly random: Random; readonly log: Log },
+  { random, log }: { readonly random: Random; readonly log: Log },
 ): Promise<OpenLinkDoor | undefined> {
   // Beside this file, with its ending: .ts from sources, .js from dist.
   const ending = import.meta.url.slice(import.meta.url.lastIndexOf('.'))
@@ -58,7 +56,6 @@ export async function openLinkDoor(
   const own: LinkServerOwnerCalls = {
     locate: (root) => files.locate(root),
     take: (bytes) => budget.take(bytes),
-    rude: (peer) => wire.judge(peer, 'misbehaved'),
   }
   const thread = createCaller<LinkServerCalls>(worker, own)
   const fail = (why: string): void => thread.fail(new Error(why))

@@ -23,6 +23,5 @@ const server = startLinkServer(options, {
   isCapped,
   locate: (root) => owner.call('locate', [root]),
   take: (bytes) => owner.call('take', [bytes]),
-  onRude: (peer) => void owner.call('rude', [peer]),
 })
 server.catch(() => undefined)

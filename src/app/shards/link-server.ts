@@ -29,8 +29,6 @@ export interface LinkServerPorts {
   take(bytes: number): Promise<void>
   /** One number: 0 while `take` need not be asked (app/shards/upload-budget.ts). */
   readonly isCapped: Int32Array
-  /** The peer broke the rules. */
-  onRude(peer: PeerId): void
 }
 
 export interface LinkServer {
@@ -107,7 +105,7 @@ function createLinks(ports: LinkServerPorts, tokens: Tokens): { accept(socket: S
     else if (served.size >= SHARD_LIMITS.linksMax) return void socket.destroy()
     served.set(socket, peer)
     socket.write(LINK_GREETING)
-    serveLink(socket, { ...ports, locator, onRude: () => ports.onRude(peer) })
+    serveLink(socket, { ...ports, locator })
   }
   const accept = (socket: Socket): void => {
     sockets.add(socket)

@@ -25,8 +25,6 @@ export interface LinkSessionPorts {
   readonly locator: Locator
   take(bytes: number): Promise<void>
   readonly isCapped: Int32Array
-  /** The other side broke the rules; the link is over. */
-  onRude(): void
 }
 
 type ChunkRequest = Extract<LinkRequest, { type: 'chunk' }>
@@ -83,10 +81,10 @@ export function serveLink(socket: Socket, ports: LinkSessionPorts): void {
     idle.touch()
     for (let bytes = socket.read(LINK_REQUEST_BYTES); bytes !== null; bytes = socket.read(LINK_REQUEST_BYTES)) {
       // The last bytes of a socket that ends may be fewer.
-      if (bytes.length !== LINK_REQUEST_BYTES) return void socket.destroy()
-      if (take(bytes)) continue
-      ports.onRude()
-      return void socket.destroy()
+      if (bytes.length === LINK_REQUEST_BYTES && take(bytes)) continue
+      // Nobody is judged: anybody between could have sent it.
+      socket.destroy()
+      return
     }
     if (!isBusy) run().catch(() => socket.destroy())
   }

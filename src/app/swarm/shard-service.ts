@@ -39,8 +39,7 @@ export async function openShardService(
   const files = serveStore(home, store, over.signal)
   const budget = createUploadBudget(upBytesPerSecond === undefined ? {} : { always: upBytesPerSecond }, system.clock)
   const host = /^\/ip[46]\/([^/]+)\//.exec(listen)?.[1]
-  const links =
-    host === undefined ? undefined : await openLinkDoor({ files, budget, host, port: 0 }, { wire, ...system })
+  const links = host === undefined ? undefined : await openLinkDoor({ files, budget, host, port: 0 }, system)
   await serveShards(wire, { files, budget, links }, system)
   return {
     noteStep: budget.noteStep,
