@@ -37,10 +37,13 @@ async function tcpWires(): Promise<Wires> {
 
 type PairOptions = { readonly wires: () => Promise<Wires>; readonly hasLinks: boolean }
 
-async function createPair(
-  files: ServedFiles,
-  { wires, hasLinks }: PairOptions,
-): Promise<SourcePair & { links(): number }> {
+interface TestPair extends SourcePair {
+  /** Bulk links that were opened so far. */
+  links(): number
+  closeDoor(): Promise<void>
+}
+
+async function createPair(files: ServedFiles, { wires, hasLinks }: PairOptions): Promise<TestPair> {
   const { server, client, kill } = await wires()
   const budget = createUploadBudget({}, system.clock)
   const place = { host: '127.0.0.1', port: 0 }
@@ -60,6 +63,7 @@ async function createPair(
   return {
     source,
     links: () => links,
+    closeDoor: async () => door?.close(),
     kill: async () => {
       await door?.close()
       await kill()
@@ -81,9 +85,13 @@ test('chunks come over the bulk link where there is one, and over the channel wh
   const file = await world.file(3_000_000)
   const part = await world.part(3_000_000)
   const pair = await createPair(servedFiles([file]), { wires: tcpWires, hasLinks: true })
-  const signal = AbortSignal.timeout(20_000)
-  expect(await pair.source.chunk(file, 0, targetOf(file, 0, part), signal)).toBe('stored')
+  const fetch = (index: number) =>
+    pair.source.chunk(file, index, targetOf(file, index, part), AbortSignal.timeout(20_000))
+  expect(await fetch(0)).toBe('stored')
   expect(pair.links()).toBe(1)
+  await pair.closeDoor()
+  expect(await Promise.all([fetch(1), fetch(2)])).toEqual(['stored', 'stored'])
+  expect(Buffer.compare(await world.content(part), file.content)).toBe(0)
   await pair.stop()
   await world.close()
 })

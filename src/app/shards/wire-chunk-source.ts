@@ -155,7 +155,7 @@ function createLinkHolder(asker: ShardAsker, to: PeerAddress, { links, clock }: 
   const closing = new AbortController()
   const { signal } = closing
   let opened: BulkLink | undefined
-  let opening: Promise<BulkLink | undefined> | undefined
+  let inTime: Promise<BulkLink | undefined> | undefined
   const open = async (): Promise<BulkLink | undefined> => {
     try {
       opened = links && (await openLink(asker, { to, links, signal }))
@@ -170,10 +170,9 @@ function createLinkHolder(asker: ShardAsker, to: PeerAddress, { links, clock }: 
       return opened?.bytesReceived ?? 0
     },
     async current() {
-      opening ??= open()
-      if (signal.aborted) return undefined
-      const inTime = withDeadline({ clock, limitMs: DEADLINES.linkWaitMs, signal }, () => opening!)
-      return opened ?? (await inTime.catch(() => undefined))
+      // What is there in time; later it is looked whether it is there by then.
+      inTime ??= withDeadline({ clock, limitMs: DEADLINES.linkWaitMs, signal }, open).catch(() => undefined)
+      return signal.aborted ? undefined : (opened ?? (await inTime))
     },
     close() {
       closing.abort(new Error('the link is not wanted any more'))
