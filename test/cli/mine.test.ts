@@ -66,6 +66,28 @@ describe('a miner', () => {
     expect(peers[0]).toBe(peers[1])
   })
 
+  test('that does not hold the whole model serves what is needed most, and says why', async () => {
+    const miner = mine('--memory-mib', '1025')
+    const said = await miner.printed(/Ctrl-C ends it\.\n/)
+    expect(said).toMatch(/^This machine should serve segment 2 of the 6 of genesis: .*\nNobody else serves it, /)
+    expect(said).toMatch(/\nServing segment 2 of 6 of genesis /)
+  })
+
+  test('that is asked why says it, for people and for programs, and ends', async () => {
+    const people = await dllm.run(['mine', '--why'])
+    expect(people).toMatchObject({ code: 0, stderr: '' })
+    expect(people.stdout).toMatch(
+      /^This machine should serve all 6 segments of genesis: .*\n6 segments of it have .*\n$/,
+    )
+    const { code, stdout } = await dllm.run(['mine', '--why', '--memory-mib', '1026', '--json'])
+    const { models } = JSON.parse(stdout) as { models: Record<string, unknown>[] }
+    expect({ code, models }).toMatchObject({
+      code: 0,
+      models: [{ model: 'genesis', source: 'offers', verdict: 'join', chosen: { first: 1, end: 3 }, keptBy: [] }],
+    })
+    expect(models[0]!['segments']).toEqual(Array.from({ length: 6 }, () => ({ owners: 0, rowsPerSecond: 0 })))
+  })
+
   test('has its name for itself, also after a miner of that name was killed', async () => {
     const first = mine()
     await first.printed(/Ctrl-C ends it/)
