@@ -15,14 +15,15 @@ import type { Home } from './home.ts'
 import { createMiner } from './miner.ts'
 import { type JoinedMarket, joinMarket, type MarketToJoin } from './mining/join-market.ts'
 import { type MarketFlags, requireWalletFor } from './mining/mining-flags.ts'
-import { chosenPosts, mayMoveBy, memoryBytesOf, weightBytesMaxOf } from './mining/plan-posts.ts'
+import { withNodeForNames } from './mining/node-for-names.ts'
+import { chosenPosts, mayMoveBy, memoryBytesOf, type PlanPlace, weightBytesMaxOf } from './mining/plan-posts.ts'
 import { LOCAL_NETWORK, loadNetwork, type Network } from './networks.ts'
 import { loadNodeIdentity, type NodeIdentity } from './node-identity.ts'
 import { announcePosts } from './posts/announce.ts'
 import type { ModelFiles } from './posts/model-files.ts'
 import { createEngines, type Engines, type OpenEngine } from './posts/open-engine.ts'
 import type { PostWish } from './posts/post.ts'
-import type { PostFlags } from './posts/post-flags.ts'
+import { modelTexts, type PostFlags } from './posts/post-flags.ts'
 import { createPostKeeper } from './posts/post-keeper.ts'
 import { createVersionFiles, type VersionFiles } from './posts/version-files.ts'
 import { openHomeStore } from './shards/home-store.ts'
@@ -74,15 +75,24 @@ export async function runMiner(run: MineRun): Promise<MineResult> {
     flags: { network: flags.network, listen: flags.listen },
   })
   const network = withBootstrap(await loadNetwork(home, settings.network), flags.bootstrap ?? [])
-  const posts = await chosenPosts(run, { network, usual: settings.model })
   const threads = (flags.threads ?? settings.threads) || availableParallelism()
   const lock = await lockNode(home, flags.name)
   try {
+    const posts = await postsOf(run, { network, usual: settings.model })
     return await serve(run, { network, listen: settings.listen, posts, threads })
   } finally {
     await lock.release()
     leaveSoon(run.system)
   }
+}
+
+/** Who mines for pay runs a full node anyway, and may ask it early. */
+async function postsOf(run: MineRun, place: PlanPlace): Promise<PostWish[]> {
+  const choose = (): Promise<PostWish[]> => chosenPosts(run, place)
+  if (run.openKeys === undefined) return choose()
+  const { network, usual } = place
+  const models = modelTexts(run.flags, usual)
+  return withNodeForNames({ ...run, network, name: run.flags.name, models }, choose)
 }
 
 interface Service {
