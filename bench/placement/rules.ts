@@ -1,5 +1,5 @@
 /**
- * The rules that are compared: ours, ours without announcements, and that of Petals (github.com/bigscience-workshop/petals, block_selection.py),
+ * The rules that are compared: ours, ours if machines announced what they fetch, and that of Petals (github.com/bigscience-workshop/petals, block_selection.py),
  * written from its description: the window whose sorted flows come first; a move only where, after everybody has moved until nobody wants to, the
  * least flow would be more than a third above that of now, and never where leaving takes away the last one.
  * @module
@@ -36,8 +36,8 @@ const petals: Omit<Rule, 'name' | 'endsFirst'> = {
 }
 
 export const RULES: readonly Rule[] = [
-  { ...ours, name: 'dllm', announces: true },
-  { ...ours, name: 'dllm, unannounced', announces: false },
+  { ...ours, name: 'dllm', announces: false },
+  { ...ours, name: 'dllm, announced', announces: true },
   { ...petals, name: 'Petals, fetching first', endsFirst: false },
   { ...petals, name: 'Petals', endsFirst: true },
 ]

@@ -4,7 +4,6 @@
  * @module
  */
 
-import { lookStep, placementDraw } from '../../src/core/market/placement-draw.ts'
 import { flowOf, type Host, type SegmentNeed, type SegmentRun } from '../../src/core/market/segment-balance.ts'
 import { type Chance, createChance } from '../economy/random.ts'
 
@@ -17,8 +16,9 @@ export const NEEDS: readonly SegmentNeed[] = Array.from({ length: SEGMENTS }, ()
   return { model: 0, bytes: SEGMENT_BYTES, macs: SEGMENT_MACS, owners: OWNERS, weight: 1 }
 })
 
-/** Two minutes: each machine looks once in it. */
-const LOOK_TICKS = 24
+/** Ten minutes on average between two looks, from half of it to one and a half; half a minute after a move. As in app/mining/rebalance.ts. */
+const LOOK_TICKS = 120
+const SOON_TICKS = 8
 /** Until others know what a machine said. */
 const TOLD_TICKS = 2
 /** Until others know that a machine went without a word. */
@@ -52,7 +52,6 @@ export interface Machine {
   /** Loads until then, and does not serve. */
   readyTick: number
   target: Target | undefined
-  /** Within this epoch. */
   looksAt: number
 }
 
@@ -108,12 +107,24 @@ interface State {
   /** Gone without a word, and still believed to be there. */
   ghosts: { readonly host: Host; readonly untilTick: number }[]
   tick: number
+  /** Machines so far, and announcements. */
   count: number
+  announced: number
 }
 
 export function createSwarm({ size, seed, rule }: { size: number; seed: number; rule: Rule }): Swarm {
   const tally: Tally = { moves: 0, movedBytes: 0, joinedBytes: 0 }
-  const state: State = { rule, chance: createChance(seed), size, tally, machines: [], ghosts: [], tick: 0, count: 0 }
+  const state: State = {
+    rule,
+    chance: createChance(seed),
+    size,
+    tally,
+    machines: [],
+    ghosts: [],
+    tick: 0,
+    count: 0,
+    announced: 0,
+  }
   return { tally, step: () => step(state) }
 }
 
@@ -122,20 +133,15 @@ function step(state: State): Moment {
   comeAndGo(state)
   for (const machine of state.machines) {
     fetchSome(state, machine)
-    if (state.tick % LOOK_TICKS === 0) machine.looksAt = looksAt(state, machine.name)
     // Who has nothing to do yet looks at once.
-    if (state.tick % LOOK_TICKS === machine.looksAt || (machine.run === undefined && machine.target === undefined))
-      look(state, machine)
+    const isIdle = machine.run === undefined && machine.target === undefined
+    if (state.tick >= machine.looksAt || isIdle) look(state, machine)
   }
   return momentOf(state)
 }
 
-function looksAt(state: State, name: string): number {
-  return lookStep(name, { epoch: epochOf(state), length: LOOK_TICKS })
-}
-
-function epochOf({ tick }: State): number {
-  return Math.floor(tick / LOOK_TICKS)
+function drawnFrom(ticks: number, { tick, chance }: State): number {
+  return tick + Math.ceil(ticks * (0.5 + chance.uniform()))
 }
 
 function comeAndGo(state: State): void {
@@ -160,7 +166,7 @@ function createMachine(state: State, lifeTicks: number): Machine {
   const rate = BigInt(Math.round(around(RATE))) << 16n
   const name = `machine-${state.count}`
   return {
-    ...{ name, looksAt: looksAt(state, name), rate, share: flowThrough(rate, { first: 0, end: SEGMENTS }) },
+    ...{ name, looksAt: drawnFrom(LOOK_TICKS, state), rate, share: flowThrough(rate, { first: 0, end: SEGMENTS }) },
     capacity: Math.min(SEGMENTS, Math.max(CAPACITY.least, Math.round(around(CAPACITY)))),
     bytesPerTick: around(FETCH_BYTES_PER_TICK),
     dies: tick + Math.ceil(-Math.log(1 - chance.uniform()) * lifeTicks),
@@ -172,6 +178,7 @@ function createMachine(state: State, lifeTicks: number): Machine {
 
 function look(state: State, machine: Machine): void {
   const { rule, chance, tick, tally } = state
+  machine.looksAt = drawnFrom(LOOK_TICKS, state)
   const chosen = rule.choose(machine, hostsSeenBy(state, machine), chance)
   if (chosen === undefined || isSame(chosen, machine.target?.run)) return
   if (isSame(chosen, machine.run)) {
@@ -186,9 +193,13 @@ function look(state: State, machine: Machine): void {
     tally.movedBytes += bytesLeft
     if (rule.endsFirst) machine.run = undefined
   }
-  const order =
-    epochOf(state) * 2 ** 20 + (tick % LOOK_TICKS) * 2 ** 14 + (placementDraw(machine.name, epochOf(state)) % 2 ** 14)
-  machine.target = { run: { ...chosen, flow: flowThrough(machine.rate, chosen) }, sinceTick: tick, order, bytesLeft }
+  state.announced += 1
+  machine.target = {
+    run: { ...chosen, flow: flowThrough(machine.rate, chosen) },
+    sinceTick: tick,
+    order: state.announced,
+    bytesLeft,
+  }
 }
 
 function fetchSome(state: State, machine: Machine): void {
@@ -202,6 +213,7 @@ function fetchSome(state: State, machine: Machine): void {
   if (!isGood) return
   machine.run = target.run
   machine.readyTick = state.tick + CHANGE_TICKS
+  machine.looksAt = Math.min(machine.looksAt, drawnFrom(SOON_TICKS, state))
 }
 
 /** Who moves counts where it goes, and not where it still is. To whom said so earlier, later ones have not moved. */
