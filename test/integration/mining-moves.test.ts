@@ -6,7 +6,8 @@ import { writeMode } from '../../src/app/mining/mode.ts'
 import type { CheckPost } from '../../src/app/posts/post-keeper.ts'
 import type { Hash } from '../../src/base/brand.ts'
 import { closeLease } from '../../src/core/transaction/close-lease.ts'
-import { createMiningWorld, type MinerLife, type MiningWorld, MODEL, OTHER } from './mining-world.ts'
+import { MODEL, OTHER } from './mining-models.ts'
+import { createMiningWorld, type MinerLife, type MiningWorld } from './mining-world.ts'
 import { collect, GREEDY } from './ring-world.ts'
 
 const PARAMETERS = { disputeBlocks: 8n, placementBlocks: 60n, epochBlocks: 600n }

@@ -2,7 +2,8 @@
 import { afterEach, expect, test, vi } from 'vitest'
 import type { ChainCall } from '../../src/app/chain/calls.ts'
 import { closeLease } from '../../src/core/transaction/close-lease.ts'
-import { createMiningWorld, type MinerLife, type MiningWorld, MODEL } from './mining-world.ts'
+import { MODEL } from './mining-models.ts'
+import { createMiningWorld, type MinerLife, type MiningWorld } from './mining-world.ts'
 import { DLLM } from './one-node.ts'
 import { collect, GREEDY } from './ring-world.ts'
 

@@ -6,12 +6,10 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { makeCanary } from '../../src/app/canary/canary-run.ts'
 import { transferCall } from '../../src/app/chain/calls.ts'
 import type { ChainAccess, HeadView } from '../../src/app/chain/chain-access.ts'
 import type { LeaseView } from '../../src/app/chain/market-access.ts'
-import { type BatchRunner, createEngineHost, type EngineHost } from '../../src/app/engine-host.ts'
-import { createInlineRunner } from '../../src/app/inline-runner.ts'
+import type { BatchRunner } from '../../src/app/engine-host.ts'
 import { openLeaseOf } from '../../src/app/market/chain-leases.ts'
 import { type ChainSender, createChainSender } from '../../src/app/market/chain-sender.ts'
 import { openRingPayer, type RingPayer } from '../../src/app/market/ring-payer.ts'
@@ -20,7 +18,7 @@ import { createMiner, type Miner } from '../../src/app/miner.ts'
 import { createSegmentChooser } from '../../src/app/mining/choose-segments.ts'
 import type { MiningEvent } from '../../src/app/mining/duty.ts'
 import { type Mining, type MiningOptions, openMining } from '../../src/app/mining/open-mining.ts'
-import { openModelStore, type StoredModel } from '../../src/app/model-store.ts'
+import type { StoredModel } from '../../src/app/model-store.ts'
 import { genesisModel } from '../../src/app/model-work.ts'
 import { createNodeIdentity, type NodeIdentity, peerOfPublicKey } from '../../src/app/node-identity.ts'
 import { createEngines, type EnginesOptions } from '../../src/app/posts/open-engine.ts'
@@ -31,7 +29,7 @@ import type { RingSession } from '../../src/app/ring/ring-session.ts'
 import type { Route } from '../../src/app/ring/route.ts'
 import { openDisk } from '../../src/app/store/disk.ts'
 import { createSystem } from '../../src/app/system.ts'
-import { type AccountId, type Hash, hash, milliseconds } from '../../src/base/brand.ts'
+import { type AccountId, type Hash, milliseconds } from '../../src/base/brand.ts'
 import type { Clock, Random } from '../../src/base/ports.ts'
 import type { KeyPair } from '../../src/core/ed25519.ts'
 import { accountOf, addressOfAccount } from '../../src/core/fields.ts'
@@ -40,29 +38,8 @@ import type { Parameters } from '../../src/core/parameters.ts'
 import { leaseIdOf } from '../../src/core/state/leases.ts'
 import { openLease } from '../../src/core/transaction/open-lease.ts'
 import type { Canary } from '../../src/ml/canary.ts'
-import { createReferenceEngine } from '../../src/ml/engine/reference.ts'
-import { randomWeights, smallConfig } from '../contract/random-model.ts'
+import { CONFIG, MODEL, NEXT, OTHER, runnerOf, SEGMENTS } from './mining-models.ts'
 import { DLLM, type OneNode, startOneNode } from './one-node.ts'
-
-export const CONFIG = smallConfig({ contextLength: 512 })
-const WEIGHTS = randomWeights({ config: CONFIG, format: 'q8', seed: 3 })
-export const SEGMENTS = 3
-
-/** A model of three segments that lies nowhere: the manifest of genesis with another shape. */
-function modelOf(name: string, byte: string): StoredModel {
-  const genesis = openModelStore({ home: '/nowhere' }).find('genesis')
-  const segments = Array.from({ length: SEGMENTS }, (_, index) => ({
-    ...genesis.manifest.segments[0]!,
-    ...{ firstLayer: index, lastLayer: index + 1, hasEmbedding: index === 0, hasHead: index === SEGMENTS - 1 },
-  }))
-  return { ...genesis, manifest: { ...genesis.manifest, name, config: CONFIG, segments }, hash: hash(byte.repeat(32)) }
-}
-
-export const MODEL: StoredModel = modelOf('genesis', 'ab')
-/** With the same weights. */
-export const OTHER: StoredModel = modelOf('other', 'cd')
-/** So too, and not on the chain at first. */
-export const NEXT: StoredModel = modelOf('next', 'ef')
 
 export interface MinerLife {
   readonly mining: Mining
@@ -270,19 +247,6 @@ export async function createMiningWorld(
       await rm(root, { recursive: true, force: true })
     },
   }
-}
-
-/** As a miner has it that computes right; `seed`: of other weights, to be wrong. */
-export function canaryOf(model: StoredModel, seed = 3): Promise<Canary> {
-  const open = async (segment: number): Promise<EngineHost> =>
-    createEngineHost(runnerOf(segment, segment + 1, randomWeights({ config: CONFIG, format: 'q8', seed })), SYSTEM)
-  return makeCanary(model, open, NEVER)
-}
-
-function runnerOf(first: number, end: number, weights = WEIGHTS): BatchRunner {
-  const range = { firstLayer: first, lastLayer: end, hasEmbedding: first === 0, hasHead: end === SEGMENTS }
-  const stage = createReferenceEngine().createStage({ config: CONFIG, range, weights, cacheBytesMax: 1 << 26 })
-  return createInlineRunner('reference', stage, SYSTEM)
 }
 
 /** A chain that can be lost. */
