@@ -6,17 +6,19 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { createWriteStream } from 'node:fs'
-import { open, rm, truncate, writeFile } from 'node:fs/promises'
+import { open, rm } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { fileURLToPath } from 'node:url'
 import { leavesOfFile } from '../src/app/shards/chunk-hash.ts'
-import { createChunkKeeper } from '../src/app/shards/chunk-keeper.ts'
-import type { ChunkSource } from '../src/app/shards/chunk-source.ts'
 import { createFetchThread } from '../src/app/shards/fetch-thread.ts'
+import { shardsFolder } from '../src/app/shards/shard-folder.ts'
+import { openShardStore } from '../src/app/shards/shard-store.ts'
 import { openChunkSource } from '../src/app/shards/wire-chunk-source.ts'
-import { CHUNK_BYTES, chunkCount, leafAt, rootOfLeaves } from '../src/ml/chunk-tree.ts'
+import type { SwarmPeers } from '../src/app/swarm/contacts.ts'
+import { pullFiles } from '../src/app/swarm/pull-files.ts'
+import { CHUNK_BYTES, rootOfLeaves } from '../src/ml/chunk-tree.ts'
 import { createLibp2pWire } from '../src/net/libp2p-wire.ts'
 import type { Bench, Measure } from './bench.ts'
 import { type Row, rowOf } from './report.ts'
@@ -24,9 +26,8 @@ import { NETWORK_ID, type SeededFile, type SeederOrder, type SeederTold } from '
 import { measureStepLatency } from './shards/step-latency.ts'
 
 const PEERS = 4
-const FILE_BYTES = 512 * CHUNK_BYTES
-const FILE_BYTES_QUICK = 256 * CHUNK_BYTES
-const ASKED_PER_PEER = 8
+const FILE_BYTES = 1_024 * CHUNK_BYTES
+const FILE_BYTES_QUICK = 512 * CHUNK_BYTES
 const SEEDER = fileURLToPath(import.meta.resolve('./shards/seeder.ts'))
 const TARGET = { atLeast: 0.8 }
 
@@ -57,7 +58,7 @@ async function measureDownload(bench: Bench, order: SeederOrder): Promise<Row> {
       const port = seeders[0]!.told.barePort
       const bare = await mebibytesPerSecond(file, () => fetchBare(port, out))
       const tuned = await mebibytesPerSecond(file, () => fetchTuned(port, { out, bytes: file.bytes }))
-      const swarm = await fetchFromAll(bench, { file, out, seeders, hasLinks })
+      const swarm = await pullFromAll(bench, { file, seeders, hasLinks })
       if (run >= 0) samples.push({ swarm, bare, tuned })
     }
   } finally {
@@ -98,10 +99,10 @@ async function writeRandomFile(bench: Bench, path: string, bytes: number): Promi
   }
 }
 
-/** One socket, piped into a file: what a user of node:net would write. */
+/** One socket, piped into a file, which is synced: what a user of node:net would write. */
 async function fetchBare(port: number, out: string): Promise<void> {
   await rm(out, { force: true })
-  await pipeline(connect(port, '127.0.0.1'), createWriteStream(out))
+  await pipeline(connect(port, '127.0.0.1'), createWriteStream(out, { flush: true }))
 }
 
 /** One socket that is read straight into buffers of a chunk, which are written at once: as fast as one thread of Node gets here. */
@@ -109,6 +110,7 @@ async function fetchTuned(
   port: number,
   { out, bytes }: { readonly out: string; readonly bytes: number },
 ): Promise<void> {
+  await rm(out, { force: true })
   const file = await open(out, 'w')
   const writes: Promise<unknown>[] = []
   const done = Promise.withResolvers<void>()
@@ -129,6 +131,7 @@ async function fetchTuned(
   await done.promise
   await Promise.all(writes)
   socket.destroy()
+  await file.sync()
   await file.close()
 }
 
@@ -138,37 +141,31 @@ async function mebibytesPerSecond({ bytes }: SeededFile, work: () => Promise<voi
   return bytes / CHUNK_BYTES / ((performance.now() - startedMs) / 1_000)
 }
 
-/** Without the dials: a download of many shards dials once. */
-async function fetchFromAll(
+/** As `dllm shard pull` does once it knows the model: dials, asks for leaves, and ends with a whole file that is synced. */
+async function pullFromAll(
   bench: Bench,
-  { file, out, seeders, hasLinks }: { file: SeededFile; out: string; seeders: readonly Seeder[]; hasLinks: boolean },
+  { file, seeders, hasLinks }: { file: SeededFile; seeders: readonly Seeder[]; hasLinks: boolean },
 ): Promise<number> {
-  const wire = await createLibp2pWire({ networkId: NETWORK_ID, listen: [], mdns: false, dht: false }, bench.system)
-  const thread = hasLinks ? createFetchThread() : undefined
-  const ports = { ...bench.system, wire, keeper: thread ?? createChunkKeeper(), links: thread }
+  const { system, signal } = bench
+  const home = await bench.newHome({ sharesModels: false })
+  const wire = await createLibp2pWire({ networkId: NETWORK_ID, listen: [], mdns: false, dht: false }, system)
+  const thread = createFetchThread()
+  const ports = { ...system, wire, keeper: thread, links: hasLinks ? thread : undefined }
+  const peers: SwarmPeers = {
+    async *search() {
+      yield* seeders.map(({ told }) => told)
+    },
+    open: (peer, stop) => openChunkSource(peer, ports, stop),
+    blame: () => undefined,
+  }
+  const { root, bytes } = file
   try {
-    const sources = await Promise.all(seeders.map(({ told }) => openChunkSource(told, ports)))
-    await rm(out, { force: true })
-    await writeFile(out, '')
-    await truncate(out, file.bytes)
-    return await mebibytesPerSecond(file, () => takeAll(bench, { sources, file, out }))
+    const store = openShardStore({ home: home.path })
+    const options = { files: [{ root, bytes }], store, peers, seed: 1n }
+    return await mebibytesPerSecond(file, async () => void (await pullFiles(options, system, signal)))
   } finally {
-    await thread?.close()
+    await thread.close()
     await wire.stop()
+    await rm(shardsFolder(home.path), { recursive: true })
   }
-}
-
-async function takeAll(
-  { signal }: Bench,
-  { sources, file, out }: { sources: readonly ChunkSource[]; file: SeededFile; out: string },
-): Promise<void> {
-  let next = 0
-  const take = async (source: ChunkSource): Promise<void> => {
-    for (let index = next++; index < chunkCount(file.bytes); index = next++) {
-      const outcome = await source.chunk(file, index, { path: out, leaf: leafAt(file.leaves, index) }, signal)
-      if (outcome !== 'stored') throw new Error(`a chunk was ${outcome}`)
-    }
-  }
-  const takers = sources.flatMap((source) => Array.from({ length: ASKED_PER_PEER }, () => take(source)))
-  await Promise.all(takers)
 }
