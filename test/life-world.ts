@@ -39,7 +39,6 @@ export const MINERS: readonly Person[] = [11, 12, 13, 14].map(person)
 export const [V1, V2, V3] = ['a1', 'b2', 'c3'].map((byte) => hash(byte.repeat(32))) as [Hash, Hash, Hash]
 export const CANARY = { root: hash('ca'.repeat(32)), bytes: 70_000 }
 export const SEGMENTS = 3
-export const EPOCH = 10
 const HEIGHT = 1
 
 /** Changes as it is used. */
