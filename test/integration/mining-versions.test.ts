@@ -16,8 +16,8 @@ import { DLLM } from './one-node.ts'
 import { collect, GREEDY } from './ring-world.ts'
 
 const PARAMETERS = {
-  ...{ disputeBlocks: 8n, placementBlocks: 60n, epochBlocks: 10n, proposalBlocks: 5n, leaseBlocksMax: 120n },
-  ...{ readyOwners: 1n, activationNotice: 4n, activationRetryBlocks: 10n, rollbackBlocks: 130n },
+  ...{ disputeBlocks: 8n, placementBlocks: 60n, epochBlocks: 10n, proposalBlocks: 5n, leaseBlocksMax: 160n },
+  ...{ readyOwners: 1n, activationNotice: 4n, activationRetryBlocks: 10n, rollbackBlocks: 170n },
 }
 const PRICE = 100n
 const PROMPT = Array.from({ length: 20 }, (_, index) => index % 50)
@@ -65,7 +65,7 @@ test('the network rolls from one version to the next: no lease fails, none is wi
   await world.fund(5, '50')
   const life = await world.start({ account: 5, canary: (model) => canaryOf(model) })
   await life.said('state', ({ text }) => text.startsWith('Offers'))
-  const tokens = await serve(await world.openLease(undefined, { blocks: 20 }))
+  const tokens = await serve(await world.openLease(undefined, { blocks: 150 }))
   await publishNext()
   await life.said('state', ({ text }) => text === 'next passed its canary on this machine.')
   await life.said('state', ({ text }) => text.startsWith('Offers segments 1 to 3 of next, '))
@@ -73,7 +73,7 @@ test('the network rolls from one version to the next: no lease fails, none is wi
   const leases: LeaseView[] = []
   await vi.waitFor(async () => {
     const active = (await statusOf(NEXT)) === 'active' ? NEXT : MODEL
-    const lease = await world.openLease(DLLM / 100n, { model: active.hash, blocks: 110 }).catch((error: unknown) => {
+    const lease = await world.openLease(DLLM / 100n, { model: active.hash, blocks: 150 }).catch((error: unknown) => {
       // The version changed in the block between.
       if (codeOf(error) !== 'MODEL_SUPERSEDED') throw error
       return undefined
@@ -113,6 +113,6 @@ test('a version whose canary fails here is reported, not served, and does not be
   expect(runs(life)).toEqual(['genesis 0-3'])
   await vi.waitFor(async () => expect(await statusOf(NEXT)).toBe('published'), WAIT)
   expect(await statusOf(MODEL)).toBe('active')
-  expect((await world.openLease(undefined, { blocks: 50 })).lots).toHaveLength(1)
+  expect((await world.openLease(undefined, { blocks: 150 })).lots).toHaveLength(1)
   expect(life.events.filter(({ type }) => type === 'problem')).toHaveLength(1)
 })
