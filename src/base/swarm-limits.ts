@@ -28,8 +28,8 @@ export const SHARD_LIMITS = {
   /** Bulk links that are served at once, and of one peer. */
   linksMax: 64,
   linksPerPeerMax: 2,
-  /** Tokens for links that nobody has used yet. */
-  linkTokensMax: 256,
+  /** Tickets for links that nobody has used yet. */
+  linkTicketsMax: 256,
   /** Hosts of a peer that are tried for a link. */
   linkHostsMax: 3,
   /** Ports below are other services': nobody is made to speak to them. */

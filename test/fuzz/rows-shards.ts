@@ -19,7 +19,7 @@ import {
   decodeShardQuestion,
   encodeShardAnswer,
   encodeShardQuestion,
-  LINK_TOKEN_BYTES,
+  LINK_TICKET_BYTES,
   type ShardAnswer,
   type ShardQuestion,
 } from '../../src/net/protocols/shards.ts'
@@ -40,7 +40,7 @@ const answer: fc.Arbitrary<ShardAnswer> = fc.oneof(
   fc.record({ id: anyU32, type: is('piece'), isLast: fc.boolean(), total: anyU32, bytes: anyBytes }),
   fc.record({ id: anyU32, type: is('holdings'), map: anyBytes }),
   fc.record({ id: anyU32, type: is('absent') }),
-  fc.record({ id: anyU32, type: is('link'), port: fc.nat({ max: 0xffff }), token: bytesOf(LINK_TOKEN_BYTES) }),
+  fc.record({ id: anyU32, type: is('link'), port: fc.nat({ max: 0xffff }), ticket: bytesOf(LINK_TICKET_BYTES) }),
   fc.record({ id: anyU32, type: is('refused'), code: textOf(64) }),
 )
 const request: fc.Arbitrary<LinkRequest> = fc.oneof(

@@ -19,7 +19,7 @@ export interface LinkPlace {
   readonly host: string
   readonly port: number
   /** Opens one link. */
-  readonly token: Uint8Array
+  readonly ticket: Uint8Array
 }
 
 export interface LinkChunk {

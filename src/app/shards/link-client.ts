@@ -5,9 +5,11 @@
  * @module
  */
 import { connect, type Socket } from 'node:net'
+import { milliseconds } from '../../base/brand.ts'
 import { messageOf } from '../../base/error.ts'
 import { DEADLINES } from '../../base/limits.ts'
 import type { Clock } from '../../base/ports.ts'
+import { SHARD_LIMITS } from '../../base/swarm-limits.ts'
 import { withDeadline } from '../../net/deadline.ts'
 import { type BulkLink, type LinkChunk, type LinkDialler, LinkError, type LinkPlace } from './bulk-link.ts'
 import type { ChunkKeeper } from './chunk-keeper.ts'
@@ -39,15 +41,18 @@ export function createLinkDialler(ports: LinkPorts): LinkDialler {
 interface Pending extends LinkChunk {
   /** Nobody waits for it any more. */
   isLeft: boolean
+  /** Its deadline is over with its head. */
+  readonly answered: () => void
   readonly settle: (outcome: ChunkOutcome) => void
   readonly fail: (error: unknown) => void
 }
 
 class LinkClient implements BulkLink {
-  /** Resolves when the server has shown that it is one, and takes our token. */
+  /** Resolves when the server has shown that it is one, and takes our ticket. */
   readonly greeted: Promise<void>
   readonly #socket: Socket
-  readonly #token: Uint8Array
+  readonly #ticket: Uint8Array
+  readonly #clock: Clock
   readonly #keeper: ChunkKeeper
   readonly #watch: ProgressWatch
   /** Requests without an answer, by number; also those that nobody waits for any more. */
@@ -58,14 +63,15 @@ class LinkClient implements BulkLink {
   #filled = 0
   /** Whose chunk the buffer is; undefined: the buffer is a head. */
   #current: Pending | undefined
-  /** Once when it begins, once when our token is good. */
+  /** Once when it begins, once when our ticket is good. */
   #greetings = 0
   #lost: LinkError | undefined
   #nextId = 0
   #bytesReceived = 0
 
   constructor(place: LinkPlace, { keeper, clock }: LinkPorts) {
-    this.#token = place.token
+    this.#ticket = place.ticket
+    this.#clock = clock
     this.#keeper = keeper
     this.#watch = createProgressWatch(clock, () => this.#end('it is too slow'))
     this.greeted = this.#greeted.promise
@@ -90,10 +96,12 @@ class LinkClient implements BulkLink {
 
   async fetch(chunk: LinkChunk, signal: AbortSignal): Promise<ChunkOutcome> {
     signal.throwIfAborted()
+    if (this.#pending.size >= SHARD_LIMITS.questionsMax) this.#end('it owes too much')
     if (this.#lost !== undefined) throw this.#lost
     const id = this.#nextId++
     const { promise, resolve, reject } = Promise.withResolvers<ChunkOutcome>()
-    const pending: Pending = { ...chunk, isLeft: false, settle: resolve, fail: reject }
+    const cancel = this.#clock.schedule(milliseconds(DEADLINES.shardChunkMs), () => this.#end('it does not answer'))
+    const pending: Pending = { ...chunk, isLeft: false, answered: cancel, settle: resolve, fail: reject }
     this.#pending.set(id, pending)
     this.#watch.owes(true)
     this.#socket.write(encodeLinkRequest({ type: 'chunk', id, root: chunk.root, index: chunk.index }))
@@ -144,7 +152,7 @@ class LinkClient implements BulkLink {
     if (this.#greetings === 2) return this.#onHead(bytes)
     if (Buffer.compare(bytes, LINK_GREETING) !== 0) return 'it is no bulk link'
     this.#greetings++
-    if (this.#greetings === 1) this.#socket.write(this.#token)
+    if (this.#greetings === 1) this.#socket.write(this.#ticket)
     else this.#greeted.resolve()
     this.#expect(new Uint8Array(this.#greetings === 1 ? LINK_GREETING.length : LINK_HEAD_BYTES))
     return undefined
@@ -156,6 +164,7 @@ class LinkClient implements BulkLink {
     if (head === undefined || pending === undefined) return 'it answers what it was not asked'
     if (head.length !== 0 && head.length !== pending.length) return 'its chunk is not as long as it must be'
     this.#pending.delete(head.id)
+    pending.answered()
     if (head.length === 0) {
       pending.settle('absent')
       this.#watch.owes(this.#pending.size > 0)
@@ -182,7 +191,10 @@ class LinkClient implements BulkLink {
     this.#greeted.reject(new LinkError('LINK_UNREACHABLE', `There is no bulk link: ${why}.`))
     this.#watch.close()
     this.#current?.fail(this.#lost)
-    for (const { fail } of this.#pending.values()) fail(this.#lost)
+    for (const { answered, fail } of this.#pending.values()) {
+      answered()
+      fail(this.#lost)
+    }
     this.#pending.clear()
     this.#socket.destroy()
   }

@@ -1,5 +1,5 @@
 /**
- * Where bulk links come in: a thread of its own listens and serves them; this side gives out tokens and says where files are and how much may go out.
+ * Where bulk links come in: a thread of its own listens and serves them; this side gives out tickets and says where files are and how much may go out.
  * Spec: docs/spec/shards.md §5.
  * @module
  */
@@ -7,7 +7,7 @@ import { Worker } from 'node:worker_threads'
 import type { Hash, PeerId } from '../../base/brand.ts'
 import { messageOf } from '../../base/error.ts'
 import type { Log, Random } from '../../base/ports.ts'
-import { LINK_TOKEN_BYTES } from '../../net/protocols/shards.ts'
+import { LINK_TICKET_BYTES } from '../../net/protocols/shards.ts'
 import type { LinkServerOptions } from './link-server.ts'
 import type { ServedFile, ServedFiles } from './served-files.ts'
 import type { LinkDoor } from './shard-server.ts'
@@ -32,7 +32,7 @@ export interface LinkServerInit {
 /** What the thread does when asked. */
 export type LinkServerCalls = {
   start(): Promise<number>
-  allow(token: Uint8Array, peer: PeerId): Promise<void>
+  allow(ticket: Uint8Array, peer: PeerId): Promise<void>
   close(): Promise<void>
 }
 
@@ -68,12 +68,12 @@ export async function openLinkDoor(
     const listening = await thread.call('start', [])
     return {
       async admit(peer) {
-        const token = random.bytes(LINK_TOKEN_BYTES)
-        const isAllowed = await thread.call('allow', [token, peer]).then(
+        const ticket = random.bytes(LINK_TICKET_BYTES)
+        const isAllowed = await thread.call('allow', [ticket, peer]).then(
           () => true,
           () => false,
         )
-        return isAllowed ? { port: listening, token } : undefined
+        return isAllowed ? { port: listening, ticket } : undefined
       },
       async close() {
         await thread.call('close', []).catch(() => undefined)

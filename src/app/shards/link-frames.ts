@@ -1,5 +1,5 @@
 /**
- * Bytes on a bulk link: a greeting of the server, the token of the client, then requests of one length and answers with a head of one length.
+ * Bytes on a bulk link: a greeting of the server, the ticket of the client, then requests of one length and answers with a head of one length.
  * Spec: docs/spec/shards.md §5.
  * @module
  */
@@ -8,7 +8,7 @@ import { type Hash, hash } from '../../base/brand.ts'
 import { CodecError, Reader, Writer } from '../../base/codec.ts'
 import { CHUNK_BYTES } from '../../ml/chunk-tree.ts'
 
-/** The server speaks first, so that a client tells its token to nobody else; and again when the token is good. */
+/** The server speaks first, so that a client tells its ticket to nobody else; and again when the ticket is good. */
 export const LINK_GREETING: Uint8Array = Uint8Array.from('DLLM link 1\n', (character) => character.charCodeAt(0))
 export const LINK_REQUEST_BYTES = 41
 export const LINK_HEAD_BYTES = 9

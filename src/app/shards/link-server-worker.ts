@@ -14,7 +14,7 @@ const { options, isCapped } = workerData as LinkServerInit
 const { clock } = createSystem()
 const own: LinkServerCalls = {
   start: async () => (await server).port,
-  allow: async (token, peer) => (await server).allow(token, peer),
+  allow: async (ticket, peer) => (await server).allow(ticket, peer),
   close: async () => (await server).close(),
 }
 const owner = createCaller<LinkServerOwnerCalls>(parentPort, own)

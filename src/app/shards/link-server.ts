@@ -1,6 +1,6 @@
 /**
- * Serves bulk links in the thread that it runs in: reads chunks from files and writes them to sockets, and nothing else. Who shows a token that was given
- * over a channel may ask; a token opens one link. Content is public and compared by whoever gets it, so nothing is encrypted.
+ * Serves bulk links in the thread that it runs in: reads chunks from files and writes them to sockets, and nothing else. Who shows a ticket that was given
+ * over a channel may ask; a ticket opens one link. Content is public and compared by whoever gets it, so nothing is encrypted.
  * Spec: docs/spec/shards.md §5.
  * @module
  */
@@ -9,7 +9,7 @@ import { type Hash, milliseconds, type PeerId } from '../../base/brand.ts'
 import { DEADLINES } from '../../base/limits.ts'
 import type { Clock } from '../../base/ports.ts'
 import { SHARD_LIMITS } from '../../base/swarm-limits.ts'
-import { LINK_TOKEN_BYTES } from '../../net/protocols/shards.ts'
+import { LINK_TICKET_BYTES } from '../../net/protocols/shards.ts'
 import { createLocator, type Locator } from './file-locator.ts'
 import { LINK_GREETING } from './link-frames.ts'
 import { serveLink } from './link-session.ts'
@@ -33,21 +33,21 @@ export interface LinkServerPorts {
 
 export interface LinkServer {
   readonly port: number
-  /** The token opens one link of this peer, for a while. */
-  allow(token: Uint8Array, peer: PeerId): void
+  /** The ticket opens one link of this peer, for a while. */
+  allow(ticket: Uint8Array, peer: PeerId): void
   close(): Promise<void>
 }
 
 /** @throws the system's error when it cannot listen there. */
 export async function startLinkServer(options: LinkServerOptions, ports: LinkServerPorts): Promise<LinkServer> {
-  const tokens = createTokens(ports.clock)
-  const links = createLinks(ports, tokens)
+  const tickets = createTickets(ports.clock)
+  const links = createLinks(ports, tickets)
   const server = createServer({ noDelay: true }, links.accept)
-  server.maxConnections = SHARD_LIMITS.linksMax + SHARD_LIMITS.linkTokensMax
+  server.maxConnections = SHARD_LIMITS.linksMax + SHARD_LIMITS.linkTicketsMax
   const port = await listen(server, options)
   return {
     port,
-    allow: tokens.allow,
+    allow: tickets.allow,
     async close() {
       const closed = new Promise((resolve) => server.close(resolve))
       links.close()
@@ -69,22 +69,22 @@ function listen(server: Server, { host, port }: LinkServerOptions): Promise<numb
   })
 }
 
-interface Tokens {
-  allow(token: Uint8Array, peer: PeerId): void
+interface Tickets {
+  allow(ticket: Uint8Array, peer: PeerId): void
   /** Whose it is; no second time. */
-  redeem(token: Uint8Array): PeerId | undefined
+  redeem(ticket: Uint8Array): PeerId | undefined
 }
 
-function createTokens(clock: Clock): Tokens {
+function createTickets(clock: Clock): Tickets {
   const open = new Map<string, { readonly peer: PeerId; readonly untilMs: number }>()
-  const keyOf = (token: Uint8Array): string => Buffer.from(token).toString('hex')
+  const keyOf = (ticket: Uint8Array): string => Buffer.from(ticket).toString('hex')
   return {
-    allow(token, peer) {
-      open.set(keyOf(token), { peer, untilMs: clock.now() + 2 * DEADLINES.linkOpenMs })
-      if (open.size > SHARD_LIMITS.linkTokensMax) open.delete(open.keys().next().value!)
+    allow(ticket, peer) {
+      open.set(keyOf(ticket), { peer, untilMs: clock.now() + 2 * DEADLINES.linkOpenMs })
+      if (open.size > SHARD_LIMITS.linkTicketsMax) open.delete(open.keys().next().value!)
     },
-    redeem(token) {
-      const key = keyOf(token)
+    redeem(ticket) {
+      const key = keyOf(ticket)
       const entry = open.get(key)
       open.delete(key)
       return entry !== undefined && entry.untilMs >= clock.now() ? entry.peer : undefined
@@ -92,9 +92,9 @@ function createTokens(clock: Clock): Tokens {
   }
 }
 
-function createLinks(ports: LinkServerPorts, tokens: Tokens): { accept(socket: Socket): void; close(): void } {
+function createLinks(ports: LinkServerPorts, tickets: Tickets): { accept(socket: Socket): void; close(): void } {
   const sockets = new Set<Socket>()
-  /** Sockets that have shown their token, oldest first. */
+  /** Sockets that have shown their ticket, oldest first. */
   const served = new Map<Socket, PeerId>()
   const locator: Locator = createLocator(ports)
 
@@ -118,11 +118,11 @@ function createLinks(ports: LinkServerPorts, tokens: Tokens): { accept(socket: S
     })
     socket.write(LINK_GREETING)
     const onReadable = (): void => {
-      const token: Uint8Array | null = socket.read(LINK_TOKEN_BYTES)
-      if (token === null) return
+      const ticket: Uint8Array | null = socket.read(LINK_TICKET_BYTES)
+      if (ticket === null) return
       socket.off('readable', onReadable)
       cancel()
-      const peer = token.length === LINK_TOKEN_BYTES ? tokens.redeem(token) : undefined
+      const peer = ticket.length === LINK_TICKET_BYTES ? tickets.redeem(ticket) : undefined
       if (peer === undefined) socket.destroy()
       else begin(socket, peer)
     }

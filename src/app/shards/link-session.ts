@@ -1,5 +1,5 @@
 /**
- * One bulk link that has shown its token: requests come in, chunks go out one after the other, the next one read while one is written.
+ * One bulk link that has shown its ticket: requests come in, chunks go out one after the other, the next one read while one is written.
  * Spec: docs/spec/shards.md §5.
  * @module
  */

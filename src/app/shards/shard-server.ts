@@ -34,7 +34,7 @@ export interface ShardServerOptions {
 /** Where bulk links come in. */
 export interface LinkDoor {
   /** What a peer needs for one link; undefined: it gets no more now. */
-  admit(peer: PeerId): Promise<{ readonly port: number; readonly token: Uint8Array } | undefined>
+  admit(peer: PeerId): Promise<{ readonly port: number; readonly ticket: Uint8Array } | undefined>
 }
 
 class RuleError extends HouseError<

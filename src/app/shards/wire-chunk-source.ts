@@ -188,7 +188,7 @@ async function openLink(
   for (const host of hostsOf(to.addresses)) {
     const answer = await asker.ask({ type: 'link' }, { signal })
     if (answer.type !== 'link' || answer.port < SHARD_LIMITS.linkPortMin) return undefined
-    const place = { host, port: answer.port, token: answer.token }
+    const place = { host, port: answer.port, ticket: answer.ticket }
     const link = await links.open(place, signal).catch((error: unknown) => {
       if (codeOf(error) !== 'LINK_UNREACHABLE') throw error
     })

@@ -18,8 +18,8 @@ export const SHARD_PROTOCOL_OPTIONS: ProtocolOptions = {
 
 const HASH_BYTES = 32
 const CODE_BYTES_MAX = 64
-/** A token opens one bulk link, once (docs/spec/shards.md §5). */
-export const LINK_TOKEN_BYTES = 16
+/** A ticket opens one bulk link, once (docs/spec/shards.md §5). */
+export const LINK_TICKET_BYTES = 16
 
 /** What is asked; `id` is the asker's and in use for no other question of its that has no answer yet. */
 export type ShardQuestion = { readonly id: number } & ShardQuestionBody
@@ -42,7 +42,7 @@ export type ShardAnswerBody =
   | { readonly type: 'piece'; readonly isLast: boolean; readonly total: number; readonly bytes: Uint8Array }
   | { readonly type: 'holdings'; readonly map: Uint8Array }
   | { readonly type: 'absent' }
-  | { readonly type: 'link'; readonly port: number; readonly token: Uint8Array }
+  | { readonly type: 'link'; readonly port: number; readonly ticket: Uint8Array }
   | { readonly type: 'refused'; readonly code: string }
 
 const QUESTIONS = ['manifest', 'leaves', 'holdings', 'chunk', 'link', 'leave'] as const
@@ -105,7 +105,7 @@ export function encodeShardAnswer(answer: ShardAnswer): Uint8Array {
     case 'absent':
       return writer.finish()
     case 'link':
-      return writer.u16(answer.port).raw(answer.token).finish()
+      return writer.u16(answer.port).raw(answer.ticket).finish()
     case 'refused':
       return writer.text(answer.code).finish()
   }
@@ -129,7 +129,7 @@ function readAnswer(type: ShardAnswer['type'], reader: Reader): ShardAnswerBody 
     case 'absent':
       return { type }
     case 'link':
-      return { type, port: reader.u16(), token: reader.raw(LINK_TOKEN_BYTES) }
+      return { type, port: reader.u16(), ticket: reader.raw(LINK_TICKET_BYTES) }
     case 'refused':
       return { type, code: reader.text(CODE_BYTES_MAX) }
   }

@@ -110,7 +110,7 @@ describe('a peer is given up and judged that sends', () => {
     ],
     ['a second answer', chunk, answering({ type: 'refused', code: 'X' }, { type: 'absent' })],
     ['a map for a chunk', chunk, answering({ type: 'holdings', map: Uint8Array.of(3) })],
-    ['a link for a chunk', chunk, answering({ type: 'link', port: 2_000, token: some(16) })],
+    ['a link for a chunk', chunk, answering({ type: 'link', port: 2_000, ticket: some(16) })],
     ['a chunk for holdings', () => source.holdings(file, NEVER), answering(piece(some(1)))],
     [
       'holdings that are too long',

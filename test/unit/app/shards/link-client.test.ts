@@ -13,15 +13,16 @@ import {
   type LinkRequest,
 } from '../../../../src/app/shards/link-frames.ts'
 import { DEADLINES } from '../../../../src/base/limits.ts'
+import { SHARD_LIMITS } from '../../../../src/base/swarm-limits.ts'
 import { CHUNK_BYTES, chunkLength } from '../../../../src/ml/chunk-tree.ts'
-import { LINK_TOKEN_BYTES } from '../../../../src/net/protocols/shards.ts'
+import { LINK_TICKET_BYTES } from '../../../../src/net/protocols/shards.ts'
 import { codeFrom } from '../../../contract/wire-world.ts'
 import { createFakeClock, type FakeClock } from '../../../fake-clock.ts'
 import { createShardWorld, randomBytes, type ShardWorld, type TestFile, targetOf } from '../../../shard-world.ts'
 
 const BYTES = CHUNK_BYTES + 1_000
 const NEVER = new AbortController().signal
-const TOKEN = new Uint8Array(LINK_TOKEN_BYTES).fill(5)
+const TICKET = new Uint8Array(LINK_TICKET_BYTES).fill(5)
 
 let world: ShardWorld
 let clock: FakeClock
@@ -31,25 +32,25 @@ let server: Server
 /** What the server does with a connection, and with a request on a good one. */
 let greet: (socket: Socket) => void
 let react: (socket: Socket, request: LinkRequest) => void
-let tokens: Uint8Array[]
+let tickets: Uint8Array[]
 
 beforeEach(async () => {
   world = await createShardWorld()
   clock = createFakeClock()
   file = await world.file(BYTES)
   part = await world.part(BYTES)
-  tokens = []
+  tickets = []
   greet = (socket) => socket.write(LINK_GREETING)
   server = createServer((socket) => {
     socket.on('error', () => undefined)
     greet(socket)
-    let isToken = true
+    let isTicket = true
     socket.on('readable', () => {
-      if (isToken) {
-        const token = socket.read(LINK_TOKEN_BYTES)
-        if (token === null) return
-        isToken = false
-        tokens.push(new Uint8Array(token))
+      if (isTicket) {
+        const ticket = socket.read(LINK_TICKET_BYTES)
+        if (ticket === null) return
+        isTicket = false
+        tickets.push(new Uint8Array(ticket))
         socket.write(LINK_GREETING)
       }
       for (let bytes = socket.read(LINK_REQUEST_BYTES); bytes; bytes = socket.read(LINK_REQUEST_BYTES)) {
@@ -67,7 +68,7 @@ afterEach(async () => {
 function open(): Promise<BulkLink> {
   const { port } = server.address() as AddressInfo
   const dialler = createLinkDialler({ keeper: createChunkKeeper(), clock })
-  return dialler.open({ host: '127.0.0.1', port, token: TOKEN }, NEVER)
+  return dialler.open({ host: '127.0.0.1', port, ticket: TICKET }, NEVER)
 }
 
 function fetch(link: BulkLink, index = 1, signal: AbortSignal = NEVER): Promise<unknown> {
@@ -81,7 +82,7 @@ function answer(socket: Socket, id: number, bytes: Uint8Array): void {
 
 const chunkOf = (index: number): Uint8Array => file.content.subarray(index * CHUNK_BYTES, (index + 1) * CHUNK_BYTES)
 
-test('chunks come in any order, each to its place, and the token is told once', async () => {
+test('chunks come in any order, each to its place, and the ticket is told once', async () => {
   const asked: number[] = []
   react = (socket, request) => {
     asked.push(request.id)
@@ -92,7 +93,7 @@ test('chunks come in any order, each to its place, and the token is told once', 
   const link = await open()
   expect(await Promise.all([fetch(link, 0), fetch(link, 1)])).toEqual(['stored', 'stored'])
   expect(Buffer.compare(await world.content(part), file.content)).toBe(0)
-  expect(tokens).toEqual([TOKEN])
+  expect(tickets).toEqual([TICKET])
   expect(link.bytesReceived).toBe(BYTES)
   link.close()
 })
@@ -111,10 +112,10 @@ test.each<readonly [string, (socket: Socket) => void]>([
   ['is another service', (socket) => socket.write('HTTP/1.1 400 Bad Request\r\n\r\n')],
   ['greets wrongly', (socket) => socket.write(new Uint8Array(LINK_GREETING.length))],
   ['hangs up', (socket) => socket.destroy()],
-])('who %s is no bulk link, and gets no token', async (_, behave) => {
+])('who %s is no bulk link, and gets no ticket', async (_, behave) => {
   greet = behave
   expect(await codeFrom(open())).toBe('LINK_UNREACHABLE')
-  expect(tokens).toEqual([])
+  expect(tickets).toEqual([])
 })
 
 test('who never greets is given up, and so is a port where nobody listens', async () => {
@@ -127,7 +128,7 @@ test('who never greets is given up, and so is a port where nobody listens', asyn
   const { port } = server.address() as AddressInfo
   await new Promise((resolve) => server.close(resolve))
   const dialler = createLinkDialler({ keeper: createChunkKeeper(), clock })
-  expect(await codeFrom(dialler.open({ host: '127.0.0.1', port, token: TOKEN }, NEVER))).toBe('LINK_UNREACHABLE')
+  expect(await codeFrom(dialler.open({ host: '127.0.0.1', port, ticket: TICKET }, NEVER))).toBe('LINK_UNREACHABLE')
 })
 
 test.each<readonly [string, typeof react]>([
@@ -194,4 +195,29 @@ test('what is left is told, and its bytes are not written', async () => {
   ])
   expect(await fetch(link, 0)).toBe('stored')
   link.close()
+})
+
+test('a chunk that never comes ends the link, although others come', async () => {
+  react = (socket, request) => {
+    if (request.type === 'chunk' && request.index === 1) answer(socket, request.id, chunkOf(1))
+  }
+  const link = await open()
+  const never = codeFrom(fetch(link, 0))
+  for (let passed = 0; passed < DEADLINES.shardChunkMs; passed += DEADLINES.shardFloorMs / 2) {
+    const code = await codeFrom(fetch(link, 1))
+    if (code !== 'no error') break
+    clock.advance(DEADLINES.shardFloorMs / 2)
+  }
+  expect(await never).toBe('LINK_LOST')
+})
+
+test('who owes too many answers is asked no more', async () => {
+  react = () => undefined
+  const link = await open()
+  for (let count = 0; count < SHARD_LIMITS.questionsMax; count++) {
+    const stop = new AbortController()
+    fetch(link, 1, stop.signal).catch(() => undefined)
+    stop.abort(new Error('enough'))
+  }
+  expect(await codeFrom(fetch(link))).toBe('LINK_LOST')
 })

@@ -48,7 +48,7 @@ afterEach(async () => {
   await world.close()
 })
 
-function tokenOf(number: number): Uint8Array {
+function ticketOf(number: number): Uint8Array {
   return new Uint8Array(16).fill(number)
 }
 
@@ -58,8 +58,8 @@ interface Client {
   read(bytes: number): Promise<Buffer | undefined>
 }
 
-/** Shows a token, if there is one, and reads the first greeting. */
-async function client(token: Uint8Array | undefined): Promise<Client> {
+/** Shows a ticket, if there is one, and reads the first greeting. */
+async function client(ticket: Uint8Array | undefined): Promise<Client> {
   const socket = connect(server.port, '127.0.0.1').on('error', () => undefined)
   sockets.push(socket)
   let got = Buffer.alloc(0)
@@ -83,14 +83,14 @@ async function client(token: Uint8Array | undefined): Promise<Client> {
     return found
   }
   expect(await read(LINK_GREETING.length)).toEqual(Buffer.from(LINK_GREETING))
-  if (token !== undefined) socket.write(token)
+  if (ticket !== undefined) socket.write(ticket)
   return { socket, read }
 }
 
-/** A client whose token is good. */
+/** A client whose ticket is good. */
 async function linked(number = 1): Promise<Client> {
-  server.allow(tokenOf(number), PEER)
-  const found = await client(tokenOf(number))
+  server.allow(ticketOf(number), PEER)
+  const found = await client(ticketOf(number))
   expect(await found.read(LINK_GREETING.length)).toEqual(Buffer.from(LINK_GREETING))
   return found
 }
@@ -132,14 +132,14 @@ test('what is not there is absent, also beyond the file and in an unfinished one
   for (const id of [0, 1, 2, 3]) expect(await answer(link)).toEqual({ id, bytes: Buffer.alloc(0) })
 })
 
-test('a token opens one link, for a while, and others open none', async () => {
+test('a ticket opens one link, for a while, and others open none', async () => {
   await linked(1)
-  server.allow(tokenOf(2), PEER)
+  server.allow(ticketOf(2), PEER)
   clock.advance(2 * DEADLINES.linkOpenMs + 1)
-  for (const number of [1, 2, 3]) expect(await (await client(tokenOf(number))).read(1)).toBeUndefined()
+  for (const number of [1, 2, 3]) expect(await (await client(ticketOf(number))).read(1)).toBeUndefined()
 })
 
-test('who shows no token in time is let go', async () => {
+test('who shows no ticket in time is let go', async () => {
   const { read } = await client(undefined)
   clock.advance(DEADLINES.linkOpenMs)
   expect(await read(1)).toBeUndefined()

@@ -38,7 +38,7 @@ beforeEach(async () => {
   closed = 0
   const network = createMemoryNetwork({ clock, log: LOG })
   server = network.createMemoryWire({ listen: true })
-  const admit = async () => (port === undefined ? undefined : { port, token: new Uint8Array(16) })
+  const admit = async () => (port === undefined ? undefined : { port, ticket: new Uint8Array(16) })
   const budget = createUploadBudget({}, clock)
   await serveShards(server, { files: servedFiles([file]), budget, links: { admit } }, { clock, log: LOG })
   const { peer, addresses } = addressOf(server)
