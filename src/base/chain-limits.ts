@@ -65,8 +65,8 @@ export const MARKET_LIMITS = {
   canaryBytesMax: 256 * MIB,
   /** Blocks between the end of a vote and the activation that it is about: a year. Longer plans can be made later. */
   activationAheadMax: 15_768_000,
-  /** Models that one block looks at, activates or retires: each look goes through its placements. The rest waits for the next block. */
-  dueModelsPerBlock: 8,
+  /** Models that one block looks at, activates or retires: some ten milliseconds each with as many placements as can be. The rest waits. */
+  dueModelsPerBlock: 4,
   /** Every lot is a miner more that must keep up, and an auction more at the opening. */
   leaseLotsMax: 16,
   /** Operators that a payer wants no more: those of a ring that broke, and of a few attempts after it. */

@@ -54,6 +54,13 @@ export function describeMarketIndex(name: string, open: () => Promise<KeyValueSt
       expect(records).toEqual([{ height: 3, position: 0, timeMs: 3_000, event: audited(2) }])
     })
 
+    test('has nothing of what became of models, which stands in their records', async () => {
+      const { store } = await begun()
+      const retired = { type: 'model', model: digest(7), publisher: MINER, change: 'retired' } as const
+      await store.save(finalBlock(1, [retired, settled(1), retired, issued(0)]))
+      expect(await namesOf(store, [MINER])).toEqual(['1/1', '1/0'])
+    })
+
     test('finds how a lease was settled', async () => {
       const { store } = await begun()
       await store.save(finalBlock(1, [settled(1), settled(2)]))

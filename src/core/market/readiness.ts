@@ -6,9 +6,9 @@
 import type { AccountId, Hash } from '../../base/brand.ts'
 import type { Parameters } from '../parameters.ts'
 import { canaryReports } from '../state/canary-reports.ts'
-import { getMiner } from '../state/miners.ts'
+import { getMiner, type MinerRecord } from '../state/miners.ts'
 import type { ModelRecord } from '../state/models.ts'
-import { isLive, placements } from '../state/placements.ts'
+import { isLive, type PlacementRecord, placements } from '../state/placements.ts'
 import type { ReadState } from '../state/state.ts'
 
 /** Why a model does not become active: a segment has too few owners, too many canaries failed, or its place is another's by now. */
@@ -31,6 +31,8 @@ export interface Readiness {
   readonly lack: Exclude<Lack, 'overtaken'> | undefined
 }
 
+type Run = Pick<PlacementRecord, 'first' | 'end'>
+
 const PER_MILLE = 1_000n
 
 /** As it would be in the block of `height`. Reads each placement and each report of the model once, and their miners. */
@@ -40,17 +42,32 @@ export function readinessOf(
   { height, parameters }: { readonly height: number; readonly parameters: Parameters },
 ): Readiness {
   const { passers, reports } = tallyReports(state, model)
-  const owners = record.segments.map(() => new Set<AccountId>())
+  const runs = new Map<AccountId, Run[]>()
   for (const [operator, placement] of placements(state, model)) {
-    const miner = getMiner(state, operator)
-    if (miner === undefined || !isLive(placement, miner, height)) continue
     if (record.canary !== undefined && !passers.has(operator)) continue
-    for (let at = placement.first; at < placement.end; at++) owners[at]!.add(miner.payout)
+    const miner = passers.get(operator) ?? getMiner(state, operator)
+    if (miner === undefined || !isLive(placement, miner, height)) continue
+    const own = runs.get(miner.payout)
+    if (own === undefined) runs.set(miner.payout, [placement])
+    else own.push(placement)
   }
-  const counts = owners.map(({ size }) => size)
-  const isServed = counts.every((count) => BigInt(count) >= parameters.readyOwners)
+  const owners = ownersOf(runs.values(), record.segments.length)
+  const isServed = owners.every((count) => BigInt(count) >= parameters.readyOwners)
   const lack = hasFailed(reports, parameters) ? 'canary' : isServed ? undefined : 'unserved'
-  return { owners: counts, reports, lack }
+  return { owners, reports, lack }
+}
+
+/** Of how many owners' runs each segment is part; a segment that an owner serves twice is served by one. */
+function ownersOf(all: Iterable<readonly Run[]>, segments: number): number[] {
+  const owners = Array.from({ length: segments }, () => 0)
+  for (const own of all) {
+    let done = 0
+    for (const { first, end } of own.toSorted((one, other) => one.first - other.first)) {
+      for (let at = Math.max(first, done); at < end; at++) owners[at]!++
+      done = Math.max(done, end)
+    }
+  }
+  return owners
 }
 
 /** Miners are counted by what they have at stake: accounts cost nothing. */
@@ -63,14 +80,14 @@ function hasFailed({ passedDeposits, failedDeposits }: CanaryTally, { canaryFail
 function tallyReports(
   state: ReadState,
   model: Hash,
-): { readonly passers: ReadonlySet<AccountId>; readonly reports: CanaryTally } {
-  const passers = new Set<AccountId>()
+): { readonly passers: ReadonlyMap<AccountId, MinerRecord>; readonly reports: CanaryTally } {
+  const passers = new Map<AccountId, MinerRecord>()
   const reports = { passed: 0, passedDeposits: 0n, failed: 0, failedDeposits: 0n }
   for (const [operator, hasPassed] of canaryReports(state, model)) {
     const miner = getMiner(state, operator)
     if (miner?.status !== 'active') continue
     if (hasPassed) {
-      passers.add(operator)
+      passers.set(operator, miner)
       reports.passed++
       reports.passedDeposits += miner.deposit
     } else {

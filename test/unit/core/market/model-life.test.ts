@@ -1,6 +1,7 @@
 /** The life of a model from its approval on: looks, activation, supersession, rollback, retirement. */
 import { describe, expect, test } from 'vitest'
 import { hash } from '../../../../src/base/brand.ts'
+import { readinessOf } from '../../../../src/core/market/readiness.ts'
 import { canaryReports } from '../../../../src/core/state/canary-reports.ts'
 import { getMiner, putMiner } from '../../../../src/core/state/miners.ts'
 import { modelDues } from '../../../../src/core/state/model-dues.ts'
@@ -112,6 +113,19 @@ describe('an approved model', () => {
     for (const miner of [third, fourth]) run(world, miner, placing(V2))
     endUntil(world, due + 5)
     expect([statusOf(world, V1), statusOf(world, V2)]).toEqual(['superseded', 'active'])
+  })
+
+  test('counts an owner once for a segment that two of its operators serve, and for all that either serves', () => {
+    const world = lifeWorld()
+    const due = approved(world, V2)
+    change(world, (state) => putMiner(state, second.id, { ...getMiner(state, second.id)!, payout: first.id }))
+    run(world, first, placing(V2, { end: 2 }))
+    run(world, second, placing(V2, { first: 1 }))
+    const { owners } = readinessOf(world.state, { model: V2, record: recordOf(world, V2) }, world.context)
+    expect(owners).toEqual([1, 1, 1])
+    run(world, third, placing(V2))
+    endUntil(world, due)
+    expect(statusOf(world, V2)).toBe('active')
   })
 
   test('is published again after as many looks as there are, and another vote can try', () => {
