@@ -18,7 +18,8 @@ export const SHARD_LIMITS = {
   chunksAskedMax: 16,
   /** Questions of one peer that wait here: its chunks, what it left again, and what it asks beside them. */
   questionsMax: 64,
-  channelsPerPeerMax: 2,
+  /** A miner may fetch for several posts at once. */
+  channelsPerPeerMax: 4,
   /** Channels that are answered at once; each has two pieces in memory. */
   servedMax: 64,
   /** Manifests and lists of leaves that are kept for their next page, by bytes. */
@@ -27,7 +28,7 @@ export const SHARD_LIMITS = {
   floorBytesPerSecond: 8 * KIB,
   /** Bulk links that are served at once, and of one peer. */
   linksMax: 64,
-  linksPerPeerMax: 2,
+  linksPerPeerMax: 4,
   /** Tickets for links that nobody has used yet. */
   linkTicketsMax: 256,
   /** Hosts of a peer that are tried for a link. */
