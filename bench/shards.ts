@@ -39,8 +39,7 @@ export const shards: Measure = {
     for (const hasLinks of [true, false]) report(await measureDownload(bench, { file, hasLinks }))
     await rm(file.path)
     await bench.forEachModel(async (model) => {
-      const row = await measureStepLatency(bench, model)
-      if (row !== undefined) report(row)
+      for (const row of await measureStepLatency(bench, model)) report(row)
     })
   },
 }

@@ -35,11 +35,11 @@ async function obey(order: DownloaderOrder): Promise<void> {
   })
 }
 
-async function openSource({ from }: Extract<DownloaderOrder, { type: 'begin' }>): Promise<ChunkSource> {
+async function openSource({ from, hasLinks }: Extract<DownloaderOrder, { type: 'begin' }>): Promise<ChunkSource> {
   const system = createSystem({ level: 'error' })
   const wire = await createLibp2pWire({ networkId: NETWORK_ID, listen: [], mdns: false, dht: false }, system)
   const thread = createFetchThread()
-  return openChunkSource(from, { ...system, wire, keeper: thread, links: thread })
+  return openChunkSource(from, { ...system, wire, keeper: thread, links: hasLinks ? thread : undefined })
 }
 
 async function takeAgainAndAgain(

@@ -36,7 +36,14 @@ export type StageTold = Pick<SeederTold, 'peer' | 'addresses'>
 
 export type DownloaderOrder =
   /** Takes the files again and again. */
-  | { readonly type: 'begin'; readonly from: StageTold; readonly files: readonly FileId[]; readonly folder: string }
+  | {
+      readonly type: 'begin'
+      readonly from: StageTold
+      readonly files: readonly FileId[]
+      readonly folder: string
+      /** Otherwise over channels. */
+      readonly hasLinks: boolean
+    }
   | { readonly type: 'end' }
 
 export type DownloaderTold =

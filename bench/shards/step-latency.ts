@@ -40,18 +40,19 @@ interface Scene {
   readonly route: Route
   readonly wire: Awaited<ReturnType<typeof createLibp2pWire>>
   readonly downloader: ChildProcess
-  readonly begin: DownloaderOrder
+  readonly begin: Extract<DownloaderOrder, { type: 'begin' }>
 }
 
-export async function measureStepLatency(bench: Bench, model: BenchModel): Promise<Row | undefined> {
+/** One row for uploads over bulk links, one for uploads over channels. */
+export async function measureStepLatency(bench: Bench, model: BenchModel): Promise<Row[]> {
   const { manifest, hash } = model.stored
   const weightBytes = manifest.segments.reduce((sum, { shard }) => sum + shard.bytes, 0)
   if (weightBytes + 2 * PROCESS_BYTES > freemem()) {
     bench.progress(`shards, ${model.label}: left out, needs more free memory`)
-    return undefined
+    return []
   }
   const home = await bench.newHome({ sharesModels: true })
-  const [stage, downloader] = [fork(STAGE), fork(DOWNLOADER)]
+  const stage = fork(STAGE)
   const wire = await createLibp2pWire({ networkId: NETWORK_ID, listen: [], mdns: false, dht: false }, bench.system)
   try {
     stage.send({ home: home.path, model: manifest.name, threads: availableParallelism() } satisfies StageOrder)
@@ -59,12 +60,24 @@ export async function measureStepLatency(bench: Bench, model: BenchModel): Promi
     const whole = { firstSegment: 0, lastSegment: manifest.segments.length }
     const route: Route = { model: hash, stages: [{ ...from, ...whole }], expectedStepMs: milliseconds(1) }
     const files = manifest.segments.map(({ shard }) => ({ root: shard.root, bytes: shard.bytes }))
-    const begin: DownloaderOrder = { type: 'begin', from, files, folder: home.path }
     const answers = weightBytes < SMALL_BYTES ? ANSWERS_SMALL : ANSWERS
-    return rowFor(model, await samplesOf(bench, { model, route, wire, downloader, begin }, answers))
+    const rows: Row[] = []
+    for (const hasLinks of [true, false]) {
+      const begin: Scene['begin'] = { type: 'begin', from, files, folder: home.path, hasLinks }
+      rows.push(await measureUploads(bench, { model, route, wire, begin }, answers))
+    }
+    return rows
   } finally {
     await wire.stop()
     stage.disconnect()
+  }
+}
+
+async function measureUploads(bench: Bench, scene: Omit<Scene, 'downloader'>, answers: number): Promise<Row> {
+  const downloader = fork(DOWNLOADER)
+  try {
+    return rowFor(scene, await samplesOf(bench, { ...scene, downloader }, answers))
+  } finally {
     downloader.disconnect()
   }
 }
@@ -126,9 +139,9 @@ async function stepsOf({ signal, system }: Bench, { route, wire }: Scene): Promi
   }
 }
 
-function rowFor({ label }: BenchModel, pairs: readonly Pair[]): Row {
+function rowFor({ model, begin }: Pick<Scene, 'model' | 'begin'>, pairs: readonly Pair[]): Row {
   return rowOf({
-    measure: `step p50 while shards are uploaded ÷ without, ${label}`,
+    measure: `step p50 while shards are uploaded (${begin.hasLinks ? 'bulk link' : 'channel'}) ÷ without, ${model.label}`,
     ratios: pairs.map(({ loaded, idle }) => loaded.stepMs / idle.stepMs),
     target: TARGET,
     values: {
