@@ -85,7 +85,7 @@ export async function sendTransaction(
   const id = await chain.submit(bytes, signal)
   const waiting = viewTransaction(decodeTransaction(bytes), chain.network.kind)
   steps.onSent(waiting)
-  return steps.waits ? waitForBlock(id, steps) : waiting
+  return steps.waits ? waitForBlock({ id, bytes }, steps) : waiting
 }
 
 /** Nonce and fee from the chain as it is now. @throws TransactionError INSUFFICIENT_FUNDS. */

@@ -5,9 +5,12 @@
  */
 import { type Hash, type Milliseconds, milliseconds } from '../../base/brand.ts'
 import { NODE_LIMITS } from '../../base/chain-limits.ts'
-import { HouseError } from '../../base/error.ts'
+import { codeOf, HouseError } from '../../base/error.ts'
 import type { Clock } from '../../base/ports.ts'
+import { TransactionError } from '../../core/transaction/contract.ts'
 import { withDeadline } from '../../net/deadline.ts'
+import { NodeError } from '../control/control-errors.ts'
+import { PeerRefusal } from '../node/ask.ts'
 import type { ChainAccess, HeadView, TransactionView } from './chain-access.ts'
 import { ageText, timeText, wrapped } from './text-parts.ts'
 
@@ -21,14 +24,22 @@ export interface BlockWait {
   readonly onStalled: (head: HeadView) => void
 }
 
+/** What was handed in. */
+export interface SentTransaction {
+  readonly id: Hash
+  readonly bytes: Uint8Array
+}
+
+/** Between two times that a transaction is handed in. */
+const AGAIN_MS = milliseconds(4_000)
 /** Between two looks at the head. */
 const LOOK_MS = milliseconds(2_000)
 /** Beyond the pause between two blocks: a round or two may fail before something is wrong. */
 const STALLED_MS = 8_000
 
-/** @throws WaitError CHAIN_STILL_WAITING after NODE_LIMITS.waitMs. */
-export async function waitForBlock(id: Hash, wait: BlockWait): Promise<TransactionView> {
-  const { chain, clock, signal } = wait
+/** @throws WaitError CHAIN_STILL_WAITING after NODE_LIMITS.waitMs; what the chain refuses it with where others came first and it fits no more. */
+export async function waitForBlock({ id, bytes }: SentTransaction, wait: BlockWait): Promise<TransactionView> {
+  const { clock, signal } = wait
   let stalledAt: HeadView | undefined
   const onStalled = (head: HeadView): void => {
     stalledAt = head
@@ -40,11 +51,44 @@ export async function waitForBlock(id: Hash, wait: BlockWait): Promise<Transacti
   const late = (): WaitError => stillWaiting(id, stalledAt)
   const limitMs = NODE_LIMITS.waitMs as Milliseconds
   try {
-    return await withDeadline({ clock, limitMs, late, signal }, (either) => chain.waitFor(id, either))
+    return await withDeadline({ clock, limitMs, late, signal }, (either) => {
+      const refused = hearRefusal(bytes, { ...wait, signal: AbortSignal.any([either, watching.signal]) })
+      return Promise.race([untilIncluded({ id, bytes }, { ...wait, signal: either }), refused])
+    })
   } finally {
     watching.abort()
     await watched
   }
+}
+
+async function untilIncluded({ id, bytes }: SentTransaction, { chain, signal }: BlockWait): Promise<TransactionView> {
+  for (;;) {
+    try {
+      return await chain.waitFor(id, signal)
+    } catch (error) {
+      if (codeOf(error) !== 'CHAIN_TRANSACTION_UNKNOWN') throw error
+      // It has left the mempool: handed in again, it is told why, or waits once more.
+      await chain.submit(bytes, signal).catch((again: unknown) => {
+        throw isRefusal(again) ? again : error
+      })
+    }
+  }
+}
+
+/** A light client is not told that a transaction was thrown away, so it is handed in again now and then. Rejects with what the chain says then. */
+async function hearRefusal(bytes: Uint8Array, { chain, clock, signal }: BlockWait): Promise<never> {
+  for (;;) {
+    await clock.sleep(AGAIN_MS, signal)
+    await chain.submit(bytes, signal).catch((error: unknown) => {
+      if (isRefusal(error)) throw error
+    })
+  }
+}
+
+/** Of the transaction itself. While it waits, or when it is in a block, nodes refuse to have it twice. */
+function isRefusal(error: unknown): boolean {
+  const isOfChain = error instanceof TransactionError || error instanceof NodeError || error instanceof PeerRefusal
+  return isOfChain && error.code !== 'NONCE_TOO_LOW' && !error.code.startsWith('MEMPOOL_')
 }
 
 /** Resolves when it was told. */

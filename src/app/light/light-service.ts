@@ -154,7 +154,7 @@ class Service implements LightService {
         if (result !== undefined) return result
       } catch (error) {
         if (error instanceof LightServiceError) throw error
-        if (error instanceof PeerRefusal || PERHAPS_OURS.has(codeOf(error) ?? '')) refusal ??= error
+        if (error instanceof PeerRefusal || PERHAPS_OURS.has(codeOf(error) ?? '')) refusal = weightier(refusal, error)
         else this.#note(peer, error)
       }
     }
@@ -224,6 +224,11 @@ class Service implements LightService {
     const message = `Every node that answered told something false: ${who}. Nothing of it was believed. Use other nodes: see \`dllm network show\`.`
     return new LightServiceError('LIGHT_ALL_LIE', message, { details: { peers: who } })
   }
+}
+
+/** The first one; but that a transaction waits with one peer says nothing where another one tells what is wrong with it. */
+function weightier(before: unknown, error: unknown): unknown {
+  return before === undefined || codeOf(before) === 'MEMPOOL_KNOWN' ? error : before
 }
 
 /** The peer cannot help, and is not at fault for it. */

@@ -2,10 +2,16 @@
 import { expect, test } from 'vitest'
 import type { ChainAccess, HeadView, TransactionView } from '../../../../src/app/chain/chain-access.ts'
 import { stalledText, waitForBlock } from '../../../../src/app/chain/wait-for-block.ts'
+import { LightAccessError } from '../../../../src/app/light/light-access.ts'
+import { AskError } from '../../../../src/app/node/ask.ts'
 import { hash } from '../../../../src/base/brand.ts'
+import type { HouseError } from '../../../../src/base/error.ts'
+import { MempoolError } from '../../../../src/core/mempool-error.ts'
+import { TransactionError } from '../../../../src/core/transaction/contract.ts'
 import { createFakeClock } from '../../../fake-clock.ts'
 
 const ID = hash('ab'.repeat(32))
+const GONE = new LightAccessError('CHAIN_TRANSACTION_UNKNOWN', 'It is not here.')
 const LAST_BLOCK_MS = Date.UTC(2026, 10, 21, 9, 4, 33)
 
 interface World {
@@ -14,12 +20,22 @@ interface World {
   /** The look at which the transaction is in a block; never if left out. */
   readonly finalAtLook?: number
   readonly commitMs?: string
+  /** What the chain says when it is handed in again, time after time; the last one stays. Default: that it waits. */
+  readonly again?: readonly HouseError[]
+  /** The node has thrown it away. */
+  readonly isGone?: boolean
 }
 
-async function wait({ heights, finalAtLook, commitMs = '1000' }: World): Promise<{ told: number[]; end: unknown }> {
+const KNOWN = new MempoolError('MEMPOOL_KNOWN', 'It waits.')
+const BEHIND = new TransactionError('NONCE_TOO_LOW', 'It was applied.')
+const SUPERSEDED = new TransactionError('MODEL_SUPERSEDED', 'Another took its place.')
+
+async function wait(world: World): Promise<{ told: number[]; end: unknown }> {
+  const { heights, finalAtLook, commitMs = '1000', again = [KNOWN], isGone = false } = world
   const told: number[] = []
   const settled = Promise.withResolvers<TransactionView>()
   let looks = 0
+  let times = 0
   const chain = {
     parameters: async () => ({ values: { commitMs }, proposals: [] }),
     head: async () => {
@@ -27,12 +43,16 @@ async function wait({ heights, finalAtLook, commitMs = '1000' }: World): Promise
       if (looks === finalAtLook) settled.resolve({ id: ID, height } as TransactionView)
       return { height, timeMs: LAST_BLOCK_MS } as HeadView
     },
-    waitFor: () => settled.promise,
+    waitFor: () => (isGone ? Promise.reject(GONE) : settled.promise),
+    submit: () => Promise.reject(again[Math.min(times++, again.length - 1)]!),
   } as unknown as ChainAccess
   const clock = createFakeClock()
   const { signal } = new AbortController()
   let isOver = false
-  const waiting = waitForBlock(ID, { chain, clock, signal, onStalled: ({ height }) => told.push(height) })
+  const waiting = waitForBlock(
+    { id: ID, bytes: new Uint8Array(1) },
+    { chain, clock, signal, onStalled: ({ height }) => told.push(height) },
+  )
   const ending = waiting.catch((error: unknown) => error).finally(() => (isOver = true))
   while (!isOver) {
     clock.advance(1_000)
@@ -71,6 +91,28 @@ test('a transaction that blocks pass by is told to be sent again with a higher f
   const { told, end } = await wait({ heights: Array.from({ length: 200 }, (_, height) => height) })
   expect(told).toEqual([])
   expect((end as Error).message).toMatch(/higher --tip/)
+})
+
+test.each([
+  ['with a light client', { heights: [1, 2, 3, 4, 5, 6, 7, 8, 9], again: [KNOWN, KNOWN, SUPERSEDED] }, SUPERSEDED],
+  ['with a node that threw it away', { heights: [1], isGone: true, again: [SUPERSEDED] }, SUPERSEDED],
+  [
+    'with a node that threw it away, and another one stands in its place',
+    { heights: [1], isGone: true, again: [BEHIND] },
+    GONE,
+  ],
+])('what others make impossible is told at once, %s', async (_case, world, expected) => {
+  expect((await wait(world)).end).toBe(expected)
+})
+
+test('what is handed in again when it is in a block, or where nobody answers, goes on waiting', async () => {
+  const silent = new AskError('CHAIN_NO_ANSWER', 'Nobody answers.')
+  const { end } = await wait({
+    heights: [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12],
+    finalAtLook: 12,
+    again: [silent, BEHIND],
+  })
+  expect(end).toMatchObject({ id: ID, height: 12 })
 })
 
 test('the person who waits learns since when, what waits, and how to look later', () => {
