@@ -27,6 +27,8 @@ export interface VersionQuestion {
   readonly model: Hash
   /** undefined: the network has no chain. It is closed after the question. */
   readonly open: () => Promise<VersionChain | undefined>
+  /** What took its place as far as it is known here; undefined: nobody has seen that. */
+  readonly remembered?: Hash | undefined
 }
 
 /** With these a ring may fail to come about because nobody serves the model any more. */
@@ -40,7 +42,7 @@ const ENDED: ReadonlySet<string | undefined> = new Set([
 /** undefined: none did, or the chain cannot be asked; then `why` says more than that. */
 export async function nextVersion(
   why: unknown,
-  { model, open }: VersionQuestion,
+  { model, open, remembered }: VersionQuestion,
   signal: AbortSignal,
 ): Promise<NextVersion | undefined> {
   if (!(why instanceof HouseError) || !ENDED.has(why.code)) return undefined
@@ -48,7 +50,7 @@ export async function nextVersion(
     const chain = await open()
     if (chain === undefined) return undefined
     try {
-      return await versionOn(chain, model, signal)
+      return await versionOn(chain, { model, remembered }, signal)
     } finally {
       await chain.close()
     }
@@ -58,7 +60,11 @@ export async function nextVersion(
   }
 }
 
-async function versionOn({ market }: VersionChain, model: Hash, signal: AbortSignal): Promise<NextVersion | undefined> {
+async function versionOn(
+  { market }: VersionChain,
+  { model, remembered }: Omit<VersionQuestion, 'open'>,
+  signal: AbortSignal,
+): Promise<NextVersion | undefined> {
   try {
     const { successor } = await market.model(model, signal)
     return successor === undefined
@@ -66,10 +72,21 @@ async function versionOn({ market }: VersionChain, model: Hash, signal: AbortSig
       : { model: successor, name: (await market.model(successor, signal)).name }
   } catch (error) {
     if (codeOf(error) !== 'NO_SUCH_MODEL') throw error
-    // Its record is gone, but the one that took its place still names it. Lists need a full node.
-    const later = (await market.models(signal)).find(
-      ({ predecessor, status }) => predecessor === model && status !== 'published',
-    )
-    return later === undefined ? undefined : { model: later.model, name: later.name }
+  }
+  // Its record is gone. Who has seen what took its place knows; else the one that did still names it, but lists need a full node.
+  if (remembered !== undefined) return { model: remembered, name: await nameOn(market, remembered, signal) }
+  const later = (await market.models(signal)).find(
+    ({ predecessor, status }) => predecessor === model && status !== 'published',
+  )
+  return later === undefined ? undefined : { model: later.model, name: later.name }
+}
+
+/** Its hash where its record is gone too. */
+async function nameOn(market: VersionChain['market'], model: Hash, signal: AbortSignal): Promise<string> {
+  try {
+    return (await market.model(model, signal)).name
+  } catch (error) {
+    if (codeOf(error) !== 'NO_SUCH_MODEL') throw error
+    return model
   }
 }

@@ -24,6 +24,7 @@ import type { PayableChat } from './chat-payments.ts'
 import { type NextVersion, nextVersion } from './next-version.ts'
 import { type OpenChat, openChat } from './open-chat.ts'
 import type { ChatFlags, ChatRun } from './run-chat.ts'
+import { notedSuccessor, noteSuccessor } from './successor-note.ts'
 
 export interface WantedChat {
   readonly network: Network
@@ -56,7 +57,7 @@ export async function openNewestChat(run: ChatRun, wanted: WantedChat): Promise<
 }
 
 /** undefined: there is none, or nobody can tell. */
-function nextOf(
+async function nextOf(
   { home, system, signal }: ChatRun,
   { network }: WantedChat,
   { error, model }: { readonly error: unknown; readonly model: StoredModel },
@@ -66,7 +67,10 @@ function nextOf(
     const { openChain } = await import('../chain/open-chain.ts')
     return openChain({ home, network, system, signal: signal() })
   }
-  return nextVersion(error, { model: model.hash, open }, signal())
+  const remembered = notedSuccessor(home.path, model)
+  const next = await nextVersion(error, { model: model.hash, open, remembered }, signal())
+  if (next !== undefined) await noteSuccessor(home.path, model, next.model)
+  return next
 }
 
 async function openVersion(run: ChatRun, wanted: WantedChat, model: StoredModel): Promise<ReadyChat> {

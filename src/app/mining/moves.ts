@@ -10,7 +10,7 @@ import { segmentsText } from '../chain/text-parts.ts'
 import type { ModelFiles } from '../posts/model-files.ts'
 import type { Post, PostWish } from '../posts/post.ts'
 import { sameRun } from '../posts/post.ts'
-import type { CheckPost, PostKeeper } from '../posts/post-keeper.ts'
+import type { CheckPost, LeaveOptions, PostKeeper } from '../posts/post-keeper.ts'
 import { createSerial } from '../store/serial.ts'
 import type { MiningNotes } from './duty.ts'
 import type { ModelMarkets } from './model-markets.ts'
@@ -23,7 +23,7 @@ export interface Moves {
   moveTo(model: Hash, run: RunToMoveTo, signal: AbortSignal): Promise<boolean>
   /** Serves one more model. `check`: between loading and offering it. @throws as `moveTo`, and what `check` throws. */
   begin(wish: PostWish, check: CheckPost, signal: AbortSignal): Promise<void>
-  /** Serves a model no more: ends its placement, and resolves when its post is gone, after its last lease. */
+  /** Serves a model no more that nobody can lease: ends its placement, and resolves when its post is gone, after its last lease. */
   end(model: Hash, signal: AbortSignal): Promise<void>
 }
 
@@ -43,12 +43,15 @@ export interface MovesParts {
   readonly slotsOf: (wish: PostWish) => number
   /** Whether leases or audits need a post that is leaving. */
   readonly isNeeded: (post: Post, signal: AbortSignal) => Promise<boolean>
+  /** Whether sessions of a model need a lease. */
+  readonly isLeased: (model: Hash) => boolean
   readonly notes: MiningNotes
 }
 
-export function createMoves({ keeper, markets, files, slotsOf, isNeeded, notes }: MovesParts): Moves {
+export function createMoves({ keeper, markets, files, slotsOf, isNeeded, isLeased, notes }: MovesParts): Moves {
   const serial = createSerial()
-  const leave = (post: Post): void => keeper.leave(post, (signal) => isNeeded(post, signal))
+  const leave = (post: Post, options?: LeaveOptions): void =>
+    keeper.leave(post, (signal) => isNeeded(post, signal), options)
   const say = (text: string): void => notes.say({ type: 'state', text })
 
   return {
@@ -97,8 +100,9 @@ export function createMoves({ keeper, markets, files, slotsOf, isNeeded, notes }
     async end(model, signal) {
       const left = await serial(async () => {
         const post = keeper.find(model)
+        const isClosed = isLeased(model)
         await markets.remove(model, signal)
-        if (post !== undefined) leave(post)
+        if (post !== undefined) leave(post, { isClosed })
         return post
       })
       if (left !== undefined) await keeper.gone(left, signal)

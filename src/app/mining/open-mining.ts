@@ -6,7 +6,7 @@
  */
 import { bytesToHex } from '@noble/hashes/utils.js'
 import { assert } from '../../base/assert.ts'
-import { type AccountId, milliseconds } from '../../base/brand.ts'
+import { type AccountId, type Hash, milliseconds } from '../../base/brand.ts'
 import { MINING_LIMITS } from '../../base/chain-limits.ts'
 import { codeOf } from '../../base/error.ts'
 import type { Clock } from '../../base/ports.ts'
@@ -143,7 +143,15 @@ export async function openMining(options: MiningOptions, system: System): Promis
       const { server } = miner
       const needs = { chain, operator: market.sender.id, staying: keeper.staying, audits: options.audits }
       const isNeeded = (post: Post, until: AbortSignal): Promise<boolean> => isPostNeeded(post, needs, until)
-      moves = createMoves({ keeper, markets, files, slotsOf: options.slotsOf, isNeeded, notes })
+      moves = createMoves({
+        keeper,
+        markets,
+        files,
+        slotsOf: options.slotsOf,
+        isNeeded,
+        isLeased: market.isLeased,
+        notes,
+      })
       audits = await openAudits(options, market, { miner, wire, system })
       const held = MODE_TEXTS[mode.now()]
       if (held !== undefined) notes.say({ type: 'state', text: held })
@@ -191,10 +199,11 @@ async function openMarket(options: MiningOptions, mode: WatchedMode, system: Sys
   const parts = { survey, sender, notes, mode: mode.now }
   const incarnation = BigInt(Math.floor(system.clock.wallMs()))
   const markets = await openModelMarkets(options.runs, { ...parts, chain, bid: options.bid, incarnation })
+  const isLeased = (model: Hash): boolean => !options.isFree && markets.price(model) > 0n
   const inner = createLeaseDesk(
     {
       ...{ source: createChainLeases(chain), lots, peerSecret: identity.secretKey },
-      isRequired: (model) => !options.isFree && markets.price(model) > 0n,
+      isRequired: isLeased,
     },
     system,
   )
@@ -214,7 +223,7 @@ async function openMarket(options: MiningOptions, mode: WatchedMode, system: Sys
   const drain = createDrain({ ...parts, folder })
   const desk = createTellingDesk(inner, { notes, clock: system.clock, mode: mode.now })
   const duties = [registration.duty, ...markets.duties, claims, drain.duty]
-  return { peer, sender, lots, desk, registration, markets, drain, duties }
+  return { peer, sender, lots, desk, registration, markets, drain, duties, isLeased }
 }
 
 function openAudits(

@@ -28,7 +28,7 @@ export interface PostKeeper {
    */
   open(wish: PostWish, signal: AbortSignal, check?: CheckPost): Promise<Post>
   /** It leaves: at once no session comes that can go elsewhere, and it goes when its offers have died, `isNeeded` says no and its sessions have ended. */
-  leave(post: Post, isNeeded: IsNeeded): void
+  leave(post: Post, isNeeded: IsNeeded, options?: LeaveOptions): void
   /** Resolves when a post that was leaving is gone, or has been taken back; rejects with the signal's reason. */
   gone(post: Post, signal: AbortSignal): Promise<void>
   /** Resolves when an engine is gone although nobody closed it. */
@@ -38,6 +38,11 @@ export interface PostKeeper {
 }
 
 export type CheckPost = (post: PostToServe) => Promise<void>
+
+export interface LeaveOptions {
+  /** Nobody comes by an offer: its sessions need leases, and there are none to be had. Then the offers need not die first. Default: false. */
+  readonly isClosed?: boolean
+}
 
 /** Whether somebody has a right to open sessions there, or work waits for its engine. */
 export type IsNeeded = (signal: AbortSignal) => Promise<boolean>
@@ -52,6 +57,11 @@ export interface KeeperParts {
 
 /** Between two looks whether a post is needed. */
 const LOOK_MS = milliseconds(5_000)
+
+interface Going extends Required<LeaveOptions> {
+  readonly isNeeded: IsNeeded
+  readonly signal: AbortSignal
+}
 
 /** A post on its way out. */
 interface Leaving {
@@ -78,9 +88,9 @@ export function createPostKeeper(parts: KeeperParts, { clock, log }: { clock: Cl
     engineOf.get(post.host)?.setLeaving(isLeaving)
   }
   const wait = (delayMs: Milliseconds, signal: AbortSignal): Promise<void> => clock.sleep(delayMs, signal)
-  const goLater = async (post: Post, isNeeded: IsNeeded, signal: AbortSignal): Promise<void> => {
+  const goLater = async (post: Post, { isNeeded, isClosed, signal }: Going): Promise<void> => {
     // Whoever was told of the post while it was offered may still come.
-    await wait(milliseconds(DEADLINES.offerMs), signal)
+    if (!isClosed) await wait(milliseconds(DEADLINES.offerMs), signal)
     while (await isNeeded(signal).catch(() => true)) await wait(LOOK_MS, signal)
     signal.throwIfAborted()
     leaving.get(post)!.isGoing = true
@@ -120,13 +130,13 @@ export function createPostKeeper(parts: KeeperParts, { clock, log }: { clock: Cl
         throw error
       }
     },
-    leave(post, isNeeded) {
+    leave(post, isNeeded, { isClosed = false } = {}) {
       if (leaving.has(post)) return
       assert(miner.posts.includes(post), 'a post that leaves is served')
       setLeaving(post, true)
       const back = new AbortController()
       const signal = AbortSignal.any([back.signal, closing.signal])
-      const done = goLater(post, isNeeded, signal).catch((error: unknown) => {
+      const done = goLater(post, { isNeeded, isClosed, signal }).catch((error: unknown) => {
         if (!signal.aborted) log.write('warn', 'post.not_closed', { code: codeOf(error), why: messageOf(error) })
         leaving.delete(post)
         if (back.signal.aborted) setLeaving(post, false)

@@ -45,6 +45,19 @@ test.each([
   expect(asked.closed).toBe(1)
 })
 
+test('a light client, which has no lists, goes by what it has seen, and follows further from there', async () => {
+  const asked = chain()
+  const market = { ...asked.market, models: () => Promise.reject(new TransactionError('NO_MINER', 'A list.')) }
+  const open = async () => ({ ...asked, market })
+  expect(await nextVersion(superseded, { model: first, open }, signal)).toBeUndefined()
+  const seen = { model: first, open, remembered: second }
+  expect(await nextVersion(superseded, seen, signal)).toEqual({ model: second, name: 'two' })
+  const gone = { model: first, open, remembered: hash('66'.repeat(32)) }
+  expect(await nextVersion(superseded, gone, signal)).toEqual({ model: gone.remembered, name: gone.remembered })
+  // What the chain says goes first: a vote may have brought it back.
+  expect(await nextVersion(superseded, { model: third, open, remembered: second }, signal)).toBeUndefined()
+})
+
 test.each([
   ['the network has no chain', async () => undefined],
   ['the chain does not answer', () => Promise.reject(new TransactionError('NO_MINER', 'Nobody.'))],
