@@ -58,7 +58,7 @@ export function settle(
   for (let quiet = 0; quiet < members.length; ) {
     for (const member of members) {
       const decision = decide(needs, members, member)
-      const isMove = decision.verdict === 'join' || decision.verdict === 'move'
+      const isMove = ['join', 'move', 'make-way'].includes(decision.verdict)
       quiet = isMove ? 0 : quiet + 1
       if (!isMove) continue
       onMove(member, decision)

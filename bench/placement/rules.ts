@@ -18,7 +18,7 @@ const ours: Omit<Rule, 'name' | 'announces'> = {
   endsFirst: false,
   choose(machine, hosts) {
     const { verdict, chosen } = bestResponse(NEEDS, hosts, chooserOf(machine))
-    if (verdict === 'join' || verdict === 'move') return chosen
+    if (verdict === 'join' || verdict === 'move' || verdict === 'make-way') return chosen
     // What was worth fetching is not any more.
     return machine.target === undefined ? undefined : (machine.run ?? machine.target.run)
   },

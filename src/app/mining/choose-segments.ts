@@ -106,7 +106,8 @@ export function createSegmentChooser(parts: ChooserParts): SegmentChooser {
         isServing: true,
       })
       const { verdict, chosen } = decision
-      const move = verdict === 'move' && chosen !== undefined ? { first: chosen.first, end: chosen.end } : undefined
+      const isMove = verdict === 'move' || verdict === 'make-way'
+      const move = isMove && chosen !== undefined ? { first: chosen.first, end: chosen.end } : undefined
       return { move, text: words.join(' ') }
     },
     async isStillGood(post, run: SegmentRange, signal) {

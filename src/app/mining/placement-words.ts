@@ -45,13 +45,20 @@ export function placementWords({ model, needs, decision, bytes, isServing }: Wei
         ...worthWords(chosen, decision),
         ...(isServing ? ['Others serve well enough what it leaves.'] : []),
       ]
+    case 'make-way':
+      return [
+        `This machine should serve ${run} of ${model} instead of ${runText(now!)}.`,
+        `So another one, which is needed there, can go where nobody is: to ${segmentList(decision.gaps)}, or closer to it.`,
+      ]
     case 'best':
       return [stays, 'Nothing else that fits is better.', ...worthWords(chosen, decision)]
     case 'close':
       return [
         stays,
         ...worthWords(chosen, decision),
-        `${capital(runText(ranked[0]!))} would be better by ${gainText(ranked[0]!, chosen)}; it moves for more than 12.5 %, since a move costs a download.`,
+        decision.gaps.length > 0
+          ? `While nobody serves ${segmentList(decision.gaps)}, it moves for nothing else.`
+          : `${capital(runText(ranked[0]!))} would be better by ${gainText(ranked[0]!, chosen)}; it moves for more than 12.5 %, since a move costs a download.`,
       ]
     case 'needed':
       return [stays, `${capital(runText(ranked[0]!))} would be better, but ${neededText(decision)}`]

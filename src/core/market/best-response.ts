@@ -4,9 +4,11 @@
  * for one that has nobody. Pure; says with what it weighed. Spec: docs/spec/market.md §14.
  * @module
  */
+import { wayToGap } from './make-way.ts'
 import {
   flowOf,
   flowsOf,
+  fullRuns,
   type Host,
   ownersOf,
   potentialOf,
@@ -45,6 +47,8 @@ export type PlacementVerdict =
   /** It serves nothing yet. */
   | 'join'
   | 'move'
+  /** It moves so that another one is free to go where nobody is. */
+  | 'make-way'
   /** What it serves now is the best. */
   | 'best'
   /** Something else is better, but not by enough. */
@@ -61,6 +65,8 @@ export interface PlacementDecision {
   readonly ranked: readonly RunChoice[]
   /** Segments that keep it from the first of `ranked`: without it they would be short. */
   readonly keptBy: readonly number[]
+  /** Segments, of the model that it serves if it does, that need somebody and have nobody, this machine included. */
+  readonly gaps: readonly number[]
   /** Per segment: owners beside this one's, and flow without this machine. */
   readonly others: { readonly owners: readonly number[]; readonly flows: readonly number[] }
 }
@@ -98,21 +104,42 @@ export function bestResponse(
   choices.sort((a, b) => worth(a, b) || byPlace(a, b))
   const others = { owners: census.owners, flows: census.flows }
   const ranked = choices.slice(0, RANKED_MAX)
+  const gaps = gapsOf(census, machine.now)
   const decide = (
     verdict: PlacementVerdict,
     chosen: RunChoice | undefined,
     keptBy: readonly number[] = [],
-  ): PlacementDecision => ({ verdict, now, chosen, ranked, keptBy, others })
+  ): PlacementDecision => ({ verdict, now, chosen, ranked, keptBy, gaps, others })
 
   if (now === undefined) return decide(choices.length === 0 ? 'nothing-fits' : 'join', choices[0])
   const better = choices.filter((choice) => worth(choice, now) < 0)
-  if (better.length === 0) return decide('best', now)
-  const worthwhile = better.filter((choice) => isWorthwhile(choice, now))
-  if (worthwhile.length === 0) return decide('close', now)
   const isServing = machine.now?.isServing === true
+  const isHeld = isServing && gaps.length > 0
+  const worthwhile = better.filter((choice) => isWorthwhile(choice, now, isHeld))
   const move = worthwhile.find((choice) => !isServing || shortWithout(census, now, choice).length === 0)
-  const keptBy = isServing ? shortWithout(census, now, worthwhile[0]!) : []
-  return move === undefined ? decide('needed', now, keptBy) : decide('move', move, keptBy)
+  const keptBy = isServing && worthwhile.length > 0 ? shortWithout(census, now, worthwhile[0]!) : []
+  if (move !== undefined) return decide('move', move, keptBy)
+  const way = wayOf(needs, hosts, machine)
+  if (way !== undefined) return decide('make-way', choiceOf(census, way, machine.rate))
+  if (worthwhile.length > 0) return decide('needed', now, keptBy)
+  return decide(better.length === 0 ? 'best' : 'close', now)
+}
+
+function gapsOf({ needs, unserved }: Census, now: Machine['now']): number[] {
+  const isHere = (index: number): boolean => now?.isServing === true && now.first <= index && index < now.end
+  const isOfModel = (index: number): boolean => now === undefined || needs[index]!.model === needs[now.first]!.model
+  const isGap = (index: number): boolean => unserved[index + 1]! > unserved[index]! && !isHere(index)
+  return [...needs.keys()].filter((index) => isOfModel(index) && isGap(index))
+}
+
+/** Where this machine goes to make way; undefined where another one has to, or nobody. */
+function wayOf(needs: readonly SegmentNeed[], hosts: readonly Host[], machine: Machine): SegmentRun | undefined {
+  if (machine.now?.isServing !== true) return undefined
+  const { first, end } = machine.now
+  const self: Host = { owner: machine.owner, first, end, isServing: true, flow: 0 }
+  const way = wayToGap(needs, [...hosts, self])
+  const bytes = (run: SegmentRun): number => needs.slice(run.first, run.end).reduce((sum, need) => sum + need.bytes, 0)
+  return way?.host === self && bytes(way.run) <= machine.bytes ? way.run : undefined
 }
 
 /** Whether a move to `run`, decided some time ago, is still worth making and still opens nothing: asked right before it is made. */
@@ -126,7 +153,10 @@ export function isMoveStillGood(
   const now = choiceOf(census, machine.now, machine.rate)
   const next = choiceOf(census, run, machine.rate)
   const opensNothing = !machine.now.isServing || shortWithout(census, now, next).length === 0
-  return opensNothing && isWorthwhile(next, now)
+  const isHeld = machine.now.isServing && gapsOf(census, machine.now).length > 0
+  if (opensNothing && isWorthwhile(next, now, isHeld)) return true
+  const way = wayOf(needs, hosts, machine)
+  return way?.first === run.first && way.end === run.end
 }
 
 function takeCensus(needs: readonly SegmentNeed[], hosts: readonly Host[], owner: string): Census {
@@ -145,24 +175,6 @@ function takeCensus(needs: readonly SegmentNeed[], hosts: readonly Host[], owner
     unserved: before((need, index) => Number(need.owners > 0 && serving[index]! + ownServing[index]! === 0)),
     short: before((need, index) => Number(owners[index]! < need.owners && own[index] === 0)),
   }
-}
-
-/**
- * Runs of one model that the machine can hold, and no segment more. It could serve fewer, each of them faster; but all that are full make rings
- * shorter and give way to each other more easily.
- */
-function fullRuns(needs: readonly SegmentNeed[], bytes: number): SegmentRun[] {
-  const found: SegmentRun[] = []
-  for (const [first, { model }] of needs.entries()) {
-    let total = 0
-    for (let end = first + 1; end <= needs.length && needs[end - 1]!.model === model; end++) {
-      total += needs[end - 1]!.bytes
-      if (total > bytes) break
-      const fits = (index: number): boolean => needs[index]?.model === model && total + needs[index]!.bytes <= bytes
-      if (!fits(end) && !fits(first - 1)) found.push({ first, end })
-    }
-  }
-  return found
 }
 
 function choiceOf(
@@ -189,8 +201,10 @@ function byPlace(a: RunChoice, b: RunChoice): number {
   return a.first - b.first
 }
 
-function isWorthwhile(choice: RunChoice, now: RunChoice): boolean {
+/** `isHeld`: while segments have nobody, nobody who serves moves for less: it could be in the way. */
+function isWorthwhile(choice: RunChoice, now: RunChoice, isHeld: boolean): boolean {
   if (choice.serves !== now.serves) return choice.serves > now.serves
+  if (isHeld) return false
   if (choice.restores !== now.restores) return choice.restores > now.restores
   return choice.gain * GAIN_UNDER > now.gain * GAIN_OVER
 }

@@ -128,6 +128,24 @@ export function balanceOf(needs: readonly SegmentNeed[], hosts: readonly Host[])
   return { unserved, missing, potential }
 }
 
+/**
+ * Runs of one model that the machine can hold, and no segment more. It could serve fewer, each of them faster; but all that are full make rings
+ * shorter and give way to each other more easily.
+ */
+export function fullRuns(needs: readonly SegmentNeed[], bytes: number): SegmentRun[] {
+  const found: SegmentRun[] = []
+  for (const [first, { model }] of needs.entries()) {
+    let total = 0
+    for (let end = first + 1; end <= needs.length && needs[end - 1]!.model === model; end++) {
+      total += needs[end - 1]!.bytes
+      if (total > bytes) break
+      const fits = (index: number): boolean => needs[index]?.model === model && total + needs[index]!.bytes <= bytes
+      if (!fits(end) && !fits(first - 1)) found.push({ first, end })
+    }
+  }
+  return found
+}
+
 /** Sums up to and with each item. */
 export function sumsOf(items: readonly number[]): number[] {
   let sum = 0

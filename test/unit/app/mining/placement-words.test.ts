@@ -119,6 +119,16 @@ test.each<readonly [string, Weighed, readonly string[]]>([
     ],
   ],
   [
+    'nobody can go where nobody is, and something else would be better',
+    weighed([{ ...host('a', 0, 2), isServing: false }], 2, at(0, 2)),
+    [
+      'This machine should go on serving segments 1 to 2 of tiny.',
+      'Nobody else serves them, and without every segment nobody gets an answer.',
+      'With this machine 200 tokens per second more pass there.',
+      'While nobody serves segments 3 and 4, it moves for nothing else.',
+    ],
+  ],
+  [
     'it has a run on its disk',
     weighed([A, B], 2, at(2, 4, false)),
     [
@@ -139,6 +149,16 @@ test.each<readonly [string, Weighed, readonly string[]]>([
   ],
 ])('%s', (_what, facts, words) => {
   expect(placementWords(facts)).toEqual(words)
+})
+
+test('another one can go where nobody is if it makes way', () => {
+  const needs = plainNeeds(8, 1)
+  const machine: Machine = { owner: 'me', rate: COMMON_RATE, bytes: 2, now: at(1, 3) }
+  const decision = bestResponse(needs, [host('a', 0, 2), host('c', 3, 5), host('d', 5, 7)], machine)
+  expect(placementWords({ model: 'tiny', needs, decision, bytes: 2, isServing: true })).toEqual([
+    'This machine should serve segments 3 to 4 of tiny instead of segments 2 to 3.',
+    'So another one, which is needed there, can go where nobody is: to segment 8, or closer to it.',
+  ])
 })
 
 test.each<readonly [string, readonly Host[], readonly string[]]>([

@@ -116,11 +116,25 @@ describe('a machine', () => {
     },
     {
       what: 'does not take the word of who only announced for somebody who serves',
-      hosts: [host('a', 0, 2, { isServing: false })],
+      hosts: [host('a', 0, 2, { isServing: false }), host('b', 0, 4)],
       machine: machine(2, at(0, 2)),
       verdict: 'needed',
       chosen: [0, 2],
       keptBy: [0, 1],
+    },
+    {
+      what: 'goes where nobody is rather than where little passes',
+      hosts: [host('a', 0, 3), host('b', 0, 2)],
+      machine: machine(1, at(0, 1)),
+      verdict: 'move',
+      chosen: [3, 4],
+    },
+    {
+      what: 'that cannot go where nobody is goes nowhere else meanwhile',
+      hosts: [host('a', 0, 2, { isServing: false })],
+      machine: machine(2, at(0, 2)),
+      verdict: 'close',
+      chosen: [0, 2],
     },
     {
       what: 'gives up what it does not serve yet when somebody else announced it',
