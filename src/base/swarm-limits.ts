@@ -55,6 +55,8 @@ export const SWARM_LIMITS = {
   queueMsMax: 4_000,
   /** A peer that owes a chunk and brings none for so long is left alone for a while. */
   silenceMs: 15_000,
+  /** Where the line of this machine is slow, or not known: a chunk at SHARD_LIMITS.floorBytesPerSecond. Who brings less is given up sooner (DEADLINES.shardFloorMs). */
+  silenceMsMax: 128_000,
   /** Peers that one of the last chunks is asked of at once. */
   askersPerChunkMax: 3,
   /** Share of the download that may arrive twice so that its end does not wait for slow peers, in thousandths, and at least so many chunks. */

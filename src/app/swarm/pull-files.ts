@@ -218,7 +218,9 @@ function createPull(
       for (const peer of schedule.silentPeers(nowMs)) drop(peer, 'lose')
       look.again(nowMs)
       if (files.areBusy) workedMs = nowMs
-      if (nowMs - workedMs > patienceMs) over.abort(nothingComes(contacts!.counts(), { storedBytes, files }))
+      // On a slow line a chunk may take longer than anybody's patience.
+      const waitMs = schedule.underWay > 0 ? Math.max(patienceMs, schedule.silenceMs) : patienceMs
+      if (nowMs - workedMs > waitMs) over.abort(nothingComes(contacts!.counts(), { storedBytes, files }))
       pump()
       await clock.sleep(TICK_MS, stop)
     }

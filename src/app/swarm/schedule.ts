@@ -6,7 +6,7 @@
  * @module
  */
 import { assert } from '../../base/assert.ts'
-import type { Milliseconds, PeerId } from '../../base/brand.ts'
+import { type Milliseconds, milliseconds, type PeerId } from '../../base/brand.ts'
 import { SWARM_LIMITS } from '../../base/swarm-limits.ts'
 import { CHUNK_BYTES } from '../../ml/chunk-tree.ts'
 import type { ChunkMap } from '../shards/chunk-source.ts'
@@ -46,8 +46,10 @@ export interface Schedule {
   arrived(ask: Ask, nowMs: Milliseconds): Arrival
   /** A peer does not have the chunk, whatever it said. True: it has said so too often. */
   denied(ask: Ask): boolean
-  /** Peers that owe a chunk and have brought nothing for too long. */
+  /** Peers that owe a chunk and have brought nothing for longer than `silenceMs`. */
   silentPeers(nowMs: Milliseconds): PeerId[]
+  /** How long a peer may bring nothing: longer where the line of this machine is slow, since all share it. */
+  readonly silenceMs: Milliseconds
   peers(): PeerRate[]
   readonly leftBytes: number
   readonly totalBytes: number
@@ -68,6 +70,8 @@ interface Peer {
 const SOONER = 2
 /** Of a peer that has not brought anything yet, so much is expected for one chunk. */
 const UNKNOWN_MS = 1_000
+/** A peer is late when it brings nothing for this many times what it should take. */
+const LATE = 3
 
 export function createSchedule(seed: bigint, table: ChunkTable = createChunkTable(seed)): Schedule {
   const peers = new Map<PeerId, Peer>()
@@ -95,6 +99,19 @@ export function createSchedule(seed: bigint, table: ChunkTable = createChunkTabl
   }
   const expectedMs = (peer: Peer): number =>
     peer.pace.rate === undefined ? UNKNOWN_MS * peer.asks.size : ((peer.asks.size + 1) * CHUNK_BYTES) / peer.pace.rate
+
+  /** Bytes per millisecond of those that owe something; 0: nobody was measured. */
+  const lineRate = (): number => {
+    let rate = 0
+    for (const { asks, pace } of peers.values()) if (asks.size > 0) rate += pace.rate ?? 0
+    return rate
+  }
+  /** Several times what all that is on the way takes. Before anything has come nobody knows what that is. */
+  const silence = (): Milliseconds => {
+    const rate = lineRate()
+    const neededMs = rate === 0 ? SWARM_LIMITS.silenceMsMax : (LATE * underWay * CHUNK_BYTES) / rate
+    return milliseconds(Math.min(SWARM_LIMITS.silenceMsMax, Math.max(SWARM_LIMITS.silenceMs, neededMs)))
+  }
 
   /** Whether others will have brought all that is left well before this peer brings one more chunk. */
   const isTooSlow = (peer: Peer): boolean => {
@@ -205,10 +222,15 @@ export function createSchedule(seed: bigint, table: ChunkTable = createChunkTabl
       table.deny(id, chunk)
       return ++peer.denials >= SWARM_LIMITS.deniedMax
     },
-    silentPeers: (nowMs) =>
-      [...peers.values()]
-        .filter(({ asks, pace }) => asks.size > 0 && nowMs - pace.progressMs > SWARM_LIMITS.silenceMs)
-        .map(({ id }) => id),
+    silentPeers: (nowMs) => {
+      const silenceMs = silence()
+      return [...peers.values()]
+        .filter(({ asks, pace }) => asks.size > 0 && nowMs - pace.progressMs > silenceMs)
+        .map(({ id }) => id)
+    },
+    get silenceMs() {
+      return silence()
+    },
     peers: () =>
       [...peers.values()].map(({ id, pace, asks }) => ({
         peer: id,

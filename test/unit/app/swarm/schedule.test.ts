@@ -73,9 +73,19 @@ test('a peer that does not have what it said is not asked for it again, and is t
 
 test('a peer that owes a chunk for too long is silent, one that owes nothing is not', () => {
   const schedule = scheduleWith(2)
-  const [ask] = schedule.next(at(0), 1)
+  const asks = schedule.next(at(0), 2)
+  schedule.arrived(asks[0]!, at(1_000))
+  const [more] = schedule.next(at(1_000), 1)
+  expect(more!.peer).toBe(asks[0]!.peer)
   expect(schedule.silentPeers(at(SWARM_LIMITS.silenceMs))).toEqual([])
-  expect(schedule.silentPeers(at(SWARM_LIMITS.silenceMs + 1))).toEqual([ask!.peer])
+  expect(schedule.silentPeers(at(SWARM_LIMITS.silenceMs + 1))).toEqual([asks[1]!.peer])
+})
+
+test('while nothing has come, and nobody knows how fast the line is, a peer may take long', () => {
+  const schedule = scheduleWith(2)
+  const [ask] = schedule.next(at(0), 1)
+  expect(schedule.silentPeers(at(SWARM_LIMITS.silenceMsMax))).toEqual([])
+  expect(schedule.silentPeers(at(SWARM_LIMITS.silenceMsMax + 1))).toEqual([ask!.peer])
 })
 
 test('what a lost peer owed is asked of another one, and comes in at any time', () => {
