@@ -34,6 +34,7 @@ export async function createLab(
   dllm: Dllm,
   validators: number,
   parameters: readonly string[] = TIMEOUTS,
+  more: readonly string[] = [],
 ): Promise<Lab> {
   const passwordFile = join(dllm.home, '..', 'password')
   mkdirSync(join(dllm.home, '..'), { recursive: true })
@@ -47,6 +48,7 @@ export async function createLab(
     ...['network', 'create', NETWORK, '--port', port],
     ...counted,
     ...settings,
+    ...more,
     ...password,
   ])
   const wallets = createWallets({ folder: join(dllm.home, 'wallets') }, createSystem())
