@@ -26,6 +26,8 @@ export interface AskOptions {
   readonly signal: AbortSignal
   /** How many bytes an answer may have that says `total` bytes of the whole; undefined: no honest one says that. */
   readonly length?: (total: number) => number | undefined
+  /** The length follows from a size that nothing has proved, as a manifest may lie: who has another one is given up, and not judged. Default: false. */
+  readonly isSizeTold?: boolean
 }
 
 /** An answer that has come whole. */
@@ -42,6 +44,7 @@ export interface AskerPorts {
 interface Pending {
   readonly question: ShardQuestionBody
   readonly length: AskOptions['length']
+  readonly isSizeTold: boolean
   readonly settle: (outcome: WholeAnswer | ChunkSourceError) => void
   /** Of the whole, as the first piece said. */
   total: number
@@ -85,7 +88,7 @@ export class ShardAsker {
    * @throws ChunkSourceError CHUNK_SOURCE_LOST; CHUNK_SOURCE_REFUSED, also where too many questions wait for their last answer; the signal's reason,
    * and then the peer is told.
    */
-  async ask(question: ShardQuestionBody, { signal, length }: AskOptions): Promise<WholeAnswer> {
+  async ask(question: ShardQuestionBody, { signal, length, isSizeTold = false }: AskOptions): Promise<WholeAnswer> {
     signal.throwIfAborted()
     if (this.#lost !== undefined) throw this.#lost
     if (this.#pending.size >= SHARD_LIMITS.questionsMax) throw refused('too many questions wait')
@@ -98,7 +101,7 @@ export class ShardAsker {
       if (outcome instanceof ChunkSourceError) answered.reject(outcome)
       else answered.resolve(outcome)
     }
-    this.#pending.set(id, { question, length, settle, total: 0, bytes: undefined, filled: 0 })
+    this.#pending.set(id, { question, length, isSizeTold, settle, total: 0, bytes: undefined, filled: 0 })
     this.#watch.owes(true)
     this.#send({ id, ...question })
     const leave = (): void => {
@@ -188,6 +191,10 @@ export class ShardAsker {
     }
     this.#watch.came(answer.bytes.length)
     this.#bytesReceived += answer.bytes.length
+    if (pending.isSizeTold && pending.bytes === undefined && pending.length?.(answer.total) === undefined) {
+      this.#end('what it has of this name has another size')
+      return undefined
+    }
     const problem = addPiece(pending, answer)
     if (problem === undefined && answer.isLast) {
       this.#finish(id, { type: 'bytes', total: pending.total, bytes: pending.bytes! })

@@ -86,8 +86,8 @@ const some = (bytes: number): Uint8Array => randomBytes(bytes, 9)
 
 describe('a peer is given up and judged that sends', () => {
   test.each<readonly [string, () => Promise<unknown>, typeof react]>([
-    ['a chunk that is too short', chunk, answering(piece(some(SHORT - 1)))],
-    ['a chunk that is too long', chunk, answering(piece(some(SHORT + 1)))],
+    ['a chunk that is too short', () => chunk(0), answering(piece(some(SHORT)))],
+    ['a chunk that is too long', () => chunk(0), answering(piece(some(SHORT), { total: CHUNK_BYTES + 1 }))],
     ['a chunk that ends before its end', chunk, answering(piece(some(SHORT - 1), { total: SHORT }))],
     ['a chunk that goes on behind its end', chunk, answering(piece(some(SHORT), { isLast: false }))],
     ['more than the chunk', chunk, answering(piece(some(SHORT + 1), { total: SHORT }))],
@@ -100,7 +100,11 @@ describe('a peer is given up and judged that sends', () => {
         piece(some(PIECE), { total: CHUNK_BYTES - 1, isLast: false }),
       ),
     ],
-    ['a chunk that says it is endless', chunk, answering(piece(some(PIECE), { total: 0xffff_ffff, isLast: false }))],
+    [
+      'a chunk that says it is endless',
+      () => chunk(0),
+      answering(piece(some(PIECE), { total: 0xffff_ffff, isLast: false })),
+    ],
     ['garbage', chunk, (_, channel) => channel.send(some(100))],
     ['an empty message', chunk, (_, channel) => channel.send(new Uint8Array(0))],
     [
@@ -112,23 +116,6 @@ describe('a peer is given up and judged that sends', () => {
     ['a map for a chunk', chunk, answering({ type: 'holdings', map: Uint8Array.of(3) })],
     ['a link for a chunk', chunk, answering({ type: 'link', port: 2_000, ticket: some(16) })],
     ['a chunk for holdings', () => source.holdings(file, NEVER), answering(piece(some(1)))],
-    [
-      'holdings that are too long',
-      () => source.holdings(file, NEVER),
-      answering({ type: 'holdings', map: Uint8Array.of(3, 0) }),
-    ],
-    [
-      'holdings that are too short',
-      () => source.holdings(file, NEVER),
-      answering({ type: 'holdings', map: new Uint8Array(0) }),
-    ],
-    [
-      'holdings beyond the file',
-      () => source.holdings(file, NEVER),
-      answering({ type: 'holdings', map: Uint8Array.of(7) }),
-    ],
-    ['too few leaves', () => source.leaves(file, NEVER), answering(piece(some(32)))],
-    ['too many leaves', () => source.leaves(file, NEVER), answering(piece(some(96)))],
     ['a manifest of no bytes', () => source.manifest(file.root, NEVER), answering(piece(some(0)))],
     [
       'a manifest that is too long',
@@ -143,6 +130,32 @@ describe('a peer is given up and judged that sends', () => {
     expect(await codeFrom(ask())).toBe('CHUNK_SOURCE_LOST')
     expect(await world.content(part)).toEqual(new Uint8Array(BYTES))
   })
+})
+
+describe('a manifest may lie about sizes, so that a peer is given up but not judged that sends', () => {
+  test.each<readonly [string, () => Promise<unknown>, typeof react]>([
+    ['a last chunk that is too short', chunk, answering(piece(some(SHORT - 1)))],
+    ['a last chunk that is too long', chunk, answering(piece(some(SHORT + 1)))],
+    ['a last chunk that is endless', chunk, answering(piece(some(PIECE), { total: 0xffff_ffff, isLast: false }))],
+    ['too few leaves', () => source.leaves(file, NEVER), answering(piece(some(32)))],
+    ['too many leaves', () => source.leaves(file, NEVER), answering(piece(some(96)))],
+  ])('%s', async (_, ask, behave) => {
+    react = behave
+    expect(await codeFrom(ask())).toBe('CHUNK_SOURCE_LOST')
+    expect(await codeFrom(ask())).toBe('CHUNK_SOURCE_LOST')
+    expect(judged).toEqual([])
+    expect(await world.content(part)).toEqual(new Uint8Array(BYTES))
+  })
+})
+
+test.each([
+  ['too long', Uint8Array.of(3, 0)],
+  ['too short', new Uint8Array(0)],
+  ['beyond the file', Uint8Array.of(7)],
+])('holdings that are %s are those of a file with another size: there is nothing to have', async (_, map) => {
+  react = answering({ type: 'holdings', map })
+  expect(await source.holdings(file, NEVER)).toBeUndefined()
+  expect(judged).toEqual([])
 })
 
 test('a chunk that is not what its leaf says is bad, and nothing of it is in the file', async () => {
