@@ -71,7 +71,7 @@ function tellAudit(type: string, body: Body): Told | undefined {
 
 function lineageLines({ predecessor, canary }: Body): string[] {
   return [
-    ...(predecessor === undefined ? [] : [`to take the place of ${String(predecessor)}`]),
+    ...(predecessor === undefined ? [] : ['to take the place of', String(predecessor)]),
     ...(canary === undefined ? [] : ['with a canary']),
   ]
 }

@@ -112,8 +112,9 @@ function subjectLines({ changes, model }: ProposalView): string[] {
   if (model === undefined) return Object.entries(changes).map(([name, value]) => `${name} = ${value}`)
   const { name, status, takes, activationHeight } = model
   if (name === undefined) return [`model  ${model.model}`, 'which is gone: the vote decides nothing']
-  const what = status === 'superseded' ? `${name} comes back` : `${name} becomes active`
+  const what = status === 'superseded' ? 'comes back' : 'becomes active'
   return [
+    name,
     `${what} at block ${activationHeight} or later`,
     `model  ${model.model}`,
     ...(takes === undefined ? [] : [`for    ${takes}`]),

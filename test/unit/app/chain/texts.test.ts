@@ -6,6 +6,7 @@ import type {
   BlockView,
   HeadView,
   ParametersView,
+  ProposalView,
   TransactionView,
   ValidatorView,
 } from '../../../../src/app/chain/chain-access.ts'
@@ -140,6 +141,19 @@ test.each([
     { model: id, name: 'm'.repeat(64) },
     `registered a model\n  by ${anna}\n  ${'m'.repeat(64)}\n  ${id}`,
   ],
+  [
+    'register-model',
+    { model: id, name: 'm', predecessor: id, canary: { root: id, bytes: 9 } },
+    `  m\n  ${id}\n  to take the place of\n  ${id}\n  with a canary\n`,
+  ],
+  [
+    'propose-model',
+    { model: id, activationHeight: 0 },
+    `activate a model\n  by ${anna}\n  ${id}\n  as early as can be\n`,
+  ],
+  ['propose-model', { model: id, activationHeight: 2 ** 40 }, '  at block 1099511627776 or later\n'],
+  ['report-canary', { model: id, passed: true }, `reported that a canary passed\n  by ${anna}\n  ${id}\n`],
+  ['report-canary', { model: id, passed: false }, 'reported that a canary failed\n'],
   ['retire-model', { model: id }, `retired a model\n  by ${anna}\n  ${id}`],
   [
     'register-miner',
@@ -181,6 +195,22 @@ describe('a memo', () => {
   test('that is no UTF-8 is shown as digits', () => {
     expect(historyText([withBody('transfer', { to: bert, amount: '1', memo: 'ff00' })], view)).toContain('memo 0xff00')
   })
+})
+
+test.each<[string, Partial<NonNullable<ProposalView['model']>>, string]>([
+  ['becomes active', { name: 'm'.repeat(64), status: 'published' }, 'becomes active at block 1099511627776'],
+  [
+    'comes back',
+    { name: 'm', status: 'superseded', takes: id },
+    `  m\n  comes back at block 1099511627776 or later\n  model  ${id}\n  for    ${id}\n`,
+  ],
+  ['is gone', {}, 'which is gone: the vote decides nothing\n'],
+])('a proposal says that a model %s', (_case, change, expected) => {
+  const [proposal] = parameters.proposals ?? []
+  const model = { model: id, activationHeight: 2 ** 40, ...change }
+  const text = proposalsText([{ ...proposal!, kind: 'model', changes: {}, model }], 1)
+  expect(text).toContain(expected)
+  expect(text.split('\n').filter((line) => line.length > 80)).toEqual([])
 })
 
 test('empty lists say what to do next', () => {

@@ -2,6 +2,7 @@
 import { describe, expect, test } from 'vitest'
 import { type Hash, hash } from '../../../../src/base/brand.ts'
 import { genesisState } from '../../../../src/core/genesis.ts'
+import { putCanaryReport } from '../../../../src/core/state/canary-reports.ts'
 import { conservationFault } from '../../../../src/core/state/conservation.ts'
 import { stateFaults } from '../../../../src/core/state/invariants.ts'
 import {
@@ -12,7 +13,8 @@ import {
   peerKeyKey,
   putMiner,
 } from '../../../../src/core/state/miners.ts'
-import { getModel, modelKey, newModel, putModel } from '../../../../src/core/state/models.ts'
+import { modelDueKey } from '../../../../src/core/state/model-dues.ts'
+import { getModel, type ModelRecord, modelKey, newModel, putModel } from '../../../../src/core/state/models.ts'
 import { burn, type Movement, move } from '../../../../src/core/state/money.ts'
 import {
   isLive,
@@ -110,6 +112,8 @@ describe('a broken state is seen', () => {
     putMiner(state, ann, { ...getMiner(state, ann)!, ...change })
   const place = (change: Partial<PlacementRecord>) => (state: WriteState) =>
     putPlacement(state, { model: MODEL, operator: ann }, { ...placement, ...change })
+  const become = (change: Partial<ModelRecord>) => (state: WriteState) =>
+    putModel(state, MODEL, { ...getModel(state, MODEL)!, ...change })
   test.each<[string, (state: WriteState) => void, RegExp, boolean]>([
     ['a deposit out of nothing', put({ deposit: 6n * DLLM }), /are held/, true],
     ['a lost deposit of a model', (state) => putModel(state, MODEL, model), /are held/, true],
@@ -134,10 +138,39 @@ describe('a broken state is seen', () => {
       /segments of model/,
       false,
     ],
+    ['a retired model that is offered', become({ status: 'retired' }), /offers a retired model/, false],
+    ['a model that nobody approved and that is offered', become({ status: 'published' }), /offers a published/, false],
+    ['an approved model that is never looked at', become({ status: 'approved' }), /due at undefined/, false],
+    ['an active model that is due', become({ dueHeight: 9 }), /is active and due at 9/, false],
+    ['a model that nothing superseded', become({ status: 'superseded', dueHeight: 9 }), /superseded by none/, false],
+    ['an active model with a successor', become({ successor: OTHER }), /has a successor/, false],
+    ['an active model that was looked at', become({ tries: 1 }), /looked at 1 times/, false],
+    ['a version for no place', become({ status: 'approved', dueHeight: 9 }), /for no place/, false],
     [
-      'a retired model that is offered',
-      (state) => putModel(state, MODEL, { ...getModel(state, MODEL)!, status: 'retired' }),
-      /offers a retired model/,
+      'a due of no model',
+      (state) => state.set(modelDueKey({ height: 9, model: OTHER }), Uint8Array.of(0)),
+      /is not due at 9/,
+      false,
+    ],
+    [
+      'a due that is gone',
+      (state) => {
+        become({ status: 'superseded', successor: OTHER, dueHeight: 9 })(state)
+        state.set(modelDueKey({ height: 9, model: MODEL }), undefined)
+      },
+      /1 models wait and 0 are due/,
+      false,
+    ],
+    [
+      'a canary report on an active model',
+      (state) => putCanaryReport(state, { model: MODEL, operator: ann }, true),
+      /has canary reports/,
+      false,
+    ],
+    [
+      'a canary report on no model',
+      (state) => putCanaryReport(state, { model: OTHER, operator: ann }, false),
+      /which is no model/,
       false,
     ],
   ])('%s', (_case, damage, fault, isInSums) => {
