@@ -60,7 +60,7 @@ interface Memory {
   readonly left: Map<Hash, StoredModel>
   readonly runs: Map<Hash, { readonly run: MinedRun; readonly segments: number }>
   readonly said: Set<string>
-  /** Versions that could not be begun with, and the height of the next attempt. */
+  /** Versions that could not be begun with or checked, and the height of the next attempt. */
   readonly waits: Map<Hash, number>
 }
 
@@ -86,7 +86,8 @@ export function createModelLife(parts: ModelLifeParts, { log }: { readonly log: 
     }
     const served = new Set(markets.runs().map(({ model }) => model))
     for (const step of lifeSteps({ ...memory, models, served, left: new Set(memory.left.keys()) })) {
-      const isHeld = step.type === 'begin' && height < (memory.waits.get(step.model.model) ?? 0)
+      const isTried = step.type === 'begin' || step.type === 'check'
+      const isHeld = isTried && height < (memory.waits.get(step.model.model) ?? 0)
       if ((mode() === 'run' && !isHeld) || step.type === 'remove') stepper.begin(step, { models, height, signal })
     }
   }
@@ -128,10 +129,10 @@ function createStepper(
     const run = { first: post.firstSegment, end: post.lastSegment, stage: post.host }
     const fault = await runCanary(canary, run, signal)
     if (view.status === 'approved') {
-      checked.add(view.model)
       await sender.send(reportCanaryCall(view.model, fault === undefined), signal).catch((error: unknown) => {
         if (!NO_REPORT.includes(codeOf(error))) throw error
       })
+      checked.add(view.model)
     }
     if (fault === undefined)
       return notes.say({ type: 'state', text: `${view.name} passed its canary on this machine.` })
@@ -149,11 +150,24 @@ function createStepper(
         : `took the place of ${old}`
     once(`follow ${view.model}`, `${view.name} ${when}. This miner fetches its share of it and serves it as well.`)
     const model = await files.find(view.model, signal)
+    // Nobody may have it for days: other moves do not wait for that.
+    if (view.canary !== undefined) await files.canary(model, view.canary, signal)
     const counts = { before: before.segments, after: model.manifest.segments.length }
     const { first: firstSegment, end: lastSegment } = sameShare(before.run, counts)
     await moves.begin({ model, firstSegment, lastSegment }, (post) => check(view, post, signal), signal)
     followed.add(view.model)
     left.delete(view.model)
+  }
+  /** One that fails is served no more: whoever leased it would get wrong answers. */
+  const checkServed = async (view: ModelView, signal: AbortSignal): Promise<void> => {
+    const post = keeper.find(view.model)
+    if (post === undefined) return
+    try {
+      await check(view, post, signal)
+    } catch (error) {
+      if (codeOf(error) === 'POST_CANARY_FAILED') await moves.end(view.model, signal)
+      throw error
+    }
   }
   const end = async (
     model: Hash,
@@ -189,10 +203,8 @@ function createStepper(
     switch (step.type) {
       case 'begin':
         return follow(step.model, step.after, scene)
-      case 'check': {
-        const post = keeper.find(step.model.model)
-        return post === undefined ? Promise.resolve() : check(step.model, post, scene.signal)
-      }
+      case 'check':
+        return checkServed(step.model, scene.signal)
       case 'end':
         return end(step.model, step.why, scene)
       case 'remove':
@@ -209,7 +221,7 @@ function createStepper(
         () => carryOut(step, scene),
         (error) => {
           if (scene.signal.aborted) return
-          if (step.type === 'begin') memory.waits.set(model, scene.height + AGAIN_BLOCKS)
+          if (step.type === 'begin' || step.type === 'check') memory.waits.set(model, scene.height + AGAIN_BLOCKS)
           const code = codeOf(error) ?? 'BUG'
           once(`${step.type} ${model} ${code}`, `${messageOf(error)} (${code})`, 'problem')
         },
