@@ -72,8 +72,8 @@ export function endDueModels(state: WriteState, context: LifeContext): ModelChan
 }
 
 /**
- * Retires a model: the deposit goes back, placements end, and those that are left hold open lots. Without any nothing stays of it.
- * It must not be retired already.
+ * Retires a model: the deposit goes back, placements end, and those that are left hold open lots. Without any nothing stays of it. The place
+ * of an active version goes back to whoever it was taken from. It must not be retired already.
  */
 export function endModel(state: WriteState, model: Hash): void {
   const record = getModel(state, model)
@@ -84,6 +84,15 @@ export function endModel(state: WriteState, model: Hash): void {
   dropReports(state, model)
   const ended = { deposit: 0n, status: 'retired', successor: undefined, dueHeight: undefined, tries: 0 } as const
   putModel(state, model, hasPlacements(state, model) ? { ...record, ...ended } : undefined)
+  if (record.status === 'active') returnPlace(state, { model, record })
+}
+
+/** Else nobody could lease either of them until a vote ends. Who was superseded by a rollback was voted out, and stays so. */
+function returnPlace(state: WriteState, { model, record: { predecessor, price } }: Looked): void {
+  if (predecessor === undefined) return
+  const before = getModel(state, predecessor)
+  if (before?.status !== 'superseded' || before.successor !== model) return
+  putModel(state, predecessor, { ...before, price, status: 'active', successor: undefined, dueHeight: undefined })
 }
 
 function dueModels(state: ReadState, height: number): Hash[] {

@@ -98,6 +98,35 @@ describe('a superseded model', () => {
     expect([statusOf(world, V1), balanceOf(world, cleo) - before]).toEqual(['gone', 10n * DLLM - 20n * 12n])
   })
 
+  test('has its place back when its successor is retired, at the price of now', () => {
+    const world = lifeWorld()
+    upgrade(world, V2)
+    change(world, (state) => putModel(state, V2, { ...recordOf(world, V2), price: 19n }))
+    run(world, dan, leasing(V2, world.context.height + 20))
+    run(world, cleo, retiring(V2))
+    expect(recordOf(world, V1)).toMatchObject({
+      status: 'active',
+      price: 19n,
+      successor: undefined,
+      dueHeight: undefined,
+    })
+    run(world, dan, leasing(V1, world.context.height + 20))
+    expect(statusOf(world, V2)).toBe('retired')
+  })
+
+  test('stays superseded when it was superseded by another one than is retired, or by a rollback', () => {
+    const world = lifeWorld()
+    upgrade(world, V2)
+    upgrade(world, V3, { predecessor: V2 })
+    run(world, cleo, retiring(V2))
+    expect([V1, V3].map((model) => statusOf(world, model))).toEqual(['superseded', 'active'])
+    const other = lifeWorld()
+    upgrade(other, V2)
+    endUntil(other, voteIn(other, V1))
+    run(other, cleo, retiring(V1))
+    expect([V1, V2].map((model) => statusOf(other, model))).toEqual(['gone', 'superseded'])
+  })
+
   test('of the genesis file has no deposit to give back', () => {
     const world = lifeWorld()
     change(world, (state) => {
