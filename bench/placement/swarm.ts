@@ -100,6 +100,8 @@ export interface Swarm {
 
 interface State {
   readonly rule: Rule
+  /** Who comes and goes: the same for every rule. */
+  readonly fate: Chance
   readonly chance: Chance
   readonly size: number
   readonly tally: Tally
@@ -114,17 +116,9 @@ interface State {
 
 export function createSwarm({ size, seed, rule }: { size: number; seed: number; rule: Rule }): Swarm {
   const tally: Tally = { moves: 0, movedBytes: 0, joinedBytes: 0 }
-  const state: State = {
-    rule,
-    chance: createChance(seed),
-    size,
-    tally,
-    machines: [],
-    ghosts: [],
-    tick: 0,
-    count: 0,
-    announced: 0,
-  }
+  const [fate, chance] = [createChance(seed), createChance(seed + 1_000_000)]
+  const empty = { machines: [], ghosts: [], tick: 0, count: 0, announced: 0 }
+  const state: State = { rule, fate, chance, size, tally, ...empty }
   return { tally, step: () => step(state) }
 }
 
@@ -145,7 +139,7 @@ function drawnFrom(ticks: number, { tick, chance }: State): number {
 }
 
 function comeAndGo(state: State): void {
-  const { tick, chance, size } = state
+  const { tick, fate, size } = state
   const lifeTicks = (LIFE_HOURS * 3_600) / TICK_SECONDS
   state.ghosts = state.ghosts.filter(({ untilTick }) => untilTick > tick)
   for (const machine of state.machines) {
@@ -154,14 +148,14 @@ function comeAndGo(state: State): void {
   }
   state.machines = state.machines.filter(({ dies }) => dies > tick)
   // At first all come within ten minutes; then as many as go on average.
-  const coming = tick <= 120 ? Math.round((size * tick) / 120) - state.count : chance.poisson(size / lifeTicks)
+  const coming = tick <= 120 ? Math.round((size * tick) / 120) - state.count : fate.poisson(size / lifeTicks)
   for (let index = 0; index < coming; index++) state.machines.push(createMachine(state, lifeTicks))
 }
 
 function createMachine(state: State, lifeTicks: number): Machine {
-  const { chance, tick } = state
+  const { fate, tick } = state
   const around = ({ median, spread }: { median: number; spread: number }): number =>
-    median * Math.exp(spread * chance.normal())
+    median * Math.exp(spread * fate.normal())
   state.count += 1
   const rate = BigInt(Math.round(around(RATE))) << 16n
   const name = `machine-${state.count}`
@@ -169,8 +163,8 @@ function createMachine(state: State, lifeTicks: number): Machine {
     ...{ name, looksAt: drawnFrom(LOOK_TICKS, state), rate, share: flowThrough(rate, { first: 0, end: SEGMENTS }) },
     capacity: Math.min(SEGMENTS, Math.max(CAPACITY.least, Math.round(around(CAPACITY)))),
     bytesPerTick: around(FETCH_BYTES_PER_TICK),
-    dies: tick + Math.ceil(-Math.log(1 - chance.uniform()) * lifeTicks),
-    goesSilently: chance.uniform() < 0.5,
+    dies: tick + Math.ceil(-Math.log(1 - fate.uniform()) * lifeTicks),
+    goesSilently: fate.uniform() < 0.5,
     disk: new Set(),
     ...{ run: undefined, readyTick: 0, target: undefined },
   }

@@ -3,6 +3,7 @@ import { cpSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { MinerView, PlacementView } from '../../src/app/chain/market-access.ts'
+import type { WhyReport } from '../../src/app/mining/plan-posts.ts'
 import { createLab, NETWORK, readyNode, startNode } from './chain-lab.ts'
 import { createDllm, type Dllm, processesOf, type Started } from './dllm.ts'
 
@@ -83,10 +84,18 @@ describe('with a node on this machine', () => {
     expect(await miners()).toEqual([])
   })
 
-  test('a miner tells programs what it does as NDJSON, and ends its placement with itself', async () => {
+  test('a miner tells programs what it does as NDJSON, is seen on the chain by who asks why, and ends its placement with itself', async () => {
     const miner = mine(dllm, '--wallet', 'default', '--name', 'second', '--account', '3', '--json', ...PASSWORD)
     await fund(miner)
     await miner.printed(/"event":"state","timeMs":\d+,"text":"Offers segment 2/)
+    for (const [name, owners, now] of [
+      ['second', 0, { first: 1, end: 2 }],
+      ['another', 1, undefined],
+    ] as const) {
+      const { models } = await dllm.json<WhyReport>(['mine', '--why', '--network', NETWORK, '--name', name])
+      expect(models).toMatchObject([{ model: 'genesis', source: 'chain', chosen: { first: 0, end: 6 } }])
+      expect([models[0]!.now, models[0]!.segments[1]!.owners]).toEqual([now, owners])
+    }
     miner.child.kill('SIGINT')
     const { code, stdout } = await miner.ended
     const lines = stdout.trim().split('\n')

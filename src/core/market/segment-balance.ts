@@ -15,7 +15,7 @@ export interface SegmentNeed {
   readonly macs: number
   /** Owners that should be there; 0: nobody needs to be. */
   readonly owners: number
-  /** What its flow counts beside that of other models, 0 to `WEIGHT_MAX`. */
+  /** What its flow counts beside that of other models, 0 to 100. */
   readonly weight: number
 }
 
@@ -34,7 +34,6 @@ export interface Host extends SegmentRun {
   readonly isServing: boolean
 }
 
-export const WEIGHT_MAX = 100
 /** Rows per second × 2¹⁶: faster ones are told apart from each other no more. */
 export const FLOW_MAX: number = 2 ** 32
 /** What is counted at one segment at most: potentials of it and of all segments together are exact. */
