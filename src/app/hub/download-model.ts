@@ -60,6 +60,9 @@ export interface DownloadedModel {
   release(): Promise<void>
 }
 
+/** A part of the command line of whoever holds a lock: Node's own name. */
+const HOLDER = 'node'
+
 /** Throws HubError or ModelError, or the signal's reason. What came is kept for the next time. */
 export async function downloadModel(
   options: DownloadOptions,
@@ -68,7 +71,7 @@ export async function downloadModel(
 ): Promise<DownloadedModel> {
   const { owner, name } = options.repository
   const downloads = join(options.home, 'downloads')
-  const lock = await tryLock(join(downloads, `${owner}--${name}.lock`))
+  const lock = await tryLock(join(downloads, `${owner}--${name}.lock`), HOLDER)
   if ('holder' in lock) {
     throw new HubError(
       'HUB_IN_USE',

@@ -133,10 +133,13 @@ async function moveInto(path: string, whole: string): Promise<boolean> {
   return true
 }
 
+/** A part of the command line of whoever holds a lock: Node's own name. After a loss of power its pid may be anybody's. */
+const HOLDER = 'node'
+
 /** Nobody else touches the unfinished file of this root. Throws SHARD_IN_USE. */
 async function lockFile(folder: string, root: Hash): Promise<Lock> {
   const path = shardPaths(folder, root).lock
-  const lock = await tryLock(path).catch((error: unknown) => {
+  const lock = await tryLock(path, HOLDER).catch((error: unknown) => {
     throw asShardWriteError(error, path)
   })
   if ('release' in lock) return lock

@@ -1,5 +1,6 @@
 /** The store of files by their content: what it takes, what it refuses, and what is in it after a crash. */
-import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { spawn } from 'node:child_process'
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { chunksIn } from '../../../../src/app/shards/chunk-map.ts'
@@ -93,6 +94,23 @@ describe('a file is not begun', () => {
     const again = (await store.begin(file, file.leaves, NEVER))!
     await again.close()
   })
+
+  // Command lines are told by /proc.
+  test.skipIf(process.platform !== 'linux')(
+    'but not by a lock whose pid is another program now, as after a loss of power',
+    async () => {
+      const other = spawn('sleep', ['60'])
+      try {
+        const store = newStore()
+        mkdirSync(store.folder)
+        writeFileSync(join(store.folder, `${file.root}.lock`), String(other.pid))
+        const partial = (await store.begin(file, file.leaves, NEVER))!
+        await partial.close()
+      } finally {
+        other.kill()
+      }
+    },
+  )
 
   test('on a disk without room, of which unfinished files have their share', async () => {
     const bytes = 40 * CHUNK_BYTES
