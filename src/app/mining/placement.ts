@@ -121,7 +121,9 @@ export function createPlacement(parts: PlacementParts): Placement {
     const found = await survey.placement(sight.head, LOOK_BLOCKS, signal)
     // Right after it was placed, the list may be older than the placement.
     const isThere = found !== undefined && found.slots > 0
-    const step = placementStep(sight, { until, mode: mode(), isThere })
+    // A change that was given up waiting for may have come into a block after all.
+    const isOther = isThere && (found.first !== wish.first || found.end !== wish.end)
+    const step = placementStep(sight, { until: isOther ? undefined : until, mode: mode(), isThere })
     if (step === 'place') await place(wish, sight, signal)
     if (step === 'end') await endIt(signal)
   }

@@ -5,22 +5,26 @@ import type { ChainSender } from '../../../../src/app/market/chain-sender.ts'
 import type { MiningMode } from '../../../../src/app/mining/mode.ts'
 import { createPlacement } from '../../../../src/app/mining/placement.ts'
 import type { Survey } from '../../../../src/app/mining/survey.ts'
+import { HouseError } from '../../../../src/base/error.ts'
 import { head, MODEL, placement as placementView, sight } from './views.ts'
 
 const NEVER = new AbortController().signal
 
 function world() {
   const sent: number[] = []
-  const state = { isThere: false, mode: 'run' as MiningMode }
+  const state = { isThere: false, first: 0, isLate: false, mode: 'run' as MiningMode }
   const survey: Partial<Survey> = {
+    latest: sight({ head: head(10) }),
     at: async (at) => sight({ head: at }),
-    placement: async () => (state.isThere ? placementView() : undefined),
+    placement: async () => (state.isThere ? placementView({ first: state.first }) : undefined),
     forget: () => undefined,
   }
   const sender = {
     async send({ body }: ChainCall) {
-      const { slots } = body as { slots: number }
+      const { slots, first } = body as { slots: number; first?: number }
       sent.push(slots)
+      state.first = first ?? state.first
+      if (state.isLate) throw new HouseError('CHAIN_STILL_WAITING', 'It is in no block yet.')
       state.isThere = slots > 0
     },
   } as unknown as ChainSender
@@ -44,4 +48,17 @@ test('a miner that ends is not placed again when its last block comes', async ()
   await made.end(NEVER)
   await look(11)
   expect(sent).toEqual([2, 0])
+})
+
+test('a change that nobody waited for any more, and that came after all, is taken back', async () => {
+  const { sent, state, made, look } = world()
+  await look(10)
+  state.isLate = true
+  await expect(made.change({ first: 1, end: 3, slots: 3 }, NEVER)).rejects.toThrow('no block')
+  expect(made.run).toMatchObject({ first: 0, end: 3 })
+  state.isLate = false
+  expect(state.first).toBe(1)
+  for (const height of [11, 12]) await look(height)
+  expect(state.first).toBe(0)
+  expect(sent).toEqual([2, 3, 2])
 })
