@@ -16,7 +16,7 @@ export interface NextVersion {
 /** What is asked of a chain. */
 export interface VersionChain {
   readonly market: {
-    model(model: Hash, signal: AbortSignal): Promise<Pick<ModelView, 'name' | 'successor'>>
+    model(model: Hash, signal: AbortSignal): Promise<Pick<ModelView, 'name' | 'status' | 'successor'>>
     models(signal: AbortSignal): Promise<readonly Pick<ModelView, 'model' | 'name' | 'predecessor' | 'status'>[]>
   }
   close(): Promise<void>
@@ -66,14 +66,13 @@ async function versionOn(
   signal: AbortSignal,
 ): Promise<NextVersion | undefined> {
   try {
-    const { successor } = await market.model(model, signal)
-    return successor === undefined
-      ? undefined
-      : { model: successor, name: (await market.model(successor, signal)).name }
+    const { status, successor } = await market.model(model, signal)
+    if (successor !== undefined) return { model: successor, name: (await market.model(successor, signal)).name }
+    if (status !== 'retired') return undefined
   } catch (error) {
     if (codeOf(error) !== 'NO_SUCH_MODEL') throw error
   }
-  // Its record is gone. Who has seen what took its place knows; else the one that did still names it, but lists need a full node.
+  // Its record is gone, or is there for its last lots and says no more than that. Who has seen what took its place knows; else the one that did still names it, but lists need a full node.
   if (remembered !== undefined) return { model: remembered, name: await nameOn(market, remembered, signal) }
   const later = (await market.models(signal)).find(
     ({ predecessor, status }) => predecessor === model && status !== 'published',

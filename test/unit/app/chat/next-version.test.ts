@@ -9,6 +9,7 @@ const [first, second, third, fourth] = ['11', '22', '33', '44'].map((byte) => ha
   Hash,
   Hash,
 ]
+const [retired, later] = ['77', '88'].map((byte) => hash(byte.repeat(32))) as [Hash, Hash]
 const { signal } = new AbortController()
 const superseded = new TransactionError('MODEL_SUPERSEDED', 'Lease another.')
 
@@ -17,6 +18,8 @@ function chain(): VersionChain & { closed: number } {
   const models = [
     { model: second, name: 'two', predecessor: first, successor: third, status: 'superseded' as const },
     { model: third, name: 'three', predecessor: second, status: 'active' as const },
+    { model: retired, name: 'before', status: 'retired' as const },
+    { model: later, name: 'later', predecessor: retired, status: 'active' as const },
     { model: fourth, name: 'four', predecessor: third, status: 'published' as const },
   ]
   const made = {
@@ -38,6 +41,7 @@ test.each([
   ['that was superseded', second, { model: third, name: 'three' }],
   ['whose record is gone', first, { model: second, name: 'two' }],
   ['that is served', third, undefined],
+  ['that retired and has lots open', retired, { model: later, name: 'later' }],
   ['that nobody knows', hash('55'.repeat(32)), undefined],
 ])('of a model %s', async (_, model, expected) => {
   const asked = chain()
