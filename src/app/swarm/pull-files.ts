@@ -173,7 +173,7 @@ function createPull(
       settle(ask, await call)
     } catch (error) {
       if (until.aborted) return
-      if (codeOf(error)?.startsWith('CHUNK_SOURCE_')) drop(ask.peer, 'lose')
+      if (isLoss(error)) drop(ask.peer, 'lose')
       else over.abort(error)
     } finally {
       if (asked.get(keyOf(ask)) === cancel) asked.delete(keyOf(ask))
@@ -248,6 +248,11 @@ function createPull(
       await files.close()
     },
   }
+}
+
+/** The peer, and not the disk. */
+function isLoss(error: unknown): boolean {
+  return /^(CHUNK_SOURCE|WIRE|LINK)_/.test(codeOf(error) ?? '')
 }
 
 function keyOf({ peer, file, index }: Ask): string {
