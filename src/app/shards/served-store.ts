@@ -5,6 +5,7 @@
  * @module
  */
 import { createHash } from 'node:crypto'
+import type { Stats } from 'node:fs'
 import { open, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Hash } from '../../base/brand.ts'
@@ -21,19 +22,32 @@ import type { ServedFile, ServedFiles } from './served-files.ts'
 import { shardPaths } from './shard-folder.ts'
 import type { ShardStore } from './shard-store.ts'
 
-/** A whole file and where it is. */
-type WholeFile = FileId & { readonly path: string }
+/** A whole file and where it is; `mark` changes when it does. */
+type WholeFile = FileId & { readonly path: string; readonly mark: string }
+
+/** Files whose comparison is remembered. */
+const COMPARED_MAX = 4_096
 
 /** `store` is the one whose unfinished files are served. `signal` ends the hashing of files. */
 export function serveStore(home: string, store: ShardStore, signal: AbortSignal): ServedFiles {
   const findInModels = createFinder(home)
   /** Files that are being hashed now, so that a file is hashed once for all who ask. */
   const hashing = new Map<Hash, Promise<Uint8Array | undefined>>()
+  /** By path, which mark of it was compared with its root, and whether it is what it is called: strangers' questions make nobody hash it again. */
+  const compared = new Map<string, { readonly mark: string; readonly isRight: boolean }>()
 
+  const outcomeOf = ({ path, mark }: WholeFile): boolean | undefined => {
+    const known = compared.get(path)
+    return known?.mark === mark ? known.isRight : undefined
+  }
+  const remember = ({ path, mark }: WholeFile, isRight: boolean): void => {
+    compared.set(path, { mark, isRight })
+    if (compared.size > COMPARED_MAX) compared.delete(compared.keys().next().value!)
+  }
   const findWhole = async (root: Hash): Promise<WholeFile | undefined> => {
     const path = store.pathOf(root)
     const found = await stat(path).catch(() => undefined)
-    return found?.isFile() ? { root, bytes: found.size, path } : findInModels(root)
+    return found?.isFile() ? { root, bytes: found.size, path, mark: markOf(found) } : findInModels(root)
   }
 
   const leavesOf = async (root: Hash): Promise<Uint8Array | undefined> => {
@@ -48,12 +62,16 @@ export function serveStore(home: string, store: ShardStore, signal: AbortSignal)
 
   const makeLeaves = async (root: Hash): Promise<Uint8Array | undefined> => {
     const whole = await findWhole(root)
-    const file = whole === undefined ? undefined : await open(whole.path, 'r').catch(() => undefined)
-    if (whole === undefined || file === undefined) return undefined
+    if (whole === undefined || outcomeOf(whole) === false) return undefined
+    const file = await open(whole.path, 'r').catch(() => undefined)
+    if (file === undefined) return undefined
     try {
       const leaves = await leavesOfFile(file, signal)
-      if (!areLeavesOf(whole, leaves)) return undefined
-      await writeFileAtomic(shardPaths(store.folder, root).leaves, leaves)
+      const isRight = areLeavesOf(whole, leaves)
+      remember(whole, isRight)
+      if (!isRight) return undefined
+      // Where the disk is full they are made anew the next time.
+      await writeFileAtomic(shardPaths(store.folder, root).leaves, leaves).catch(() => undefined)
       return leaves
     } finally {
       await file.close()
@@ -67,8 +85,13 @@ export function serveStore(home: string, store: ShardStore, signal: AbortSignal)
       const partial = store.partial(root)
       if (partial !== undefined) return { path: partial.path, bytes: partial.file.bytes, map: partial.map }
       const whole = await findWhole(root)
-      // A file whose leaves are known was compared with its root once.
-      if (whole === undefined || (await leavesOf(root)) === undefined) return undefined
+      if (whole === undefined || outcomeOf(whole) === false) return undefined
+      if (outcomeOf(whole) === undefined) {
+        // A file whose leaves are known was compared with its root once.
+        const leaves = await leavesOf(root)
+        if (leaves === undefined || !areLeavesOf(whole, leaves)) return undefined
+        remember(whole, true)
+      }
       return { path: whole.path, bytes: whole.bytes, map: fullMap(whole.bytes) }
     },
   }
@@ -86,10 +109,16 @@ async function findManifest(home: string, model: Hash): Promise<Uint8Array | und
   return undefined
 }
 
+type Place = Omit<WholeFile, 'mark'>
+
+function markOf({ size, mtimeMs, ino }: Stats): string {
+  return `${size} ${mtimeMs} ${ino}`
+}
+
 /** Finds files in the folders of models. Manifests are read again when a model came or went. */
 function createFinder(home: string): (root: Hash) => Promise<WholeFile | undefined> {
   let readAt: number | undefined
-  let places = new Map<Hash, WholeFile>()
+  let places = new Map<Hash, Place>()
   return async (root) => {
     const changedAt = (await stat(modelsFolder(home)).catch(() => undefined))?.mtimeMs ?? 0
     if (changedAt !== readAt) {
@@ -98,12 +127,14 @@ function createFinder(home: string): (root: Hash) => Promise<WholeFile | undefin
     }
     const place = places.get(root)
     const found = place === undefined ? undefined : await stat(place.path).catch(() => undefined)
-    return found?.isFile() && found.size === place?.bytes ? place : undefined
+    return place !== undefined && found?.isFile() && found.size === place.bytes
+      ? { ...place, mark: markOf(found) }
+      : undefined
   }
 }
 
-function placesOf(home: string): Map<Hash, WholeFile> {
-  const places = new Map<Hash, WholeFile>()
+function placesOf(home: string): Map<Hash, Place> {
+  const places = new Map<Hash, Place>()
   for (const [root, uses] of readUses(home)) {
     for (const use of uses) {
       const path = pathOfFile(use.model, use)

@@ -8,6 +8,7 @@ import {
   renameSync,
   rmSync,
   truncateSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
@@ -163,6 +164,26 @@ describe('peers may have', () => {
     expect(await files.locate(first.root)).toBeUndefined()
     expect(await files.leaves(hash('ab'.repeat(32)))).toBeUndefined()
     expect(await files.locate(hash('ab'.repeat(32)))).toBeUndefined()
+  })
+
+  test('what was compared once, right or wrong, without its being hashed at every question of a stranger', async () => {
+    const file = fileOf(3_000_000)
+    const { files, store } = served()
+    const path = store.pathOf(file.root)
+    const damaged = Buffer.from(file.content)
+    damaged[2_000_000]! ^= 1
+    mkdirSync(store.folder)
+    writeFileSync(path, damaged)
+    const written = new Date(1_700_000_000_000)
+    utimesSync(path, written, written)
+    expect(await files.locate(file.root)).toBeUndefined()
+    writeFileSync(path, file.content)
+    utimesSync(path, written, written)
+    expect(await files.locate(file.root)).toBeUndefined()
+    expect(await files.leaves(file.root)).toBeUndefined()
+    utimesSync(path, written, new Date(written.getTime() + 5_000))
+    expect(await files.locate(file.root)).toMatchObject({ path, bytes: file.bytes })
+    expect(await files.leaves(file.root)).toEqual(Buffer.from(file.leaves))
   })
 
   test('whole files of the store, and of an unfinished one the chunks that came', async () => {
