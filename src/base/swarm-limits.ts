@@ -45,6 +45,8 @@ export const SHARD_LIMITS = {
 export const SWARM_LIMITS = {
   /** Peers that chunks are asked of at once: more share the same line of this machine. */
   peersMax: 32,
+  /** Where there are more, the slowest makes room for another one after so long. */
+  roomMs: 20_000,
   /** Peers that are asked at once what they have. */
   contactsMax: 8,
   /** Peers whose conduct is remembered for as long as the download runs. */

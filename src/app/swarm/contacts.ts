@@ -26,6 +26,8 @@ export interface ContactCounts {
   readonly found: number
   readonly reached: number
   readonly banned: number
+  /** Somebody waits for one of the open ones to go. */
+  readonly isCrowded: boolean
 }
 
 export interface Contacts {
@@ -58,12 +60,13 @@ export function createContacts(
   const stopping = new AbortController()
   const { signal } = stopping
   const closings = new Set<Promise<void>>()
+  let isCrowded = false
 
   const inState = (state: Contact['state']): number =>
     [...contacts.values()].filter((contact) => contact.state === state).length
-  const mayOpen = (peer: PeerId): boolean => {
+  const isRoom = (): boolean => inState('open') + inState('opening') < SWARM_LIMITS.peersMax
+  const isDue = (peer: PeerId): boolean => {
     const contact = contacts.get(peer)
-    if (inState('open') + inState('opening') >= SWARM_LIMITS.peersMax) return false
     if (contact === undefined) return contacts.size < SWARM_LIMITS.rememberedPeersMax
     return contact.state === 'lost' && clock.now() >= contact.againMs
   }
@@ -101,16 +104,22 @@ export function createContacts(
   /** One round; true if it found somebody to open. */
   const look = async (): Promise<boolean> => {
     let isFruitful = false
+    let waiting = 0
     const opening = new Set<Promise<void>>()
     for await (const peer of peers.search(signal)) {
       signal.throwIfAborted()
-      if (!mayOpen(peer.peer)) continue
+      if (!isDue(peer.peer)) continue
+      if (!isRoom()) {
+        waiting++
+        continue
+      }
       isFruitful = true
       while (opening.size >= SWARM_LIMITS.contactsMax) await Promise.race(opening)
       const one = openOne(peer).finally(() => opening.delete(one))
       opening.add(one)
     }
     await Promise.all(opening)
+    isCrowded = waiting > 0
     return isFruitful
   }
   const keepLooking = async (): Promise<void> => {
@@ -143,6 +152,7 @@ export function createContacts(
       found: contacts.size,
       reached: [...contacts.values()].filter(({ wasReached }) => wasReached).length,
       banned: inState('banned'),
+      isCrowded,
     }),
     close: async () => {
       stopping.abort(new Error('the download is over'))

@@ -4,10 +4,10 @@
  * Spec: docs/spec/shards.md §6.
  * @module
  */
-import { milliseconds, type PeerId } from '../../base/brand.ts'
+import { type Milliseconds, milliseconds, type PeerId } from '../../base/brand.ts'
 import { codeOf } from '../../base/error.ts'
 import type { Clock, Log } from '../../base/ports.ts'
-import { SHARD_LIMITS } from '../../base/swarm-limits.ts'
+import { SHARD_LIMITS, SWARM_LIMITS } from '../../base/swarm-limits.ts'
 import type { ChunkOutcome, ChunkSource, FileId } from '../shards/chunk-source.ts'
 import { createByteCap } from './byte-cap.ts'
 import { type ContactCounts, type Contacts, createContacts, type SwarmPeers } from './contacts.ts'
@@ -97,6 +97,7 @@ function createPull(
   /** Of sources that are gone. */
   let goneBytes = 0
   let workedMs = clock.now()
+  let roomMs = clock.now()
   let cancelWake: () => void = () => undefined
 
   const files = createWantedFiles({
@@ -210,6 +211,13 @@ function createPull(
       secondsLeft: bytesPerSecond > 0 ? leftBytes / bytesPerSecond : undefined,
     }
   }
+  /** So that slow peers do not keep all others out. */
+  const makeRoom = (nowMs: Milliseconds): void => {
+    if (contacts?.counts().isCrowded !== true || nowMs - roomMs < SWARM_LIMITS.roomMs) return
+    roomMs = nowMs
+    const [slowest] = schedule.peers().sort((a, b) => (a.bytesPerSecond ?? 0) - (b.bytesPerSecond ?? 0))
+    if (slowest !== undefined) drop(slowest.peer, 'lose')
+  }
   const tick = async (): Promise<void> => {
     for (;;) {
       const nowMs = clock.now()
@@ -217,6 +225,7 @@ function createPull(
       options.onProgress?.(progress())
       for (const peer of schedule.silentPeers(nowMs)) drop(peer, 'lose')
       look.again(nowMs)
+      makeRoom(nowMs)
       if (files.areBusy) workedMs = nowMs
       // On a slow line a chunk may take longer than anybody's patience.
       const waitMs = schedule.underWay > 0 ? Math.max(patienceMs, schedule.silenceMs) : patienceMs

@@ -38,6 +38,11 @@ test('every peer that is found is opened once, up to a bound', async () => {
   await world.pass(20_000)
   expect(world.given).toHaveLength(SWARM_LIMITS.peersMax)
   expect(new Set(world.given).size).toBe(SWARM_LIMITS.peersMax)
+  expect(world.contacts.counts()).toMatchObject({ found: SWARM_LIMITS.peersMax, isCrowded: true })
+  for (const peer of world.given.slice(0, 8)) world.contacts.ban(peerId(peer))
+  await world.pass(2 * SWARM_LIMITS.lookMsMax)
+  expect(new Set(world.given).size).toBe(SWARM_LIMITS.peersMax + 5)
+  expect(world.contacts.counts().isCrowded).toBe(false)
   await world.contacts.close()
 })
 
@@ -77,7 +82,7 @@ test('a banned peer is not opened again, and its source is closed', async () => 
   world.contacts.lose(peerId('peer-0'))
   await world.pass(200_000)
   expect(world.swarm.opened.get(peerId('peer-0'))).toBe(1)
-  expect(world.contacts.counts()).toEqual({ found: 2, reached: 2, banned: 1 })
+  expect(world.contacts.counts()).toMatchObject({ found: 2, reached: 2, banned: 1 })
   await world.contacts.close()
 })
 

@@ -8,6 +8,7 @@ import { type PulledFiles, type PullOptions, pullFiles } from '../../../../src/a
 import type { PullProgress } from '../../../../src/app/swarm/pull-progress.ts'
 import { createSystem } from '../../../../src/app/system.ts'
 import type { Clock } from '../../../../src/base/ports.ts'
+import { SWARM_LIMITS } from '../../../../src/base/swarm-limits.ts'
 import { CHUNK_BYTES, chunkCount } from '../../../../src/ml/chunk-tree.ts'
 import { createFakeClock, type FakeClock } from '../../../fake-clock.ts'
 import { type MemoryFile, type MemoryPeer, type MemorySwarm, memoryFile, memorySwarm } from '../../../memory-swarm.ts'
@@ -200,6 +201,17 @@ test.each<[string, readonly MemoryPeer[], string, RegExp]>([
   const ended = pull(swarm, { files: [large], clock: time, patienceMs: 20_000 })
   const failure = await untilEnd(ended, { time, swarm }).catch((error: unknown) => error)
   expect(failure).toMatchObject({ code, message: expect.stringMatching(sentence) })
+})
+
+test('peers that have nothing to give do not keep out one that has', async () => {
+  const idle = Array.from({ length: SWARM_LIMITS.peersMax }, (_, number): MemoryPeer => {
+    return { ...honest(`idle-${number}`), mapOf: ({ bytes }) => mapOf(bytes, (index) => index === 0) }
+  })
+  const swarm = memorySwarm([...idle, honest('late')])
+  const time = createFakeClock()
+  const pulled = await untilEnd(pull(swarm, { clock: time }), { time, swarm })
+  await expectWhole()
+  expect(pulled.from.get('late' as never)).toBeGreaterThanOrEqual(23 * CHUNK_BYTES)
 })
 
 test('a bound on what comes holds', async () => {
