@@ -73,6 +73,7 @@ export interface MinerToStart {
 
 export interface LeaseChange {
   readonly cuts?: readonly number[]
+  readonly avoid?: readonly AccountId[]
   readonly model?: Hash
   /** From now; 10,000 if left out. */
   readonly blocks?: number
@@ -196,13 +197,13 @@ export async function createMiningWorld(
 
   const openOne: MiningWorld['openLease'] = async (
     cap = DLLM,
-    { cuts = [], model = MODEL.hash, blocks = 10_000 } = {},
+    { cuts = [], avoid = [], model = MODEL.hash, blocks = 10_000 } = {},
   ) => {
     const nonce = await payer.nextNonce(NEVER)
     const voucher = voucherKeyOf(keys('owner', 0).secretKey, one.network.networkId, nonce)
     const head = await one.chain.head()
     const body = {
-      ...{ model, voucherKey: voucher.publicKey, cuts, avoid: [], rows: 100, cap, priceMax: 1n << 40n },
+      ...{ model, voucherKey: voucher.publicKey, cuts, avoid, rows: 100, cap, priceMax: 1n << 40n },
       expiryHeight: head.height + blocks,
     }
     await payer.send({ contract: openLease, body, spends: cap, lines: [] }, NEVER)
