@@ -24,7 +24,7 @@ import { prefillDecode } from './prefill-decode.ts'
 import { receipts } from './receipts.ts'
 import { type Row, tableOf } from './report.ts'
 import { ringSplit } from './ring-split.ts'
-import { shards } from './shards.ts'
+import { shardSteps, shards } from './shards.ts'
 
 const MEASURES: readonly Measure[] = [
   decodeBandwidth,
@@ -32,6 +32,7 @@ const MEASURES: readonly Measure[] = [
   ringSplit,
   receipts,
   shards,
+  shardSteps,
   helpTime,
   firstText,
   chainApply,

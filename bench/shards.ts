@@ -26,8 +26,8 @@ import { NETWORK_ID, type SeededFile, type SeederOrder, type SeederTold } from '
 import { measureStepLatency } from './shards/step-latency.ts'
 
 const PEERS = 4
-const FILE_BYTES = 1_024 * CHUNK_BYTES
-const FILE_BYTES_QUICK = 512 * CHUNK_BYTES
+const FILE_BYTES = 512 * CHUNK_BYTES
+const FILE_BYTES_QUICK = 256 * CHUNK_BYTES
 const SEEDER = fileURLToPath(import.meta.resolve('./shards/seeder.ts'))
 const TARGET = { atLeast: 0.8 }
 
@@ -38,10 +38,15 @@ export const shards: Measure = {
     const file = await writeRandomFile(bench, join(home.path, 'file'), bench.quick ? FILE_BYTES_QUICK : FILE_BYTES)
     for (const hasLinks of [true, false]) report(await measureDownload(bench, { file, hasLinks }))
     await rm(file.path)
-    await bench.forEachModel(async (model) => {
-      for (const row of await measureStepLatency(bench, model)) report(row)
-    })
   },
+}
+
+export const shardSteps: Measure = {
+  name: 'shards-steps',
+  run: (bench, report) =>
+    bench.forEachModel(async (model) => {
+      for (const row of await measureStepLatency(bench, model)) report(row)
+    }),
 }
 
 async function measureDownload(bench: Bench, order: SeederOrder): Promise<Row> {
