@@ -25,12 +25,20 @@ export type FetchThreadCalls = {
   closeLink(id: number): void
 }
 
-/** The thread starts with the first call. */
+interface StartedThread {
+  readonly worker: Worker
+  readonly thread: Caller<FetchThreadCalls>
+}
+
+/** The thread starts with the first call, and anew with the first one after it has failed. */
 export function createFetchThread(): FetchThread {
-  let started: { readonly worker: Worker; readonly thread: Caller<FetchThreadCalls> } | undefined
+  let started: StartedThread | undefined
+  let isClosed = false
   let nextId = 0
   const thread = (): Caller<FetchThreadCalls> => {
-    started ??= start()
+    started ??= start((ended) => {
+      if (!isClosed && started?.worker === ended) started = undefined
+    })
     return started.thread
   }
   return {
@@ -41,30 +49,32 @@ export function createFetchThread(): FetchThread {
     },
     async open(place, signal) {
       const id = nextId++
-      const opening = thread().call('open', [id, place])
+      const caller = thread()
+      const opening = caller.call('open', [id, place])
       try {
-        await left(opening, { thread: thread(), id, signal })
+        await left(opening, { thread: caller, id, signal })
       } catch (error) {
-        void thread()
-          .call('closeLink', [id])
-          .catch(() => undefined)
+        void caller.call('closeLink', [id]).catch(() => undefined)
         throw error
       }
-      return createLink(thread(), { id, newId: () => nextId++ })
+      return createLink(caller, { id, newId: () => nextId++ })
     },
     async close() {
+      isClosed = true
       await started?.worker.terminate()
     },
   }
 }
 
-function start() {
+function start(onEnd: (worker: Worker) => void): StartedThread {
   // Beside this file, with its ending: .ts from sources, .js from dist.
   const ending = import.meta.url.slice(import.meta.url.lastIndexOf('.'))
   const worker = new Worker(new URL(`./link-client-worker${ending}`, import.meta.url))
   const thread = createCaller<FetchThreadCalls>(worker, {})
-  const fail = (why: string): void =>
+  const fail = (why: string): void => {
     thread.fail(new LinkError('LINK_LOST', `The thread that fetches has ended: ${why}`))
+    onEnd(worker)
+  }
   worker.on('error', (error) => fail(messageOf(error)))
   worker.on('exit', () => fail('it was closed.'))
   worker.unref()

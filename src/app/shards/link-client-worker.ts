@@ -5,7 +5,7 @@
 import { parentPort } from 'node:worker_threads'
 import { assert } from '../../base/assert.ts'
 import { createSystem } from '../system.ts'
-import type { BulkLink } from './bulk-link.ts'
+import { type BulkLink, LinkError } from './bulk-link.ts'
 import { createChunkKeeper } from './chunk-keeper.ts'
 import type { FetchThreadCalls } from './fetch-thread.ts'
 import { createLinkDialler } from './link-client.ts'
@@ -39,7 +39,8 @@ const own: FetchThreadCalls = {
   fetch: (id, link, chunk) =>
     leavable(id, async (signal) => {
       const bulk = links.get(link)
-      assert(bulk, 'an open link')
+      // It was closed while this was on its way here.
+      if (bulk === undefined) throw new LinkError('LINK_LOST', 'The bulk link is closed.')
       const outcome = await bulk.fetch(chunk, signal)
       return { outcome, bytesReceived: bulk.bytesReceived }
     }),
