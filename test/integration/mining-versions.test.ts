@@ -38,7 +38,11 @@ async function publishNext(): Promise<void> {
   const canary = { root: hash('cc'.repeat(32)), bytes: 1_000 }
   const terms = { name: 'next', context: CONFIG.contextLength, price: PRICE, segments: modelWork(manifest) }
   await send(registerModel, { model: NEXT.hash, ...terms, predecessor: MODEL.hash, canary }, 100n * DLLM)
-  await send(proposeModel, { model: NEXT.hash, activationHeight: 0 }, 100n * DLLM)
+  await voteFor(NEXT)
+}
+
+async function voteFor({ hash: model }: typeof MODEL): Promise<void> {
+  await send(proposeModel, { model, activationHeight: 0 }, 100n * DLLM)
   const { proposals } = await world.one.chain.parameters()
   await send(voteParameters, { proposal: proposals![0]!.number, yes: true })
 }
@@ -115,4 +119,22 @@ test('a version whose canary fails here is reported, not served, and does not be
   expect(await statusOf(MODEL)).toBe('active')
   expect((await world.openLease(undefined, { blocks: 150 })).lots).toHaveLength(1)
   expect(life.events.filter(({ type }) => type === 'problem')).toHaveLength(1)
+})
+
+test('a vote brings the old version back, and the miner serves it again by itself', async () => {
+  world = await createMiningWorld(PARAMETERS, PRICE)
+  await world.fund(5, '50')
+  const life = await world.start({ account: 5, canary: (model) => canaryOf(model) })
+  await life.said('state', ({ text }) => text.startsWith('Offers'))
+  const lease = await world.openLease(DLLM / 100n, { blocks: 150 })
+  const tokens = await serve(lease)
+  await send(closeLease, { lease: lease.id })
+  await publishNext()
+  await vi.waitFor(async () => expect(await statusOf(NEXT)).toBe('active'), WAIT)
+  await voteFor(MODEL)
+  await vi.waitFor(async () => expect(await statusOf(MODEL)).toBe('active'), WAIT)
+  expect(await statusOf(NEXT)).toBe('superseded')
+  await expect(world.openLease(undefined, { model: NEXT.hash })).rejects.toMatchObject({ code: 'MODEL_SUPERSEDED' })
+  expect(await serve(await world.openLease(DLLM / 100n, { blocks: 150 }))).toEqual(tokens)
+  expect(life.events.filter(({ type }) => type === 'problem')).toEqual([])
 })
