@@ -147,7 +147,11 @@ export async function createMarketWorld(dllm: Dllm): Promise<MarketWorld> {
 }
 
 /** Grains from the money of the network to each of these, one block for all. */
-export async function fund({ lab, chain }: MarketWorld, addresses: readonly string[], amount: bigint): Promise<void> {
+export async function fund(
+  { lab, chain }: Pick<MarketWorld, 'lab' | 'chain'>,
+  addresses: readonly string[],
+  amount: bigint,
+): Promise<void> {
   const keys = lab.wallet.keys({ network: 'local', role: 'owner', account: 0 })
   const { nonce } = await chain.call('dllm_account', { address: addressOf(keys) })
   for (const [index, address] of addresses.entries()) {
