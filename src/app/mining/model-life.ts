@@ -46,7 +46,7 @@ export interface ModelLife {
 
 /** Blocks between two looks: versions take days. */
 const LOOK_BLOCKS = 5
-/** And two attempts to begin with a version: what is in the way is seldom gone soon. */
+/** And two attempts at what failed: what is in the way is seldom gone soon. */
 const AGAIN_BLOCKS = 100
 /** The chain decided otherwise meanwhile, or has as many reports as it takes. */
 const NO_REPORT: readonly unknown[] = ['MODEL_NOT_APPROVED', 'NO_CANARY', 'REPORTS_FULL']
@@ -60,7 +60,7 @@ interface Memory {
   readonly left: Map<Hash, StoredModel>
   readonly runs: Map<Hash, { readonly run: MinedRun; readonly segments: number }>
   readonly said: Set<string>
-  /** Versions that could not be begun with or checked, and the height of the next attempt. */
+  /** Versions that could not be begun with, checked or removed, and the height of the next attempt. */
   readonly waits: Map<Hash, number>
 }
 
@@ -86,9 +86,8 @@ export function createModelLife(parts: ModelLifeParts, { log }: { readonly log: 
     }
     const served = new Set(markets.runs().map(({ model }) => model))
     for (const step of lifeSteps({ ...memory, models, served, left: new Set(memory.left.keys()) })) {
-      const isTried = step.type === 'begin' || step.type === 'check'
-      const isHeld = isTried && height < (memory.waits.get(step.model.model) ?? 0)
-      if ((mode() === 'run' && !isHeld) || step.type === 'remove') stepper.begin(step, { models, height, signal })
+      const isHeld = step.type !== 'end' && height < (memory.waits.get(hashOf(step)) ?? 0)
+      if (!isHeld && (mode() === 'run' || step.type === 'remove')) stepper.begin(step, { models, height, signal })
     }
   }
 
@@ -103,6 +102,10 @@ export function createModelLife(parts: ModelLifeParts, { log }: { readonly log: 
       },
     },
   }
+}
+
+function hashOf({ model }: LifeStep): Hash {
+  return typeof model === 'string' ? model : model.model
 }
 
 interface Scene {
@@ -192,8 +195,8 @@ function createStepper(
   const remove = async (model: Hash): Promise<void> => {
     const stored = left.get(model)
     if (stored === undefined) return
-    left.delete(model)
     const bytes = await files.remove(stored)
+    left.delete(model)
     notes.say({
       type: 'state',
       text: `${stored.manifest.name} has retired; ${formatBytes(bytes)} of the disk are free again.`,
@@ -214,14 +217,14 @@ function createStepper(
 
   return {
     begin(step, scene) {
-      const model = typeof step.model === 'string' ? step.model : step.model.model
+      const model = hashOf(step)
       // One thing at a time with one model.
       tasks.begin(
         model,
         () => carryOut(step, scene),
         (error) => {
           if (scene.signal.aborted) return
-          if (step.type === 'begin' || step.type === 'check') memory.waits.set(model, scene.height + AGAIN_BLOCKS)
+          if (step.type !== 'end') memory.waits.set(model, scene.height + AGAIN_BLOCKS)
           const code = codeOf(error) ?? 'BUG'
           once(`${step.type} ${model} ${code}`, `${messageOf(error)} (${code})`, 'problem')
         },

@@ -46,9 +46,13 @@ export function createVersionFiles(
       if (!(await store.has(file))) await (await fetcher()).files(model, [file], { signal })
       return readCanary(model, file, store)
     },
-    async remove({ manifest, isEmbedded }) {
-      if (isEmbedded) return 0
-      await removeModel(home, await checkRemovable(home, manifest.name), ports)
+    async remove({ hash }) {
+      // Somebody may have removed it by hand, and have given its name to another one.
+      const here = openModelStore({ home })
+        .list()
+        .find((model) => model.hash === hash)
+      if (here === undefined || here.isEmbedded) return 0
+      await removeModel(home, await checkRemovable(home, here.manifest.name), ports)
       const collected = await collectShards({ home }, ports)
       return collected.reduce((sum, { bytes }) => sum + bytes, 0)
     },

@@ -78,3 +78,9 @@ test('a model is removed with what no other one needs, and what comes with the p
   expect(existsSync(store.pathOf(root))).toBe(false)
   expect(await versions.remove(openModelStore({ home }).find('genesis'))).toBe(0)
 })
+
+test('another model that has its name by now is not removed', async () => {
+  const former = { ...twin(), hash: hash('ab'.repeat(32)) }
+  expect(await versions.remove(former)).toBe(0)
+  expect(existsSync(join(home, 'models', 'twin', 'manifest.json'))).toBe(true)
+})
