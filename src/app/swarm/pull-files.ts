@@ -10,12 +10,12 @@ import type { Clock, Log } from '../../base/ports.ts'
 import { SHARD_LIMITS, SWARM_LIMITS } from '../../base/swarm-limits.ts'
 import type { ChunkOutcome, ChunkSource, FileId } from '../shards/chunk-source.ts'
 import { createByteCap } from './byte-cap.ts'
-import { type ContactCounts, type Contacts, createContacts, type SwarmPeers } from './contacts.ts'
+import { type Contacts, createContacts, type SwarmPeers } from './contacts.ts'
 import { createHoldingsLook } from './holdings-look.ts'
+import { type Missing, nothingComes } from './pull-failure.ts'
 import { createRateMeter, type PullProgress } from './pull-progress.ts'
 import { type Ask, createSchedule } from './schedule.ts'
-import { SwarmError } from './swarm-error.ts'
-import { createWantedFiles, type PullStore, type WantedFile, type WantedFiles } from './wanted-files.ts'
+import { createWantedFiles, type PullStore, type WantedFile } from './wanted-files.ts'
 
 export interface PullOptions {
   readonly files: readonly FileId[]
@@ -218,6 +218,10 @@ function createPull(
     const [slowest] = schedule.peers().sort((a, b) => (a.bytesPerSecond ?? 0) - (b.bytesPerSecond ?? 0))
     if (slowest !== undefined) drop(slowest.peer, 'lose')
   }
+  const missing = (): Missing => ({
+    isEmptyHanded: storedBytes === 0 && peers.size === 0,
+    left: files.all.filter(({ state }) => state !== 'whole').length,
+  })
   const tick = async (): Promise<void> => {
     for (;;) {
       const nowMs = clock.now()
@@ -229,7 +233,7 @@ function createPull(
       if (files.areBusy) workedMs = nowMs
       // On a slow line a chunk may take longer than anybody's patience.
       const waitMs = schedule.underWay > 0 ? Math.max(patienceMs, schedule.silenceMs) : patienceMs
-      if (nowMs - workedMs > waitMs) over.abort(nothingComes(contacts!.counts(), { storedBytes, files }))
+      if (nowMs - workedMs > waitMs) over.abort(nothingComes(contacts!.counts(), missing()))
       pump()
       await clock.sleep(TICK_MS, stop)
     }
@@ -270,27 +274,4 @@ function keyOf({ peer, file, index }: Ask): string {
 
 function eachOnce(files: readonly FileId[]): FileId[] {
   return [...new Map(files.map((file) => [file.root, file])).values()]
-}
-
-function nothingComes(
-  { found, reached, banned }: ContactCounts,
-  { storedBytes, files }: { readonly storedBytes: number; readonly files: WantedFiles },
-): SwarmError {
-  const left = files.all.filter(({ state }) => state !== 'whole')
-  const details = { found, reached, banned, left: left.length }
-  const answered = reached === 1 ? '1 of them answered' : `${reached} of them answered`
-  const asked =
-    found === 0 ? 'No peer was found' : `${found === 1 ? '1 peer was' : `${found} peers were`} found, ${answered}`
-  if (storedBytes === 0 && left.every(({ state }) => state === 'waiting')) {
-    const advice = 'Check the network with `dllm status`, or name a peer that serves it with --bootstrap.'
-    return new SwarmError('SWARM_NO_PEER', `${asked}${found === 0 ? '' : ', and none has what is wanted'}. ${advice}`, {
-      details,
-    })
-  }
-  const missing = `${left.length === 1 ? '1 file is' : `${left.length} files are`} not whole`
-  return new SwarmError(
-    'SWARM_INCOMPLETE',
-    `${asked}, and nothing comes any more: ${missing}. What is here stays; run the command again when more miners are there.`,
-    { details },
-  )
 }

@@ -198,7 +198,7 @@ test.each<[string, readonly MemoryPeer[], string, RegExp]>([
 ])('where %s it says so after a while, and keeps what it has', async (_what, peers, code, sentence) => {
   const time = createFakeClock()
   const swarm = memorySwarm(peers)
-  const ended = pull(swarm, { files: [large], clock: time, patienceMs: 20_000 })
+  const ended = pull(swarm, { files: [large, small], clock: time, patienceMs: 20_000 })
   const failure = await untilEnd(ended, { time, swarm }).catch((error: unknown) => error)
   expect(failure).toMatchObject({ code, message: expect.stringMatching(sentence) })
 })
