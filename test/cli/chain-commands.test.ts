@@ -12,20 +12,12 @@ import type {
   ValidatorView,
 } from '../../src/app/chain/chain-access.ts'
 import { createLab, NETWORK, readyNode, startNode } from './chain-lab.ts'
-import { createDllm, type Outcome, PROGRAM, plainEnvironment, type Started } from './dllm.ts'
+import { createDllm, PROGRAM, plainEnvironment, type Started } from './dllm.ts'
+import { labCommands } from './lab-commands.ts'
 
 const dllm = createDllm()
 const ON = ['--network', NETWORK]
-const PASSWORD = ['--password-file', join(dllm.home, '..', 'password')]
-const run = (...args: string[]): Promise<Outcome> => dllm.run([...args, ...ON])
-const json = <Value>(...args: string[]): Promise<Value> => dllm.json<Value>([...args, ...ON])
-/** Runs and must succeed; what it printed. */
-async function text(...args: string[]): Promise<string> {
-  const { code, stdout, stderr } = await run(...args)
-  expect({ code, stderr: code === 0 ? '' : stderr }).toEqual({ code: 0, stderr: '' })
-  for (const line of stdout.split('\n')) expect(line.length).toBeLessThanOrEqual(80)
-  return stdout
-}
+const { run, json, text, password: PASSWORD } = labCommands(dllm)
 
 let node: Started
 let owner: string

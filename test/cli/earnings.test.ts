@@ -11,30 +11,20 @@ import type { DashboardView } from '../../src/app/dashboard/view.ts'
 import { loadNodeIdentity } from '../../src/app/node-identity.ts'
 import { createSystem } from '../../src/app/system.ts'
 import { type Hash, hash } from '../../src/base/brand.ts'
-import { Writer } from '../../src/base/codec.ts'
 import { type KeyPair, keyPairFromSecret } from '../../src/core/ed25519.ts'
-import { accountOf, addressOfAccount } from '../../src/core/fields.ts'
+import { accountOf } from '../../src/core/fields.ts'
 import { signVoucher } from '../../src/core/market/voucher.ts'
 import { provePeerKey } from '../../src/core/peer-key-proof.ts'
 import { leaseIdOf } from '../../src/core/state/leases.ts'
-import { contractOf } from '../../src/core/transaction/contracts.ts'
-import { signTransaction } from '../../src/core/transaction/transaction.ts'
 import { createLab, type Lab, NETWORK, readyNode, startNode } from './chain-lab.ts'
-import { createDllm, type Outcome, type Started } from './dllm.ts'
+import { createDllm, type Started } from './dllm.ts'
+import { labAddress as address, callContract, labCommands } from './lab-commands.ts'
 
 const DLLM = 1_000_000_000n
 const dllm = createDllm()
 const ON = ['--network', NETWORK]
 const VOUCHERS = keyPairFromSecret(new Uint8Array(32).fill(77))
-const run = (...args: string[]): Promise<Outcome> => dllm.run([...args, ...ON])
-const json = <Value>(...args: string[]): Promise<Value> => dllm.json<Value>([...args, ...ON])
-/** Runs and must succeed; what it printed, within 80 columns. */
-async function text(...args: string[]): Promise<string> {
-  const { code, stdout, stderr } = await run(...args)
-  expect({ code, stderr: code === 0 ? '' : stderr }).toEqual({ code: 0, stderr: '' })
-  for (const line of stdout.split('\n')) expect(line.length).toBeLessThanOrEqual(80)
-  return stdout
-}
+const { run, json, text } = labCommands(dllm)
 
 let lab: Lab
 let node: Started
@@ -43,21 +33,9 @@ let model: ModelView
 let payer: KeyPair
 let operator: KeyPair
 let payout: string
-const address = (keys: KeyPair): string => addressOfAccount(accountOf(keys.publicKey), 'local')
 
-/** Signs a call of a contract, hands it in, and resolves when it is in a block. Returns its nonce. */
-async function call(keys: KeyPair, type: number, body: unknown): Promise<bigint> {
-  const { nonce } = await client.call('dllm_account', { address: address(keys) })
-  const writer = new Writer()
-  contractOf(type)!.write(writer, body)
-  const draft = { type, nonce: BigInt(nonce), maxFee: 1_000_000n, tip: 1n, body: writer.finish() }
-  const transaction = Buffer.from(signTransaction(lab.networkId, draft, keys)).toString('hex')
-  const { id } = await client.call('dllm_submit', { transaction })
-  for await (const _head of client.stream('dllm_watchHeads', {})) {
-    if ((await client.call('dllm_transaction', { id })).height !== undefined) return BigInt(nonce)
-  }
-  throw new Error('the node stopped')
-}
+const call = (keys: KeyPair, type: number, body: unknown): Promise<bigint> =>
+  callContract({ client, lab }, keys, { type, body })
 
 async function untilSettled(lease: Hash): Promise<SettlementView> {
   for await (const _head of client.stream('dllm_watchHeads', {})) {

@@ -1,35 +1,21 @@
-/** The market's commands as people and scripts run them, over a real node of a network whose model has a price. */
-import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { TransactionView } from '../../src/app/chain/chain-access.ts'
 import type { ChainMethods } from '../../src/app/chain/chain-methods.ts'
 import type { LeaseView, MinerView, ModelView, PlacementView, QuoteView } from '../../src/app/chain/market-access.ts'
 import type { ConnectedNode } from '../../src/app/control/connect.ts'
 import { hash } from '../../src/base/brand.ts'
-import { Writer } from '../../src/base/codec.ts'
 import { type KeyPair, keyPairFromSecret } from '../../src/core/ed25519.ts'
-import { accountOf, addressOfAccount } from '../../src/core/fields.ts'
+import { accountOf } from '../../src/core/fields.ts'
 import { provePeerKey } from '../../src/core/peer-key-proof.ts'
 import { leaseIdOf } from '../../src/core/state/leases.ts'
-import { contractOf } from '../../src/core/transaction/contracts.ts'
-import { signTransaction } from '../../src/core/transaction/transaction.ts'
-import { createLab, expectedOf, type Lab, NETWORK, readyNode, startNode, sumOf } from './chain-lab.ts'
-import { createDllm, type Outcome, type Started } from './dllm.ts'
+import { createLab, expectedOf, type Lab, readyNode, startNode, sumOf } from './chain-lab.ts'
+import { createDllm, type Started } from './dllm.ts'
+import { labAddress as address, callContract, labCommands } from './lab-commands.ts'
 
 const DLLM = 1_000_000_000n
 const PRICE = '12'
 const dllm = createDllm()
-const ON = ['--network', NETWORK]
-const PASSWORD = ['--password-file', join(dllm.home, '..', 'password')]
-const run = (...args: string[]): Promise<Outcome> => dllm.run([...args, ...ON])
-const json = <Value>(...args: string[]): Promise<Value> => dllm.json<Value>([...args, ...ON])
-/** Runs and must succeed; what it printed. */
-async function text(...args: string[]): Promise<string> {
-  const { code, stdout, stderr } = await run(...args)
-  expect({ code, stderr: code === 0 ? '' : stderr }).toEqual({ code: 0, stderr: '' })
-  for (const line of stdout.split('\n')) expect(line.length).toBeLessThanOrEqual(80)
-  return stdout
-}
+const { run, json, text, password: PASSWORD } = labCommands(dllm)
 
 let lab: Lab
 let node: Started
@@ -38,21 +24,9 @@ let model: ModelView
 /** The payer has the money of the network; two accounts of its wallet are miners. */
 let payer: KeyPair
 let miners: readonly KeyPair[]
-const address = (keys: KeyPair): string => addressOfAccount(accountOf(keys.publicKey), 'local')
 
-/** Signs a call of a contract, hands it in, and resolves when it is in a block. Returns its nonce. */
-async function call(keys: KeyPair, type: number, body: unknown): Promise<bigint> {
-  const { nonce } = await client.call('dllm_account', { address: address(keys) })
-  const writer = new Writer()
-  contractOf(type)!.write(writer, body)
-  const draft = { type, nonce: BigInt(nonce), maxFee: 1_000_000n, tip: 1n, body: writer.finish() }
-  const transaction = Buffer.from(signTransaction(lab.networkId, draft, keys)).toString('hex')
-  const { id } = await client.call('dllm_submit', { transaction })
-  for await (const _head of client.stream('dllm_watchHeads', {})) {
-    if ((await client.call('dllm_transaction', { id })).height !== undefined) return BigInt(nonce)
-  }
-  throw new Error('the node stopped')
-}
+const call = (keys: KeyPair, type: number, body: unknown): Promise<bigint> =>
+  callContract({ client, lab }, keys, { type, body })
 
 async function openLease(cuts: readonly number[]): Promise<string> {
   const { height } = await client.call('dllm_head', {})

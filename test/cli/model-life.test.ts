@@ -9,15 +9,13 @@ import type { ModelView } from '../../src/app/chain/market-access.ts'
 import type { ModelLivesView } from '../../src/app/chain/model-lives.ts'
 import type { ConnectedNode } from '../../src/app/control/connect.ts'
 import type { Hash } from '../../src/base/brand.ts'
-import { Writer } from '../../src/base/codec.ts'
 import { type KeyPair, keyPairFromSecret } from '../../src/core/ed25519.ts'
 import { accountOf, addressOfAccount } from '../../src/core/fields.ts'
 import { provePeerKey } from '../../src/core/peer-key-proof.ts'
-import { contractOf } from '../../src/core/transaction/contracts.ts'
-import { signTransaction } from '../../src/core/transaction/transaction.ts'
 import { tinyFiles, writeFolder } from '../unit/app/hugging-face-folder.ts'
-import { createLab, type Lab, NETWORK, readyNode, startNode } from './chain-lab.ts'
-import { createDllm, type Outcome, type Started } from './dllm.ts'
+import { createLab, type Lab, readyNode, startNode } from './chain-lab.ts'
+import { createDllm, type Started } from './dllm.ts'
+import { callContract, labCommands } from './lab-commands.ts'
 
 const DLLM = 1_000_000_000n
 const V2 = 'story-v2'
@@ -31,17 +29,7 @@ const LIFE = [
   'rollbackBlocks=500',
 ]
 const dllm = createDllm()
-const ON = ['--network', NETWORK]
-const PASSWORD = ['--password-file', join(dllm.home, '..', 'password')]
-const run = (...args: string[]): Promise<Outcome> => dllm.run([...args, ...ON])
-const json = <Value>(...args: string[]): Promise<Value> => dllm.json<Value>([...args, ...ON])
-/** Runs and must succeed; what it printed. */
-async function text(...args: string[]): Promise<string> {
-  const { code, stdout, stderr } = await run(...args)
-  expect({ code, stderr: code === 0 ? '' : stderr }).toEqual({ code: 0, stderr: '' })
-  for (const line of stdout.split('\n')) expect(line.length).toBeLessThanOrEqual(80)
-  return stdout
-}
+const { run, json, text, password: PASSWORD } = labCommands(dllm)
 
 let folder: string
 let lab: Lab
@@ -52,19 +40,8 @@ let second: Hash
 let owner: KeyPair
 let miner: KeyPair
 
-/** Signs a call of a contract, hands it in, and resolves when it is in a block. */
-async function call(keys: KeyPair, type: number, body: unknown): Promise<void> {
-  const address = addressOfAccount(accountOf(keys.publicKey), 'local')
-  const { nonce } = await client.call('dllm_account', { address })
-  const writer = new Writer()
-  contractOf(type)!.write(writer, body)
-  const draft = { type, nonce: BigInt(nonce), maxFee: 1_000_000n, tip: 1n, body: writer.finish() }
-  const transaction = Buffer.from(signTransaction(lab.networkId, draft, keys)).toString('hex')
-  const { id } = await client.call('dllm_submit', { transaction })
-  for await (const _head of client.stream('dllm_watchHeads', {})) {
-    if ((await client.call('dllm_transaction', { id })).height !== undefined) return
-  }
-}
+const call = (keys: KeyPair, type: number, body: unknown): Promise<bigint> =>
+  callContract({ client, lab }, keys, { type, body })
 
 async function untilStatus(model: Hash, status: ModelView['status']): Promise<ModelView> {
   return vi.waitUntil(
