@@ -30,8 +30,10 @@ async function obey(order: DownloaderOrder): Promise<void> {
   source ??= await openSource(order)
   atBeginning = source.bytesReceived
   tell({ type: 'began' })
-  await takeAgainAndAgain(source, order, stop.signal).catch((error: unknown) => {
-    if (!stop.signal.aborted) throw error
+  // The next order has a signal of its own.
+  const { signal } = stop
+  await takeAgainAndAgain(source, order, signal).catch((error: unknown) => {
+    if (!signal.aborted) throw error
   })
 }
 
