@@ -75,11 +75,12 @@ export async function createUpgradeWorld(parameters: readonly string[]): Promise
   }
   const publisher = newMachine()
   const password = ['--password-file', join(publisher.home, '..', 'password')]
-  const lab = await createLab(publisher, 1, parameters)
+  await openHome({ path: publisher.home })
   const genesis = openModelStore({ home: publisher.home }).find('genesis')
   const everything = genesis.manifest.segments.map((_, segment) => segment)
   const v1 = await writeVersion(publisher.home, { name: V1, from: genesis, changed: everything, factor: 1.0001 })
   const v2 = await writeVersion(publisher.home, { name: V2, from: v1, changed: [CHANGED_SEGMENT], factor: 20 })
+  const lab = await createLab(publisher, 1, parameters, ['--model', V1])
   const node = startNode(publisher, lab.names[0]!)
   running.push(node)
   const chain = await readyNode(publisher, lab.names[0]!, node)
