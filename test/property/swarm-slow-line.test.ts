@@ -2,13 +2,17 @@
 import { expect, test } from 'vitest'
 import { type Ask, createSchedule } from '../../src/app/swarm/schedule.ts'
 import { milliseconds, type PeerId, peerId } from '../../src/base/brand.ts'
-import { SWARM_LIMITS } from '../../src/base/swarm-limits.ts'
+import { DEADLINES } from '../../src/base/limits.ts'
+import { SHARD_LIMITS, SWARM_LIMITS } from '../../src/base/swarm-limits.ts'
 import { CHUNK_BYTES } from '../../src/ml/chunk-tree.ts'
 import { mapOf } from '../swarm-world.ts'
 
 const STEP_MS = 100
 
-/** All peers share the line of the downloader. Peers that count as silent are lost with what was on the way, and come back. Ends with the time it took. */
+/**
+ * All peers share the line of the downloader. Peers that count as silent, or bring less than the floor, are lost with what was on the way, and come back.
+ * Ends with the time it took.
+ */
 function downloadOver({ peers, bytesPerSecond }: { readonly peers: number; readonly bytesPerSecond: number }): number {
   const bytes = 64 * CHUNK_BYTES
   const schedule = createSchedule(1n)
@@ -20,6 +24,7 @@ function downloadOver({ peers, bytesPerSecond }: { readonly peers: number; reado
   const away = new Map<PeerId, number>(
     Array.from({ length: peers }, (_, number) => [peerId(`peer-${number}`), 0] as const),
   )
+  const watched = new Map<PeerId, { readonly sinceMs: number; bytes: number }>()
   for (let nowMs = 0; ; nowMs += STEP_MS) {
     for (const [peer, untilMs] of away) {
       if (untilMs > nowMs) continue
@@ -34,8 +39,16 @@ function downloadOver({ peers, bytesPerSecond }: { readonly peers: number; reado
     }
     for (const ask of schedule.next(milliseconds(nowMs))) owed.get(ask.peer)!.push({ ask, left: ask.bytes })
     const busy = [...owed.values()].filter((queue) => queue.length > 0)
-    for (const queue of busy) {
-      queue[0]!.left -= (bytesPerSecond * STEP_MS) / 1_000 / busy.length
+    for (const [peer, queue] of owed) {
+      if (queue.length === 0) {
+        watched.delete(peer)
+        continue
+      }
+      const share = (bytesPerSecond * STEP_MS) / 1_000 / busy.length
+      queue[0]!.left -= share
+      const watch = watched.get(peer) ?? { sinceMs: nowMs, bytes: 0 }
+      watched.set(peer, watch)
+      watch.bytes += share
       if (queue[0]!.left > 0) continue
       const { cancel } = schedule.arrived(queue.shift()!.ask, milliseconds(nowMs))
       for (const { peer, index } of cancel) {
@@ -43,7 +56,13 @@ function downloadOver({ peers, bytesPerSecond }: { readonly peers: number; reado
         owed.set(peer, rest)
       }
     }
-    for (const peer of schedule.silentPeers(milliseconds(nowMs))) {
+    const slow = [...watched].flatMap(([peer, watch]) => {
+      if (nowMs - watch.sinceMs < DEADLINES.shardFloorMs) return []
+      watched.delete(peer)
+      return watch.bytes < (SHARD_LIMITS.floorBytesPerSecond * DEADLINES.shardFloorMs) / 1_000 ? [peer] : []
+    })
+    for (const peer of [...schedule.silentPeers(milliseconds(nowMs)), ...slow]) {
+      watched.delete(peer)
       schedule.dropPeer(peer)
       owed.delete(peer)
       away.set(peer, nowMs + SWARM_LIMITS.returnMs)
@@ -57,6 +76,7 @@ test.each([
   ['one peer that is slow', 1, 40 * 1_024],
   ['20 peers at 10 Mbit/s', 20, 1_250_000],
   ['32 peers at 4 Mbit/s', 32, 500_000],
+  ['32 peers at 1 Mbit/s', 32, 125_000],
 ])('a slow line is full all the time: %s', (_what, peers, bytesPerSecond) => {
   const leastMs = (64 * CHUNK_BYTES * 1_000) / bytesPerSecond
   expect(downloadOver({ peers, bytesPerSecond })).toBeLessThan(1.25 * leastMs)

@@ -59,10 +59,16 @@ export interface Schedule {
   missingEverywhere(): number
 }
 
+/** What was on the way from the peer, and from all, when it was asked. */
+interface Question {
+  readonly own: Asked
+  readonly all: Asked
+}
+
 interface Peer {
   readonly id: PeerId
   readonly pace: PeerPace
-  readonly asks: Map<number, Asked>
+  readonly asks: Map<number, Question>
   denials: number
 }
 
@@ -72,16 +78,27 @@ const SOONER = 2
 const UNKNOWN_MS = 1_000
 /** A peer is late when it brings nothing for this many times what it should take. */
 const LATE = 3
+/** Before anybody knows how fast the line is. */
+const FIRST_ASKS = 4
+/** And one more each time that nothing has come for so long. */
+const MORE_MS = 10_000
+/** What is on the way should be here within this time, at the rate of all. */
+const LINE_MS = 20_000
 
 export function createSchedule(seed: bigint, table: ChunkTable = createChunkTable(seed)): Schedule {
   const peers = new Map<PeerId, Peer>()
   /** Who is asked for a chunk. */
   const askers = new Map<number, Set<Peer>>()
+  /** Of all peers together: they share the line of this machine. */
+  const line = createPeerPace(milliseconds(0))
   let underWay = 0
   let twiceBytes = 0
+  /** Since when something is on the way all the time. */
+  let waitingMs = milliseconds(0)
 
   const begin = (peer: Peer, chunk: number, nowMs: Milliseconds): Ask => {
-    peer.asks.set(chunk, peer.pace.asked(peer.asks.size === 0, nowMs))
+    const own = peer.pace.asked(peer.asks.size === 0, nowMs)
+    peer.asks.set(chunk, { own, all: line.asked(underWay === 0, nowMs) })
     const others = askers.get(chunk) ?? new Set()
     askers.set(chunk, others.add(peer))
     underWay++
@@ -100,16 +117,21 @@ export function createSchedule(seed: bigint, table: ChunkTable = createChunkTabl
   const expectedMs = (peer: Peer): number =>
     peer.pace.rate === undefined ? UNKNOWN_MS * peer.asks.size : ((peer.asks.size + 1) * CHUNK_BYTES) / peer.pace.rate
 
-  /** Bytes per millisecond of those that owe something; 0: nobody was measured. */
-  const lineRate = (): number => {
-    let rate = 0
-    for (const { asks, pace } of peers.values()) if (asks.size > 0) rate += pace.rate ?? 0
-    return rate
+  /** Chunks that may be on the way: no more than the line brings in a while, since what many share comes late, and each peer too slowly. */
+  const underWayMax = (nowMs: Milliseconds): number => {
+    const { rate } = line
+    if (underWay === 0) waitingMs = nowMs
+    // Those that are asked first may be slow ones: the longer nothing has come, the more are asked.
+    const most =
+      rate === undefined
+        ? FIRST_ASKS + Math.floor((nowMs - waitingMs) / MORE_MS)
+        : Math.ceil((LINE_MS * rate) / CHUNK_BYTES)
+    return Math.min(SWARM_LIMITS.chunksInFlightMax, Math.max(FIRST_ASKS, most))
   }
   /** Several times what all that is on the way takes. Before anything has come nobody knows what that is. */
   const silence = (): Milliseconds => {
-    const rate = lineRate()
-    const neededMs = rate === 0 ? SWARM_LIMITS.silenceMsMax : (LATE * underWay * CHUNK_BYTES) / rate
+    const { rate } = line
+    const neededMs = rate === undefined ? SWARM_LIMITS.silenceMsMax : (LATE * underWay * CHUNK_BYTES) / rate
     return milliseconds(Math.min(SWARM_LIMITS.silenceMsMax, Math.max(SWARM_LIMITS.silenceMs, neededMs)))
   }
 
@@ -189,7 +211,7 @@ export function createSchedule(seed: bigint, table: ChunkTable = createChunkTabl
     },
     next: (nowMs, most = SWARM_LIMITS.chunksInFlightMax) => {
       const asks: Ask[] = []
-      while (asks.length < most && underWay < SWARM_LIMITS.chunksInFlightMax) {
+      while (asks.length < most && underWay < underWayMax(nowMs)) {
         const ask = nextOpen(nowMs) ?? nextTwice(nowMs)
         if (ask === undefined) break
         asks.push(ask)
@@ -208,7 +230,8 @@ export function createSchedule(seed: bigint, table: ChunkTable = createChunkTabl
       twiceBytes += losers.length * bytes
       if (peer !== undefined && asked !== undefined) {
         peer.denials = 0
-        peer.pace.arrived(asked, bytes, nowMs)
+        peer.pace.arrived(asked.own, bytes, nowMs)
+        line.arrived(asked.all, bytes, nowMs)
         end(peer, chunk)
       }
       for (const loser of losers) end(loser, chunk)
