@@ -65,9 +65,16 @@ export function createContacts(
   const inState = (state: Contact['state']): number =>
     [...contacts.values()].filter((contact) => contact.state === state).length
   const isRoom = (): boolean => inState('open') + inState('opening') < SWARM_LIMITS.peersMax
+  /** Anybody can announce peers that do not exist: they keep nobody out. */
+  const forgetUnreached = (): boolean => {
+    for (const [peer, { state, wasReached }] of contacts) {
+      if (state === 'lost' && !wasReached) return contacts.delete(peer)
+    }
+    return false
+  }
   const isDue = (peer: PeerId): boolean => {
     const contact = contacts.get(peer)
-    if (contact === undefined) return contacts.size < SWARM_LIMITS.rememberedPeersMax
+    if (contact === undefined) return contacts.size < SWARM_LIMITS.rememberedPeersMax || forgetUnreached()
     return contact.state === 'lost' && clock.now() >= contact.againMs
   }
   const closeSource = (contact: Contact): void => {
@@ -108,11 +115,12 @@ export function createContacts(
     const opening = new Set<Promise<void>>()
     for await (const peer of peers.search(signal)) {
       signal.throwIfAborted()
-      if (!isDue(peer.peer)) continue
       if (!isRoom()) {
-        waiting++
+        // Who is not remembered waits as well.
+        if (!contacts.has(peer.peer) || isDue(peer.peer)) waiting++
         continue
       }
+      if (!isDue(peer.peer)) continue
       isFruitful = true
       while (opening.size >= SWARM_LIMITS.contactsMax) await Promise.race(opening)
       const one = openOne(peer).finally(() => opening.delete(one))

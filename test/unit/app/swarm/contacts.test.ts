@@ -58,6 +58,21 @@ test('no more peers are remembered than there is a bound for', async () => {
   await world.contacts.close()
 })
 
+test('however many peers there are said to be that nobody can reach, those that can be are', async () => {
+  const many = SWARM_LIMITS.rememberedPeersMax + 20
+  const swarm = memorySwarm(peers(many))
+  const last = peerId(`peer-${many - 1}`)
+  const open: typeof swarm.open = (peer, signal) => {
+    if (peer.peer !== last) throw new Error('nobody answers')
+    return swarm.open(peer, signal)
+  }
+  const world = await createWorld({ ...swarm, busy: 0, open })
+  for (let round = 0; round < 5 && world.given.length === 0; round++) await world.pass(SWARM_LIMITS.lookMs)
+  expect(world.given).toEqual([last])
+  expect(world.contacts.counts().found).toBeLessThanOrEqual(SWARM_LIMITS.rememberedPeersMax)
+  await world.contacts.close()
+})
+
 test('a peer that is lost comes back, later each time; one that was of use begins anew', async () => {
   const world = await createWorld(memorySwarm(peers(1)))
   const peer = peerId('peer-0')
