@@ -14,14 +14,14 @@ export interface LifeFacts {
   readonly followed: ReadonlySet<Hash>
   /** Superseded ones that were served here and are no more. */
   readonly left: ReadonlySet<Hash>
-  /** Ever seen superseded. */
-  readonly superseded: ReadonlySet<Hash>
+  /** Ever seen on the chain. */
+  readonly seen: ReadonlySet<Hash>
   /** Whose canary was run here in this approval, whatever came of it. */
   readonly checked: ReadonlySet<Hash>
 }
 
 export type LifeStep =
-  /** Serve this version beside the one whose place it takes or took. */
+  /** Serve this version beside the one whose place it takes or took; of one that has its own place back, `after` is itself. */
   | { readonly type: 'begin'; readonly model: ModelView; readonly after: Hash }
   /** It is served, and its canary was not run since it was approved. */
   | { readonly type: 'check'; readonly model: ModelView }
@@ -31,11 +31,11 @@ export type LifeStep =
   | { readonly type: 'remove'; readonly model: Hash }
 
 export function lifeSteps(facts: LifeFacts): LifeStep[] {
-  const { models, served, followed, left, superseded, checked } = facts
+  const { models, served, followed, left, seen, checked } = facts
   const byHash = new Map(models.map((model) => [model.model, model]))
   const isOver = (model: Hash): boolean => {
     const status = byHash.get(model)?.status
-    return status === 'retired' || (status === undefined && superseded.has(model))
+    return status === 'retired' || (status === undefined && seen.has(model))
   }
   const steps: LifeStep[] = []
   for (const after of new Set([...served, ...left])) {
@@ -43,6 +43,11 @@ export function lifeSteps(facts: LifeFacts): LifeStep[] {
     const isNew = next !== undefined && !served.has(next.model)
     if (isNew && !(next.status === 'approved' && checked.has(next.model)))
       steps.push({ type: 'begin', model: next, after })
+  }
+  // What took its place retired, so that it has it back.
+  for (const after of left) {
+    const view = byHash.get(after)
+    if (view?.status === 'active' && !served.has(after)) steps.push({ type: 'begin', model: view, after })
   }
   for (const model of served) {
     const view = byHash.get(model)

@@ -54,7 +54,7 @@ const NO_REPORT: readonly unknown[] = ['MODEL_NOT_APPROVED', 'NO_CANARY', 'REPOR
 /** What is remembered between looks. */
 interface Memory {
   readonly followed: Set<Hash>
-  readonly superseded: Set<Hash>
+  readonly seen: Set<Hash>
   readonly checked: Set<Hash>
   /** Served once and no more, with what was served. */
   readonly left: Map<Hash, StoredModel>
@@ -67,7 +67,7 @@ interface Memory {
 export function createModelLife(parts: ModelLifeParts, { log }: { readonly log: Log }): ModelLife {
   const { chain, markets, keeper, mode } = parts
   const memory: Memory = {
-    ...{ followed: new Set(), superseded: new Set(), checked: new Set(), said: new Set() },
+    ...{ followed: new Set(), seen: new Set(), checked: new Set(), said: new Set() },
     ...{ left: new Map(), runs: new Map(), waits: new Map() },
   }
   const tasks = createTasks(log)
@@ -77,7 +77,7 @@ export function createModelLife(parts: ModelLifeParts, { log }: { readonly log: 
   const look = async (height: number, signal: AbortSignal): Promise<void> => {
     const models = await chain.market.models(signal)
     for (const { model, status } of models) {
-      if (status === 'superseded') memory.superseded.add(model)
+      memory.seen.add(model)
       if (status !== 'approved') memory.checked.delete(model)
     }
     for (const run of markets.runs()) {
@@ -148,9 +148,11 @@ function createStepper(
     if (before === undefined) return
     const old = models.find(({ model }) => model === after)?.name ?? after
     const when =
-      view.status === 'approved'
-        ? `is to take the place of ${old} at block ${view.dueHeight}`
-        : `took the place of ${old}`
+      view.model === after
+        ? 'has its place back'
+        : view.status === 'approved'
+          ? `is to take the place of ${old} at block ${view.dueHeight}`
+          : `took the place of ${old}`
     once(`follow ${view.model}`, `${view.name} ${when}. This miner fetches its share of it and serves it as well.`)
     const model = await files.find(view.model, signal)
     // Nobody may have it for days: other moves do not wait for that.

@@ -19,10 +19,7 @@ function steps(
   change: Partial<Record<Exclude<keyof LifeFacts, 'models'>, Hash[]>>,
 ): string[] {
   const sets = Object.fromEntries(
-    (['served', 'followed', 'left', 'superseded', 'checked'] as const).map((name) => [
-      name,
-      new Set(change[name] ?? []),
-    ]),
+    (['served', 'followed', 'left', 'seen', 'checked'] as const).map((name) => [name, new Set(change[name] ?? [])]),
   ) as unknown as Omit<LifeFacts, 'models'>
   return lifeSteps({ ...sets, models }).map((step) => {
     const of = typeof step.model === 'string' ? step.model : step.model.model
@@ -57,10 +54,10 @@ describe('a miner of a model', () => {
     [
       'removes them when the chain has forgotten it',
       [TAKEN[1]!],
-      { served: [V2], left: [V1], superseded: [V1] },
+      { served: [V2], left: [V1], seen: [V1] },
       ['remove 1'],
     ],
-    ['ends what retired while it was served', [TAKEN[1]!], { served: [V1, V2], superseded: [V1] }, ['end 1 retired']],
+    ['ends what retired while it was served', [TAKEN[1]!], { served: [V1, V2], seen: [V1] }, ['end 1 retired']],
     ['leaves alone what nobody registered', [], { served: [V1] }, []],
     [
       'ends what it began with and the chain gave up',
@@ -79,6 +76,11 @@ describe('a miner of a model', () => {
     expect(steps([back, view(V2, { predecessor: V1 })], { served: [V1, V2] })).toEqual(['check 1'])
     const backAgain = [view(V1), view(V2, { status: 'superseded', predecessor: V1, successor: V1 })]
     expect(steps(backAgain, { served: [V1, V2] })).toEqual(['end 2 superseded'])
+  })
+
+  test('serves it again when what took its place was retired, and ends that one', () => {
+    expect(steps([ACTIVE], { served: [V2], left: [V1], seen: [V1, V2] })).toEqual(['begin 1', 'end 2 retired'])
+    expect(steps([ACTIVE], { served: [V1], left: [V2], seen: [V1, V2] })).toEqual(['remove 2'])
   })
 
   test('of two that are to take one place begins with the one that is looked at first', () => {
