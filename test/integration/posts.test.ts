@@ -135,6 +135,15 @@ describe('a miner that moves', () => {
     expect(runsOf(await world.route(ONE))).toEqual(['0-3'])
   })
 
+  test('gives up a post that nobody can come to without waiting for its offers', async () => {
+    const { keeper, closed } = await world.start([wishOf(ONE, 0, 3), wishOf(OTHER, 0, 3)])
+    const [one, other] = [keeper.find(ONE.hash)!, keeper.find(OTHER.hash)!]
+    keeper.leave(one, async () => false)
+    keeper.leave(other, async () => false, { isClosed: true })
+    await keeper.gone(other, NEVER)
+    expect(closed).toEqual(['other 0-3'])
+  })
+
   test('keeps an old post for as long as it is needed', async () => {
     const { keeper, closed } = await world.start([wishOf(ONE, 0, 3), wishOf(OTHER, 0, 3)])
     let isNeeded = true
