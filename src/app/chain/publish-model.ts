@@ -2,6 +2,7 @@
  * The publish command's work: a stored model, its canary, and the call that registers it. Spec: docs/spec/cli.md §15.
  * @module
  */
+import { UsageError } from '../base-command.ts'
 import { makeModelCanary } from '../canary/canary-maker.ts'
 import type { Home } from '../home.ts'
 import { openModelStore, type StoredModel } from '../model-store.ts'
@@ -46,11 +47,18 @@ export function preparePublication(
       chain.parameters(signal),
       superseded === undefined ? undefined : chain.market.model(superseded, signal),
     ])
+    if (supersedes?.name === stored.manifest.name) throw sameName(order.name)
     const model = publishedModel((price) => genesisModel(stored, price), order.price, { supersedes, values })
     const isCanaried = order.canary ?? supersedes !== undefined
     const canary = isCanaried ? await canaryOf(stored, order, { home, system, signal }) : undefined
     return publishCall(model, { supersedes, canary, deposit: BigInt(values.modelDeposit) })
   }
+}
+
+/** Miners keep models by their names, and serve both for a while. */
+function sameName(name: string): UsageError {
+  const message = `The model whose place it is to take is called ${name} as well, so that nobody who serves that one could fetch it. Import it under another name.`
+  return new UsageError('USAGE', message)
 }
 
 async function canaryOf(
