@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { hasChunk } from '../../../../src/app/shards/chunk-map.ts'
+import { ShardError } from '../../../../src/app/shards/shard-error.ts'
 import { openShardStore } from '../../../../src/app/shards/shard-store.ts'
 import { type PulledFiles, type PullOptions, pullFiles } from '../../../../src/app/swarm/pull-files.ts'
 import type { PullProgress } from '../../../../src/app/swarm/pull-progress.ts'
@@ -226,4 +227,24 @@ test('a bound on what comes holds', async () => {
     },
   })
   await expectWhole([large])
+})
+
+test('a disk that is full in the middle ends the download with its words; with room again it goes on where it was', async () => {
+  const swarm = memorySwarm(['a', 'b'].map(honest))
+  let room = 6
+  const open: MemorySwarm['open'] = async (peer, signal) => {
+    const source = await swarm.open(peer, signal)
+    const fetch = source.chunk.bind(source)
+    const chunk: typeof fetch = async (...parts) => {
+      if (room-- <= 0) throw new ShardError('SHARD_NO_SPACE', 'The disk is full.')
+      return fetch(...parts)
+    }
+    return Object.defineProperty(source, 'chunk', { value: chunk })
+  }
+  await expect(pull({ ...swarm, open })).rejects.toThrow(expect.objectContaining({ code: 'SHARD_NO_SPACE' }))
+  const names = await readdir(openShardStore({ home }).folder)
+  expect(names.filter((name) => name.endsWith('.lock'))).toEqual([])
+  const pulled = await pull(swarm)
+  expect(pulled.keptBytes).toBeGreaterThan(0)
+  await expectWhole()
 })
