@@ -13,7 +13,7 @@ import { createSwarmHomes, MODEL_NAME } from '../swarm-homes.ts'
 import { createDllm, type Started } from './dllm.ts'
 
 const MEGABYTES = Number(process.env['DLLM_JOIN_MB'] ?? 24)
-const MIB_PER_SECOND = Math.max(8, Math.round(MEGABYTES / 12))
+const MIB_PER_SECOND = Math.max(3, Math.round(MEGABYTES / 12))
 /** Of what comes twice: of each run the damaged chunk, over the link and over the channel, and what was on its way at its end. */
 const LOST_CHUNKS = 3 * 4
 
@@ -134,13 +134,14 @@ test('a miner joins with an empty disk and serves exactly what the network serve
   await kill(joiner)
   joiner = join()
   const address = await serving(joiner)
-  fetched.push((await untilDone(joiner, 1)).at(-1)!)
+  // Where the disk was slow, the second one may have come to the end before it was killed.
+  fetched.push(...eventsOf<Fetching>(await joiner.printed(/"type":"serving".*\n/), 'fetching').slice(-1))
 
   const bytes = homes.model.manifest.segments.reduce((sum, { shard }) => sum + shard.bytes, 0)
   const received = fetched.reduce((sum, { receivedBytes }) => sum + receivedBytes, 0)
   const peers = new Set(fetched.flatMap(({ from }) => from.map(({ peer }) => peer)))
   console.info(`${bytes} bytes, ${received} received (${(received / bytes).toFixed(4)}), from ${peers.size} peers`)
-  expect(fetched[2]!.totalBytes).toBeLessThanOrEqual(bytes)
+  expect(fetched.at(-1)!.totalBytes).toBeLessThanOrEqual(bytes)
   expect(fetched[1]!.keptBytes).toBeGreaterThan(0)
   expect(received - bytes).toBeLessThanOrEqual(Math.max(0.03 * bytes, LOST_CHUNKS * CHUNK_BYTES))
   expect(peers.size).toBeGreaterThanOrEqual(3)
