@@ -5,6 +5,7 @@
 import { afterEach, expect, test, vi } from 'vitest'
 import type { ChainCall } from '../../src/app/chain/calls.ts'
 import { chooseAtStart } from '../../src/app/mining/choose-segments.ts'
+import type { SegmentRange } from '../../src/app/mining/rebalance.ts'
 import { sightOnChain } from '../../src/app/mining/sighting.ts'
 import { addressOfAccount } from '../../src/core/fields.ts'
 import { closeLease } from '../../src/core/transaction/close-lease.ts'
@@ -29,12 +30,12 @@ afterEach(async () => world.close())
 
 const operatorOf = (account: number): string => addressOfAccount(world.operator(account), 'local')
 
-/** As `dllm mine` without --segments. */
-async function join(account: number): Promise<void> {
+/** As `dllm mine` without --segments, or with them. */
+async function join(account: number, told?: SegmentRange): Promise<void> {
   await world.fund(account, '20')
   const own = { operator: operatorOf(account), payout: addressOfAccount(world.payout(account), 'local') }
   const sighting = await sightOnChain(MODEL, { chain: world.one.chain, own }, NEVER)
-  const { first, end } = chooseAtStart(MODEL, sighting, WEIGHT_BYTES).decision.chosen!
+  const { first, end } = told ?? chooseAtStart(MODEL, sighting, WEIGHT_BYTES).decision.chosen!
   const life = await world.start({ account, first, end, moves: 1 + 5 * account })
   lives.set(account, life)
   await life.said('state', ({ text }) => text.startsWith('Offers'))
@@ -67,10 +68,14 @@ test('whichever miner is lost, every segment stays served, and has two owners ag
 }, async () => {
   world = await createMiningWorld(PARAMETERS, 100n)
   for (let account = 2; account < 2 + MINERS; account++) await join(account)
-  expect((await owners()).map(({ length }) => length).toSorted()).toEqual([2, 2, 3])
+  const atFirst = (await owners()).map(({ length }) => length)
+  expect(atFirst.toSorted()).toEqual([2, 2, 3])
   const tokens = await answer()
-  for (const segment of MODEL.manifest.segments.keys()) {
-    const [victim] = (await owners())[segment]!
+  // The segment with an owner too many comes last: by then somebody has left it for another.
+  for (const segment of [...atFirst.keys()].sort((one, other) => atFirst[one]! - atFirst[other]!)) {
+    const served = (await owners())[segment]!
+    expect(served).toHaveLength(2)
+    const [victim] = served
     await lives.get(victim!)!.crash()
     lost = [...lost, victim!]
     expect(await answer()).toEqual(tokens)
@@ -83,8 +88,8 @@ test('whichever miner is lost, every segment stays served, and has two owners ag
       { timeout: TIMEOUT_MS, interval: 50 },
     )
     expect(await answer()).toEqual(tokens)
-    // Somebody new is one more than needed again.
-    await join(2 + MINERS + segment)
+    // Somebody new is one more than needed again, there.
+    await join(2 + MINERS + segment, { first: segment, end: segment + 1 })
     expect((await owners()).flat()).toHaveLength(MINERS)
   }
   const problems = [...lives].filter(([account]) => !lost.includes(account)).flatMap(([, { events }]) => events)
