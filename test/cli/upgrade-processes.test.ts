@@ -23,7 +23,7 @@ import {
   V2,
 } from './upgrade-world.ts'
 
-const TIMEOUT_MS = 240_000
+const TIMEOUT_MS = 420_000
 /** Some ten seconds and more: an answer needs one, on a machine that is busy several. */
 const LEASE_BLOCKS = 45
 const PARAMETERS = [

@@ -11,7 +11,7 @@ import type { ConnectedNode } from '../../src/app/control/connect.ts'
 import { openHome } from '../../src/app/home.ts'
 import { openModelStore, type StoredModel } from '../../src/app/model-store.ts'
 import type { Hash } from '../../src/base/brand.ts'
-import { codeOf } from '../../src/base/error.ts'
+import { codeOf, messageOf } from '../../src/base/error.ts'
 import { accountOf, addressOfAccount } from '../../src/core/fields.ts'
 import { writeVersion } from '../model-versions.ts'
 import { createLab, kill, type Lab, NETWORK, readyNode, startNode } from './chain-lab.ts'
@@ -26,7 +26,7 @@ export const V2 = 'story-2'
 export const CHANGED_SEGMENT = 3
 const CLIENT_ACCOUNT = 3
 const ON = ['--network', NETWORK]
-const WAIT = { timeout: 180_000, interval: 50 }
+const WAIT = { timeout: 300_000, interval: 50 }
 
 /** An answer, and the lease that paid for it. */
 export interface PaidAnswer {
@@ -122,7 +122,15 @@ export async function createUpgradeWorld(parameters: readonly string[]): Promise
       return answerOf(await client.run(['chat', PROMPT, '--model', v1.hash, ...ON, ...how, ...who]), chain)
     },
     async untilModel(hash, isWanted) {
-      await vi.waitUntil(async () => isWanted(await model(hash)), WAIT)
+      try {
+        await vi.waitUntil(async () => isWanted(await model(hash)), WAIT)
+      } catch (cause) {
+        const seen = [await model(hash), await chain.call('dllm_readiness', { model: hash }).catch(messageOf)]
+        const said = await Promise.all(running.map(async ({ printed }) => (await printed(/^/)).slice(-3_000)))
+        throw new Error(`the model did not become what was wanted: ${JSON.stringify(seen)}\n${said.join('\n\n')}`, {
+          cause,
+        })
+      }
     },
     async close() {
       chain.close()
