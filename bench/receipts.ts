@@ -4,6 +4,7 @@
  * and without take turns; the lease of each answer is a new one, opened before the clock starts.
  * @module
  */
+
 import { freemem } from 'node:os'
 import { join } from 'node:path'
 import { openRingPayer, type RingPayer } from '../src/app/market/ring-payer.ts'
@@ -12,6 +13,7 @@ import { openRing } from '../src/app/ring/ring-client.ts'
 import { openDisk } from '../src/app/store/disk.ts'
 import { keyPairFromSecret } from '../src/core/ed25519.ts'
 import type { Bench, BenchModel, Measure } from './bench.ts'
+import { GREEDY } from './greedy.ts'
 import { type LeaseMiners, leaseOf, startLeaseMiners } from './market/lease-miners.ts'
 import { type Row, rowOf } from './report.ts'
 
@@ -147,14 +149,4 @@ async function answer(
   } finally {
     await ring.close()
   }
-}
-
-const GREEDY = {
-  temperature: 0,
-  topK: 0,
-  topP: 1,
-  minP: 0,
-  repetitionPenalty: 1,
-  seed: 0n,
-  withDigests: false,
 }

@@ -4,6 +4,7 @@
  * over libp2p and TCP on loopback; every process may use all threads. The two take turns.
  * @module
  */
+
 import { readdir, readFile } from 'node:fs/promises'
 import { availableParallelism, freemem } from 'node:os'
 import { type Client, createClient } from '../src/app/client.ts'
@@ -13,6 +14,7 @@ import { LOCAL_NETWORK } from '../src/app/networks.ts'
 import { openRing } from '../src/app/ring/ring-client.ts'
 import type { RingSession } from '../src/app/ring/ring-session.ts'
 import type { Bench, BenchModel, Measure } from './bench.ts'
+import { GREEDY } from './greedy.ts'
 import { type Row, rowOf } from './report.ts'
 
 const MINERS = 3
@@ -164,13 +166,3 @@ async function printLogs(home: Home): Promise<void> {
 }
 
 const LOG_LINES = 20
-
-const GREEDY = {
-  temperature: 0,
-  topK: 0,
-  topP: 1,
-  minP: 0,
-  repetitionPenalty: 1,
-  seed: 0n,
-  withDigests: false,
-}

@@ -3,6 +3,7 @@
  * machine, and so takes some of it too.
  * @module
  */
+
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { availableParallelism, freemem } from 'node:os'
@@ -13,6 +14,7 @@ import { milliseconds } from '../../src/base/brand.ts'
 import { CHUNK_BYTES } from '../../src/ml/chunk-tree.ts'
 import { createLibp2pWire } from '../../src/net/libp2p-wire.ts'
 import type { Bench, BenchModel } from '../bench.ts'
+import { GREEDY } from '../greedy.ts'
 import { median, type Row, rowOf } from '../report.ts'
 import { type DownloaderOrder, type DownloaderTold, NETWORK_ID, type StageOrder, type StageTold } from './messages.ts'
 
@@ -130,7 +132,7 @@ async function stepsOf({ signal, system }: Bench, { route, wire }: Scene): Promi
   try {
     const times: number[] = []
     const prompt = Array.from({ length: PROMPT_TOKENS }, (_, index) => 10 + index)
-    for await (const event of ring.generate(prompt, { generation: GREEDY, signal })) {
+    for await (const event of ring.generate(prompt, { generation: { ...GREEDY, maxTokens: TOKENS }, signal })) {
       if (event.type === 'token') times.push(performance.now())
     }
     return times.slice(1).map((time, index) => time - times[index]!)
@@ -150,15 +152,4 @@ function rowFor({ model, begin }: Pick<Scene, 'model' | 'begin'>, pairs: readonl
       'uploaded MiB/s': pairs.map(({ loaded }) => loaded.mibPerSecond),
     },
   })
-}
-
-const GREEDY = {
-  maxTokens: TOKENS,
-  temperature: 0,
-  topK: 0,
-  topP: 1,
-  minP: 0,
-  repetitionPenalty: 1,
-  seed: 0n,
-  withDigests: false,
 }

@@ -17,7 +17,7 @@ export function checkModelName(name: string): void {
   throw new ModelError(
     'MODEL_BAD_NAME',
     `A model's name has 1 to ${MODEL_LIMITS.modelNameCharactersMax} letters, digits, dots, dashes or underscores and starts ` +
-      'with a letter or digit. Choose one with --name.',
+      'with a letter or digit. Give another one, at an import with --name; `dllm model list` shows those that are here.',
   )
 }
 

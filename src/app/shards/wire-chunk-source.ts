@@ -46,7 +46,7 @@ export async function openChunkSource(to: PeerAddress, ports: SourcePorts, signa
       assert(chunks < SHARD_LIMITS.chunksAskedMax, 'no more chunks at a time than may be asked for')
       chunks++
       try {
-        // All but the last are as long as any; how long that one is, is the manifest's word alone.
+        // Every chunk but the last has CHUNK_BYTES. The length of the last one follows from the size that the manifest tells, which nothing proves.
         const isSizeTold = index === chunkCount(file.bytes) - 1
         return await fetchChunk(
           parts,

@@ -89,7 +89,7 @@ describe('propose-model', () => {
     return world
   }
 
-  test('is for anybody with a deposit; its vote ends as any other', () => {
+  test('is for anybody with a deposit, and names when its vote ends and when it is looked at', () => {
     const world = published()
     const before = balanceOf(world, dan)
     run(world, dan, proposing(V2))
