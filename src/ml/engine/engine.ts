@@ -19,6 +19,9 @@ export class EngineError extends HouseError<
 
 export type EngineName = 'reference' | 'wasm'
 
+/** Engines that compute elsewhere and answer later. */
+export type DeviceEngineName = 'tfjs' | 'webgpu'
+
 /** Handle of one session's key/value cache inside one stage. */
 export type CacheId = number
 
@@ -73,6 +76,28 @@ export interface Stage {
 export interface Engine {
   readonly name: EngineName
   createStage(options: StageOptions): Stage
+}
+
+/** A stage on a device that answers later. As Stage, but for what takes time there. */
+export interface DeviceStage
+  extends Pick<Stage, 'config' | 'range' | 'weightBytes' | 'openCache' | 'cacheLength' | 'closeCache'> {
+  /**
+   * As Stage.run; one run at a time. Rejects with ENGINE_UNAVAILABLE when the device is gone; ENGINE_OUT_OF_MEMORY of
+   * a cache that the device had no memory for shows here, as a step that failed.
+   */
+  run(batch: readonly StepInput[]): Promise<StepOutput[]>
+  /** Resolves, with the reason, when the device is gone although nobody closed the stage; else never. */
+  readonly lost: Promise<EngineError>
+  /** Frees the device's memory. The device belongs to whoever opened it. */
+  close(): Promise<void>
+}
+
+export interface DeviceEngine {
+  readonly name: DeviceEngineName
+  /** `exact`: the bits of exact-1. `float`: near them; its results are compared within a tolerance. */
+  readonly numbers: 'exact' | 'float'
+  /** Throws ENGINE_OUT_OF_MEMORY, ENGINE_UNAVAILABLE. */
+  createStage(options: StageOptions): Promise<DeviceStage>
 }
 
 /** Bytes that one position of one session's cache takes in this range: keys and values, f32. */
