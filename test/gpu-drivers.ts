@@ -15,7 +15,12 @@ export interface GpuDriver {
   readonly icd: string
 }
 
-const SWIFTSHADER = join(homedir(), '.cache', 'dllm-drivers', 'swiftshader', 'vk_swiftshader_icd.json')
+const SWIFTSHADER = join(
+  process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'),
+  'dllm-drivers',
+  'swiftshader',
+  'vk_swiftshader_icd.json',
+)
 
 const CANDIDATES: readonly GpuDriver[] = [
   // Debian's older Mesa calls it lvp_icd.x86_64.json; it is one that Dawn refuses.
