@@ -3,8 +3,8 @@
  * Spec: docs/spec/shards.md §1.
  * @module
  */
-import { chunkCount } from '../../ml/chunk-tree.ts'
-import type { ChunkMap } from './chunk-source.ts'
+import { chunkCount, chunkLength } from '../../ml/chunk-tree.ts'
+import type { ChunkMap, FileId } from './chunk-source.ts'
 
 /** No chunk of a file of `bytes`. */
 export function emptyMap(bytes: number): ChunkMap {
@@ -29,6 +29,11 @@ export function addChunk(map: ChunkMap, index: number): void {
 /** The chunks that are there, lowest first. */
 export function chunksIn(map: ChunkMap): number[] {
   return Array.from({ length: map.length * 8 }, (_, index) => index).filter((index) => hasChunk(map, index))
+}
+
+/** Bytes of the chunks that are there. */
+export function bytesIn({ bytes }: FileId, map: ChunkMap): number {
+  return chunksIn(map).reduce((sum, index) => sum + chunkLength(bytes, index), 0)
 }
 
 /** Whether the map has a bit for each chunk of a file of `bytes`, and none beyond the last. */

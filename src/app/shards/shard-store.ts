@@ -12,9 +12,10 @@ import { areLeavesOf } from '../../ml/chunk-tree.ts'
 import { type Lock, tryLock } from '../devnet/lock.ts'
 import { syncFolder, writeFileAtomic } from '../home.ts'
 import { createSerial } from '../store/serial.ts'
+import { bytesIn } from './chunk-map.ts'
 import type { FileId } from './chunk-source.ts'
 import { copyKnownChunks } from './known-chunks.ts'
-import { openPartialFile, type PartialFile } from './partial-file.ts'
+import { openPartialFile, type PartialFile, readNotes } from './partial-file.ts'
 import { ShardError } from './shard-error.ts'
 import { asShardWriteError, readLeaves, readShardFolder, shardPaths, shardsFolder } from './shard-folder.ts'
 import { refuseNoRoom } from './shard-room.ts'
@@ -36,6 +37,8 @@ export interface ShardStore {
   pathOf(root: Hash): string
   /** All leaves of a file, compared with its root; undefined where they are not there, or damaged. */
   leaves(root: Hash): Promise<Uint8Array | undefined>
+  /** Bytes of an unfinished file that are noted as there, whoever has it open; 0 where there is none. */
+  notedBytes(file: FileId): Promise<number>
   /** The unfinished file that this store has open. */
   partial(root: Hash): PartialFile | undefined
   /**
@@ -99,6 +102,7 @@ export function openShardStore(options: ShardStoreOptions): ShardStore {
     has,
     pathOf: (root) => shardPaths(folder, root).whole,
     leaves: (root) => readLeaves(folder, root),
+    notedBytes: async (file) => bytesIn(file, await readNotes(shardPaths(folder, file.root).have, file.bytes)),
     partial: (root) => open.get(root),
     async begin(file, leaves, signal) {
       // One after the other, so that each sees the room that the one before has taken.

@@ -207,6 +207,7 @@ function createPull(
       ...{ doneBytes: files.totalBytes - leftBytes, totalBytes: files.totalBytes, keptBytes: files.keptBytes },
       ...{ receivedBytes: receivedBytes(), from, bytesPerSecond },
       banned: contacts?.counts().banned ?? 0,
+      heldFiles: files.heldCount,
       peers: schedule.peers().filter(({ underWay }) => underWay > 0).length,
       secondsLeft: bytesPerSecond > 0 ? leftBytes / bytesPerSecond : undefined,
     }
@@ -230,10 +231,12 @@ function createPull(
       for (const peer of schedule.silentPeers(nowMs)) drop(peer, 'lose')
       look.again(nowMs)
       makeRoom(nowMs)
-      if (files.areBusy) workedMs = nowMs
+      if ((await files.lookAtHeld()) || files.areBusy) workedMs = nowMs
       // On a slow line a chunk may take longer than anybody's patience.
       const waitMs = schedule.underWay > 0 ? Math.max(patienceMs, schedule.silenceMs) : patienceMs
-      if (nowMs - workedMs > waitMs) over.abort(nothingComes(contacts!.counts(), missing()))
+      if (nowMs - workedMs > waitMs) over.abort(files.hindrance ?? nothingComes(contacts!.counts(), missing()))
+      await files.open()
+      files.tryHeld()
       pump()
       await clock.sleep(TICK_MS, stop)
     }

@@ -16,6 +16,8 @@ export interface PullProgress {
   readonly from: ReadonlyMap<PeerId, number>
   /** Peers that sent what was wrong. */
   readonly banned: number
+  /** Files that another download of this machine fetches: they are waited for. */
+  readonly heldFiles: number
   readonly bytesPerSecond: number
   /** Peers that chunks are on the way from. */
   readonly peers: number

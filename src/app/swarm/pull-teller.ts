@@ -25,23 +25,31 @@ export function createPullTeller(label: string, { output, emit, clock }: TellerP
   const line = createProgress(label, output, { clock })
   return {
     update: (progress) => {
-      const { doneBytes, totalBytes, keptBytes, receivedBytes, bytesPerSecond, peers, secondsLeft } = progress
+      const { doneBytes, totalBytes, keptBytes, receivedBytes, bytesPerSecond, peers, secondsLeft, heldFiles } =
+        progress
       line.update(doneBytes, totalBytes, {
         keptBytes,
         bytesPerSecond,
-        remark: peers === 1 ? '1 peer' : `${peers} peers`,
+        remark: remarkOf(progress),
       })
       emit({
         type: 'fetching',
         ...{ what: label, doneBytes, totalBytes, keptBytes, receivedBytes, peers },
         from: sendersOf(progress),
         banned: progress.banned,
+        heldFiles,
         bytesPerSecond: Math.round(bytesPerSecond),
         ...(secondsLeft === undefined ? {} : { secondsLeft: Math.ceil(secondsLeft) }),
       })
     },
     end: line.end,
   }
+}
+
+/** Who brings it; another download of this machine may have all that is left. */
+function remarkOf({ peers, heldFiles }: PullProgress): string {
+  if (peers === 0 && heldFiles > 0) return 'another dllm is fetching it'
+  return peers === 1 ? '1 peer' : `${peers} peers`
 }
 
 /** Who sent how much, the most first. */

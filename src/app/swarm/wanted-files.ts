@@ -4,19 +4,20 @@
  * @module
  */
 import { hexToBytes } from '@noble/hashes/utils.js'
+import { codeOf } from '../../base/error.ts'
 import { areLeavesOf, chunkCount, chunkLength, leafAt } from '../../ml/chunk-tree.ts'
-import { hasChunk } from '../shards/chunk-map.ts'
+import { bytesIn } from '../shards/chunk-map.ts'
 import type { ChunkMap, ChunkTarget, FileId } from '../shards/chunk-source.ts'
 import type { PartialFile } from '../shards/partial-file.ts'
 import type { ShardStore } from '../shards/shard-store.ts'
 
 /** What a download needs of the store. */
-export type PullStore = Pick<ShardStore, 'has' | 'leaves' | 'begin'>
+export type PullStore = Pick<ShardStore, 'has' | 'leaves' | 'begin' | 'notedBytes'>
 
 export interface WantedFile {
   readonly id: FileId
-  /** `waiting`: for its leaves. */
-  readonly state: 'waiting' | 'beginning' | 'begun' | 'finishing' | 'whole'
+  /** `waiting`: for its leaves. `held`: another download of this machine fetches it. */
+  readonly state: 'waiting' | 'beginning' | 'held' | 'begun' | 'finishing' | 'whole'
   readonly partial: PartialFile | undefined
   /** Chunks that are here. */
   readonly hereBytes: number
@@ -32,8 +33,16 @@ export interface WantedFiles {
   readonly areWhole: boolean
   /** The disk is at work: what was there is hashed, or a file becomes whole. */
   readonly areBusy: boolean
-  /** Begins those whose leaves are here, or need not be asked for. */
+  /** Files that other downloads of this machine fetch. */
+  readonly heldCount: number
+  /** What keeps all that is missing from being begun, where others fetch all of it. */
+  readonly hindrance: unknown
+  /** Begins those whose leaves are here, or need not be asked for; others of this machine may have brought them. */
   open(): Promise<void>
+  /** Whether others have brought more of the files that they hold. */
+  lookAtHeld(): Promise<boolean>
+  /** Goes on with those that nobody else has open any more. */
+  tryHeld(): void
   /** Leaves that somebody told. False: they are not those of the file. */
   takeLeaves(file: WantedFile, leaves: Uint8Array): boolean
   targetOf(file: WantedFile, index: number): ChunkTarget
@@ -55,17 +64,26 @@ export interface WantedFilesOptions {
   readonly onFailure: (error: unknown) => void
 }
 
-type Entry = { -readonly [Field in keyof WantedFile]: WantedFile[Field] } & { keptBytes: number }
+const UNSCHEDULED: readonly WantedFile['state'][] = ['waiting', 'beginning', 'held']
+
+type Entry = { -readonly [Field in keyof WantedFile]: WantedFile[Field] } & {
+  keptBytes: number
+  /** Of one that is held: what it takes to begin it, and why that was refused. */
+  leaves?: Uint8Array
+  refusal?: unknown
+}
 
 export function createWantedFiles(options: WantedFilesOptions): WantedFiles {
   const { files, store, signal, onBegun, onWhole, onFailure } = options
   const entries = files.map((id): Entry => ({ id, state: 'waiting', partial: undefined, hereBytes: 0, keptBytes: 0 }))
   const work = new Set<Promise<void>>()
   let isClosed = false
+  const held = (): Entry[] => entries.filter(({ state }) => state === 'held')
   const begin = (entry: Entry, leaves: Uint8Array): void => {
     entry.state = 'beginning'
     run(async () => {
-      const partial = await store.begin(entry.id, leaves, signal)
+      const partial = await beginUnlessHeld(entry, leaves)
+      if (entry.state === 'held') return
       if (partial !== undefined && isClosed) return partial.close()
       entry.partial = partial
       entry.hereBytes = partial === undefined ? entry.id.bytes : bytesIn(entry.id, partial.map)
@@ -74,6 +92,16 @@ export function createWantedFiles(options: WantedFilesOptions): WantedFiles {
       if (partial !== undefined) onBegun(entry, partial.map)
       if (entry.hereBytes === entry.id.bytes) await finish(entry)
     })
+  }
+  /** It waits until whoever has the file brings it, or leaves it. */
+  const beginUnlessHeld = async (entry: Entry, leaves: Uint8Array): Promise<PartialFile | undefined> => {
+    try {
+      return await store.begin(entry.id, leaves, signal)
+    } catch (error) {
+      if (codeOf(error) !== 'SHARD_IN_USE') throw error
+      Object.assign(entry, { state: 'held', leaves, refusal: error })
+      return undefined
+    }
   }
   const finish = async (entry: Entry): Promise<void> => {
     entry.state = 'finishing'
@@ -94,8 +122,8 @@ export function createWantedFiles(options: WantedFilesOptions): WantedFiles {
     all: entries,
     totalBytes: files.reduce((sum, { bytes }) => sum + bytes, 0),
     get unscheduledBytes() {
-      const unscheduled = entries.filter(({ state }) => state === 'waiting' || state === 'beginning')
-      return unscheduled.reduce((sum, { id }) => sum + id.bytes, 0)
+      const unscheduled = entries.filter(({ state }) => UNSCHEDULED.includes(state))
+      return unscheduled.reduce((sum, { id, hereBytes }) => sum + id.bytes - hereBytes, 0)
     },
     get keptBytes() {
       return entries.reduce((sum, { keptBytes }) => sum + keptBytes, 0)
@@ -106,15 +134,37 @@ export function createWantedFiles(options: WantedFilesOptions): WantedFiles {
     get areBusy() {
       return entries.some(({ state }) => state === 'beginning' || state === 'finishing')
     },
+    get heldCount() {
+      return held().length
+    },
+    get hindrance() {
+      const missing = entries.filter(({ state }) => state !== 'whole')
+      return missing.every(({ state }) => state === 'held') ? missing[0]?.refusal : undefined
+    },
+    lookAtHeld: async () => {
+      let haveGrown = false
+      for (const entry of held()) {
+        const noted = await store.notedBytes(entry.id)
+        haveGrown ||= noted > entry.hereBytes
+        entry.hereBytes = noted
+      }
+      return haveGrown
+    },
+    tryHeld: () => {
+      for (const entry of held()) begin(entry, entry.leaves!)
+    },
     open: async () => {
-      for (const entry of entries) {
+      for (const entry of entries.filter(({ state }) => state === 'waiting')) {
         signal.throwIfAborted()
-        if (await store.has(entry.id)) {
-          Object.assign(entry, { state: 'whole', hereBytes: entry.id.bytes, keptBytes: entry.id.bytes })
+        const { id } = entry
+        if (await store.has(id)) {
+          Object.assign(entry, { state: 'whole', hereBytes: id.bytes, keptBytes: id.bytes })
+          onWhole(entry)
           continue
         }
-        const leaves = leavesByName(entry.id) ?? (await store.leaves(entry.id.root))
-        if (leaves !== undefined && areLeavesOf(entry.id, leaves)) begin(entry, leaves)
+        const leaves = leavesByName(id) ?? (await store.leaves(id.root))
+        const isWaiting = entry.state === 'waiting' && leaves !== undefined
+        if (isWaiting && areLeavesOf(id, leaves)) begin(entry, leaves)
       }
     },
     takeLeaves: (file, leaves) => {
@@ -142,10 +192,4 @@ export function createWantedFiles(options: WantedFilesOptions): WantedFiles {
 function leavesByName({ root, bytes }: FileId): Uint8Array | undefined {
   if (bytes === 0) return new Uint8Array(0)
   return chunkCount(bytes) === 1 ? hexToBytes(root) : undefined
-}
-
-function bytesIn({ bytes }: FileId, map: ChunkMap): number {
-  let sum = 0
-  for (let index = 0; index < chunkCount(bytes); index++) if (hasChunk(map, index)) sum += chunkLength(bytes, index)
-  return sum
 }

@@ -28,7 +28,7 @@ beforeEach(async () => {
 })
 afterEach(() => rm(home, { recursive: true, force: true }))
 
-interface Wish extends Partial<Omit<PullOptions, 'files' | 'store' | 'peers'>> {
+interface Wish extends Partial<Omit<PullOptions, 'files' | 'peers'>> {
   readonly files?: readonly MemoryFile[]
   readonly clock?: Clock
   readonly signal?: AbortSignal
@@ -36,9 +36,12 @@ interface Wish extends Partial<Omit<PullOptions, 'files' | 'store' | 'peers'>> {
 
 function pull(peers: MemorySwarm, wish: Wish = {}): Promise<PulledFiles> {
   const { files: wanted = files, clock: time = clock, signal = never, ...options } = wish
-  const store = openShardStore({ home })
   const ids = wanted.map(({ id }) => id)
-  return pullFiles({ files: ids, store, peers, seed: 7n, ...options }, { clock: time, log }, signal)
+  return pullFiles(
+    { files: ids, store: openShardStore({ home }), peers, seed: 7n, ...options },
+    { clock: time, log },
+    signal,
+  )
 }
 
 async function expectWhole(wanted: readonly MemoryFile[] = files): Promise<void> {
@@ -247,4 +250,51 @@ test('a disk that is full in the middle ends the download with its words; with r
   const pulled = await pull(swarm)
   expect(pulled.keptBytes).toBeGreaterThan(0)
   await expectWhole()
+})
+
+test.each([
+  ['in one store', true],
+  ['in two', false],
+])('two who want one file at once, %s, fetch it once', async (_where, isShared) => {
+  const swarm = memorySwarm([honest('a')])
+  const time = createFakeClock()
+  const wish = { files: [large], clock: time, patienceMs: 20_000, ...(isShared && { store: openShardStore({ home }) }) }
+  const [first, second] = await untilEnd(Promise.all([pull(swarm, wish), pull(swarm, wish)]), { time, swarm })
+  await expectWhole([large])
+  expect(askedOf(swarm).length).toBeLessThanOrEqual(chunkCount(large.id.bytes) + 1)
+  expect(first.keptBytes + second.keptBytes).toBe(large.id.bytes)
+})
+
+test('who waits for another one goes on where that one ended', async () => {
+  const time = createFakeClock()
+  const stop = new AbortController()
+  const few = memorySwarm([{ ...honest('a'), mapOf: ({ bytes }) => mapOf(bytes, (index) => index < 6) }])
+  const first = pull(few, { files: [large], clock: time, signal: stop.signal })
+  first.catch(() => undefined)
+  await eventually(() => askedOf(few).length === 6 && few.busy === 0)
+  const swarm = memorySwarm([honest('b')])
+  const seen: PullProgress[] = []
+  const second = pull(swarm, { files: [large], clock: time, onProgress: (progress) => seen.push(progress) })
+  const onStep = (): void => {
+    if (seen.at(-1)?.doneBytes !== 6 * CHUNK_BYTES || stop.signal.aborted) return
+    expect({ heldFiles: seen.at(-1)?.heldFiles, asked: askedOf(swarm) }).toEqual({ heldFiles: 1, asked: [] })
+    stop.abort(new Error('told to end'))
+  }
+  const pulled = await untilEnd(second, { time, swarm, onStep })
+  expect(pulled.keptBytes).toBe(6 * CHUNK_BYTES)
+  await expectWhole([large])
+})
+
+test('who waits for another one that gets nothing is told so after a while', async () => {
+  const time = createFakeClock()
+  const stop = new AbortController()
+  const mute = memorySwarm([{ ...honest('a'), isSilent: true }])
+  const first = pull(mute, { files: [large], clock: time, signal: stop.signal })
+  first.catch(() => undefined)
+  await eventually(() => askedOf(mute).length > 0)
+  const swarm = memorySwarm([honest('b')])
+  const second = pull(swarm, { files: [large], clock: time, patienceMs: 20_000 })
+  await expect(untilEnd(second, { time, swarm })).rejects.toThrow(expect.objectContaining({ code: 'SHARD_IN_USE' }))
+  stop.abort()
+  await expect(first).rejects.toThrow()
 })
