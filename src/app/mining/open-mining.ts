@@ -161,7 +161,9 @@ export async function openMining(options: MiningOptions, system: System): Promis
         { log },
       )
       const chooser = options.chooser?.(() => keeper.posts)
-      rebalance = chooser && createRebalance({ chooser, keeper, markets, moves, notes, mode: mode.now }, system)
+      const { placementBlocks } = market
+      rebalance =
+        chooser && createRebalance({ chooser, keeper, markets, moves, notes, mode: mode.now, placementBlocks }, system)
       const moving = rebalance === undefined ? [] : [rebalance.duty]
       const duties = [...market.duties, life.duty, ...moving, ...audits.duties]
       running.push(runDuties({ chain, duties, ...pulse.listeners }, { clock, log, notes }, signal))
@@ -207,7 +209,8 @@ async function openMarket(options: MiningOptions, mode: WatchedMode, system: Sys
     },
     system,
   )
-  const parameter = (name: 'commitMs' | 'disputeBlocks'): number => Number(survey.latest?.parameters[name] ?? 0n)
+  const parameter = (name: 'commitMs' | 'disputeBlocks' | 'placementBlocks'): number =>
+    Number(survey.latest?.parameters[name] ?? 0n)
 
   const registration = createRegistration({
     ...{ ...parts, peer, payout, kind, network },
@@ -223,7 +226,8 @@ async function openMarket(options: MiningOptions, mode: WatchedMode, system: Sys
   const drain = createDrain({ ...parts, folder })
   const desk = createTellingDesk(inner, { notes, clock: system.clock, mode: mode.now })
   const duties = [registration.duty, ...markets.duties, claims, drain.duty]
-  return { peer, sender, lots, desk, registration, markets, drain, duties, isLeased }
+  const placementBlocks = (): number => parameter('placementBlocks')
+  return { peer, sender, lots, desk, registration, markets, drain, duties, isLeased, placementBlocks }
 }
 
 function openAudits(

@@ -35,8 +35,8 @@ export interface SegmentChooser {
   isStillGood(post: Post, run: SegmentRange, signal: AbortSignal): Promise<boolean>
 }
 
-/** Blocks between two looks, on average: some ten minutes, since a move costs a download. */
-const REBALANCE_BLOCKS = 300
+/** Blocks between two looks, on average and at most: some ten minutes, since a move costs a download. */
+const REBALANCE_BLOCKS_MAX = 300
 /** After a move. */
 const SOON_BLOCKS = 20
 
@@ -47,6 +47,8 @@ export interface RebalanceParts {
   readonly moves: Moves
   readonly notes: MiningNotes
   readonly mode: () => MiningMode
+  /** How far ahead a placement is promised, blocks: who is lost is missed no sooner. 0: not known yet. */
+  readonly placementBlocks: () => number
 }
 
 export interface Rebalance {
@@ -59,7 +61,7 @@ export function createRebalance(
   parts: RebalanceParts,
   ports: { readonly log: Log; readonly random: Random },
 ): Rebalance {
-  const { chooser, keeper, markets, moves, notes, mode } = parts
+  const { chooser, keeper, markets, moves, notes, mode, placementBlocks } = parts
   const tasks = createTasks(ports.log)
   let next: number | undefined
   let height = 0
@@ -93,9 +95,11 @@ export function createRebalance(
       name: 'rebalance',
       async look(head, signal) {
         height = head.height
-        next ??= height + drawnFrom(REBALANCE_BLOCKS)
+        const blocks = Math.min(REBALANCE_BLOCKS_MAX, placementBlocks())
+        if (blocks === 0) return
+        next ??= height + drawnFrom(blocks)
         if (height < next || mode() !== 'run') return
-        next = height + drawnFrom(REBALANCE_BLOCKS)
+        next = height + drawnFrom(blocks)
         for (const { placement } of markets.all) {
           const post = keeper.find(placement.run.model)
           // What the chain does not know of yet is not weighed either.

@@ -12,12 +12,21 @@ const MOVE: SegmentChoice = { move: { first: 1, end: 3 }, text: 'Segment 3 has n
 
 function world(
   seed: number,
-  { choice = MOVE, isStillGood = true }: { choice?: SegmentChoice; isStillGood?: boolean } = {},
+  {
+    choice = MOVE,
+    isStillGood = true,
+    placementBlocks = 1_000,
+  }: { choice?: SegmentChoice; isStillGood?: boolean; placementBlocks?: number } = {},
 ) {
   const looks: number[] = []
   const moved: unknown[] = []
   const events: MiningEvent[] = []
-  const state = { mode: 'run' as MiningMode, until: 1 as number | undefined, failure: undefined as Error | undefined }
+  const state = {
+    mode: 'run' as MiningMode,
+    until: 1 as number | undefined,
+    failure: undefined as Error | undefined,
+    placementBlocks,
+  }
   let height = 0
   const draw = generator(seed)
   const parts = {
@@ -51,6 +60,7 @@ function world(
     } as Partial<RebalanceParts['moves']>,
     notes: { say: (event: MiningEvent) => void events.push(event) },
     mode: () => state.mode,
+    placementBlocks: () => state.placementBlocks,
   } as unknown as RebalanceParts
   const random = { bytes: (length: number) => Uint8Array.from({ length }, () => draw.integer(256)) }
   const { duty, idle } = createRebalance(parts, { log: { write: () => undefined }, random })
@@ -63,17 +73,24 @@ function world(
   return { run, looks, moved, events, state }
 }
 
-test('it looks every 150 to 450 blocks where nothing is to be moved, each miner at its own times', async () => {
-  const worlds = [1, 2].map((seed) => world(seed, { choice: { move: undefined, text: 'Best here.' } }))
-  for (const one of worlds) await one.run(6_000)
-  for (const { looks, events } of worlds) {
-    const gaps = looks.map((at, index) => at - (looks[index - 1] ?? 0))
-    expect(Math.min(...gaps)).toBeGreaterThanOrEqual(150)
-    expect(Math.max(...gaps)).toBeLessThanOrEqual(451)
-    expect(events).toEqual([])
-  }
-  expect(worlds[0]!.looks).not.toEqual(worlds[1]!.looks)
-})
+test.each([
+  [1_000, 150, 450],
+  [60, 30, 90],
+])(
+  'where placements last %i blocks it looks every %i to %i where nothing is to be moved, each miner at its own times',
+  async (placementBlocks, least, most) => {
+    const choice: SegmentChoice = { move: undefined, text: 'Best here.' }
+    const worlds = [1, 2].map((seed) => world(seed, { choice, placementBlocks }))
+    for (const one of worlds) await one.run(20 * most)
+    for (const { looks, events } of worlds) {
+      const gaps = looks.map((at, index) => at - (looks[index - 1] ?? 0))
+      expect(Math.min(...gaps)).toBeGreaterThanOrEqual(least)
+      expect(Math.max(...gaps)).toBeLessThanOrEqual(most + 1)
+      expect(events).toEqual([])
+    }
+    expect(worlds[0]!.looks).not.toEqual(worlds[1]!.looks)
+  },
+)
 
 test('it says why it moves, and looks again soon, since another may have left the same segments', async () => {
   const { run, looks, moved, events } = world(3)
@@ -98,12 +115,15 @@ test('a move that fails is told once, and tried again later', async () => {
   expect(events.map(({ text }) => text)).toEqual([MOVE.text, 'Cannot move: No. (RING_BUSY)'])
 })
 
-test('it looks at nothing while it takes no jobs or is not placed', async () => {
+test('it looks at nothing while it takes no jobs, is not placed, or has not seen the parameters', async () => {
   const { run, looks, state } = world(6)
   state.mode = 'pause'
   await run(1_000)
   state.mode = 'run'
   state.until = undefined
+  await run(1_000)
+  state.until = 1
+  state.placementBlocks = 0
   await run(1_000)
   expect(looks).toEqual([])
 })
