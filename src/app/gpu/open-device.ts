@@ -19,8 +19,12 @@ export interface GpuWish {
 
 /** What an adapter says of itself. */
 export interface GpuInfo {
-  /** In words: `NVIDIA GeForce RTX 4090`. */
+  /** In the order of `dllm mine --gpu list`. */
+  readonly index: number
+  /** As its driver calls it: `NVIDIA GeForce RTX 4090`. */
   readonly name: string
+  /** `vulkan`, `metal`, `d3d12` … */
+  readonly backend: string
   readonly vendor: string
   readonly architecture: string
   /** Driver and its version, as far as it tells. */
@@ -41,8 +45,8 @@ export interface OpenGpu {
   close(): Promise<void>
 }
 
-/** Asked for where an adapter has them. */
-const FEATURES: readonly GPUFeatureName[] = ['shader-f16', 'subgroups', 'timestamp-query']
+/** Asked for where an adapter has them. Text: TF.js brings older types of WebGPU along, which do not name them all. */
+const FEATURES: readonly string[] = ['shader-f16', 'subgroups', 'timestamp-query']
 
 /** Asked for as high as the adapter goes; all others stay at the least that every adapter has. */
 const LIMITS = [
@@ -56,10 +60,9 @@ const LIMITS = [
 
 /** @throws GpuError, which says what to do. */
 export async function openGpuDevice(wish: GpuWish): Promise<OpenGpu> {
-  const { gpu, adapter } = await openAdapter(wish)
-  const info = gpuInfoOf(adapter)
+  const { gpu, adapter, info } = await openAdapter(wish)
   if (info.isSoftware && !wish.allowSoftware && wish.backend === undefined) throw onlySoftware(info)
-  const device = await requestDevice(adapter)
+  const device = await requestDevice(adapter, info)
   const release = hold(gpu)
   return {
     ...{ device, adapterInfo: adapter.info, info, software: info.isSoftware },
@@ -72,36 +75,38 @@ export async function openGpuDevice(wish: GpuWish): Promise<OpenGpu> {
   }
 }
 
-interface OpenAdapter {
+export interface OpenAdapter {
+  /** Keeps the adapter alive. */
   readonly gpu: GPU
+  /** A device can be made of it once. */
   readonly adapter: GPUAdapter
+  readonly info: GpuInfo
 }
 
-/** Names the adapter that is meant; a device can be made of it once. @throws GpuError. */
+/** Software or not. @throws GpuError. */
 export async function openAdapter({ index, backend }: Omit<GpuWish, 'allowSoftware'>): Promise<OpenAdapter> {
   const dawn = await loadDawn()
   Object.assign(globalThis, dawn.globals)
-  if (backend !== undefined) return request(dawn.create([`backend=${backend}`]))
+  if (backend !== undefined) return request(dawn.create([`backend=${backend}`]), [{ backend, name: backend }])
   const names = await adapterNames(dawn)
   if (names.length === 0) throw noAdapter()
-  if (index === undefined) return request(dawn.create([]))
-  const { name } = adapterAt(names, index)
-  return request(dawn.create([`adapter=${name}`]))
+  if (index === undefined) return request(dawn.create([]), names)
+  return request(dawn.create([`adapter=${adapterAt(names, index).name}`]), names)
 }
 
-async function request(gpu: GPU): Promise<OpenAdapter> {
+async function request(gpu: GPU, names: readonly AdapterName[]): Promise<OpenAdapter> {
   const adapter = await gpu.requestAdapter({ powerPreference: 'high-performance' })
   if (adapter === null) throw noAdapter()
-  return { gpu, adapter }
+  return { gpu, adapter, info: gpuInfoOf(adapter, names) }
 }
 
-async function requestDevice(adapter: GPUAdapter): Promise<GPUDevice> {
+async function requestDevice(adapter: GPUAdapter, { name }: GpuInfo): Promise<GPUDevice> {
   const requiredLimits = Object.fromEntries(LIMITS.map((name) => [name, adapter.limits[name]]))
-  const requiredFeatures = FEATURES.filter((feature) => adapter.features.has(feature))
+  const requiredFeatures = FEATURES.filter((feature) => adapter.features.has(feature)) as GPUFeatureName[]
   try {
     return await adapter.requestDevice({ requiredFeatures, requiredLimits })
   } catch (cause) {
-    const message = `The GPU ${nameOf(adapter.info)} gives no device: ${messageOf(cause)} Close other programs that use it, or update its driver.`
+    const message = `The GPU ${name} gives no device: ${messageOf(cause)} Close other programs that use it, or update its driver.`
     throw new GpuError('GPU_NO_DEVICE', message, { cause })
   }
 }
@@ -118,9 +123,12 @@ export function adapterAt(names: readonly AdapterName[], index: number): Adapter
   return adapter
 }
 
-export function gpuInfoOf({ info, features }: GPUAdapter): GpuInfo {
+function gpuInfoOf({ info, features }: GPUAdapter, names: readonly AdapterName[]): GpuInfo {
+  const found = names.findIndex(({ name }) => slugOf(name) === info.device)
+  const index = Math.max(0, found)
+  const { name, backend } = names[index]!
   return {
-    name: nameOf(info),
+    ...{ index, name, backend },
     vendor: info.vendor,
     architecture: info.architecture,
     driver: info.description,
@@ -131,8 +139,9 @@ export function gpuInfoOf({ info, features }: GPUAdapter): GpuInfo {
   }
 }
 
-function nameOf({ vendor, device, description }: GPUAdapterInfo): string {
-  return [vendor, device].filter((part) => part !== '').join(' ') || description || 'without a name'
+/** As WebGPU writes names: `llvmpipe-llvm-15-0-6-256-bits-`. */
+function slugOf(name: string): string {
+  return name.toLowerCase().replace(/[^a-z0-9]+/g, '-')
 }
 
 /** Devices that are open, with what keeps them alive. */
