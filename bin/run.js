@@ -51,7 +51,11 @@ function printRootHelp() {
 }
 
 async function runCommand() {
-  module.enableCompileCache?.()
+  // Threads and processes that this one starts take the cache from the environment.
+  const { directory } = module.enableCompileCache?.() ?? {}
+  if (directory !== undefined) process.env.NODE_COMPILE_CACHE ??= directory
+  // The version of Node was looked at above; oclif would load semver for it.
+  process.env.OCLIF_DISABLE_ENGINE_WARNING ??= '1'
   const { Errors, flush, run, settings } = await import('@oclif/core')
   // There is nothing to transpile: bin/dev.js runs the sources.
   settings.enableAutoTranspile = false

@@ -105,7 +105,7 @@ export interface Wallets {
 export interface WalletsOptions {
   /** Absolute path of the folder with the keystores. */
   readonly folder: string
-  /** Only tests pass a cheaper one. */
+  /** Of new wallets. A cheaper one is for tests, and for passwords that nobody can guess. */
   readonly cost?: ScryptCost
 }
 

@@ -2,7 +2,6 @@
  * A network made by `dllm network create` in a data folder of its own, its validators as processes, and calls to them through
  * their control servers.
  */
-import { mkdirSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { vi } from 'vitest'
@@ -13,13 +12,12 @@ import { type ConnectedNode, connectToNode } from '../../src/app/control/connect
 import type { ControlClient } from '../../src/app/control/control-client.ts'
 import { openHome } from '../../src/app/home.ts'
 import { loadNetwork } from '../../src/app/networks.ts'
-import { createSystem } from '../../src/app/system.ts'
-import { createWallets, type OpenWallet } from '../../src/app/wallet.ts'
+import type { OpenWallet } from '../../src/app/wallet.ts'
 import type { Hash } from '../../src/base/brand.ts'
+import { makeWallet, passwordFileOf } from './cheap-wallet.ts'
 import type { Dllm, Started } from './dllm.ts'
 
 export const NETWORK = 'lab'
-const PASSWORD = 'correct horse battery'
 /** Rounds as short as loopback and two busy cores allow. */
 const TIMEOUTS = ['proposeMs=800', 'voteMs=300', 'roundMs=100', 'commitMs=200']
 
@@ -36,11 +34,8 @@ export async function createLab(
   parameters: readonly string[] = TIMEOUTS,
   more: readonly string[] = [],
 ): Promise<Lab> {
-  const passwordFile = join(dllm.home, '..', 'password')
-  mkdirSync(join(dllm.home, '..'), { recursive: true })
-  writeFileSync(passwordFile, `${PASSWORD}\n`)
-  const password = ['--password-file', passwordFile]
-  await dllm.json(['wallet', 'new', '--no-verify', ...password])
+  const wallet = await makeWallet(dllm)
+  const password = ['--password-file', passwordFileOf(dllm)]
   const port = String(await freePorts(validators))
   const settings = parameters.flatMap((parameter) => ['--parameter', parameter])
   const counted = ['--validators', String(validators)]
@@ -51,8 +46,6 @@ export async function createLab(
     ...more,
     ...password,
   ])
-  const wallets = createWallets({ folder: join(dllm.home, 'wallets') }, createSystem())
-  const wallet = await wallets.open('default', PASSWORD)
   return { networkId: created.networkId, wallet, names: created.nodes.map(({ name }) => name) }
 }
 

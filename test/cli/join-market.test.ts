@@ -8,6 +8,7 @@ import { modelsFolder, openModelStore } from '../../src/app/model-store.ts'
 import { missingFiles } from '../../src/app/shards/model-files.ts'
 import { createSwarmHomes, MODEL_NAME } from '../swarm-homes.ts'
 import { createLab, NETWORK, readyNode, startNode } from './chain-lab.ts'
+import { makeWallet } from './cheap-wallet.ts'
 import { createDllm, type Dllm, type Started } from './dllm.ts'
 
 const TIMEOUT_MS = 240_000
@@ -56,7 +57,7 @@ beforeAll(async () => {
   await readyNode(dllm, 'lab-1', node)
   await mkdir(join(other.home, 'networks'), { recursive: true })
   await cp(join(dllm.home, 'networks', `${NETWORK}.json`), join(other.home, 'networks', `${NETWORK}.json`))
-  expect((await other.run(['wallet', 'new', '--no-verify', ...PASSWORD])).code).toBe(0)
+  await makeWallet(other)
 }, TIMEOUT_MS)
 afterAll(async () => {
   for (const { child } of running) child.kill('SIGTERM')

@@ -1,7 +1,6 @@
 /**
  * Commands on the network of chain-lab.ts, as a person types them, and calls of contracts, as programs hand them in.
  */
-import { join } from 'node:path'
 import { expect } from 'vitest'
 import type { ChainMethods } from '../../src/app/chain/chain-methods.ts'
 import type { ConnectedNode } from '../../src/app/control/connect.ts'
@@ -11,6 +10,7 @@ import { accountOf, addressOfAccount } from '../../src/core/fields.ts'
 import { contractOf } from '../../src/core/transaction/contracts.ts'
 import { signTransaction } from '../../src/core/transaction/transaction.ts'
 import { type Lab, NETWORK } from './chain-lab.ts'
+import { passwordFileOf } from './cheap-wallet.ts'
 import type { Dllm, Outcome } from './dllm.ts'
 
 const ON = ['--network', NETWORK]
@@ -27,7 +27,7 @@ export interface LabCommands {
 export function labCommands(dllm: Dllm): LabCommands {
   const run = (...args: readonly string[]): Promise<Outcome> => dllm.run([...args, ...ON])
   return {
-    password: ['--password-file', join(dllm.home, '..', 'password')],
+    password: ['--password-file', passwordFileOf(dllm)],
     run,
     json: <Value>(...args: readonly string[]): Promise<Value> => dllm.json<Value>([...args, ...ON]),
     async text(...args) {

@@ -2,15 +2,12 @@
  * A network with a market in a data folder of its own: two validators, wallets with money, miners and chats as processes over TCP, and what its
  * chain says. Phases are as short as two busy cores allow; every receipt is audited.
  */
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { vi } from 'vitest'
 import type { BlockView } from '../../src/app/chain/chain-access.ts'
 import type { ChainMethods } from '../../src/app/chain/chain-methods.ts'
 import type { LeaseView } from '../../src/app/chain/market-access.ts'
 import type { ConnectedNode } from '../../src/app/control/connect.ts'
-import { createSystem } from '../../src/app/system.ts'
-import { createWallets, type OpenWallet } from '../../src/app/wallet.ts'
+import type { OpenWallet } from '../../src/app/wallet.ts'
 import { Writer } from '../../src/base/codec.ts'
 import { codeOf } from '../../src/base/error.ts'
 import type { KeyPair } from '../../src/core/ed25519.ts'
@@ -19,6 +16,7 @@ import type { Role } from '../../src/core/role.ts'
 import { signTransaction } from '../../src/core/transaction/transaction.ts'
 import { transfer } from '../../src/core/transaction/transfer.ts'
 import { allHoldings, createLab, kill, type Lab, NETWORK, readyNode, startNode } from './chain-lab.ts'
+import { makeWallet, passwordFileOf } from './cheap-wallet.ts'
 import type { Dllm, Outcome, Started } from './dllm.ts'
 import { type Ledger, ledgerOf } from './market-processes-ledger.ts'
 
@@ -79,15 +77,12 @@ export interface MarketWorld {
 
 export async function createMarketWorld(dllm: Dllm): Promise<MarketWorld> {
   const lab = await createLab(dllm, 2, PARAMETERS)
-  const password = ['--password-file', join(dllm.home, '..', 'password')]
+  const password = ['--password-file', passwordFileOf(dllm)]
   const nodes = lab.names.map((name) => startNode(dllm, name))
-  const wallets = Promise.all(
-    [MINERS_WALLET, CLIENT_WALLET].map((name) => dllm.json(['wallet', 'new', name, '--no-verify', ...password])),
-  )
+  const opened = await makeWallet(dllm, MINERS_WALLET)
+  await makeWallet(dllm, CLIENT_WALLET)
   const [chain, second] = await Promise.all(lab.names.map((name, index) => readyNode(dllm, name, nodes[index]!)))
   second!.close()
-  await wallets
-  const opened = await openWallet(dllm, MINERS_WALLET, password[1]!)
   const miners = [1, 2, 3, 4].map((account) => ({
     account,
     operator: addressFor(opened, 'operator', account),
@@ -170,11 +165,6 @@ export async function fund(
 /** Resolves once it holds. */
 export async function until(holds: () => Promise<boolean>): Promise<void> {
   await vi.waitUntil(holds, { timeout: DEADLINE_MS, interval: 50 })
-}
-
-async function openWallet(dllm: Dllm, name: string, passwordFile: string): Promise<OpenWallet> {
-  const wallets = createWallets({ folder: join(dllm.home, 'wallets') }, createSystem())
-  return wallets.open(name, readFileSync(passwordFile, 'utf8').trim())
 }
 
 function addressFor(wallet: OpenWallet, role: Role, account: number): string {

@@ -5,12 +5,13 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { MinerView, PlacementView } from '../../src/app/chain/market-access.ts'
 import type { WhyReport } from '../../src/app/mining/plan-posts.ts'
 import { createLab, NETWORK, readyNode, startNode } from './chain-lab.ts'
+import { makeWallet, passwordFileOf } from './cheap-wallet.ts'
 import { createDllm, type Dllm, processesOf, type Started } from './dllm.ts'
 
 const dllm = createDllm()
 /** Another machine: it has the network's file and a wallet. */
 const other = createDllm()
-const PASSWORD = ['--password-file', join(dllm.home, '..', 'password')]
+const PASSWORD = ['--password-file', passwordFileOf(dllm)]
 const PARAMETERS = ['proposeMs=800', 'voteMs=300', 'roundMs=100', 'commitMs=200', 'priceMin=12', 'disputeBlocks=8']
 const SERVE = ['--listen', '/ip4/127.0.0.1/tcp/0', '--threads', '1', '--segments', '2', '--network', NETWORK]
 const running: Started[] = []
@@ -47,7 +48,7 @@ beforeAll(async () => {
   mkdirSync(join(other.home, 'networks'), { recursive: true })
   cpSync(join(dllm.home, 'networks', `${NETWORK}.json`), join(other.home, 'networks', `${NETWORK}.json`))
   writeFileSync(join(other.home, 'networks', 'plain.json'), JSON.stringify({ id: 'plain' }))
-  expect((await other.run(['wallet', 'new', '--no-verify', ...PASSWORD])).code).toBe(0)
+  await makeWallet(other)
 })
 afterAll(async () => {
   await Promise.all(running.map(end))

@@ -4,11 +4,11 @@
  * this is our own node. Spec: docs/spec/control.md §8.
  * @module
  */
-import { Agent, request as httpRequest, type IncomingMessage } from 'node:http'
+import type { Agent, IncomingMessage } from 'node:http'
 import { CONTROL_LIMITS } from '../../base/chain-limits.ts'
 import { controlError } from './control-errors.ts'
-import { CONTROL_HOST } from './control-http.ts'
 import { encodeText, toJson } from './json-text.ts'
+import { CONTROL_HOST, http } from './local-http.ts'
 import type { CallName, ItemOf, MethodShapes, ParamsOf, ResultOf, StreamName } from './methods.ts'
 import { asConnectionError, readAll, readItems, resultOf } from './replies.ts'
 
@@ -50,7 +50,7 @@ interface Target {
 export function createControlClient<M extends MethodShapes<M>>(options: ControlClientOptions): ControlClient<M> {
   const { endpoint, cookie, callIdleMs = CONTROL_LIMITS.callIdleMs } = options
   const { port } = endpoint
-  const agent = new Agent({ keepAlive: true, maxSockets: CONTROL_LIMITS.requestsMax })
+  const agent = new http.Agent({ keepAlive: true, maxSockets: CONTROL_LIMITS.requestsMax })
   return {
     async call(method, params, signal) {
       const target = { port, cookie, agent, idleMs: callIdleMs, signal }
@@ -103,7 +103,7 @@ class StaleConnection extends Error {
 function post(target: Target, body: Uint8Array): Promise<IncomingMessage> {
   const { port, cookie, agent, idleMs, signal } = target
   return new Promise((resolve, reject) => {
-    const request = httpRequest({
+    const request = http.request({
       host: CONTROL_HOST,
       port,
       method: 'POST',

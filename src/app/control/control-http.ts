@@ -4,7 +4,7 @@
  * Spec: docs/spec/control.md §1.
  * @module
  */
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { milliseconds } from '../../base/brand.ts'
 import type { CONTROL_LIMITS } from '../../base/chain-limits.ts'
@@ -14,10 +14,8 @@ import { type ControlError, controlError } from './control-errors.ts'
 import { checkHead, readBody, statusOf } from './http-checks.ts'
 import type { RpcReply } from './json-rpc.ts'
 import { encodeText } from './json-text.ts'
+import { CONTROL_HOST, http } from './local-http.ts'
 import { errorReply, rpcErrorOf } from './rpc-errors.ts'
-
-/** The only interface that is ever listened on. */
-export const CONTROL_HOST = '127.0.0.1'
 
 export type ControlLimits = { readonly [Name in keyof typeof CONTROL_LIMITS]: number }
 
@@ -45,7 +43,7 @@ export class ControlHttp {
     this.#options = options
     this.#ports = ports
     const { limits } = options
-    this.#server = createServer(
+    this.#server = http.createServer(
       {
         maxHeaderSize: limits.headerBytesMax,
         headersTimeout: limits.headersMs,

@@ -7,10 +7,13 @@ import { readFile } from 'node:fs/promises'
 import { bytesToHex } from '@noble/hashes/utils.js'
 import type { Random } from '../../base/ports.ts'
 import { type Home, writeFileAtomic } from '../home.ts'
+import type { ScryptCost } from '../keystore-crypto.ts'
 import type { OpenWallet } from '../wallet.ts'
 
 export const LOCAL_WALLET = 'local'
 const DESCRIPTION = 'worth nothing elsewhere'
+/** Nobody guesses a password of 128 random bits, so guesses need not be dear; each chat opens this wallet. */
+const COST: ScryptCost = { n: 2 ** 10, r: 8, p: 1 }
 
 /** The password of the local network's wallet; undefined where there is no such wallet. */
 export async function localPassword(home: Home): Promise<string | undefined> {
@@ -21,7 +24,7 @@ export async function localPassword(home: Home): Promise<string | undefined> {
 /** The wallet, made at the first use. @throws WalletFileError when a wallet of this name is somebody's own. */
 export async function openLocalWallet(home: Home, ports: { readonly random: Random }): Promise<OpenWallet> {
   const { createWallets } = await import('../wallet.ts')
-  const wallets = createWallets({ folder: home.file('wallets') }, ports)
+  const wallets = createWallets({ folder: home.file('wallets'), cost: COST }, ports)
   const known = await localPassword(home)
   const isMade = await wallets.checkName(LOCAL_WALLET).then(
     () => false,
