@@ -259,6 +259,9 @@ export const LIGHT_LIMITS = {
 export const MINING_LIMITS = {
   /** The notes of some weeks; then one older file is kept. */
   eventsBytesMax: 1 * MIB,
+  /** Models whose place was taken that a miner remembers: as many as the chain has. */
+  versionRecordsMax: 1_024,
+  versionRecordsBytesMax: 1 * MIB,
   /** Things that were said already, so that they are not said each time. */
   onceMax: 256,
   /** Leases of one block whose outcome is explained one by one. */

@@ -30,6 +30,7 @@ import { readLocalChain } from '../../src/app/devnet/local-chain-state.ts'
 import { readMinerAccounts } from '../../src/app/devnet/miner-accounts.ts'
 import type { Home } from '../../src/app/home.ts'
 import { readMode } from '../../src/app/mining/mode.ts'
+import { parseVersionRecords } from '../../src/app/mining/version-records.ts'
 import { loadNetwork } from '../../src/app/networks.ts'
 import { loadValidatorKeys } from '../../src/app/node/validator-keys.ts'
 import { CONTROL_LIMITS } from '../../src/base/chain-limits.ts'
@@ -234,6 +235,14 @@ const FILES: readonly Decoder[] = [
     ...{ name: 'miner-mode', covers: ['app/mining/mode.ts:readMode'], path: ['mining', 'mode.json'] },
     samples: () => [json({ mode: 'run' }), json({ mode: 'pause' }), json({ mode: 'drain' })],
     read: () => readMode(home.file('mining')),
+    codes: [],
+    bytesMax: 4_096,
+  }),
+  decoder({
+    name: 'version-records',
+    covers: ['app/mining/version-records.ts:parseVersionRecords'],
+    samples: () => [json([{ model: '01'.repeat(32), name: 'old', successor: '02'.repeat(32) }]), json([])],
+    decode: (bytes) => parseVersionRecords(new TextDecoder().decode(bytes)),
     codes: [],
     bytesMax: 4_096,
   }),

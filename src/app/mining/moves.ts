@@ -23,6 +23,8 @@ export interface Moves {
   moveTo(model: Hash, run: RunToMoveTo, signal: AbortSignal): Promise<boolean>
   /** Serves one more model. `check`: between loading and offering it. @throws as `moveTo`, and what `check` throws. */
   begin(wish: PostWish, check: CheckPost, signal: AbortSignal): Promise<void>
+  /** Ends a fetch of another run of this model: nobody needs it there. */
+  breakOff(model: Hash): void
   /** Serves a model no more that nobody can lease: ends its placement, and resolves when its post is gone, after its last lease. */
   end(model: Hash, signal: AbortSignal): Promise<void>
 }
@@ -50,6 +52,22 @@ export interface MovesParts {
 
 export function createMoves({ keeper, markets, files, slotsOf, isNeeded, isLeased, notes }: MovesParts): Moves {
   const serial = createSerial()
+  const fetching = new Map<Hash, AbortController>()
+  const breakOff = (model: Hash): void => fetching.get(model)?.abort(new Error('nobody needs it there'))
+  /** False: it was broken off. */
+  const fetch = async (wish: PostWish, signal: AbortSignal): Promise<boolean> => {
+    const breaking = new AbortController()
+    const { hash } = wish.model
+    fetching.set(hash, breaking)
+    try {
+      await files.ensure(wish, AbortSignal.any([signal, breaking.signal]))
+    } catch (error) {
+      if (!breaking.signal.aborted) throw error
+    } finally {
+      if (fetching.get(hash) === breaking) fetching.delete(hash)
+    }
+    return !breaking.signal.aborted
+  }
   const leave = (post: Post, options?: LeaveOptions): void =>
     keeper.leave(post, (signal) => isNeeded(post, signal), options)
   const say = (text: string): void => notes.say({ type: 'state', text })
@@ -60,7 +78,7 @@ export function createMoves({ keeper, markets, files, slotsOf, isNeeded, isLease
       assert(served, 'a miner moves within a model that it serves')
       const wish: PostWish = { model: served.model, firstSegment: first, lastSegment: end }
       // It may take hours, in which another model may move.
-      await files.ensure(wish, signal)
+      if (!(await fetch(wish, signal))) return false
       return serial(async () => {
         const market = markets.find(model)
         const old = keeper.find(model)
@@ -97,7 +115,9 @@ export function createMoves({ keeper, markets, files, slotsOf, isNeeded, isLease
         say(`Serves ${segmentsText(first, end)} of ${model.manifest.name} as well.`)
       })
     },
+    breakOff,
     async end(model, signal) {
+      breakOff(model)
       const left = await serial(async () => {
         const post = keeper.find(model)
         const isClosed = isLeased(model)

@@ -15,6 +15,11 @@ export function lotsFolder(folder: string, networkId: Hash): string {
   return join(folder, 'lots', networkId.slice(0, NETWORK_DIGITS))
 }
 
+/** What took the place of models. `folder`: `mining/NAME/`. */
+export function recordsFile(folder: string, networkId: Hash): string {
+  return join(folder, 'versions', `${networkId.slice(0, NETWORK_DIGITS)}.json`)
+}
+
 /** What audits need. `folder`: `mining/NAME/`. */
 export function verdictsFolder(folder: string, networkId: Hash): string {
   return join(folder, 'verdicts', networkId.slice(0, NETWORK_DIGITS))

@@ -42,6 +42,7 @@ import { createRegistration } from './registration.ts'
 import { runDuties } from './run-duties.ts'
 import { createSurvey } from './survey.ts'
 import { createTellingDesk } from './telling-desk.ts'
+import { openVersionRecords } from './version-records.ts'
 import { type WatchedMode, watchMode } from './watch-mode.ts'
 
 export interface MiningOptions {
@@ -156,8 +157,9 @@ export async function openMining(options: MiningOptions, system: System): Promis
       const held = MODE_TEXTS[mode.now()]
       if (held !== undefined) notes.say({ type: 'state', text: held })
       const steps = (): number => server.statistics().total.steps
+      const records = await openVersionRecords(options.folder, chain.network.networkId)
       life = createModelLife(
-        { chain, sender: market.sender, markets, keeper, moves, files: versions, notes, mode: mode.now },
+        { chain, sender: market.sender, markets, keeper, moves, files: versions, records, notes, mode: mode.now },
         { log },
       )
       const chooser = options.chooser?.(() => keeper.posts)

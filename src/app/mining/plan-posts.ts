@@ -16,6 +16,7 @@ import { modelTexts, namesSegments, type PostFlags, parsePosts } from '../posts/
 import { namedModels } from '../swarm/named-models.ts'
 import type { System } from '../system.ts'
 import type { Choosing, PostPlan } from './choose-posts.ts'
+import { newestNames } from './newest-names.ts'
 
 export interface PlanFlags extends PostFlags {
   readonly network?: string | undefined
@@ -59,7 +60,13 @@ export async function plannedPosts(query: PlanQuery, place: PlanPlace): Promise<
   const { home, flags, system, signal, print } = query
   const { network, usual } = place
   const texts = modelTexts(flags, usual)
-  const models = await namedModels(texts, { home, network, system, signal, note: print })
+  const models = await namedModels(await newestNames(texts, query, network), {
+    home,
+    network,
+    system,
+    signal,
+    note: print,
+  })
   const wishes = parsePosts(flags, usual, { find: (text) => models[texts.indexOf(text)]! })
   return wishes.map((wish, index) => ({ wish, isNamed: namesSegments(flags, index) }))
 }

@@ -78,7 +78,7 @@ export function createRebalance(
     say(text)
     const confirm = (): Promise<boolean> => chooser.isStillGood(post, move, signal)
     const isMoved = await moves.moveTo(post.model.hash, { ...move, confirm }, signal)
-    if (!isMoved) return say('Stays where it is: others have moved meanwhile.')
+    if (!isMoved) return say('Stays where it is: others have moved, or its model has ended, meanwhile.')
     told.clear()
     // Somebody else may have left the same segments in the same block: then one of the two goes back.
     next = Math.min(next ?? height, height + drawnFrom(SOON_BLOCKS))

@@ -1,7 +1,7 @@
 /** What a miner does as versions of its models come and go, from what the chain says of them. */
 import { describe, expect, test } from 'vitest'
 import type { ModelView } from '../../../../src/app/chain/market-access.ts'
-import { type LifeFacts, lifeSteps, sameShare } from '../../../../src/app/mining/life-rule.ts'
+import { type LifeFacts, lifeSteps, newestOf, sameShare } from '../../../../src/app/mining/life-rule.ts'
 import { type Hash, hash } from '../../../../src/base/brand.ts'
 import { model } from './views.ts'
 
@@ -16,12 +16,16 @@ function view(of: Hash, life: Life = {}): ModelView {
 
 function steps(
   models: readonly ModelView[],
-  change: Partial<Record<Exclude<keyof LifeFacts, 'models'>, Hash[]>>,
+  change: Partial<Record<Exclude<keyof LifeFacts, 'models' | 'successors'>, Hash[]>>,
+  successors: readonly (readonly [Hash, Hash])[] = [],
 ): string[] {
   const sets = Object.fromEntries(
-    (['served', 'followed', 'left', 'seen', 'checked'] as const).map((name) => [name, new Set(change[name] ?? [])]),
-  ) as unknown as Omit<LifeFacts, 'models'>
-  return lifeSteps({ ...sets, models }).map((step) => {
+    (['served', 'followed', 'left', 'seen', 'checked', 'begun'] as const).map((name) => [
+      name,
+      new Set(change[name] ?? []),
+    ]),
+  ) as unknown as Omit<LifeFacts, 'models' | 'successors'>
+  return lifeSteps({ ...sets, models, successors: new Map(successors) }).map((step) => {
     const of = typeof step.model === 'string' ? step.model : step.model.model
     return `${step.type} ${of.slice(1, 2)}${step.type === 'end' ? ` ${step.why}` : ''}`
   })
@@ -65,6 +69,20 @@ describe('a miner of a model', () => {
       { served: [V1, V2], followed: [V2] },
       ['end 2 given-up'],
     ],
+    [
+      'breaks off what the chain gave up meanwhile',
+      [ACTIVE, PUBLISHED],
+      { served: [V1], begun: [V2] },
+      ['break-off 2'],
+    ],
+    ['breaks off what is gone', [ACTIVE], { served: [V1], begun: [V2] }, ['break-off 2']],
+    [
+      'breaks off what was superseded before it was here',
+      [view(V2, { status: 'superseded', successor: V3 }), view(V3, { predecessor: V2 })],
+      { left: [V2], begun: [V2] },
+      ['break-off 2', 'begin 3'],
+    ],
+    ['goes on with what became active meanwhile', TAKEN, { left: [V1], begun: [V2] }, ['begin 2']],
     ['serves on what a person began with', [ACTIVE, PUBLISHED], { served: [V1, V2] }, []],
   ])('%s', (_case, models, facts, expected) => {
     expect(steps(models, facts)).toEqual(expected)
@@ -83,6 +101,15 @@ describe('a miner of a model', () => {
     expect(steps([ACTIVE], { served: [V1], left: [V2], seen: [V1, V2] })).toEqual(['remove 2'])
   })
 
+  test('that the chain has forgotten, with those after it, goes on with the last that it has seen take a place', () => {
+    const last = view(V3, { predecessor: V2 })
+    const seen = { served: [V1], seen: [V1, V2, V3] }
+    const known = [[V1, V2] as const, [V2, V3] as const]
+    expect(steps([last], seen, known)).toEqual(['begin 3', 'end 1 retired'])
+    expect(steps([last], seen, [])).toEqual(['end 1 retired'])
+    expect(steps([view(V1), last], seen, known)).toEqual([])
+  })
+
   test('of two that are to take one place begins with the one that is looked at first', () => {
     const rival = view(V3, { status: 'approved', predecessor: V1, dueHeight: 40 })
     expect(steps([ACTIVE, APPROVED, rival], { served: [V1] })).toEqual(['begin 3'])
@@ -91,6 +118,36 @@ describe('a miner of a model', () => {
   test('that was registered anew under its old hash does not follow what took its place once', () => {
     expect(steps([ACTIVE, view(V2, { predecessor: V1 })], { served: [V1] })).toEqual([])
   })
+})
+
+test.each<[string, [Hash, Hash][], Hash]>([
+  ['nothing took its place', [], V1],
+  [
+    'two versions after it',
+    [
+      [V1, V2],
+      [V2, V3],
+    ],
+    V3,
+  ],
+  [
+    'it was brought back once',
+    [
+      [V1, V2],
+      [V2, V1],
+    ],
+    V2,
+  ],
+  [
+    'it was brought back, and another one came',
+    [
+      [V1, V3],
+      [V2, V1],
+    ],
+    V3,
+  ],
+])('the newest of a model where %s', (_case, successors, newest) => {
+  expect(newestOf(V1, new Map(successors))).toBe(newest)
 })
 
 test.each([

@@ -12,6 +12,7 @@ import { model } from './views.ts'
 const { clock, log } = createSystem({ level: 'silent' })
 const NEVER = new AbortController().signal
 const CANARY = { root: hash('cc'.repeat(32)), bytes: 1_000 }
+const GENESIS = model({ model: MODEL.hash, name: 'genesis', status: 'active' })
 const MODELS = [
   model({ model: MODEL.hash, name: 'genesis', status: 'active' }),
   model({ model: NEXT.hash, name: 'next', status: 'approved', predecessor: MODEL.hash, canary: CANARY, dueHeight: 90 }),
@@ -23,7 +24,7 @@ afterEach(async () => {
 })
 
 interface Given {
-  readonly canary: () => Promise<Canary>
+  readonly canary: (signal: AbortSignal) => Promise<Canary>
   readonly send?: () => Promise<unknown>
   /** Also the version is served from the start. */
   readonly servesNext?: boolean
@@ -35,8 +36,11 @@ function lifeWith({ canary, send = async () => undefined, servesNext = false }: 
   const served = new Map([[MODEL.hash, MODEL]])
   if (servesNext) served.set(NEXT.hash, NEXT)
   const done: string[] = []
+  const said: string[] = []
+  const noted: string[] = []
+  const chain = { models: MODELS }
   const parts = {
-    chain: { market: { models: async () => MODELS } },
+    chain: { market: { models: async () => chain.models } },
     sender: {
       async send() {
         done.push('reports')
@@ -56,20 +60,29 @@ function lifeWith({ canary, send = async () => undefined, servesNext = false }: 
         await check({ model: NEXT, firstSegment: 0, lastSegment: SEGMENTS, host, device: 'test' })
         served.set(NEXT.hash, NEXT)
       },
+      breakOff: () => undefined,
       async end(of: string) {
         done.push(`ends ${of === NEXT.hash ? 'next' : 'another'}`)
         served.delete(hash(of))
       },
     },
-    files: { find: async () => NEXT, canary, remove: async () => 0 },
-    notes: { say: () => undefined },
+    files: {
+      find: async () => NEXT,
+      canary: (_model: unknown, _file: unknown, signal: AbortSignal) => canary(signal),
+      remove: async () => 0,
+    },
+    records: {
+      successors: new Map(),
+      note: async ({ name }: { name: string }, successor: string) => void noted.push(`${name} ${successor}`),
+    },
+    notes: { say: ({ text }: { text: string }) => void said.push(text) },
     mode: () => 'run',
   } as unknown as ModelLifeParts
   const life = createModelLife(parts, { log })
   const look = async (height: number): Promise<void> => {
     await life.duty.look({ height } as Parameters<typeof life.duty.look>[0], NEVER)
   }
-  return { look, done, served, idle: life.idle }
+  return { look, done, said, noted, served, chain, idle: life.idle }
 }
 
 test('nothing is moved while a canary is fetched, which nobody may have', async () => {
@@ -111,4 +124,76 @@ test('a version that is served already and fails its canary is reported, and ser
   await look(200)
   await idle()
   expect(done).toEqual(['reports', 'ends next'])
+})
+
+test.each<[string, typeof MODELS]>([
+  ['was given up', [GENESIS, { ...MODELS[1]!, status: 'published' }]],
+  ['is gone', [GENESIS]],
+])(
+  'a version that %s while it is fetched is fetched no further, and is begun with again when it is approved again',
+  async (_how, models) => {
+    const asked: AbortSignal[] = []
+    const { look, done, said, chain, idle } = lifeWith({
+      canary: (signal) => {
+        asked.push(signal)
+        return new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason)))
+      },
+    })
+    await look(10)
+    await vi.waitFor(() => expect(asked).toHaveLength(1))
+    chain.models = models
+    await look(20)
+    await idle()
+    expect(asked[0]!.aborted).toBe(true)
+    expect(said.at(-1)).toMatch(/^next is not to be served any more: it is fetched no further\./)
+    chain.models = MODELS
+    await look(30)
+    await vi.waitFor(() => expect(asked).toHaveLength(2))
+    expect(done).toEqual([])
+  },
+)
+
+test('an active version whose canary fails here is loaded ever less often, and why is said', async () => {
+  const { look, done, said, chain, idle } = lifeWith({ canary: () => canaryOf(NEXT, 4) })
+  chain.models = [
+    { ...GENESIS, status: 'superseded', successor: NEXT.hash },
+    { ...MODELS[1]!, status: 'active' },
+  ]
+  const attempts: number[] = []
+  for (let height = 10; height < 1_000; height += 10) {
+    const before = done.filter((what) => what === 'begins').length
+    await look(height)
+    await idle()
+    if (done.filter((what) => what === 'begins').length > before) attempts.push(height)
+  }
+  expect(attempts).toEqual([10, 110, 310, 710])
+  expect(said.filter((text) => text.startsWith('next failed its canary'))).toEqual([
+    expect.stringMatching(
+      /`dllm shard verify next`.* It is tried again at block 110, and later each time\. \(POST_CANARY_FAILED\)$/,
+    ),
+  ])
+})
+
+test('what took the place of what is kept; what the chain has never heard of is said once', async () => {
+  const { look, noted, said, chain, idle } = lifeWith({ canary: () => canaryOf(NEXT) })
+  chain.models = []
+  await look(10)
+  await look(20)
+  expect(said).toEqual([expect.stringMatching(/^genesis is not on the chain, so that nobody leases it here\./)])
+  chain.models = [
+    { ...GENESIS, status: 'superseded', successor: NEXT.hash },
+    { ...MODELS[1]!, status: 'active' },
+  ]
+  await look(30)
+  await idle()
+  expect(noted).toEqual([`genesis ${NEXT.hash}`])
+})
+
+test('a model that the chain has forgotten is ended, where the chain names it as what a version took the place of', async () => {
+  const { look, done, served, chain, idle } = lifeWith({ canary: () => canaryOf(NEXT) })
+  chain.models = [{ ...MODELS[1]!, status: 'active' }]
+  await look(10)
+  await idle()
+  expect(done).toEqual(['ends another', 'begins'].sort((one) => (done[0] === one ? -1 : 1)))
+  expect([...served.keys()]).toEqual([NEXT.hash])
 })

@@ -104,7 +104,10 @@ test('it stays when others have moved while it was loading', async () => {
   const { run, moved, events } = world(4, { isStillGood: false })
   await run(2_000)
   expect(moved).toEqual([])
-  expect(events.map(({ text }) => text)).toEqual([MOVE.text, 'Stays where it is: others have moved meanwhile.'])
+  expect(events.map(({ text }) => text)).toEqual([
+    MOVE.text,
+    'Stays where it is: others have moved, or its model has ended, meanwhile.',
+  ])
 })
 
 test('a move that fails is told once, and tried again later', async () => {

@@ -1,0 +1,61 @@
+/** What a miner remembers of versions, across its lives. */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { openHome } from '../../../../src/app/home.ts'
+import { newestNames } from '../../../../src/app/mining/newest-names.ts'
+import { openVersionRecords } from '../../../../src/app/mining/version-records.ts'
+import type { Network } from '../../../../src/app/networks.ts'
+import { type Hash, hash } from '../../../../src/base/brand.ts'
+import { MINING_LIMITS } from '../../../../src/base/chain-limits.ts'
+
+const [V1, V2, V3, NETWORK] = ['01', '02', '03', '0e'].map((byte) => hash(byte.repeat(32))) as [Hash, Hash, Hash, Hash]
+
+let folder: string
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'dllm-records-'))
+})
+afterEach(() => rm(folder, { recursive: true, force: true }))
+
+test('what took the place of what is known to the next life, by name and by hash', async () => {
+  const records = await openVersionRecords(folder, NETWORK)
+  await records.note({ model: V1, name: 'old' }, V2)
+  await records.note({ model: V2, name: 'newer' }, V3)
+  const again = await openVersionRecords(folder, NETWORK)
+  expect([...again.successors]).toEqual([
+    [V1, V2],
+    [V2, V3],
+  ])
+  expect([again.find('old'), again.find(V2.toUpperCase()), again.find('another')]).toEqual([V1, V2, undefined])
+})
+
+test('another network has records of its own, and of one name the latest counts', async () => {
+  const records = await openVersionRecords(folder, NETWORK)
+  await records.note({ model: V1, name: 'same' }, V3)
+  await records.note({ model: V2, name: 'same' }, V3)
+  expect(records.find('same')).toBe(V2)
+  await records.note({ model: V1, name: 'same' }, V2)
+  expect(records.find('same')).toBe(V1)
+  expect((await openVersionRecords(folder, V1)).successors.size).toBe(0)
+})
+
+test('no more are kept than the bound says, the latest of them', async () => {
+  const records = await openVersionRecords(folder, NETWORK)
+  const at = (number: number): Hash => hash(number.toString(16).padStart(64, '0'))
+  for (let number = 0; number < MINING_LIMITS.versionRecordsMax + 2; number++) {
+    await records.note({ model: at(number), name: `model-${number}` }, V3)
+  }
+  const { successors } = await openVersionRecords(folder, NETWORK)
+  expect(successors.size).toBe(MINING_LIMITS.versionRecordsMax)
+  expect([successors.has(at(1)), successors.has(at(2))]).toEqual([false, true])
+})
+
+test('names that nobody has seen replaced, and networks without a chain, change nothing', async () => {
+  const home = await openHome({ path: join(folder, 'home') })
+  const network = { id: 'elsewhere', bootstrap: [], mdns: false, dht: false } as unknown as Network
+  const printed: string[] = []
+  const named = { home, flags: { name: 'miner' }, print: (line: string) => void printed.push(line) }
+  expect(await newestNames(['genesis', 'gone'], named, network)).toEqual(['genesis', 'gone'])
+  expect(printed).toEqual([])
+})
