@@ -8,14 +8,23 @@ import { type Milliseconds, milliseconds } from '../base/brand.ts'
 import { SESSION_LIMITS } from '../base/limits.ts'
 import type { Clock } from '../base/ports.ts'
 import type { ModelConfig } from '../ml/config.ts'
-import type { CacheId, EngineError, EngineName, StepInput, StepOutput } from '../ml/engine/engine.ts'
+import type { CacheId, DeviceEngineName, EngineError, EngineName, StepInput, StepOutput } from '../ml/engine/engine.ts'
 import { rowsOf } from '../ml/engine/step-check.ts'
 import type { LayerRange } from '../ml/tensors.ts'
 import type { EngineSeat } from './posts/engine-turns.ts'
 
+/** Of an engine that computes elsewhere than on the processor. */
+export interface EngineDevice {
+  /** As its driver calls it. */
+  readonly name: string
+  /** How its numbers are made: `native`, `soft` (gpu.md §4). */
+  readonly arithmetic: string
+}
+
 /** What the far side of the door does; one batch at a time. */
 export interface BatchRunner {
-  readonly engine: EngineName
+  readonly engine: EngineName | DeviceEngineName
+  readonly device?: EngineDevice | undefined
   readonly weightBytes: number
   readonly config: ModelConfig
   openCache(capacity: number, part?: LayerRange): Promise<CacheId>
@@ -35,7 +44,7 @@ export interface StepRun {
 }
 
 export interface EngineHost {
-  readonly engine: EngineName
+  readonly engine: EngineName | DeviceEngineName
   readonly weightBytes: number
   /** `part` of the engine's segments (Stage.openCache), default all. Throws ENGINE_OUT_OF_MEMORY. */
   openCache(capacity: number, part?: LayerRange): Promise<CacheId>

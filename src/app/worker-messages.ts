@@ -4,9 +4,10 @@
  * @module
  */
 import { HouseError } from '../base/error.ts'
-import type { CacheId, EngineName, StepInput, StepOutput } from '../ml/engine/engine.ts'
+import type { CacheId, DeviceEngineName, EngineName, StepInput, StepOutput } from '../ml/engine/engine.ts'
 import { EngineError } from '../ml/engine/engine.ts'
 import type { LayerRange } from '../ml/tensors.ts'
+import type { EngineDevice } from './engine-host.ts'
 import type { StoredModel } from './model-store.ts'
 
 /** Handed to the worker when it starts. */
@@ -41,11 +42,18 @@ export interface PlainError {
 }
 
 export type WorkerReply =
-  | { readonly type: 'started'; readonly weightBytes: number; readonly engine: EngineName }
+  | {
+      readonly type: 'started'
+      readonly weightBytes: number
+      readonly engine: EngineName | DeviceEngineName
+      readonly device?: EngineDevice
+    }
   | { readonly type: 'cache'; readonly cache: CacheId }
   | { readonly type: 'done' }
   | { readonly type: 'outputs'; readonly outputs: readonly PlainOutput[]; readonly computeMs: number }
   | { readonly type: 'error'; readonly error: PlainError }
+  /** The device is gone, whoever asked what. */
+  | { readonly type: 'lost'; readonly why: string }
 
 /** A request or reply with the number that pairs them; the start's reply has number 0. */
 export interface Numbered<Body> {

@@ -48,6 +48,7 @@ export function createLastingRunner(device: BatchRunner, options: LastingOptions
 
   return {
     engine: device.engine,
+    device: device.device,
     weightBytes: device.weightBytes,
     config: device.config,
     async openCache(capacity, part) {

@@ -1,0 +1,169 @@
+/**
+ * Whether a device gives the bits of exact-1: a small model with every step of the specification, on rows that drivers get wrong if they get
+ * anything wrong (subnormal, far apart, zero), against the reference engine. Knows no device.
+ * Spec: docs/spec/gpu.md §4.
+ * @module
+ */
+import { philox4x32 } from '../../base/prng.ts'
+import { type ModelConfig, paddedColumns, type WeightFormat } from '../config.ts'
+import { type LayerRange, type Matrix, type TensorPlan, tensorPlan, type WeightSource } from '../tensors.ts'
+import type { CacheId, DeviceEngine, Stage, StepInput, StepOutput } from './engine.ts'
+import { createReferenceEngine } from './reference.ts'
+
+export interface SelfTestFailure {
+  /** Which rows. */
+  readonly what: string
+  readonly format: WeightFormat
+  /** Numbers that came out otherwise, of how many; all of them where the device refused the rows. */
+  readonly differing: number
+  readonly count: number
+}
+
+/** Norms of queries and keys, biases, a window: all that any family has. Sizes that fit no unit of a device. */
+const CONFIG: ModelConfig = {
+  family: 'qwen3',
+  hiddenSize: 40,
+  layerCount: 2,
+  headCount: 4,
+  keyValueHeadCount: 2,
+  headSize: 10,
+  intermediateSize: 75,
+  vocabularySize: 33,
+  contextLength: 64,
+  normEpsilon: 1e-6,
+  ropeTheta: 10_000,
+  ropeScaling: { type: 'none' },
+  slidingWindow: 9,
+  queryKeyValueBias: true,
+  queryKeyNorm: true,
+  tiedHead: false,
+  beginToken: undefined,
+  endTokens: [],
+}
+const WHOLE: LayerRange = { firstLayer: 0, lastLayer: CONFIG.layerCount, hasEmbedding: true, hasHead: true }
+const LAYERS: LayerRange = { ...WHOLE, hasEmbedding: false, hasHead: false }
+const ROWS = 7
+const CAPACITY = 16
+const CACHE_BYTES_MAX = 1 << 20
+const FORMATS = ['q8', 'q4'] as const
+
+/** Factor of the value at each place of a row of activations. */
+const SIZES: readonly (readonly [what: string, size: (at: number) => number])[] = [
+  ['ordinary rows', () => 2],
+  ['subnormal rows', () => 1e-39],
+  ['rows from subnormal to large', (at) => 10 ** (at - 40)],
+  ['rows with one large value', (at) => (at === 3 ? 1e17 : 1e-3)],
+  ['rows of zeros', () => 0],
+]
+
+/** undefined: every bit was right. @throws EngineError, as the device. */
+export async function testNumbers(engine: DeviceEngine): Promise<SelfTestFailure | undefined> {
+  for (const format of FORMATS) {
+    const options = { config: CONFIG, range: WHOLE, weights: weightsOf(format), cacheBytesMax: CACHE_BYTES_MAX }
+    const reference = createReferenceEngine().createStage(options)
+    const stage = await engine.createStage(options)
+    try {
+      for (const { what, part, inputs } of conversations()) {
+        const expected = await outputsOf(reference, part, inputs)
+        const found = await outputsOf(stage, part, inputs)
+        const differing = found.reduce((sum, output, index) => sum + differences(output, expected[index]!), 0)
+        const count = expected.reduce((sum, output) => sum + valuesOf(output).length, 0)
+        if (differing > 0) return { what, format, differing, count }
+      }
+    } finally {
+      reference.close()
+      await stage.close()
+    }
+  }
+  return undefined
+}
+
+interface Conversation {
+  readonly what: string
+  readonly part: LayerRange
+  /** Several rows, then one. */
+  readonly inputs: readonly StepInput['input'][]
+}
+
+function conversations(): Conversation[] {
+  const random = createReals(1)
+  const row = (size: (at: number) => number) => (_value: number, at: number) => random() * size(at % CONFIG.hiddenSize)
+  const rows = (count: number, size: (at: number) => number): StepInput['input'] => {
+    return { type: 'hidden', values: new Float32Array(count * CONFIG.hiddenSize).map(row(size)) }
+  }
+  const tokens = (...ids: number[]): StepInput['input'] => ({ type: 'tokens', tokens: Int32Array.from(ids) })
+  return [
+    ...SIZES.map(([what, size]) => ({ what, part: LAYERS, inputs: [rows(ROWS, size), rows(1, size)] })),
+    { what: 'tokens', part: WHOLE, inputs: [tokens(3, 1, 4, 1, 5, 9, 2), tokens(6)] },
+  ]
+}
+
+type AnyStage = Pick<Stage, 'openCache' | 'closeCache'> & {
+  run(batch: readonly StepInput[]): StepOutput[] | Promise<StepOutput[]>
+}
+
+async function outputsOf(stage: AnyStage, part: LayerRange, inputs: Conversation['inputs']): Promise<StepOutput[]> {
+  const cache: CacheId = stage.openCache(CAPACITY, part)
+  const outputs: StepOutput[] = []
+  let position = 0
+  for (const input of inputs) {
+    outputs.push(...(await stage.run([{ cache, position, input, logits: 'all' }])))
+    position += input.type === 'tokens' ? input.tokens.length : input.values.length / CONFIG.hiddenSize
+  }
+  stage.closeCache(cache)
+  return outputs
+}
+
+function valuesOf(output: StepOutput): Uint32Array {
+  if (output.type === 'failed') return new Uint32Array(1)
+  return new Uint32Array(output.values.buffer, output.values.byteOffset, output.values.length)
+}
+
+function differences(found: StepOutput, expected: StepOutput): number {
+  const [a, b] = [valuesOf(found), valuesOf(expected)]
+  if (found.type !== expected.type || a.length !== b.length) return b.length
+  return b.reduce((sum, word, at) => sum + (word === a[at] ? 0 : 1), 0)
+}
+
+/** Uniform in [−1, 1). */
+function createReals(seed: number): () => number {
+  let counter = 0
+  return () => philox4x32([counter++, 0, 0, 0], [seed, 0])[0] / 2 ** 31 - 1
+}
+
+function weightsOf(format: (typeof FORMATS)[number]): WeightSource {
+  const plans = new Map(tensorPlan(CONFIG, WHOLE).map((plan, index) => [plan.name, { plan, seed: 100 + index }]))
+  return {
+    matrix(name) {
+      const { plan, seed } = plans.get(name)!
+      return matrixOf(plan, format, createReals(seed))
+    },
+    vector(name) {
+      const { plan, seed } = plans.get(name)!
+      const random = createReals(seed)
+      return new Float32Array(plan.rows).map(() => 1 + 0.3 * random())
+    },
+  }
+}
+
+function matrixOf({ rows, columns }: TensorPlan, format: (typeof FORMATS)[number], random: () => number): Matrix {
+  const width = paddedColumns(columns)
+  const largest = format === 'q8' ? 127 : 8 * 63
+  // One row of each matrix has a scale so small that its results are subnormal.
+  const scaleOf = (row: number): number => (row === 1 ? 1e-42 : (1.25 + 0.5 * random()) / largest / Math.sqrt(columns))
+  const scales = new Float32Array(rows).map((_, row) => scaleOf(row))
+  const word = (): number => Math.floor((random() + 1) * 2 ** 31)
+  if (format === 'q8') {
+    const value = (_: number, at: number): number => (at % width < columns ? (word() % 255) - 127 : 0)
+    return { format, rows, columns, values: new Int8Array(rows * width).map(value), scales }
+  }
+  const groups = width / 32
+  /** Of columns past the last one: zero, which is 8. */
+  const nibble = (column: number): number => (column < columns ? word() % 16 : 8)
+  const nibbles = new Uint8Array((rows * width) / 2).map((_, at) => {
+    const column = Math.floor((at % (width / 2)) / 16) * 32 + (at % 16)
+    return nibble(column) | (nibble(column + 16) << 4)
+  })
+  const multipliers = new Uint8Array(rows * groups).map(() => 1 + (word() % 63))
+  return { format, rows, columns, nibbles, multipliers, scales }
+}

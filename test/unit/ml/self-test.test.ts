@@ -1,0 +1,56 @@
+import { expect, test } from 'vitest'
+import { createNodeWasmEngine } from '../../../src/app/wasm-engine.ts'
+import { type DeviceEngine, type Engine, EngineError, type Stage, type StepOutput } from '../../../src/ml/engine/engine.ts'
+import { createReferenceEngine } from '../../../src/ml/engine/reference.ts'
+import { testNumbers } from '../../../src/ml/engine/self-test.ts'
+
+/** An engine of this thread as one of a device, whose outputs may be changed. */
+function asDevice(engine: Engine, change: (output: StepOutput) => StepOutput = (output) => output): DeviceEngine {
+  return {
+    name: 'webgpu',
+    numbers: 'exact',
+    async createStage(options) {
+      const stage: Stage = engine.createStage(options)
+      return {
+        config: stage.config,
+        range: stage.range,
+        weightBytes: stage.weightBytes,
+        openCache: (capacity, part) => stage.openCache(capacity, part),
+        closeCache: (cache) => stage.closeCache(cache),
+        cacheLength: (cache) => stage.cacheLength(cache),
+        run: async (batch) => stage.run(batch).map(change),
+        lost: new Promise(() => undefined),
+        close: async () => stage.close(),
+      }
+    },
+  }
+}
+
+const ofValues =
+  (change: (value: number) => number) =>
+  (output: StepOutput): StepOutput =>
+    output.type === 'failed' ? output : { ...output, values: output.values.map(change) }
+
+test('engines of the exact class pass', async () => {
+  expect(await testNumbers(asDevice(createReferenceEngine()))).toBeUndefined()
+  expect(await testNumbers(asDevice(createNodeWasmEngine({ threads: 1 })))).toBeUndefined()
+})
+
+test('the rows reach what drivers do to small numbers', async () => {
+  const flushed = ofValues((value) => (Math.abs(value) < 2 ** -126 ? 0 * value : value))
+  expect(await testNumbers(asDevice(createReferenceEngine(), flushed))).toMatchObject({ format: 'q8' })
+})
+
+test('one last bit is found, and said', async () => {
+  const rounded = ofValues((value) => (Math.abs(value) > 1e16 ? Math.fround(value * (1 + 2 ** -23)) : value))
+  expect(await testNumbers(asDevice(createReferenceEngine(), rounded))).toEqual({
+    ...{ what: 'rows with one large value', format: 'q8' },
+    ...{ differing: expect.any(Number), count: expect.any(Number) },
+  })
+})
+
+test('a device that refuses rows fails', async () => {
+  const error = new EngineError('ENGINE_OUT_OF_MEMORY', 'No memory.')
+  const found = await testNumbers(asDevice(createReferenceEngine(), () => ({ type: 'failed', error })))
+  expect(found).toMatchObject({ what: 'ordinary rows', format: 'q8' })
+})
