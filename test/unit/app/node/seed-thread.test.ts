@@ -35,3 +35,11 @@ test('more than the thread takes is not waited for', async () => {
   await Promise.all(many.map((signed) => scheme.foresee?.(signed)))
   expect(scheme.verify({ ...good, message: new Uint8Array(32).fill(19) })).toBe(false)
 })
+
+test('a signature of our own is good for our key and no other, as it is when it is checked', async () => {
+  const scheme = createSeedThread()
+  expect(scheme.sign(message, keys)).toEqual(signature)
+  const other = validatorKeysOf(new Uint8Array(32).fill(8))
+  const claims = [good, bad, { ...good, publicKey: other.seedKey }]
+  expect(claims.map((signed) => scheme.verify(signed))).toEqual([true, false, false])
+})
