@@ -9,7 +9,7 @@ import { join } from 'node:path'
 import { leavesOfBytes } from '../src/app/shards/chunk-hash.ts'
 import { fullMap } from '../src/app/shards/chunk-map.ts'
 import type { ChunkMap, ChunkTarget, FileId } from '../src/app/shards/chunk-source.ts'
-import type { ServedFile, ServedFiles } from '../src/app/shards/served-files.ts'
+import type { ServedFile, ServedFiles, WholeMark } from '../src/app/shards/served-files.ts'
 import type { Hash } from '../src/base/brand.ts'
 import { leafAt, rootOfLeaves } from '../src/ml/chunk-tree.ts'
 
@@ -69,18 +69,23 @@ export function targetOf(file: TestFile, index: number, path: string): ChunkTarg
 export function servedFiles(
   files: readonly TestFile[],
   manifests: ReadonlyMap<Hash, Uint8Array> = new Map(),
-): ServedFiles & { readonly maps: Map<Hash, ChunkMap> } {
+): ServedFiles & { readonly maps: Map<Hash, ChunkMap>; readonly marks: Map<Hash, WholeMark> } {
   const byRoot = new Map(files.map((file) => [file.root, file]))
   /** A file is served as far as its map says. */
   const maps = new Map(files.map(({ root, bytes }) => [root, fullMap(bytes)]))
+  /** Those that are here are whole files, whose chunks are compared as they are served first. */
+  const marks = new Map<Hash, WholeMark>()
   return {
-    maps,
+    ...{ maps, marks },
     manifest: async (model) => manifests.get(model),
     leaves: async (root) => byRoot.get(root)?.leaves,
+    confirm: async (root, index, leaf) => Buffer.compare(leafAt(byRoot.get(root)!.leaves, index), leaf) === 0,
     async locate(root): Promise<ServedFile | undefined> {
       const file = byRoot.get(root)
       const map = maps.get(root)
-      return file && map && { path: file.path, bytes: file.bytes, map }
+      return (
+        file && map && { path: file.path, bytes: file.bytes, map, ...(marks.has(root) && { whole: marks.get(root)! }) }
+      )
     },
   }
 }

@@ -3,6 +3,7 @@
  * @module
  */
 import { createReadStream } from 'node:fs'
+import { writeFile } from 'node:fs/promises'
 import { type AddressInfo, createServer } from 'node:net'
 import { fullMap } from '../../src/app/shards/chunk-map.ts'
 import { openLinkDoor } from '../../src/app/shards/link-door.ts'
@@ -10,7 +11,7 @@ import type { ServedFiles } from '../../src/app/shards/served-files.ts'
 import { serveShards } from '../../src/app/shards/shard-server.ts'
 import { createUploadBudget } from '../../src/app/shards/upload-budget.ts'
 import { createSystem } from '../../src/app/system.ts'
-import { CHUNK_BYTES } from '../../src/ml/chunk-tree.ts'
+import { CHUNK_BYTES, leafAt } from '../../src/ml/chunk-tree.ts'
 import { createLibp2pWire } from '../../src/net/libp2p-wire.ts'
 import { NETWORK_ID, type SeededFile, type SeederOrder, type SeederTold } from './messages.ts'
 
@@ -24,6 +25,7 @@ async function serve({ file, hasLinks }: SeederOrder): Promise<void> {
     system,
   )
   const files = filesOf(file)
+  await writeFile(`${file.path}.leaves`, file.leaves)
   const budget = createUploadBudget({}, system.clock)
   const place = { host: '127.0.0.1', port: 0 }
   const links = hasLinks ? await openLinkDoor({ files, budget, ...place }, system) : undefined
@@ -37,7 +39,9 @@ function filesOf({ root, bytes, path, leaves }: SeededFile): ServedFiles {
   return {
     manifest: async () => undefined,
     leaves: async (asked) => (asked === root ? leaves : undefined),
-    locate: async (asked) => (asked === root ? { path, bytes, map: fullMap(bytes) } : undefined),
+    locate: async (asked) =>
+      asked === root ? { path, bytes, map: fullMap(bytes), whole: { mark: '', leaves: `${path}.leaves` } } : undefined,
+    confirm: async (_root, index, leaf) => Buffer.compare(leafAt(leaves, index), leaf) === 0,
   }
 }
 

@@ -27,6 +27,7 @@ import { modelTexts, type PostFlags } from './posts/post-flags.ts'
 import { createPostKeeper } from './posts/post-keeper.ts'
 import { createVersionFiles, type VersionFiles } from './posts/version-files.ts'
 import { openHomeStore } from './shards/home-store.ts'
+import type { DamagedFile } from './shards/served-store.ts'
 import type { ShardStore } from './shards/shard-store.ts'
 import { createPullTeller } from './swarm/pull-teller.ts'
 import type { ShardService } from './swarm/shard-service.ts'
@@ -150,7 +151,7 @@ async function serveWith(
     throw error
   })
   try {
-    const service = await serveShards(run, { wire, network, listen, store })
+    const service = await serveShards(run, { wire, network, listen, store, files })
     uploads.noteStep = service?.noteStep
     wiring.resolve(wire)
     try {
@@ -207,17 +208,19 @@ interface Serving {
   readonly network: Network
   readonly listen: string
   readonly store: ShardStore
+  readonly files: SwarmFiles
 }
 
 /** Also while it fetches. All of the local network have their models from one disk. */
 async function serveShards(
   { home, flags, system }: MineRun,
-  { wire, network, listen, store }: Serving,
+  { wire, network, listen, store, files }: Serving,
 ): Promise<ShardService | undefined> {
   if (network.id === LOCAL_NETWORK.id) return undefined
   const { openShardService } = await import('./swarm/shard-service.ts')
   const upBytesPerSecond = bytesPerSecond(flags['up-mib-s'])
-  return openShardService(wire, { home: home.path, store, listen, upBytesPerSecond }, system)
+  const onDamaged = ({ root }: DamagedFile): void => files.repair(root)
+  return openShardService(wire, { home: home.path, store, listen, upBytesPerSecond, onDamaged }, system)
 }
 
 /** Shards from the disk, or from peers over the miner's own wire. */

@@ -20,7 +20,7 @@ export const SHARD_LIMITS = {
   questionsMax: 64,
   /** A miner may fetch for several posts at once. */
   channelsPerPeerMax: 4,
-  /** Channels that are answered at once; each has two pieces in memory. */
+  /** Channels that are answered at once; each has two pieces in memory, or a chunk that is compared before it goes out. */
   servedMax: 64,
   /** Manifests and lists of leaves that are kept for their next page, by bytes. */
   pagesBytesMax: 128 * MIB,

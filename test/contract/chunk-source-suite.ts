@@ -2,6 +2,7 @@
  * What every ChunkSource must do, over every transport. `chunk-source.test.ts` runs it.
  * @module
  */
+import { writeFile } from 'node:fs/promises'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { ChunkOutcome, ChunkSource, FileId } from '../../src/app/shards/chunk-source.ts'
 import type { ServedFiles } from '../../src/app/shards/served-files.ts'
@@ -77,6 +78,17 @@ export function describeChunkSource(name: string, createPair: (files: ServedFile
       expect([await fetch(0), await fetch(1)]).toEqual(['absent', 'stored'])
       served.maps.set(file.root, Uint8Array.of(0b011))
       await expect.poll(() => fetch(0)).toBe('stored')
+    })
+
+    test('gets nothing of a chunk that the disk of the peer has damaged, and the others', async () => {
+      served.marks.set(file.root, { mark: 'whole', leaves: `${file.path}.leaves` })
+      const damaged = new Uint8Array(file.content)
+      damaged[CHUNK_BYTES + 7]! ^= 1
+      await writeFile(file.path, damaged)
+      expect(await Promise.all([0, 1, 2].map((index) => fetch(index)))).toEqual(['stored', 'absent', 'stored'])
+      await writeFile(file.path, file.content)
+      await expect.poll(() => fetch(1)).toBe('stored')
+      expect(Buffer.compare(await world.content(part), file.content)).toBe(0)
     })
 
     test('asks no further than a file that is said to be longer', async () => {

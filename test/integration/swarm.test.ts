@@ -1,11 +1,12 @@
-import { readFile } from 'node:fs/promises'
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { readFile, writeFile } from 'node:fs/promises'
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
 import type { Home } from '../../src/app/home.ts'
 import { openModelStore } from '../../src/app/model-store.ts'
 import { filesOf, missingFiles, missingTokenizerFiles, pathOfFile } from '../../src/app/shards/model-files.ts'
 import { openShardStore } from '../../src/app/shards/shard-store.ts'
 import { createModelFetcher, type ModelFetcher } from '../../src/app/swarm/model-fetcher.ts'
-import { openShardService } from '../../src/app/swarm/shard-service.ts'
+import { openShardService, type ShardServiceOptions } from '../../src/app/swarm/shard-service.ts'
+import { createSwarmFiles } from '../../src/app/swarm/swarm-files.ts'
 import { createSystem } from '../../src/app/system.ts'
 import { createLibp2pWire } from '../../src/net/libp2p-wire.ts'
 import { createMemoryNetwork } from '../../src/net/memory-network.ts'
@@ -29,14 +30,11 @@ afterAll(() => homes.close())
 type CreateWire = (listen: boolean) => Promise<Wire>
 
 /** Somebody who has the whole model and serves it; gives its wire. */
-async function serve(createWire: CreateWire, home?: Home): Promise<Wire> {
+async function serve(createWire: CreateWire, home?: Home, onDamaged?: ShardServiceOptions['onDamaged']): Promise<Wire> {
   const { path } = home ?? (await homes.full())
   const wire = await createWire(true)
-  const service = await openShardService(
-    wire,
-    { home: path, store: openShardStore({ home: path }), listen: wire.addresses()[0]! },
-    system,
-  )
+  const store = openShardStore({ home: path })
+  const service = await openShardService(wire, { home: path, store, listen: wire.addresses()[0]!, onDamaged }, system)
   closing.push(async () => {
     await service.close()
     await wire.stop()
@@ -117,4 +115,34 @@ describe.each(kinds)('%s', (_kind, wires) => {
     const pulled = await two.files(again, missingFiles(again, 0, 2), { signal: never })
     expect([...pulled.from.keys()]).toEqual([relay.peer])
   })
+})
+
+test('a disk that damages a shard makes nobody a liar: the shard is served no more, and repaired from others', async () => {
+  const createWire = kinds[0]![1]()
+  const rotten = await homes.full()
+  const model = openModelStore({ home: rotten.path }).find(homes.model.manifest.name)
+  const other = await serve(createWire)
+  const printed: string[] = []
+  const repairing = createSwarmFiles({
+    home: rotten.path,
+    fetcher: () => fetcherOf(createWire, rotten, [other.addresses()[0]!]),
+    tell: () => ({ update: () => undefined, end: () => undefined }),
+    print: (line) => void printed.push(line),
+  })
+  closing.push(() => repairing.close())
+  const wire = await serve(createWire, rotten, ({ root }) => repairing.repair(root))
+  const home = await homes.empty()
+  const bootstrap = [wire.addresses()[0]!]
+  const first = await fetcherOf(createWire, home, [...bootstrap, other.addresses()[0]!])
+  const wanted = await first.model(homes.model.hash, never)
+  // It was compared when it was located first: what happens to it later is found as it is served.
+  await first.files(wanted, missingFiles(wanted, 0, 1), { signal: never })
+  const path = pathOfFile(model, filesOf(model.manifest)[1]!)
+  const bytes = await readFile(path)
+  bytes[bytes.length >> 1]! ^= 1
+  await writeFile(path, bytes)
+  const pulled = await first.files(wanted, missingFiles(wanted, 1, 2), { signal: never })
+  expect(pulled.banned).toBe(0)
+  await vi.waitFor(() => expect(printed.at(-1)).toMatch(/ is whole again\./), { timeout: 10_000 })
+  await expectSame(rotten)
 })

@@ -10,6 +10,7 @@ import { SHARD_LIMITS } from '../../base/swarm-limits.ts'
 import { CHUNK_BYTES, chunkLength } from '../../ml/chunk-tree.ts'
 import type { ShardAnswerBody, ShardQuestion } from '../../net/protocols/shards.ts'
 import { createLocator, type Locator } from './file-locator.ts'
+import { createServedCheck, type ServedCheck } from './served-check.ts'
 import type { ServedFiles } from './served-files.ts'
 import { createSharedFiles, type SharedFiles } from './shared-files.ts'
 
@@ -29,6 +30,7 @@ export function createAnswerer(files: ServedFiles, clock: Clock): Answerer {
   const pages = createPages(files)
   const shared = createSharedFiles('r')
   const locator = createLocator({ clock, locate: (root) => files.locate(root) })
+  const check = createServedCheck(files)
   return async (question, output) => {
     switch (question.type) {
       case 'manifest':
@@ -40,7 +42,7 @@ export function createAnswerer(files: ServedFiles, clock: Clock): Answerer {
         return file === undefined ? ABSENT : { type: 'holdings', map: file.map }
       }
       case 'chunk':
-        return await sendChunk({ locator, shared }, question, output)
+        return await sendChunk({ locator, shared, check }, question, output)
       case 'link':
       case 'leave':
         return ABSENT
@@ -57,8 +59,14 @@ async function sendPage(whole: Uint8Array | undefined, page: number, output: Ans
   return await sendPieces({ length: bytes.length, total }, output, async (from, to) => bytes.subarray(from, to))
 }
 
+interface ChunkParts {
+  readonly locator: Locator
+  readonly shared: SharedFiles
+  readonly check: ServedCheck
+}
+
 async function sendChunk(
-  { locator, shared }: { readonly locator: Locator; readonly shared: SharedFiles },
+  { locator, shared, check }: ChunkParts,
   { root, index }: Extract<ShardQuestion, { type: 'chunk' }>,
   output: AnswerOutput,
 ): Promise<ShardAnswerBody> {
@@ -66,13 +74,20 @@ async function sendChunk(
   if (file === undefined) return ABSENT
   const length = chunkLength(file.bytes, index)
   try {
-    return await shared.use(file.path, async (handle) =>
-      sendPieces({ length, total: length }, output, async (from, to) => {
+    return await shared.use(file.path, async (handle) => {
+      const read = async (from: number, to: number): Promise<Uint8Array | undefined> => {
         const bytes = new Uint8Array(to - from)
         const { bytesRead } = await handle.read(bytes, 0, bytes.length, index * CHUNK_BYTES + from)
         return bytesRead === bytes.length ? bytes : undefined
-      }),
-    )
+      }
+      if (check.isKnown(file, index)) return sendPieces({ length, total: length }, output, read)
+      const whole = await read(0, length)
+      if (whole !== undefined && (await check.isRight(root, file, { index, bytes: whole }))) {
+        return sendPieces({ length, total: length }, output, async (from, to) => whole.subarray(from, to))
+      }
+      locator.forget(root)
+      return ABSENT
+    })
   } catch (error) {
     // It may have another name by now.
     locator.forget(root)

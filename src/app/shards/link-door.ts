@@ -39,6 +39,7 @@ export type LinkServerCalls = {
 /** What the thread may ask. */
 export type LinkServerOwnerCalls = {
   locate(root: Hash): Promise<ServedFile | undefined>
+  confirm(root: Hash, index: number, leaf: Uint8Array): Promise<boolean>
   take(bytes: number): Promise<void>
 }
 
@@ -55,6 +56,7 @@ export async function openLinkDoor(
   worker.unref()
   const own: LinkServerOwnerCalls = {
     locate: (root) => files.locate(root),
+    confirm: (root, index, leaf) => files.confirm(root, index, leaf),
     take: (bytes) => budget.take(bytes),
   }
   const thread = createCaller<LinkServerCalls>(worker, own)

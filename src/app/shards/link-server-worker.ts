@@ -22,6 +22,7 @@ const server = startLinkServer(options, {
   clock,
   isCapped,
   locate: (root) => owner.call('locate', [root]),
+  confirm: (root, index, leaf) => owner.call('confirm', [root, index, leaf]),
   take: (bytes) => owner.call('take', [bytes]),
 })
 server.catch(() => undefined)

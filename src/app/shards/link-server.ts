@@ -5,7 +5,7 @@
  * @module
  */
 import { createServer, type Server, type Socket } from 'node:net'
-import { type Hash, milliseconds, type PeerId } from '../../base/brand.ts'
+import { milliseconds, type PeerId } from '../../base/brand.ts'
 import { DEADLINES } from '../../base/limits.ts'
 import type { Clock } from '../../base/ports.ts'
 import { SHARD_LIMITS } from '../../base/swarm-limits.ts'
@@ -13,7 +13,8 @@ import { LINK_TICKET_BYTES } from '../../net/protocols/shards.ts'
 import { createLocator, type Locator } from './file-locator.ts'
 import { LINK_GREETING } from './link-frames.ts'
 import { serveLink } from './link-session.ts'
-import type { ServedFile } from './served-files.ts'
+import { createServedCheck } from './served-check.ts'
+import type { ServedFiles } from './served-files.ts'
 
 export interface LinkServerOptions {
   /** Where to listen: an IP address. */
@@ -22,9 +23,8 @@ export interface LinkServerOptions {
   readonly port: number
 }
 
-export interface LinkServerPorts {
+export interface LinkServerPorts extends Pick<ServedFiles, 'locate' | 'confirm'> {
   readonly clock: Clock
-  locate(root: Hash): Promise<ServedFile | undefined>
   /** Resolves when so many bytes may go out. */
   take(bytes: number): Promise<void>
   /** One number: 0 while `take` need not be asked (app/shards/upload-budget.ts). */
@@ -97,6 +97,7 @@ function createLinks(ports: LinkServerPorts, tickets: Tickets): { accept(socket:
   /** Sockets that have shown their ticket, oldest first. */
   const served = new Map<Socket, PeerId>()
   const locator: Locator = createLocator(ports)
+  const check = createServedCheck(ports)
 
   const begin = (socket: Socket, peer: PeerId): void => {
     const own = [...served].filter(([, other]) => other === peer)
@@ -105,7 +106,7 @@ function createLinks(ports: LinkServerPorts, tickets: Tickets): { accept(socket:
     else if (served.size >= SHARD_LIMITS.linksMax) return void socket.destroy()
     served.set(socket, peer)
     socket.write(LINK_GREETING)
-    serveLink(socket, { ...ports, locator })
+    serveLink(socket, { ...ports, locator, check })
   }
   const accept = (socket: Socket): void => {
     sockets.add(socket)

@@ -18,11 +18,13 @@ import {
   LINK_REQUEST_BYTES,
   type LinkRequest,
 } from './link-frames.ts'
+import type { ServedCheck } from './served-check.ts'
 import { createSharedFiles } from './shared-files.ts'
 
 export interface LinkSessionPorts {
   readonly clock: Clock
   readonly locator: Locator
+  readonly check: ServedCheck
   take(bytes: number): Promise<void>
   readonly isCapped: Int32Array
 }
@@ -105,7 +107,7 @@ function absent(id: number): Answer {
 }
 
 /** Twice, as an unfinished file gets another name when it is whole. What cannot be read is absent. */
-async function answerTo({ id, root, index }: ChunkRequest, { locator }: LinkSessionPorts): Promise<Answer> {
+async function answerTo({ id, root, index }: ChunkRequest, { locator, check }: LinkSessionPorts): Promise<Answer> {
   for (let attempt = 0; attempt < 2; attempt++) {
     const file = await locator.withChunk(root, index).catch(() => undefined)
     if (file === undefined) return absent(id)
@@ -117,7 +119,8 @@ async function answerTo({ id, root, index }: ChunkRequest, { locator }: LinkSess
     const chunk = buffer.subarray(LINK_HEAD_BYTES, LINK_HEAD_BYTES + length)
     const read = await files.use(file.path, (handle) => readChunk(handle, chunk, index)).catch(() => undefined)
     buffer.set(encodeLinkHead({ id, length }))
-    if (read === length) return { bytes: buffer.subarray(0, LINK_HEAD_BYTES + length), done }
+    const isRight = read === length && (await check.isRight(root, file, { index, bytes: chunk }).catch(() => false))
+    if (isRight) return { bytes: buffer.subarray(0, LINK_HEAD_BYTES + length), done }
     done()
     locator.forget(root)
   }

@@ -10,7 +10,7 @@ import { open, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Hash } from '../../base/brand.ts'
 import { MODEL_LIMITS } from '../../base/limits.ts'
-import { areLeavesOf } from '../../ml/chunk-tree.ts'
+import { areLeavesOf, leafAt } from '../../ml/chunk-tree.ts'
 import { writeFileAtomic } from '../home.ts'
 import { MANIFEST_FILE, modelFolders, modelsFolder } from '../model-store.ts'
 import { leavesOfFile } from './chunk-hash.ts'
@@ -28,8 +28,23 @@ type WholeFile = FileId & { readonly path: string; readonly mark: string }
 /** Files whose comparison is remembered. */
 const COMPARED_MAX = 4_096
 
-/** `store` is the one whose unfinished files are served. `signal` ends the hashing of files. */
-export function serveStore(home: string, store: ShardStore, signal: AbortSignal): ServedFiles {
+/** A file that the disk has damaged. */
+export interface DamagedFile {
+  readonly root: Hash
+  readonly path: string
+}
+
+export interface ServedStoreOptions {
+  /** The data folder. */
+  readonly home: string
+  /** The one whose unfinished files are served. */
+  readonly store: ShardStore
+  /** Told of each once. */
+  readonly onDamaged: (file: DamagedFile) => void
+}
+
+/** `signal` ends the hashing of files. */
+export function serveStore({ home, store, onDamaged }: ServedStoreOptions, signal: AbortSignal): ServedFiles {
   const findInModels = createFinder(home)
   /** Files that are being hashed now, so that a file is hashed once for all who ask. */
   const hashing = new Map<Hash, Promise<Uint8Array | undefined>>()
@@ -69,6 +84,7 @@ export function serveStore(home: string, store: ShardStore, signal: AbortSignal)
       const leaves = await leavesOfFile(file, signal)
       const isRight = areLeavesOf(whole, leaves)
       remember(whole, isRight)
+      if (!isRight) onDamaged({ root, path: whole.path })
       if (!isRight) return undefined
       // Where the disk is full they are made anew the next time.
       await writeFileAtomic(shardPaths(store.folder, root).leaves, leaves).catch(() => undefined)
@@ -92,7 +108,18 @@ export function serveStore(home: string, store: ShardStore, signal: AbortSignal)
         if (leaves === undefined || !areLeavesOf(whole, leaves)) return undefined
         remember(whole, true)
       }
-      return { path: whole.path, bytes: whole.bytes, map: fullMap(whole.bytes) }
+      const { path, bytes, mark } = whole
+      return { path, bytes, map: fullMap(bytes), whole: { mark, leaves: shardPaths(store.folder, root).leaves } }
+    },
+    async confirm(root, index, leaf) {
+      const whole = await findWhole(root)
+      if (whole === undefined || outcomeOf(whole) === false) return false
+      const leaves = await leavesOf(root)
+      if (leaves !== undefined && Buffer.compare(leafAt(leaves, index), leaf) === 0) return true
+      // Making leaves anew has told it.
+      if (outcomeOf(whole) !== false) onDamaged({ root, path: whole.path })
+      remember(whole, false)
+      return false
     },
   }
 }

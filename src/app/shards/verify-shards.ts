@@ -5,6 +5,7 @@
  * @module
  */
 import { type FileHandle, open, rename, rm, truncate } from 'node:fs/promises'
+import type { Hash } from '../../base/brand.ts'
 import { areLeavesOf, LEAF_BYTES, leafAt } from '../../ml/chunk-tree.ts'
 import { asReadError } from '../file-errors.ts'
 import { syncFolder, writeFileAtomic } from '../home.ts'
@@ -34,14 +35,18 @@ export interface VerifyOptions {
   readonly home: string
   /** Only files of this model. */
   readonly model?: string | undefined
+  /** Only this file. */
+  readonly root?: Hash | undefined
   readonly onProgress: (progress: VerifyProgress) => void
 }
 
 /** Throws MODEL_UNREADABLE where a file cannot be read, SHARD_UNWRITABLE where a damaged one cannot be set aside. */
 export async function verifyShards(options: VerifyOptions, signal: AbortSignal): Promise<VerifiedShard[]> {
-  const { home, model, onProgress } = options
+  const { home, model, root, onProgress } = options
   const held = (await listShards(home)).filter(
-    ({ uses }) => model === undefined || uses.some((use) => use.model === model),
+    (file) =>
+      (model === undefined || file.uses.some((use) => use.model === model)) &&
+      (root === undefined || file.root === root),
   )
   const totalBytes = held.reduce((sum, file) => sum + (file.isComplete ? file.bytes : 0), 0)
   const verified: VerifiedShard[] = []

@@ -6,7 +6,7 @@
  */
 import type { Wire } from '../../net/wire.ts'
 import { openLinkDoor } from '../shards/link-door.ts'
-import { serveStore } from '../shards/served-store.ts'
+import { type DamagedFile, serveStore } from '../shards/served-store.ts'
 import { serveShards } from '../shards/shard-server.ts'
 import type { ShardStore } from '../shards/shard-store.ts'
 import { createUploadBudget } from '../shards/upload-budget.ts'
@@ -21,6 +21,8 @@ export interface ShardServiceOptions {
   readonly listen: string
   /** Bytes per second at any time; undefined: no bound but the one while a stage serves. */
   readonly upBytesPerSecond?: number | undefined
+  /** A file that the disk has damaged is served no more. Default: the log says so. */
+  readonly onDamaged?: ((file: DamagedFile) => void) | undefined
 }
 
 export interface ShardService {
@@ -32,11 +34,17 @@ export interface ShardService {
 /** Serves until it is closed; the wire's channels end with the wire. */
 export async function openShardService(
   wire: Wire,
-  { home, store, listen, upBytesPerSecond }: ShardServiceOptions,
+  { home, store, listen, upBytesPerSecond, onDamaged }: ShardServiceOptions,
   system: System,
 ): Promise<ShardService> {
   const over = new AbortController()
-  const files = serveStore(home, store, over.signal)
+  const tell = (file: DamagedFile): void => {
+    const advice =
+      'It is served no more. `dllm shard verify` sets it aside, and `dllm shard pull` fetches what is wrong.'
+    system.log.write('error', 'shards.damaged', { ...file, advice })
+    onDamaged?.(file)
+  }
+  const files = serveStore({ home, store, onDamaged: tell }, over.signal)
   const budget = createUploadBudget(upBytesPerSecond === undefined ? {} : { always: upBytesPerSecond }, system.clock)
   const host = /^\/ip[46]\/([^/]+)\//.exec(listen)?.[1]
   const links = host === undefined ? undefined : await openLinkDoor({ files, budget, host, port: 0 }, system)

@@ -3,11 +3,15 @@
  * Spec: docs/spec/shards.md §7.
  * @module
  */
+import type { Hash } from '../../base/brand.ts'
+import { codeOf, messageOf } from '../../base/error.ts'
 import { segmentText } from '../chat/trace.ts'
 import type { StoredModel } from '../model-store.ts'
 import { createDiskFiles, type ModelFiles } from '../posts/model-files.ts'
 import type { PostWish } from '../posts/post.ts'
 import { missingFiles, missingTokenizerFiles } from '../shards/model-files.ts'
+import { readUses } from '../shards/model-references.ts'
+import { verifyShards } from '../shards/verify-shards.ts'
 import { formatBytes } from '../table.ts'
 import type { ModelFetcher } from './model-fetcher.ts'
 import type { PulledFiles } from './pull-files.ts'
@@ -16,6 +20,8 @@ import type { PullTeller } from './pull-teller.ts'
 export interface SwarmFiles extends ModelFiles {
   /** What it fetches with; made when it is asked for first. */
   fetcher(): Promise<ModelFetcher>
+  /** Sets a file aside that the disk has damaged, and fetches its wrong chunks anew, beside everything else. */
+  repair(root: Hash): void
   close(): Promise<void>
 }
 
@@ -58,18 +64,31 @@ export function createSwarmFiles({ home, isAlone = false, fetcher, tell, print }
       teller.end()
     }
   }
+  const inBackground = (task: () => Promise<void>, onFailure: (error: unknown) => void): void => {
+    const work = task()
+      .catch((error: unknown) => {
+        if (!closing.signal.aborted) onFailure(error)
+      })
+      .finally(() => background.delete(work))
+    background.add(work)
+  }
+  const repairNow = async (root: Hash): Promise<void> => {
+    const [use] = readUses(home).get(root) ?? []
+    const what = use === undefined ? root : `${use.name} of ${use.model.manifest.name}`
+    print(`The disk has damaged ${what}: it is given to no peer any more. What this miner has loaded is right.`)
+    const [found] = await verifyShards({ home, root, onProgress: () => undefined }, closing.signal)
+    if (use === undefined || found?.isSetAside !== true) return print(`Run \`dllm shard verify\` to see what to do.`)
+    await (await open()).files(use.model, [{ root, bytes: use.bytes }], { signal: closing.signal })
+    print(`${what} is whole again. Disks that damage files do it again: look after this one.`)
+  }
   /** Who chats needs them from somebody; a miner can do without. */
   const fetchTokenizer = (model: StoredModel): void => {
     const missing = missingTokenizerFiles(model)
     if (missing.length === 0) return
-    const work = open()
-      .then((from) => from.files(model, missing, { signal: closing.signal }))
-      .then(
-        () => undefined,
-        () => undefined,
-      )
-      .finally(() => background.delete(work))
-    background.add(work)
+    inBackground(
+      async () => void (await (await open()).files(model, missing, { signal: closing.signal })),
+      () => undefined,
+    )
   }
   return {
     fetcher: open,
@@ -78,6 +97,11 @@ export function createSwarmFiles({ home, isAlone = false, fetcher, tell, print }
       await disk.ensure(wish, signal)
       if (!isAlone) fetchTokenizer(wish.model)
     },
+    repair: (root) =>
+      inBackground(
+        () => repairNow(root),
+        (error) => print(`It could not be repaired: ${messageOf(error)} (${codeOf(error) ?? 'BUG'})`),
+      ),
     async close() {
       closing.abort(new Error('the miner ends'))
       await Promise.all(background)

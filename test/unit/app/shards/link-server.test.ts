@@ -35,7 +35,7 @@ beforeEach(async () => {
     {
       clock,
       isCapped,
-      locate: served.locate,
+      ...{ locate: served.locate, confirm: served.confirm },
       take: async (bytes) => {
         taken += bytes
       },

@@ -22,8 +22,9 @@ import { filesOf, missingFiles, missingTokenizerFiles, pathOfFile } from '../../
 import { serveStore } from '../../../../src/app/shards/served-store.ts'
 import { openShardStore } from '../../../../src/app/shards/shard-store.ts'
 import { hash } from '../../../../src/base/brand.ts'
+import { leafAt } from '../../../../src/ml/chunk-tree.ts'
 import { encodeManifest, modelHash } from '../../../../src/ml/manifest.ts'
-import { contentOf, fileOf, NEVER, newHome } from './store-world.ts'
+import { contentOf, fileOf, NEVER, newHome, writeAll } from './store-world.ts'
 
 const genesis = openModelStore({ home: '/nowhere' }).find('genesis')
 /** The same under another name, which no other model has. */
@@ -122,9 +123,11 @@ describe('a file in the folder of its model', () => {
 })
 
 describe('peers may have', () => {
+  const damaged: string[] = []
+  beforeEach(() => void damaged.splice(0))
   const served = () => {
     const store = openShardStore({ home })
-    return { store, files: serveStore(home, store, NEVER) }
+    return { store, files: serveStore({ home, store, onDamaged: ({ path }) => damaged.push(path) }, NEVER) }
   }
   const first = filesOf(genesis.manifest)[0]!
 
@@ -148,6 +151,7 @@ describe('peers may have', () => {
       path: join(genesis.directory, first.name),
       bytes: first.bytes,
       map: Uint8Array.of(1),
+      whole: { mark: expect.any(String), leaves: join(store.folder, `${first.root}.leaves`) },
     })
   })
 
@@ -164,6 +168,7 @@ describe('peers may have', () => {
     expect(await files.locate(first.root)).toBeUndefined()
     expect(await files.leaves(hash('ab'.repeat(32)))).toBeUndefined()
     expect(await files.locate(hash('ab'.repeat(32)))).toBeUndefined()
+    expect(damaged).toEqual([path])
   })
 
   test('what was compared once, right or wrong, without its being hashed at every question of a stranger', async () => {
@@ -184,6 +189,19 @@ describe('peers may have', () => {
     utimesSync(path, written, new Date(written.getTime() + 5_000))
     expect(await files.locate(file.root)).toMatchObject({ path, bytes: file.bytes })
     expect(await files.leaves(file.root)).toEqual(Buffer.from(file.leaves))
+  })
+
+  test('nothing of a whole file any more once a chunk was not what its leaf says, which is told once', async () => {
+    const { files, store } = served()
+    const file = fileOf(3_000_000)
+    const partial = (await store.begin(file, file.leaves, NEVER))!
+    await writeAll(partial, file)
+    await partial.finish()
+    expect(await files.confirm(file.root, 1, leafAt(file.leaves, 1))).toBe(true)
+    expect(await files.locate(file.root)).toMatchObject({ path: store.pathOf(file.root) })
+    for (let time = 0; time < 2; time++) expect(await files.confirm(file.root, 1, leafAt(file.leaves, 2))).toBe(false)
+    expect(damaged).toEqual([store.pathOf(file.root)])
+    expect(await files.locate(file.root)).toBeUndefined()
   })
 
   test('whole files of the store, and of an unfinished one the chunks that came', async () => {
