@@ -1,23 +1,25 @@
 /**
- * What every engine of the exact class must do, run against any factory: the bits of the reference for every family
- * feature, number format, chunking, split and batch; refusals; isolation of sessions that fail.
- * Spec: docs/spec/numerics.md; seam: src/ml/engine/engine.ts.
+ * What every engine must do, run against any factory: the numbers of the reference for every family feature, number format, chunking, split and
+ * batch, bit for bit in the exact class and within a bound in the float class; refusals; isolation of sessions that fail.
+ * Spec: docs/spec/numerics.md, docs/spec/gpu.md; seam: src/ml/engine/engine.ts.
  * @module
  */
 import { afterEach, describe, expect, test } from 'vitest'
 import type { ModelConfig } from '../../src/ml/config.ts'
-import type { Engine, Stage } from '../../src/ml/engine/engine.ts'
 import { createReferenceEngine } from '../../src/ml/engine/reference.ts'
 import type { LayerRange } from '../../src/ml/tensors.ts'
 import {
+  asFloats,
   bits,
   type Case,
   type EngineSuiteOptions,
   FORMATS,
-  LENGTH,
   logitsThrough,
   rangesOf,
   type SuiteContext,
+  type SuiteStage,
+  sameBits,
+  sameWithin,
   step,
   tokens,
   tokensOf,
@@ -53,20 +55,32 @@ const CONFIGS: readonly (readonly [string, Partial<ModelConfig>])[] = [
 ]
 
 /** Registers the suite. */
-export function engineSuite({ name, create }: EngineSuiteOptions): void {
+export function engineSuite({ name, create, length = 70, bound }: EngineSuiteOptions): void {
   describe(`${name}`, () => {
-    const open: Stage[] = []
-    const stageOf = (engine: Engine, model: Case, range: LayerRange = wholeRange(model.config)): Stage => {
+    const open: SuiteStage[] = []
+    const optionsOf = (model: Case, range: LayerRange = wholeRange(model.config)) => {
       const weights = randomWeights({ seed: 1, ...model })
-      const stage = engine.createStage({ config: model.config, range, weights, cacheBytesMax: 1 << 24 })
+      return { config: model.config, range, weights, cacheBytesMax: 1 << 24 }
+    }
+    const kept = <S extends SuiteStage>(stage: S): S => {
       open.push(stage)
       return stage
     }
-    afterEach(() => {
-      for (const stage of open.splice(0)) stage.close()
+    afterEach(async () => {
+      for (const stage of open.splice(0)) await stage.close()
     })
-    const context: SuiteContext = { create, stageOf }
-    describe('bits', () => bitTests(context))
+    const context: SuiteContext = {
+      create,
+      length,
+      stageOf: async (model, range) => kept(await (await create()).createStage(optionsOf(model, range))),
+      oracleOf: (model, range) => {
+        const options = optionsOf(model, range)
+        const weights = bound === undefined ? options.weights : asFloats(options.weights)
+        return kept(createReferenceEngine().createStage({ ...options, weights }))
+      },
+      same: bound === undefined ? sameBits : sameWithin(bound),
+    }
+    describe('numbers', () => numberTests(context))
     describe('overflow', () => overflowTests(context))
     describe('sessions', () => sessionTests(context))
     describe('parts', () => partTests(context))
@@ -75,33 +89,32 @@ export function engineSuite({ name, create }: EngineSuiteOptions): void {
   })
 }
 
-function bitTests({ create, stageOf }: SuiteContext): void {
+function numberTests({ stageOf, oracleOf, same, length }: SuiteContext): void {
   const table = CONFIGS.flatMap(([what, change]) => FORMATS.map((format) => [what, format, change] as const))
-  test.each(table)('%s in %s give the bits of the reference', (_what, format, change) => {
+  test.each(table)('%s in %s give the numbers of the reference', async (_what, format, change) => {
     const model = { config: smallConfig(change), format }
-    const tokens = tokensOf(model.config, LENGTH)
-    const expected = logitsThrough([stageOf(createReferenceEngine(), model)], tokens, LENGTH)
+    const tokens = tokensOf(model.config, length)
+    const expected = await logitsThrough([oracleOf(model)], tokens, length)
     expect(expected.some((value) => value !== 0)).toBe(true)
-    const stage = stageOf(create(), model)
-    for (const chunk of [1, 7, 64, LENGTH]) {
-      expect(bits(logitsThrough([stage], tokens, chunk)), `chunks of ${chunk}`).toEqual(bits(expected))
+    const stage = await stageOf(model)
+    for (const chunk of [1, 7, 64, length].filter((size) => size <= length)) {
+      same(await logitsThrough([stage], tokens, chunk), expected, `chunks of ${chunk}`)
     }
   })
 
-  test.each(FORMATS)('a model in %s cut into stages gives the bits of the whole', (format) => {
+  test.each(FORMATS)('a model in %s cut into stages gives the numbers of the whole', async (format) => {
     const model = { config: smallConfig({ layerCount: 4, queryKeyValueBias: true, slidingWindow: 20 }), format }
-    const tokens = tokensOf(model.config, 33)
-    const expected = logitsThrough([stageOf(createReferenceEngine(), model)], tokens, 33)
+    const rows = Math.min(33, length)
+    const tokens = tokensOf(model.config, rows)
+    const expected = await logitsThrough([oracleOf(model)], tokens, rows)
     for (const cuts of [[2], [1, 3], [1, 2, 3], [0], [4], [0, 2, 4]]) {
-      const engine = create()
-      const stages = rangesOf(model.config, cuts).map((range) => stageOf(engine, model, range))
-      expect(bits(logitsThrough(stages, tokens, 8)), `cut at ${cuts}`).toEqual(bits(expected))
-      for (const stage of stages) stage.close()
+      const stages = await Promise.all(rangesOf(model.config, cuts).map((range) => stageOf(model, range)))
+      same(await logitsThrough(stages, tokens, 8), expected, `cut at ${cuts}`)
     }
   })
 }
 
-function overflowTests({ create, stageOf }: SuiteContext): void {
+function overflowTests({ stageOf, oracleOf, same }: SuiteContext): void {
   const wide = { headCount: 1, keyValueHeadCount: 1, headSize: 8, vocabularySize: 9, layerCount: 1 }
   const shapes: readonly (readonly [string, Partial<ModelConfig>])[] = [
     ['a wide input', { ...wide, hiddenSize: 4_200, intermediateSize: 8 }],
@@ -110,25 +123,25 @@ function overflowTests({ create, stageOf }: SuiteContext): void {
   const table = shapes.flatMap(([what, change]) =>
     (['q8', 'q4'] as const).flatMap((format) => [3, -3].map((value) => [what, format, value, change] as const)),
   )
-  test.each(table)('%s in %s, all integers at their bounds, input %d', (_what, format, value, change) => {
+  test.each(table)('%s in %s, all integers at their bounds, input %d', async (_what, format, value, change) => {
     const model: Case = { config: smallConfig(change), format, magnitude: 'extreme' }
     const range = { ...wholeRange(model.config), hasEmbedding: false, hasHead: false }
-    const [expected, found] = [createReferenceEngine(), create()].map((engine) => {
-      const stage = stageOf(engine, model, range)
+    const through = async (stage: SuiteStage) => {
       const values = new Float32Array(3 * model.config.hiddenSize).fill(value)
-      return valuesOf(stage.run([step(stage.openCache(3), 0, { type: 'hidden', values })])[0])
-    })
-    expect(bits(found!)).toEqual(bits(expected!))
+      return valuesOf((await stage.run([step(stage.openCache(3), 0, { type: 'hidden', values })]))[0])
+    }
+    same(await through(await stageOf(model, range)), await through(oracleOf(model, range)))
   })
 }
 
-function sessionTests({ create, stageOf }: SuiteContext): void {
-  test.each(FORMATS)('sessions in one batch do not change each other in %s', (format) => {
+function sessionTests({ create, stageOf, same, length }: SuiteContext): void {
+  test.each(FORMATS)('sessions in one batch do not change each other in %s', async (format) => {
     const model = { config: smallConfig({ queryKeyNorm: true }), format }
-    const stage = stageOf(create(), model)
-    const lengths = [90, 1, 40, 64, 3]
+    const stage = await stageOf(model)
+    const lengths = [length + 20, 1, 40, 64, 3].map((rows) => Math.min(rows, length + 20))
     const inputs = lengths.map((length, index) => tokensOf(model.config, length, index))
-    const expected = inputs.map((input) => logitsThrough([stage], input, 16))
+    const expected: Float32Array[] = []
+    for (const input of inputs) expected.push(await logitsThrough([stage], input, 16))
     const caches = lengths.map((length) => stage.openCache(length))
     const found: number[][] = lengths.map(() => [])
     // Each session advances at its own pace: 90 rows at once beside single ones.
@@ -142,62 +155,65 @@ function sessionTests({ create, stageOf }: SuiteContext): void {
           : []
       })
       running = steps.length > 0
-      const outputs = stage.run(steps.map((entry) => entry.step))
+      const outputs = await stage.run(steps.map((entry) => entry.step))
       for (const [at, { index }] of steps.entries()) found[index]!.push(...valuesOf(outputs[at]))
     }
     for (const [index, values] of expected.entries()) {
-      expect(bits(Float32Array.from(found[index]!)), `session ${index}`).toEqual(bits(values))
+      same(Float32Array.from(found[index]!), values, `session ${index}`)
     }
   })
 
-  test('a session that goes back computes as if it had never been further', () => {
+  test('a session that goes back computes as if it had never been further', async () => {
     const model = { config: smallConfig({ slidingWindow: 6 }), format: 'q8' } as const
-    const stage = stageOf(create(), model)
+    const stage = await stageOf(model)
     const first = tokensOf(model.config, 20, 1)
     const second = Int32Array.from([...first.slice(0, 5), ...tokensOf(model.config, 9, 2)])
     const cache = stage.openCache(20)
-    valuesOf(stage.run([step(cache, 0, { type: 'tokens', tokens: first })])[0])
+    valuesOf((await stage.run([step(cache, 0, { type: 'tokens', tokens: first })]))[0])
     expect(stage.cacheLength(cache)).toBe(20)
-    const output = stage.run([step(cache, 5, { type: 'tokens', tokens: second.slice(5) })])[0]
+    const outputs = await stage.run([step(cache, 5, { type: 'tokens', tokens: second.slice(5) })])
     expect(stage.cacheLength(cache)).toBe(14)
-    const expected = logitsThrough([stage], second, 14).slice(5 * model.config.vocabularySize)
-    expect(bits(valuesOf(output))).toEqual(bits(expected))
+    const expected = (await logitsThrough([stage], second, 14)).slice(5 * model.config.vocabularySize)
+    same(valuesOf(outputs[0]), expected)
   })
 
-  test('logits come for the rows that were asked for, and as copies', () => {
+  test('logits come for the rows that were asked for, and as copies', async () => {
     const model = { config: smallConfig(), format: 'q4' } as const
-    const stage = stageOf(create(), model)
+    const stage = await stageOf(model)
     const input = tokens(3, 1, 4, 1, 5)
-    const [all, last, none] = (['all', 'last', 'none'] as const).map((logits) =>
-      valuesOf(stage.run([step(stage.openCache(5), 0, input, logits)])[0]),
-    )
-    expect(all!.length).toBe(5 * model.config.vocabularySize)
-    expect(bits(last!)).toEqual(bits(all!.slice(-model.config.vocabularySize)))
-    expect(none!.length).toBe(0)
-    const kept = last!.slice()
-    valuesOf(stage.run([step(stage.openCache(5), 0, tokens(9, 2, 6), 'last')])[0])
-    expect(bits(last!)).toEqual(bits(kept))
+    const run = async (logits: 'all' | 'last' | 'none') =>
+      valuesOf((await stage.run([step(stage.openCache(5), 0, input, logits)]))[0])
+    const [all, last, none] = [await run('all'), await run('last'), await run('none')]
+    expect(all.length).toBe(5 * model.config.vocabularySize)
+    same(last, all.slice(-model.config.vocabularySize))
+    expect(none.length).toBe(0)
+    const copy = last.slice()
+    valuesOf((await stage.run([step(stage.openCache(5), 0, tokens(9, 2, 6), 'last')]))[0])
+    expect(bits(last)).toEqual(bits(copy))
   })
 
-  test('a cache that was closed leaves nothing behind for the next one', () => {
+  test('a cache that was closed leaves nothing behind for the next one', async () => {
     const model = { config: smallConfig({ headSize: 10 }), format: 'q8' } as const
-    const stage = stageOf(create(), model)
+    const stage = await stageOf(model)
     const input = tokensOf(model.config, 12, 5)
-    const expected = logitsThrough([stage], input, 5)
-    for (const length of [40, 12, 60]) logitsThrough([stage], tokensOf(model.config, length, length), 9)
-    expect(bits(logitsThrough([stage], input, 12))).toEqual(bits(expected))
+    const expected = await logitsThrough([stage], input, 5)
+    for (const rows of [40, 12, 60]) {
+      await logitsThrough([stage], tokensOf(model.config, Math.min(rows, length), rows), 9)
+    }
+    same(await logitsThrough([stage], input, 12), expected)
   })
 
-  test('caches past the bound are refused until others close', () => {
+  test('caches past the bound are refused until others close', async () => {
     const config = smallConfig()
     const perPosition = 3 * config.keyValueHeadCount * config.headSize * 8
     const weights = randomWeights({ config, format: 'q8', seed: 1 })
-    const stage = create().createStage({ config, range: wholeRange(config), weights, cacheBytesMax: 100 * perPosition })
+    const options = { config, range: wholeRange(config), weights, cacheBytesMax: 100 * perPosition }
+    const stage = await (await create()).createStage(options)
     const cache = stage.openCache(60)
     expect(() => stage.openCache(41)).toThrow(expect.objectContaining({ code: 'ENGINE_OUT_OF_MEMORY' }))
     stage.openCache(40)
     stage.closeCache(cache)
     expect(stage.cacheLength(stage.openCache(60))).toBe(0)
-    stage.close()
+    await stage.close()
   })
 }

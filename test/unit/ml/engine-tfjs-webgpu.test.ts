@@ -1,0 +1,87 @@
+/**
+ * The tfjs engine on a GPU: packed products, whole models, nothing left behind. A software driver takes seconds for what a processor does in
+ * milliseconds, so that the models are small and few; the whole suite runs on wasm (engine-tfjs.test.ts).
+ * @module
+ */
+import { describe, expect, test } from 'vitest'
+import { openGpuDevice } from '../../../src/app/gpu/open-device.ts'
+import { openTfjs } from '../../../src/app/tfjs/open-tfjs.ts'
+import { dequantizeRows } from '../../../src/ml/dequantize.ts'
+import { createReferenceEngine } from '../../../src/ml/engine/reference.ts'
+import { loadMatrix } from '../../../src/ml/engine/tfjs/device-matrix.ts'
+import { switchBackend } from '../../../src/ml/engine/tfjs/tensorflow.ts'
+import { createTfjsEngine } from '../../../src/ml/engine/tfjs/tfjs.ts'
+import { asFloats, logitsThrough, sameWithin, tokensOf } from '../../contract/engine-case.ts'
+import { generator, randomMatrix, randomWeights, smallConfig, wholeRange } from '../../contract/random-model.ts'
+import { GPU_DRIVERS, noteMissingDrivers, useDrivers } from '../../gpu-drivers.ts'
+
+/** docs/spec/gpu.md §4.2. */
+const BOUND = 1e-5
+
+describe('tfjs engine, webgpu', () => {
+  noteMissingDrivers()
+
+  test.each(GPU_DRIVERS)('$name gives the numbers of the reference within the bound', async (driver) => {
+    useDrivers(driver)
+    const gpu = await openGpuDevice({ allowSoftware: true })
+    const refused: string[] = []
+    gpu.device.addEventListener('uncapturederror', ({ error }) => refused.push(error.message))
+    const open = await openTfjs('webgpu', gpu)
+    const { tf } = open
+    const before = tf.memory().numTensors
+    for (const [format, rows, columns, outputs] of PRODUCTS) {
+      const matrix = randomMatrix({ rows: outputs, columns }, { format }, generator(7))
+      const values = Float32Array.from({ length: rows * columns }, generatorOf(9))
+      switchBackend(tf, 'webgpu')
+      // Three parts, the last of them shorter.
+      const loaded = loadMatrix(tf, matrix, Math.ceil(outputs / 3) * columns)
+      const product = tf.tidy(() => loaded.product(tf.tensor(values, [rows, columns])))
+      const found = Float32Array.from(await product.data())
+      product.dispose()
+      loaded.dispose()
+      sameWithin(2e-6)(
+        found,
+        productF64(dequantizeRows(matrix), values, columns),
+        `${format} ${rows}×${columns}×${outputs}`,
+      )
+    }
+    for (const format of ['q8', 'q4'] as const) {
+      const config = smallConfig({ layerCount: 1, queryKeyNorm: true, slidingWindow: 5 })
+      const weights = randomWeights({ config, format, seed: 1 })
+      const options = { config, range: wholeRange(config), cacheBytesMax: 1 << 24 }
+      const stage = await createTfjsEngine(tf, open).createStage({ ...options, weights })
+      const oracle = createReferenceEngine().createStage({ ...options, weights: asFloats(weights) })
+      const tokens = tokensOf(config, 9)
+      sameWithin(BOUND)(await logitsThrough([stage], tokens, 4), await logitsThrough([oracle], tokens, 9), format)
+      await stage.close()
+    }
+    expect(tf.memory().numTensors).toBe(before)
+    open.close()
+    await gpu.close()
+    expect(refused).toEqual([])
+  })
+})
+
+const PRODUCTS = [
+  ['q8', 1, 64, 9],
+  ['q8', 11, 75, 7],
+  ['q4', 1, 75, 7],
+  ['q4', 11, 64, 9],
+  ['f32', 3, 40, 7],
+] as const
+
+function generatorOf(seed: number): () => number {
+  const random = generator(seed)
+  return () => random.real(2)
+}
+
+/** x·Wᵀ in f64. */
+function productF64(weights: Float32Array, values: Float32Array, columns: number): Float32Array {
+  const outputs = weights.length / columns
+  return Float32Array.from({ length: (values.length / columns) * outputs }, (_unused, at) => {
+    const row = Math.floor(at / outputs)
+    let sum = 0
+    for (let k = 0; k < columns; k++) sum += values[row * columns + k]! * weights[(at % outputs) * columns + k]!
+    return sum
+  })
+}
