@@ -14,7 +14,7 @@ import { createSystem } from '../../src/app/system.ts'
 import { createWorkerRunner } from '../../src/app/worker-runner.ts'
 import type { Hash } from '../../src/base/brand.ts'
 import { createLibp2pWire } from '../../src/net/libp2p-wire.ts'
-import { cpuMs, type MinerOrder, type MinerTold } from './messages.ts'
+import { cpuTime, type MinerOrder, type MinerTold } from './messages.ts'
 
 const CACHE_BYTES = 1 << 28
 
@@ -32,7 +32,7 @@ async function obey(order: MinerOrder): Promise<void> {
       leases.set(order.lease.id, { ok: true, lease: order.lease })
       return tell({ type: 'known' })
     case 'cpu':
-      return tell({ type: 'cpu', milliseconds: cpuMs() })
+      return tell({ type: 'cpu', cpu: cpuTime() })
   }
 }
 

@@ -11,18 +11,19 @@ import type { OpenLease } from '../../src/app/market/lease-source.ts'
 import { publicKeyOfPeer } from '../../src/app/node-identity.ts'
 import type { Route } from '../../src/app/ring/route.ts'
 import { accountId, hash, milliseconds } from '../../src/base/brand.ts'
+import type { SegmentWork } from '../../src/core/market/work.ts'
 import { createLibp2pWire } from '../../src/net/libp2p-wire.ts'
 import type { Wire } from '../../src/net/wire.ts'
 import type { Bench, BenchModel } from '../bench.ts'
-import { cpuMs, type MinerOrder, type MinerTold, type Part } from './messages.ts'
+import { addCpu, type CpuTime, cpuTime, type MinerOrder, type MinerTold, type Part } from './messages.ts'
 
 export interface LeaseMiners {
   readonly client: Wire
   readonly route: Route
   /** Tells all miners of a lease. */
   announce(lease: OpenLease): Promise<void>
-  /** CPU time of the miners and of this process so far, in milliseconds. */
-  cpuMs(): Promise<number>
+  /** Of the miners and of this process together. */
+  cpuTime(): Promise<CpuTime>
   close(): Promise<void>
 }
 
@@ -51,9 +52,9 @@ export async function startLeaseMiners(bench: Bench, model: BenchModel, count: n
     announce: async (lease) => {
       for (const child of children) await ask(child, { type: 'lease', lease })
     },
-    cpuMs: async () => {
+    cpuTime: async () => {
       const told = await Promise.all(children.map((child) => ask(child, { type: 'cpu' })))
-      return told.reduce((sum, each) => sum + (each.type === 'cpu' ? each.milliseconds : 0), cpuMs())
+      return told.reduce((sum, each) => (each.type === 'cpu' ? addCpu(sum, each.cpu) : sum), cpuTime())
     },
     close: async () => {
       await client.stop()
@@ -66,14 +67,18 @@ export async function startLeaseMiners(bench: Bench, model: BenchModel, count: n
   }
 }
 
-/** A lease for these miners that nobody can spend. */
-export function leaseOf({ model, stages }: Route, number: number, voucherKey: Uint8Array): OpenLease {
+/** A lease for these miners that nobody can spend. `work`: of each segment of the model. */
+export function leaseOf(
+  { model, stages }: Route,
+  work: readonly SegmentWork[],
+  { number, voucherKey }: { readonly number: number; readonly voucherKey: Uint8Array },
+): OpenLease {
   const lots = stages.map(({ peer, firstSegment, lastSegment }, index) => ({
     operator: accountId((index + 1).toString(16).padStart(40, '0')),
     peerKey: publicKeyOfPeer(peer)!,
     firstSegment,
     lastSegment,
-    work: { linear: 10n ** 8n, attention: 10n ** 4n },
+    work: sumOf(work.slice(firstSegment, lastSegment)),
     rate: 1n,
   }))
   return {
@@ -86,6 +91,13 @@ export function leaseOf({ model, stages }: Route, number: number, voucherKey: Ui
     voucherKey,
     openUntilMs: milliseconds(Number.MAX_SAFE_INTEGER),
   }
+}
+
+function sumOf(work: readonly SegmentWork[]): SegmentWork {
+  return work.reduce((sum, { linear, attention }) => ({
+    linear: sum.linear + linear,
+    attention: sum.attention + attention,
+  }))
 }
 
 function partsOf(segments: number, count: number): Part[] {

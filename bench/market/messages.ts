@@ -28,11 +28,23 @@ export type MinerOrder =
 export type MinerTold =
   | { readonly type: 'serving'; readonly peer: PeerId; readonly addresses: readonly string[] }
   | { readonly type: 'known' }
-  /** CPU time of all threads of the process so far, user and system. */
-  | { readonly type: 'cpu'; readonly milliseconds: number }
+  | { readonly type: 'cpu'; readonly cpu: CpuTime }
 
-/** CPU time of this process so far, of all its threads, user and system, in milliseconds. */
-export function cpuMs(): number {
-  const { user, system } = process.cpuUsage()
-  return (user + system) / 1_000
+/** CPU time of a process so far, user and system, in milliseconds. */
+export interface CpuTime {
+  /** Of all threads. */
+  readonly totalMs: number
+  /** Of its main thread: everything but engines, and hashing and writing, which libuv's threads do. */
+  readonly mainMs: number
+}
+
+/** Of this process. */
+export function cpuTime(): CpuTime {
+  const total = process.cpuUsage()
+  const main = process.threadCpuUsage()
+  return { totalMs: (total.user + total.system) / 1_000, mainMs: (main.user + main.system) / 1_000 }
+}
+
+export function addCpu(one: CpuTime, other: CpuTime): CpuTime {
+  return { totalMs: one.totalMs + other.totalMs, mainMs: one.mainMs + other.mainMs }
 }

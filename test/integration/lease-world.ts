@@ -105,7 +105,7 @@ export function leaseFor(world: RingWorld, change: Partial<OpenLease> = {}): Ope
     peerKey: keyOf(peer),
     firstSegment,
     lastSegment,
-    work: { linear: 1_000_000n, attention: 1_000n },
+    work: { linear: 600_000_000n, attention: 1_000n },
     rate: 1n,
   }))
   const openUntilMs = milliseconds(Number.MAX_SAFE_INTEGER)

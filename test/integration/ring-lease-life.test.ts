@@ -195,7 +195,7 @@ test('a client that starts again goes on from the voucher on its disk', async ()
 
 describe('the cap', () => {
   test('is warned of once and ends the answer', async () => {
-    grant({ cap: 700n })
+    grant({ cap: 420_000n })
     let warned = 0
     const payer = await payerFor(market, lease, () => warned++)
     const session = await open(payer)
@@ -208,8 +208,8 @@ describe('the cap', () => {
     await allFree()
     const { charge } = paymentTermsOf(lease)
     const { counters } = (await market.store.newest(lease.id))!
-    expect(charge(counters)).toBeLessThanOrEqual(700n)
-    expect(charge({ ...counters, decodeRows: counters.decodeRows + 1n })).toBeGreaterThan(690n)
+    expect(charge(counters)).toBeLessThanOrEqual(420_000n)
+    expect(charge({ ...counters, decodeRows: counters.decodeRows + 1n })).toBeGreaterThan(414_000n)
     for (const { newest } of await kept()) expect(newest?.voucher.counters).toEqual(counters)
   })
 })

@@ -7,7 +7,7 @@ import { describe, expect, test } from 'vitest'
 import { type Counters, recede, ZERO_COUNTERS } from '../../src/core/market/counters.ts'
 import { createPayer, type Payer, type Payment } from '../../src/core/market/payer.ts'
 import { createPaymentMeter, type PaymentMeter } from '../../src/core/market/payment-meter.ts'
-import { type StepRows, sameCounters, UNPAID_UNITS_MAX, unitsBetween } from '../../src/core/market/payment-window.ts'
+import { type StepRows, sameCounters, UNPAID_UNITS_MAX, unitsIn } from '../../src/core/market/payment-window.ts'
 import { EMPTY_TRANSCRIPT } from '../../src/core/market/transcript.ts'
 
 const STAGES = 3
@@ -43,6 +43,7 @@ interface Model {
 
 const terms = (cap: bigint) => ({
   cap,
+  decodeRowUnits: 8n,
   charge: (c: Counters) => c.promptRows + 4n * c.decodeRows + (c.promptPositions + c.decodePositions) / 100n,
 })
 
@@ -171,7 +172,7 @@ function check(model: Model, cap: bigint): void {
     // Every stage has counted a beginning of what stage 1 has.
     expect(counted.length).toBeLessThanOrEqual(all.length)
     expect(counted.at(-1)).toEqual(all[counted.length - 1])
-    expect(unitsBetween(meter.paid.counters, meter.begun)).toBeLessThanOrEqual(UNPAID_UNITS_MAX)
+    expect(unitsIn(meter.begun, 8n) - unitsIn(meter.paid.counters, 8n)).toBeLessThanOrEqual(UNPAID_UNITS_MAX)
     // The client never pays for what was not computed by every one.
     expect(recede(payer.signed.counters, meter.begun)).toBe(false)
     expect(terms(cap).charge(meter.begun)).toBeLessThanOrEqual(cap)

@@ -15,7 +15,7 @@ import { handoverDigest } from '../../core/market/receipt.ts'
 import { isVoucherOf, type SignedVoucher } from '../../core/market/voucher.ts'
 import type { StageMessageOf } from '../../net/protocols/stage.ts'
 import type { Signer } from '../openssl-sign.ts'
-import { acceptsOf, opensslAccepts } from '../openssl-verify.ts'
+import { acceptsOf } from '../openssl-verify.ts'
 import { badMessage } from '../ring/ring-error.ts'
 import { createTimer } from '../ring/timer.ts'
 import type { LeaseAccount } from './lease-account.ts'
@@ -60,7 +60,7 @@ export interface StageLeaseParts {
 /** How long a stage waits for a voucher before it ends the session. */
 const UNPAID_MS = milliseconds(10_000)
 /** Countersignatures that come before our own receipt is closed. */
-const EARLY_MAX = 4
+const EARLY_MAX = 8
 
 export function createStageLease(parts: StageLeaseParts, ports: { clock: Clock; log: Log }): StageLease {
   const { account, fail } = parts
@@ -161,6 +161,7 @@ interface Handovers {
 function createHandovers({ account, signer, toPrevious }: StageLeaseParts, { log }: { log: Log }): Handovers {
   const { lease, lot, journal } = account
   const next = lease.lots[lot + 1]
+  const accepts = next && acceptsOf(next.peerKey)
   const isAfterAnother = lot > 0
   /** Receipts that wait for their countersignature, and countersignatures that wait for their receipt. */
   const open = new Map<number, Hash>()
@@ -171,7 +172,7 @@ function createHandovers({ account, signer, toPrevious }: StageLeaseParts, { log
     if (outDigest === undefined || next === undefined) return
     open.delete(window)
     const message = handoverDigest(lease.networkId, { lease: lease.id, lot, window, outDigest })
-    if (!verify({ message, signature, publicKey: next.peerKey }, opensslAccepts)) {
+    if (!verify({ message, signature, publicKey: next.peerKey }, accepts)) {
       log.write('warn', 'receipt.disputed', { lease: lease.id, lot, window })
       return
     }

@@ -6,9 +6,10 @@
  */
 import { assert } from '../../base/assert.ts'
 import type { Hash } from '../../base/brand.ts'
+import { createBudget } from './budget.ts'
 import type { Counters } from './counters.ts'
 import type { PaymentTerms } from './payment-meter.ts'
-import { addRows, type StepRows, sameCounters, unitsBetween, WINDOW_UNITS } from './payment-window.ts'
+import { addRows, type StepRows, sameCounters, unitsIn, WINDOW_UNITS } from './payment-window.ts'
 import { nextTranscript } from './transcript.ts'
 import type { Voucher } from './voucher.ts'
 
@@ -62,7 +63,7 @@ interface Turn {
 /** Vouchers are due at a window, so that the stage has one more to go on with. */
 const DUE_UNITS = WINDOW_UNITS
 
-export function createPayer({ charge, cap }: PaymentTerms, start: Payment): Payer {
+export function createPayer({ charge, cap, decodeRowUnits }: PaymentTerms, start: Payment): Payer {
   let signed = start
   let seen = start.counters
   /** Tokens of the rows that were seen since the voucher. */
@@ -70,6 +71,7 @@ export function createPayer({ charge, cap }: PaymentTerms, start: Payment): Paye
   /** Turns of which something may still come, oldest first. */
   let turns: Turn[] = []
 
+  const isWithinCap = createBudget({ charge, cap })
   const rowsOf = (turn: Turn, position: number): StepRows[] => {
     const promptRows = Math.min(position, turn.promptEnd) - turn.counted
     const from = Math.max(turn.counted, turn.promptEnd)
@@ -84,7 +86,7 @@ export function createPayer({ charge, cap }: PaymentTerms, start: Payment): Paye
     // Rows of tokens that nobody has heard of, or fewer rows than before.
     if (position < turn.counted || position > known) return false
     const after = rowsOf(turn, position).reduce(addRows, seen)
-    if (charge(after) > cap) return false
+    if (!isWithinCap(after, position)) return false
     window.push(...turn.tokens.slice(turn.counted - turn.start, position - turn.start))
     turn.counted = position
     seen = after
@@ -98,7 +100,8 @@ export function createPayer({ charge, cap }: PaymentTerms, start: Payment): Paye
     get signed() {
       return signed
     },
-    affords: ({ position, tokens }) => charge(addRows(seen, { kind: 'prompt', position, rows: tokens.length })) <= cap,
+    affords: ({ position, tokens }) =>
+      isWithinCap(addRows(seen, { kind: 'prompt', position, rows: tokens.length }), position + tokens.length),
     prompt({ turn, position, tokens }) {
       assert(turn > (turns.at(-1)?.number ?? 0), 'turns follow each other')
       const promptEnd = position + tokens.length
@@ -122,10 +125,12 @@ export function createPayer({ charge, cap }: PaymentTerms, start: Payment): Paye
     },
     get isSpent() {
       const turn = turns.at(-1)
-      return turn !== undefined && charge(addRows(seen, { kind: 'decode', position: turn.counted, rows: 1 })) > cap
+      if (turn === undefined) return false
+      const next = addRows(seen, { kind: 'decode', position: turn.counted, rows: 1 })
+      return !isWithinCap(next, turn.counted + 1)
     },
     get isDue() {
-      return unitsBetween(signed.counters, seen) >= DUE_UNITS
+      return unitsIn(seen, decodeRowUnits) - unitsIn(signed.counters, decodeRowUnits) >= DUE_UNITS
     },
     get owes() {
       return !sameCounters(signed.counters, seen)

@@ -4,8 +4,9 @@
  * @module
  */
 import { assert } from '../../base/assert.ts'
+import { createBudget } from './budget.ts'
 import { type Counters, recede } from './counters.ts'
-import { addRows, type StepRows, sameCounters, UNPAID_UNITS_MAX, unitsBetween, unitsIn } from './payment-window.ts'
+import { addRows, type StepRows, sameCounters, UNPAID_UNITS_MAX, unitsIn } from './payment-window.ts'
 
 export type VoucherFault =
   /** Its number is not above the one that was taken. */
@@ -32,6 +33,8 @@ export interface PaymentTerms {
   readonly charge: (counters: Counters) => bigint
   /** Grains that it may cost, at most. */
   readonly cap: bigint
+  /** See decodeRowUnitsOf. */
+  readonly decodeRowUnits: bigint
 }
 
 export interface PaymentMeter {
@@ -54,28 +57,27 @@ export interface PaymentMeter {
 /** Of what was paid, so much of what sessions left unpaid when they broke is forgiven: a sixteenth. */
 const FORGIVEN_SHIFT = 4n
 
-interface Step {
-  readonly after: Counters
-  isDone: boolean
-}
-
 /** A meter of a lease of which `paid` was paid and nothing else was computed. */
-export function createPaymentMeter({ charge, cap }: PaymentTerms, start: Claimed): PaymentMeter {
+export function createPaymentMeter({ charge, cap, decodeRowUnits }: PaymentTerms, start: Claimed): PaymentMeter {
   let paid = start
-  /** Since the voucher: at most two windows of rows. */
-  let steps: Step[] = []
+  /** Counters after each step since the voucher: at most two windows of rows. */
+  let steps: Counters[] = []
+  /** Of these steps, from the oldest. */
+  let doneCount = 0
   let debt = 0n
+  const isWithinCap = createBudget({ charge, cap })
 
-  const begun = (): Counters => steps.at(-1)?.after ?? paid.counters
+  const begun = (): Counters => steps.at(-1) ?? paid.counters
+  const units = (counters: Counters): bigint => unitsIn(counters, decodeRowUnits)
   const owed = (): bigint => {
-    const left = debt - (unitsIn(paid.counters) >> FORGIVEN_SHIFT)
+    const left = debt - (units(paid.counters) >> FORGIVEN_SHIFT)
     return left > 0n ? left : 0n
   }
   const admits = (step: StepRows): Admission => {
     const after = addRows(begun(), step)
-    if (charge(after) > cap) return 'cap'
+    if (!isWithinCap(after, step.position + step.rows)) return 'cap'
     // Half: who was cut off can go on, and who opens sessions without paying gets less each time, four windows in all.
-    const unpaid = unitsBetween(paid.counters, after) + owed() / 2n
+    const unpaid = units(after) - units(paid.counters) + owed() / 2n
     return unpaid <= UNPAID_UNITS_MAX ? 'yes' : 'unpaid'
   }
 
@@ -89,34 +91,35 @@ export function createPaymentMeter({ charge, cap }: PaymentTerms, start: Claimed
     admits,
     begin(step) {
       const after = addRows(begun(), step)
-      steps.push({ after, isDone: false })
+      steps.push(after)
       return after
     },
     done() {
-      const step = steps.find(({ isDone }) => !isDone)
-      assert(step, 'a step was begun')
-      step.isDone = true
+      assert(doneCount < steps.length, 'a step was begun')
+      doneCount++
     },
     fault({ seq, counters }) {
       if (seq <= paid.seq) return 'VOUCHER_REPLAYED'
       if (recede(paid.counters, counters)) return 'VOUCHER_RECEDES'
       if (sameCounters(paid.counters, counters)) return 'VOUCHER_EMPTY'
       if (charge(counters) > cap) return 'VOUCHER_ABOVE_CAP'
-      const step = steps.find(({ after }) => sameCounters(after, counters))
-      if (step?.isDone) return undefined
-      const lastDone = steps.findLast(({ isDone }) => isDone)?.after ?? paid.counters
-      return step !== undefined || recede(counters, lastDone) ? 'VOUCHER_TOO_EARLY' : 'VOUCHER_MISCOUNTED'
+      const index = steps.findIndex((after) => sameCounters(after, counters))
+      if (index >= 0 && index < doneCount) return undefined
+      const lastDone = steps[doneCount - 1] ?? paid.counters
+      return index >= 0 || recede(counters, lastDone) ? 'VOUCHER_TOO_EARLY' : 'VOUCHER_MISCOUNTED'
     },
     accept({ seq, counters }) {
-      const count = steps.findIndex(({ after }) => sameCounters(after, counters)) + 1
-      assert(count > 0, 'the voucher pays for whole steps')
+      const count = steps.findIndex((after) => sameCounters(after, counters)) + 1
+      assert(count > 0 && count <= doneCount, 'the voucher pays for whole steps')
       steps = steps.slice(count)
+      doneCount -= count
       paid = { seq, counters }
       return count
     },
     writeOff() {
-      debt += unitsBetween(paid.counters, begun())
+      debt += units(begun()) - units(paid.counters)
       steps = []
+      doneCount = 0
     },
   }
 }

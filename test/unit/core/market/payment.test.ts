@@ -3,13 +3,13 @@ import { hash } from '../../../../src/base/brand.ts'
 import { type Counters, ZERO_COUNTERS } from '../../../../src/core/market/counters.ts'
 import { createPayer } from '../../../../src/core/market/payer.ts'
 import { createPaymentMeter } from '../../../../src/core/market/payment-meter.ts'
-import { addRows, unitsIn } from '../../../../src/core/market/payment-window.ts'
+import { addRows, decodeRowUnitsOf, unitsIn } from '../../../../src/core/market/payment-window.ts'
 import { EMPTY_TRANSCRIPT, nextTranscript } from '../../../../src/core/market/transcript.ts'
 import { voucherKeyOf } from '../../../../src/core/market/voucher-key.ts'
 
 const START = { seq: 0n, counters: ZERO_COUNTERS, transcript: EMPTY_TRANSCRIPT }
-const FREE = { charge: () => 0n, cap: 0n }
-const PER_ROW = { charge: ({ promptRows, decodeRows }: Counters) => promptRows + 4n * decodeRows, cap: 100n }
+const FREE = { charge: () => 0n, cap: 0n, decodeRowUnits: 16n }
+const PER_ROW = { ...FREE, charge: ({ promptRows, decodeRows }: Counters) => promptRows + 4n * decodeRows, cap: 100n }
 
 const decode = (position: number) => ({ kind: 'decode' as const, position, rows: 1 })
 const prompt = (position: number, rows: number) => ({ kind: 'prompt' as const, position, rows })
@@ -22,14 +22,28 @@ test.each([
   expect(addRows(ZERO_COUNTERS, step)).toEqual({ ...ZERO_COUNTERS, ...counters })
 })
 
+test.each([
+  ['7 billion weights', [7_000_000_000n], 16],
+  ['a billion weights and a bit', [(1n << 30n) + 1n], 16],
+  ['half a billion, in two lots', [1n << 28n, 1n << 28n], 32],
+  ['a quarter of a billion', [1n << 28n], 64],
+  ['a million', [1_000_000n], 128],
+  ['none', [0n], 128],
+])('a window of a model of %s has rows worth as much', (_what, lots, rows) => {
+  expect(decodeRowUnitsOf(lots.map((linear) => ({ linear, attention: 5n })))).toBe(256n / BigInt(rows))
+})
+
 describe('a stage works on trust', () => {
-  test('for 32 rows of decoding', () => {
-    const meter = createPaymentMeter(FREE, START)
-    for (let row = 0; row < 32; row++) {
+  test.each([
+    [32, 16n],
+    [256, 2n],
+  ])('for %i rows of decoding of %i units each', (rows, decodeRowUnits) => {
+    const meter = createPaymentMeter({ ...FREE, decodeRowUnits }, START)
+    for (let row = 0; row < rows; row++) {
       expect(meter.admits(decode(row))).toBe('yes')
       meter.begin(decode(row))
     }
-    expect(meter.admits(decode(32))).toBe('unpaid')
+    expect(meter.admits(decode(rows))).toBe('unpaid')
   })
 
   test('for two chunks of a prompt', () => {
@@ -50,7 +64,7 @@ describe('a stage works on trust', () => {
     const meter = createPaymentMeter(FREE, START)
     for (let row = 0; row < 32; row++) meter.begin(decode(row))
     meter.writeOff()
-    expect(unitsIn(meter.begun)).toBe(0n)
+    expect(unitsIn(meter.begun, 16n)).toBe(0n)
     expect(meter.admits(prompt(0, 256))).toBe('yes')
     expect(meter.admits(prompt(0, 257))).toBe('unpaid')
     let seq = 0n
