@@ -23,7 +23,9 @@ export interface ModelOps {
   readonly tf: Tensorflow
   /** x·W of a weight that may learn. Weights lie with the fan-in first: the other layout is 15 times slower on wasm. */
   linear(x: Tensor, weight: Tensor): Tensor // (rows, in), (in, out) to (rows, out)
-  /** Rows `ids` of the table. */
+  /** The same of a weight that does not learn: gradients go to x alone. */
+  frozenLinear(x: Tensor, weight: Tensor): Tensor
+  /** Rows `ids` of a table that may learn. */
   embed(ids: Tensor, table: Tensor): Tensor // (n), (vocabulary, d) to (n, d)
   /** Over the last axis. */
   rmsNorm(x: Tensor, gain: Tensor, epsilon: number): Tensor
@@ -38,6 +40,7 @@ export function createModelOps(tf: Tensorflow): ModelOps {
   return {
     tf,
     linear: (x, weight) => learningProduct(tf, x, weight),
+    frozenLinear: (x, weight) => frozenProduct(tf, x, weight),
     embed: (ids, table) => learningRows(tf, ids, table),
     rmsNorm(x, gain, epsilon) {
       const meanSquare = tf.mean(tf.square(x), -1, true)
@@ -59,35 +62,59 @@ export function createModelOps(tf: Tensorflow): ModelOps {
 }
 
 /**
+ * `tf.customGrad` with types. What the gradient needs is saved by `save`: other tensors that it captures are gone by then, with the
+ * tidy of the forward pass.
+ */
+function withGradient(
+  tf: Tensorflow,
+  compute: (inputs: Tensor[], save: (kept: Tensor[]) => void) => Tensor,
+  gradient: (dy: Tensor, kept: Tensor[]) => Tensor | Tensor[],
+): (...inputs: Tensor[]) => Tensor {
+  return tf.customGrad((...given: (Tensor | ((kept: Tensor[]) => void))[]) => {
+    const save = given.pop() as (kept: Tensor[]) => void
+    return { value: compute(given as Tensor[], save), gradFunc: gradient }
+  })
+}
+
+/**
  * A product whose gradients use transposed copies: `matMul` with a transpose flag, which TF.js's own gradient uses, has no
  * fast kernel on wasm.
  */
 function learningProduct(tf: Tensorflow, x: Tensor, weight: Tensor): Tensor {
-  const product = tf.customGrad((...args: (Tensor | ((saved: Tensor[]) => void))[]) => {
-    const [a, b, save] = args as [Tensor, Tensor, (saved: Tensor[]) => void]
-    save([a, b])
-    return {
-      value: tf.matMul(a, b),
-      gradFunc: (dy: Tensor, saved: Tensor[]) => [
-        tf.matMul(dy, tf.transpose(saved[1]!)),
-        tf.matMul(tf.transpose(saved[0]!), dy),
-      ],
-    }
-  })
+  const product = withGradient(
+    tf,
+    ([a, b], save) => {
+      save([a!, b!])
+      return tf.matMul(a!, b!)
+    },
+    (dy, [a, b]) => [tf.matMul(dy, tf.transpose(b!)), tf.matMul(tf.transpose(a!), dy)],
+  )
   return product(x, weight)
+}
+
+function frozenProduct(tf: Tensorflow, x: Tensor, weight: Tensor): Tensor {
+  const product = withGradient(
+    tf,
+    ([a], save) => {
+      save([weight])
+      return tf.matMul(a!, weight)
+    },
+    (dy, [b]) => tf.matMul(dy, tf.transpose(b!)),
+  )
+  return product(x)
 }
 
 /** Rows of a table. The gradient is a product with one-hot rows: wasm has no kernel for the sum by segments. */
 function learningRows(tf: Tensorflow, ids: Tensor, table: Tensor): Tensor {
-  const rows = tf.customGrad((...args: (Tensor | ((saved: Tensor[]) => void))[]) => {
-    const [learning] = args as [Tensor]
-    const [vocabulary] = learning.shape
-    return {
-      value: tf.gather(learning, tf.cast(ids, 'int32')),
-      gradFunc: (dy: Tensor) =>
-        tf.matMul(tf.transpose(tf.cast(tf.oneHot(tf.cast(ids, 'int32'), vocabulary!), 'float32')), dy),
-    }
-  })
+  const vocabulary = table.shape[0]!
+  const rows = withGradient(
+    tf,
+    ([learning], save) => {
+      save([ids])
+      return tf.gather(learning!, ids)
+    },
+    (dy, [drawn]) => tf.matMul(tf.transpose(tf.cast(tf.oneHot(tf.cast(drawn!, 'int32'), vocabulary), 'float32')), dy),
+  )
   return rows(table)
 }
 
