@@ -5,7 +5,6 @@
  */
 import { mkdtemp, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { Clock } from '../base/ports.ts'
 import { ModelError } from '../ml/model-error.ts'
 import { checkModelName } from '../ml/model-names.ts'
 import { asWriteError } from './file-errors.ts'
@@ -41,11 +40,7 @@ export async function checkRemovable(home: string, name: string): Promise<Remova
 }
 
 /** Removes the folder in one step. Returns what a collection would free now; undefined where that is not known. Throws MODEL_UNWRITABLE. */
-export async function removeModel(
-  home: string,
-  { name, directory }: RemovableModel,
-  ports: { clock: Clock },
-): Promise<number | undefined> {
+export async function removeModel(home: string, { name, directory }: RemovableModel): Promise<number | undefined> {
   const folder = modelsFolder(home)
   try {
     const aside = await mkdtemp(join(folder, `.replaced-${process.pid}-`))
@@ -56,7 +51,7 @@ export async function removeModel(
     throw asWriteError(error, folder)
   }
   try {
-    const files = await collectShards({ home, isDryRun: true }, ports)
+    const files = await collectShards({ home, isDryRun: true })
     return files.reduce((sum, { bytes }) => sum + bytes, 0)
   } catch (error) {
     if (error instanceof ShardError) return undefined

@@ -156,7 +156,7 @@ async function serveWith(
     wiring.resolve(wire)
     try {
       const first = await loading
-      const versions = createVersionFiles({ home: run.home.path, store, fetcher: files.fetcher }, system)
+      const versions = createVersionFiles({ home: run.home.path, store, fetcher: files.fetcher })
       return await mine(run, { wire, networkId, bootstrap, identity, market, engines, files, versions, first })
     } finally {
       await files.close()

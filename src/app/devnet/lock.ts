@@ -34,6 +34,13 @@ export async function tryLock(path: string, mark = ''): Promise<Lock | { readonl
   return (await create(path)) ? lockAt(path) : { holder: await holderOf(path) }
 }
 
+/** Whether somebody who lives has the lock, or is just taking it. `mark`: as of `tryLock`. */
+export async function isLocked(path: string, mark = ''): Promise<boolean> {
+  const text = await readFile(path, 'utf8').catch(() => undefined)
+  const holder = Number(text) || 0
+  return text !== undefined && (holder === 0 || isHeld(path, holder, mark))
+}
+
 function lockAt(path: string): Lock {
   return { release: () => remove(path) }
 }

@@ -4,7 +4,6 @@
  * @module
  */
 import type { Hash } from '../../base/brand.ts'
-import type { Clock } from '../../base/ports.ts'
 import type { Canary } from '../../ml/canary.ts'
 import { noteCanary, readCanary } from '../canary/canary-files.ts'
 import { checkRemovable, removeModel } from '../model-remove.ts'
@@ -30,10 +29,7 @@ export interface VersionFilesOptions {
   readonly fetcher: () => Promise<Pick<ModelFetcher, 'model' | 'files'>>
 }
 
-export function createVersionFiles(
-  { home, store, fetcher }: VersionFilesOptions,
-  ports: { readonly clock: Clock },
-): VersionFiles {
+export function createVersionFiles({ home, store, fetcher }: VersionFilesOptions): VersionFiles {
   return {
     async find(model, signal) {
       const here = openModelStore({ home })
@@ -52,8 +48,8 @@ export function createVersionFiles(
         .list()
         .find((model) => model.hash === hash)
       if (here === undefined || here.isEmbedded) return 0
-      await removeModel(home, await checkRemovable(home, here.manifest.name), ports)
-      const collected = await collectShards({ home }, ports)
+      await removeModel(home, await checkRemovable(home, here.manifest.name))
+      const collected = await collectShards({ home })
       return collected.reduce((sum, { bytes }) => sum + bytes, 0)
     },
   }

@@ -6,7 +6,6 @@
  */
 import { rename, rm } from 'node:fs/promises'
 import type { Hash } from '../../base/brand.ts'
-import type { Clock } from '../../base/ports.ts'
 import { systemCode } from '../file-errors.ts'
 import { syncFolder } from '../home.ts'
 import { type NamedRoots, readNamedRoots } from './model-references.ts'
@@ -21,15 +20,12 @@ import {
 } from './shard-folder.ts'
 import { lockUnlessUsed } from './shard-store.ts'
 
-/** An unfinished file that nobody has gone on with for so long is given up. */
-const ABANDONED_MS = 24 * 60 * 60 * 1_000
-
 export interface CollectedFile {
   readonly root: Hash
   /** What it took on the disk. */
   readonly bytes: number
-  /** No manifest names it; it is unfinished, and whole as well; nobody has gone on with it. */
-  readonly why: 'unused' | 'finished elsewhere' | 'abandoned'
+  /** No manifest names it; it is unfinished, and whole as well. */
+  readonly why: 'unused' | 'finished elsewhere'
 }
 
 export interface CollectOptions {
@@ -47,7 +43,7 @@ type Kinds = ReadonlyMap<ShardFileKind, ShardFolderFile>
  * Removes what no manifest names, and says what that was.
  * @throws ShardError SHARD_GC_UNSURE where a manifest cannot be read: what it names is not known. SHARD_UNWRITABLE.
  */
-export async function collectShards(options: CollectOptions, ports: { clock: Clock }): Promise<CollectedFile[]> {
+export async function collectShards(options: CollectOptions): Promise<CollectedFile[]> {
   const { home, isDryRun = false, keep = new Set<Hash>() } = options
   const folder = shardsFolder(home)
   const look = (): IsNeeded => {
@@ -55,13 +51,12 @@ export async function collectShards(options: CollectOptions, ports: { clock: Clo
     return (root) => roots.has(root) || keep.has(root)
   }
   const isNamed = look()
-  const nowMs = ports.clock.wallMs()
   const collected: CollectedFile[] = []
   const unused: CollectedFile[] = []
   try {
     if (!isDryRun) await bringBackHidden(folder)
     for (const [root, kinds] of await readShardFolder(folder)) {
-      const part = await collectPart(folder, { root, kinds, isNamed: isNamed(root), nowMs, isDryRun })
+      const part = await collectPart(folder, { root, kinds, isNamed: isNamed(root), isDryRun })
       if (part !== undefined) collected.push(part)
       const whole = kinds.get('whole')
       if (whole !== undefined && !isNamed(root)) unused.push({ root, bytes: whole.allocatedBytes, why: 'unused' })
@@ -118,17 +113,16 @@ interface PartLook {
   readonly root: Hash
   readonly kinds: Kinds
   readonly isNamed: boolean
-  readonly nowMs: number
   readonly isDryRun: boolean
 }
 
 async function collectPart(folder: string, look: PartLook): Promise<CollectedFile | undefined> {
-  const { root, kinds, isNamed, nowMs, isDryRun } = look
+  const { root, kinds, isNamed, isDryRun } = look
   const part = kinds.get('part')
   if (part === undefined) return undefined
-  const isAbandoned = nowMs - Math.max(part.changedMs, kinds.get('have')?.changedMs ?? 0) > ABANDONED_MS
-  if (isNamed && !kinds.has('whole') && !isAbandoned) return undefined
-  const why = kinds.has('whole') ? 'finished elsewhere' : isNamed ? 'abandoned' : 'unused'
+  // A machine that was off for a week goes on where it was.
+  if (isNamed && !kinds.has('whole')) return undefined
+  const why = kinds.has('whole') ? 'finished elsewhere' : 'unused'
   const lock = await lockUnlessUsed(folder, root)
   if (lock === undefined) return undefined
   try {

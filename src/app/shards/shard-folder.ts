@@ -50,8 +50,6 @@ export interface ShardFolderFile {
   readonly bytes: number
   /** What it takes on the disk: an unfinished file takes what was written. */
   readonly allocatedBytes: number
-  /** Unix time of the last change. */
-  readonly changedMs: number
 }
 
 /** What there is of each root. Other files of the folder are left out. */
@@ -67,10 +65,10 @@ export async function readShardFolder(folder: string): Promise<ShardFolder> {
     if (digits === undefined) continue
     const facts = await stat(join(folder, name)).catch(() => undefined)
     if (facts === undefined || !facts.isFile()) continue
-    const { size: bytes, blocks = 0, mtimeMs: changedMs } = facts
+    const { size: bytes, blocks = 0 } = facts
     const kinds = found.get(hash(digits)) ?? new Map<ShardFileKind, ShardFolderFile>()
     found.set(hash(digits), kinds)
-    kinds.set(kind as ShardFileKind, { bytes, allocatedBytes: Math.min(bytes, blocks * 512), changedMs })
+    kinds.set(kind as ShardFileKind, { bytes, allocatedBytes: Math.min(bytes, blocks * 512) })
   }
   return found
 }

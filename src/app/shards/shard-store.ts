@@ -9,7 +9,7 @@ import { dirname } from 'node:path'
 import { assert } from '../../base/assert.ts'
 import type { Hash } from '../../base/brand.ts'
 import { areLeavesOf } from '../../ml/chunk-tree.ts'
-import { type Lock, tryLock } from '../devnet/lock.ts'
+import { isLocked, type Lock, tryLock } from '../devnet/lock.ts'
 import { syncFolder, writeFileAtomic } from '../home.ts'
 import { createSerial } from '../store/serial.ts'
 import { bytesIn } from './chunk-map.ts'
@@ -37,6 +37,8 @@ export interface ShardStore {
   pathOf(root: Hash): string
   /** All leaves of a file, compared with its root; undefined where they are not there, or damaged. */
   leaves(root: Hash): Promise<Uint8Array | undefined>
+  /** Whether somebody has the unfinished file open, this store or another process. */
+  isInUse(file: FileId): Promise<boolean>
   /** Bytes of an unfinished file that are noted as there, whoever has it open; 0 where there is none. */
   notedBytes(file: FileId): Promise<number>
   /** The unfinished file that this store has open. */
@@ -102,6 +104,7 @@ export function openShardStore(options: ShardStoreOptions): ShardStore {
     has,
     pathOf: (root) => shardPaths(folder, root).whole,
     leaves: (root) => readLeaves(folder, root),
+    isInUse: ({ root }) => isLocked(shardPaths(folder, root).lock, HOLDER),
     notedBytes: async (file) => bytesIn(file, await readNotes(shardPaths(folder, file.root).have, file.bytes)),
     partial: (root) => open.get(root),
     async begin(file, leaves, signal) {

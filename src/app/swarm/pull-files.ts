@@ -12,6 +12,7 @@ import type { ChunkOutcome, ChunkSource, FileId } from '../shards/chunk-source.t
 import { createByteCap } from './byte-cap.ts'
 import { type Contacts, createContacts, type SwarmPeers } from './contacts.ts'
 import { createHoldingsLook } from './holdings-look.ts'
+import { whoMakesRoom } from './make-room.ts'
 import { type Missing, nothingComes } from './pull-failure.ts'
 import { createRateMeter, type PullProgress } from './pull-progress.ts'
 import { type Ask, createSchedule } from './schedule.ts'
@@ -216,8 +217,8 @@ function createPull(
   const makeRoom = (nowMs: Milliseconds): void => {
     if (contacts?.counts().isCrowded !== true || nowMs - roomMs < SWARM_LIMITS.roomMs) return
     roomMs = nowMs
-    const [slowest] = schedule.peers().sort((a, b) => (a.bytesPerSecond ?? 0) - (b.bytesPerSecond ?? 0))
-    if (slowest !== undefined) drop(slowest.peer, 'lose')
+    const peer = whoMakesRoom(schedule.peers())
+    if (peer !== undefined) drop(peer, 'lose')
   }
   const missing = (): Missing => ({
     isEmptyHanded: storedBytes === 0 && peers.size === 0,
@@ -236,7 +237,6 @@ function createPull(
       const waitMs = schedule.underWay > 0 ? Math.max(patienceMs, schedule.silenceMs) : patienceMs
       if (nowMs - workedMs > waitMs) over.abort(files.hindrance ?? nothingComes(contacts!.counts(), missing()))
       await files.open()
-      files.tryHeld()
       pump()
       await clock.sleep(TICK_MS, stop)
     }

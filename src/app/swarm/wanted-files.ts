@@ -12,7 +12,7 @@ import type { PartialFile } from '../shards/partial-file.ts'
 import type { ShardStore } from '../shards/shard-store.ts'
 
 /** What a download needs of the store. */
-export type PullStore = Pick<ShardStore, 'has' | 'leaves' | 'begin' | 'notedBytes'>
+export type PullStore = Pick<ShardStore, 'has' | 'leaves' | 'begin' | 'notedBytes' | 'isInUse'>
 
 export interface WantedFile {
   readonly id: FileId
@@ -39,10 +39,8 @@ export interface WantedFiles {
   readonly hindrance: unknown
   /** Begins those whose leaves are here, or need not be asked for; others of this machine may have brought them. */
   open(): Promise<void>
-  /** Whether others have brought more of the files that they hold. */
+  /** Goes on with files that nobody else has open any more. True: others have brought more of those that they have. */
   lookAtHeld(): Promise<boolean>
-  /** Goes on with those that nobody else has open any more. */
-  tryHeld(): void
   /** Leaves that somebody told. False: they are not those of the file. */
   takeLeaves(file: WantedFile, leaves: Uint8Array): boolean
   targetOf(file: WantedFile, index: number): ChunkTarget
@@ -147,11 +145,9 @@ export function createWantedFiles(options: WantedFilesOptions): WantedFiles {
         const noted = await store.notedBytes(entry.id)
         haveGrown ||= noted > entry.hereBytes
         entry.hereBytes = noted
+        if (!(await store.isInUse(entry.id))) begin(entry, entry.leaves!)
       }
       return haveGrown
-    },
-    tryHeld: () => {
-      for (const entry of held()) begin(entry, entry.leaves!)
     },
     open: async () => {
       for (const entry of entries.filter(({ state }) => state === 'waiting')) {

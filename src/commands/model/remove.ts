@@ -23,7 +23,7 @@ export default class ModelRemove extends BaseCommand {
       this.note('Nothing was removed.')
       return { name: args.name, isRemoved: false }
     }
-    const collectableBytes = await removeModel(home, model, this.system(flags))
+    const collectableBytes = await removeModel(home, model)
     this.printLine(`Removed ${args.name}.`)
     if (collectableBytes !== undefined && collectableBytes > 0) {
       this.note(`\`dllm shard gc\` frees ${formatBytes(collectableBytes)} that no model needs any more.`)

@@ -6,7 +6,6 @@ import { checkRemovable, removeModel } from '../../../src/app/model-remove.ts'
 import { openModelStore } from '../../../src/app/model-store.ts'
 import { markServed, whoServes } from '../../../src/app/model-use.ts'
 import { openShardStore } from '../../../src/app/shards/shard-store.ts'
-import { createSystem } from '../../../src/app/system.ts'
 import { fileOf, NEVER, newHome, writeAll } from './shards/store-world.ts'
 
 const embedded = openModelStore({ home: '/nowhere' }).find('genesis')
@@ -28,7 +27,7 @@ test('a model goes as a whole, and what a collection would free is told', async 
   const partial = (await store.begin(file, file.leaves, NEVER))!
   await writeAll(partial, file)
   await partial.finish()
-  const freed = await removeModel(home, await checkRemovable(home, 'genesis'), createSystem())
+  const freed = await removeModel(home, await checkRemovable(home, 'genesis'))
   expect(freed).toBe(file.bytes)
   expect(names()).toEqual([])
   expect(await store.has(file)).toBe(true)
@@ -40,7 +39,7 @@ test('a model whose manifest is damaged goes too; what is freed is not known whi
     mkdirSync(join(models, name))
     writeFileSync(join(models, name, 'manifest.json'), '{')
   }
-  expect(await removeModel(home, await checkRemovable(home, 'broken'), createSystem())).toBeUndefined()
+  expect(await removeModel(home, await checkRemovable(home, 'broken'))).toBeUndefined()
   expect(names().sort()).toEqual(['genesis', 'other'])
 })
 

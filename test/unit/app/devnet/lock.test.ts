@@ -4,7 +4,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeEach, expect, test } from 'vitest'
-import { type Lock, tryLock } from '../../../../src/app/devnet/lock.ts'
+import { isLocked, type Lock, tryLock } from '../../../../src/app/devnet/lock.ts'
 
 const root = mkdtempSync(join(tmpdir(), 'dllm-lock-'))
 let path = ''
@@ -24,12 +24,20 @@ async function take(): Promise<Lock> {
 }
 
 test('is held by one, and free when that one lets go', async () => {
+  expect(await isLocked(path)).toBe(false)
   const lock = await take()
+  expect(await isLocked(path)).toBe(true)
   expect(readFileSync(path, 'utf8')).toBe(String(process.pid))
   expect(await tryLock(path)).toEqual({ holder: process.pid })
   await lock.release()
   await (await take()).release()
   expect(readdirSync(join(path, '..'))).toEqual([])
+})
+
+test('of a process that died is none', async () => {
+  await (await take()).release()
+  writeFileSync(path, String(deadPid()))
+  expect(await isLocked(path)).toBe(false)
 })
 
 test('goes to one of many', async () => {

@@ -7,7 +7,6 @@ import { keepCanary } from '../../../../src/app/canary/canary-files.ts'
 import { openModelStore, type StoredModel } from '../../../../src/app/model-store.ts'
 import { createVersionFiles, type VersionFiles } from '../../../../src/app/posts/version-files.ts'
 import { openShardStore, type ShardStore } from '../../../../src/app/shards/shard-store.ts'
-import { createSystem } from '../../../../src/app/system.ts'
 import { hash } from '../../../../src/base/brand.ts'
 import type { Canary } from '../../../../src/ml/canary.ts'
 
@@ -38,7 +37,7 @@ beforeEach(() => {
       throw new Error('nobody has it')
     },
   }
-  versions = createVersionFiles({ home, store, fetcher: async () => fetcher }, createSystem())
+  versions = createVersionFiles({ home, store, fetcher: async () => fetcher })
 })
 afterEach(() => rmSync(home, { recursive: true, force: true }))
 

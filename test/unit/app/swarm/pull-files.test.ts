@@ -258,7 +258,7 @@ test.each([
 ])('two who want one file at once, %s, fetch it once', async (_where, isShared) => {
   const swarm = memorySwarm([honest('a')])
   const time = createFakeClock()
-  const wish = { files: [large], clock: time, patienceMs: 20_000, ...(isShared && { store: openShardStore({ home }) }) }
+  const wish = { files: [large], clock: time, ...(isShared && { store: openShardStore({ home }) }) }
   const [first, second] = await untilEnd(Promise.all([pull(swarm, wish), pull(swarm, wish)]), { time, swarm })
   await expectWhole([large])
   expect(askedOf(swarm).length).toBeLessThanOrEqual(chunkCount(large.id.bytes) + 1)
