@@ -10,18 +10,26 @@ import type { LayerRange } from '../ml/tensors.ts'
 import type { EngineDevice } from './engine-host.ts'
 import type { StoredModel } from './model-store.ts'
 
-/** Handed to the worker when it starts. */
-export interface WorkerInit {
+/** Handed to every worker when it starts. */
+interface PartInit {
   readonly home: string
   readonly model: StoredModel
   readonly firstSegment: number
   /** Exclusive. */
   readonly lastSegment: number
+  readonly cacheBytesMax: number
+}
+
+export interface WorkerInit extends PartInit {
   readonly engine: EngineName
   readonly threads: number
-  readonly cacheBytesMax: number
   /** Of createMailboxMemory. */
   readonly mailbox: SharedArrayBuffer
+}
+
+/** Of app/gpu/gpu-worker.ts. */
+export interface GpuWorkerInit extends PartInit {
+  readonly gpu: { readonly index: number; readonly allowSoftware: boolean }
 }
 
 export type WorkerRequest =

@@ -267,3 +267,15 @@ export const HUB_LIMITS = {
   /** Of one file; the largest in use have 50 GB. */
   fileBytesMax: 1_024 * GIB,
 } as const
+
+/** GPUs of one machine. */
+export const GPU_LIMITS = {
+  /** What nvidia-smi may take; it answers within a second unless a card hangs. */
+  readingMs: 3_000,
+  /** A line per card. */
+  readingBytesMax: 64 * KIB,
+  /** More than any machine has. */
+  cardsMax: 64,
+  /** Looking at all of them, with compiling and running the self-test; drivers on the processor take seconds each. */
+  probeMs: 120_000,
+} as const

@@ -34,6 +34,8 @@ export interface GpuInfo {
   readonly features: readonly string[]
   readonly subgroupSizeMin: number
   readonly subgroupSizeMax: number
+  /** WGSL has `dot4I8Packed`. */
+  readonly hasPackedDot: boolean
 }
 
 export interface OpenGpu {
@@ -97,7 +99,7 @@ export async function openAdapter({ index, backend }: Omit<GpuWish, 'allowSoftwa
 async function request(gpu: GPU, names: readonly AdapterName[]): Promise<OpenAdapter> {
   const adapter = await gpu.requestAdapter({ powerPreference: 'high-performance' })
   if (adapter === null) throw noAdapter()
-  return { gpu, adapter, info: gpuInfoOf(adapter, names) }
+  return { gpu, adapter, info: gpuInfoOf({ gpu, adapter }, names) }
 }
 
 async function requestDevice(adapter: GPUAdapter, { name }: GpuInfo): Promise<GPUDevice> {
@@ -123,7 +125,8 @@ export function adapterAt(names: readonly AdapterName[], index: number): Adapter
   return adapter
 }
 
-function gpuInfoOf({ info, features }: GPUAdapter, names: readonly AdapterName[]): GpuInfo {
+function gpuInfoOf({ gpu, adapter }: Omit<OpenAdapter, 'info'>, names: readonly AdapterName[]): GpuInfo {
+  const { info, features } = adapter
   const found = names.findIndex(({ name }) => slugOf(name) === info.device)
   const index = Math.max(0, found)
   const { name, backend } = names[index]!
@@ -136,6 +139,7 @@ function gpuInfoOf({ info, features }: GPUAdapter, names: readonly AdapterName[]
     features: [...features].sort(),
     subgroupSizeMin: info.subgroupMinSize ?? 0,
     subgroupSizeMax: info.subgroupMaxSize ?? 0,
+    hasPackedDot: gpu.wgslLanguageFeatures.has('packed_4x8_integer_dot_product'),
   }
 }
 

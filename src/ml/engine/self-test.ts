@@ -45,7 +45,6 @@ const LAYERS: LayerRange = { ...WHOLE, hasEmbedding: false, hasHead: false }
 const ROWS = 7
 const CAPACITY = 16
 const CACHE_BYTES_MAX = 1 << 20
-const FORMATS = ['q8', 'q4'] as const
 
 /** Factor of the value at each place of a row of activations. */
 const SIZES: readonly (readonly [what: string, size: (at: number) => number])[] = [
@@ -56,9 +55,12 @@ const SIZES: readonly (readonly [what: string, size: (at: number) => number])[] 
   ['rows of zeros', () => 0],
 ]
 
-/** undefined: every bit was right. @throws EngineError, as the device. */
-export async function testNumbers(engine: DeviceEngine): Promise<SelfTestFailure | undefined> {
-  for (const format of FORMATS) {
+/** With weights of these formats. undefined: every bit was right. @throws EngineError, as the device. */
+export async function testNumbers(
+  engine: DeviceEngine,
+  formats: readonly WeightFormat[],
+): Promise<SelfTestFailure | undefined> {
+  for (const format of formats) {
     const options = { config: CONFIG, range: WHOLE, weights: weightsOf(format), cacheBytesMax: CACHE_BYTES_MAX }
     const reference = createReferenceEngine().createStage(options)
     const stage = await engine.createStage(options)
@@ -131,7 +133,7 @@ function createReals(seed: number): () => number {
   return () => philox4x32([counter++, 0, 0, 0], [seed, 0])[0] / 2 ** 31 - 1
 }
 
-function weightsOf(format: (typeof FORMATS)[number]): WeightSource {
+function weightsOf(format: WeightFormat): WeightSource {
   const plans = new Map(tensorPlan(CONFIG, WHOLE).map((plan, index) => [plan.name, { plan, seed: 100 + index }]))
   return {
     matrix(name) {
@@ -146,7 +148,8 @@ function weightsOf(format: (typeof FORMATS)[number]): WeightSource {
   }
 }
 
-function matrixOf({ rows, columns }: TensorPlan, format: (typeof FORMATS)[number], random: () => number): Matrix {
+function matrixOf({ rows, columns }: TensorPlan, format: WeightFormat, random: () => number): Matrix {
+  if (format === 'f32') return { format, rows, columns, values: new Float32Array(rows * columns).map(random) }
   const width = paddedColumns(columns)
   const largest = format === 'q8' ? 127 : 8 * 63
   // One row of each matrix has a scale so small that its results are subnormal.

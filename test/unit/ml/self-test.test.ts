@@ -1,8 +1,16 @@
 import { expect, test } from 'vitest'
 import { createNodeWasmEngine } from '../../../src/app/wasm-engine.ts'
-import { type DeviceEngine, type Engine, EngineError, type Stage, type StepOutput } from '../../../src/ml/engine/engine.ts'
+import {
+  type DeviceEngine,
+  type Engine,
+  EngineError,
+  type Stage,
+  type StepOutput,
+} from '../../../src/ml/engine/engine.ts'
 import { createReferenceEngine } from '../../../src/ml/engine/reference.ts'
 import { testNumbers } from '../../../src/ml/engine/self-test.ts'
+
+const FORMATS = ['q8', 'q4', 'f32'] as const
 
 /** An engine of this thread as one of a device, whose outputs may be changed. */
 function asDevice(engine: Engine, change: (output: StepOutput) => StepOutput = (output) => output): DeviceEngine {
@@ -32,18 +40,18 @@ const ofValues =
     output.type === 'failed' ? output : { ...output, values: output.values.map(change) }
 
 test('engines of the exact class pass', async () => {
-  expect(await testNumbers(asDevice(createReferenceEngine()))).toBeUndefined()
-  expect(await testNumbers(asDevice(createNodeWasmEngine({ threads: 1 })))).toBeUndefined()
+  expect(await testNumbers(asDevice(createReferenceEngine()), FORMATS)).toBeUndefined()
+  expect(await testNumbers(asDevice(createNodeWasmEngine({ threads: 1 })), FORMATS)).toBeUndefined()
 })
 
 test('the rows reach what drivers do to small numbers', async () => {
   const flushed = ofValues((value) => (Math.abs(value) < 2 ** -126 ? 0 * value : value))
-  expect(await testNumbers(asDevice(createReferenceEngine(), flushed))).toMatchObject({ format: 'q8' })
+  expect(await testNumbers(asDevice(createReferenceEngine(), flushed), FORMATS)).toMatchObject({ format: 'q8' })
 })
 
 test('one last bit is found, and said', async () => {
   const rounded = ofValues((value) => (Math.abs(value) > 1e16 ? Math.fround(value * (1 + 2 ** -23)) : value))
-  expect(await testNumbers(asDevice(createReferenceEngine(), rounded))).toEqual({
+  expect(await testNumbers(asDevice(createReferenceEngine(), rounded), FORMATS)).toEqual({
     ...{ what: 'rows with one large value', format: 'q8' },
     ...{ differing: expect.any(Number), count: expect.any(Number) },
   })
@@ -51,6 +59,9 @@ test('one last bit is found, and said', async () => {
 
 test('a device that refuses rows fails', async () => {
   const error = new EngineError('ENGINE_OUT_OF_MEMORY', 'No memory.')
-  const found = await testNumbers(asDevice(createReferenceEngine(), () => ({ type: 'failed', error })))
+  const found = await testNumbers(
+    asDevice(createReferenceEngine(), () => ({ type: 'failed', error })),
+    FORMATS,
+  )
   expect(found).toMatchObject({ what: 'ordinary rows', format: 'q8' })
 })
