@@ -190,7 +190,7 @@ describe('refuses', () => {
     ['a wallet where nothing is to be paid', ['chat', 'x', '--network', 'bare', '--wallet', 'mine'], 2, 'USAGE'],
     ['a prompt longer than the context', ['chat', 'word '.repeat(600)], 1, 'RING_PROMPT_TOO_LONG'],
   ])('%s', async (_case, args, exitCode, code) => {
-    const { code: found, stdout, stderr } = await dllm.run(args)
+    const { code: found, stdout, stderr } = await dllm.runWarm(args)
     const text = args.includes('--json') ? stdout : stderr
     expect([found, text]).toEqual([exitCode, expect.stringContaining(code)])
     expect(stdout + stderr).not.toContain('    at ')
@@ -215,7 +215,7 @@ describe('refuses', () => {
     const folder = join(dllm.home, `../${code}`)
     mkdirSync(folder)
     for (const [name, content] of Object.entries(files)) writeFileSync(join(folder, name), content)
-    const { code: found, stderr } = await dllm.run(['chat', 'x', '--home', folder])
+    const { code: found, stderr } = await dllm.runWarm(['chat', 'x', '--home', folder])
     expect([found, stderr]).toEqual([1, expect.stringContaining(`(${code})`)])
     expect(readdirSync(folder)).toEqual(Object.keys(files))
   })

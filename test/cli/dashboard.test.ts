@@ -37,7 +37,7 @@ test.each([
   ['a wallet that is not there', ['--network', NETWORK, '--wallet', 'nobody'], 1, 'WALLET_NOT_FOUND'],
   ['an argument', ['now'], 2, 'USAGE'],
 ])('refuses %s', async (_case, args, exitCode, code) => {
-  const { code: found, stdout } = await dllm.run(['dashboard', '--once', ...args, '--json'])
+  const { code: found, stdout } = await dllm.runWarm(['dashboard', '--once', ...args, '--json'])
   expect([found, JSON.parse(stdout)]).toEqual([exitCode, { error: expect.objectContaining({ code }) }])
 })
 

@@ -63,10 +63,10 @@ describe('genesis', () => {
   test('is left as it is by the same wish, and by one that cannot be', async () => {
     const before = (await up('--miners', '2')).miners
     for (const miners of ['7', '0', 'x']) {
-      const { code, stderr } = await dllm.run(['devnet', 'up', '--miners', miners])
+      const { code, stderr } = await dllm.runWarm(['devnet', 'up', '--miners', miners])
       expect([code, stderr]).toEqual([2, expect.stringMatching(/^Error: .*\((USAGE|DEVNET_TOO_MANY_MINERS)\)\n/)])
     }
-    const again = await dllm.run(['devnet', 'up'])
+    const again = await dllm.runWarm(['devnet', 'up'])
     expect(again.stdout).toMatch(/^The local network runs already\.\nMINER/)
     expect((await groups()).find(({ model }) => model === 'genesis')).toMatchObject({ miners: before })
   })

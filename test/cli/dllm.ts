@@ -3,7 +3,7 @@
  * whether any of them is left.
  */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
@@ -49,7 +49,7 @@ export interface WarmOutcome extends Outcome {
 }
 
 /** Commands that start processes, or run until they are ended. */
-const LASTING = /^(?:chat|dashboard|devnet|mine|node)\b/
+const LASTING = /^(?:chat|dashboard|devnet up|mine(?! (?:pause|resume|drain)$)|node)\b/
 
 export function createDllm(): Dllm {
   const root = mkdtempSync(join(tmpdir(), 'dllm-cli-'))
@@ -87,7 +87,7 @@ export function createDllm(): Dllm {
       return JSON.parse(stdout) as Value
     },
     async cleanUp() {
-      await run(['devnet', 'down'])
+      if (existsSync(join(home, 'devnet'))) await run(['devnet', 'down'])
       await warm?.end()
       const left = processesOf(home)
       for (const pid of left) process.kill(pid, 'SIGKILL')

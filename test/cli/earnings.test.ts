@@ -16,15 +16,14 @@ import { accountOf } from '../../src/core/fields.ts'
 import { signVoucher } from '../../src/core/market/voucher.ts'
 import { provePeerKey } from '../../src/core/peer-key-proof.ts'
 import { leaseIdOf } from '../../src/core/state/leases.ts'
-import { createLab, type Lab, NETWORK, readyNode, startNode } from './chain-lab.ts'
+import { createLab, type Lab, readyNode, startNode } from './chain-lab.ts'
 import { createDllm, type Started } from './dllm.ts'
 import { labAddress as address, callContract, labCommands } from './lab-commands.ts'
 
 const DLLM = 1_000_000_000n
 const dllm = createDllm()
-const ON = ['--network', NETWORK]
 const VOUCHERS = keyPairFromSecret(new Uint8Array(32).fill(77))
-const { run, json, text } = labCommands(dllm)
+const { run, json, text, password } = labCommands(dllm)
 
 let lab: Lab
 let node: Started
@@ -83,16 +82,7 @@ describe('says why nothing came', () => {
     const { random } = createSystem()
     mkdirSync(join(dllm.home, 'nodes'), { recursive: true })
     const { secretKey } = await loadNodeIdentity(join(dllm.home, 'nodes', 'here.key'), random)
-    await dllm.json([
-      'wallet',
-      'send',
-      '10',
-      address(operator),
-      '--yes',
-      '--password-file',
-      join(dllm.home, '..', 'password'),
-      ...ON,
-    ])
+    await json('wallet', 'send', '10', address(operator), '--yes', ...password)
     const id = accountOf(operator.publicKey)
     const claim = provePeerKey({ networkId: lab.networkId, operator: id }, keyPairFromSecret(secretKey))
     const payoutId = accountOf(lab.wallet.keys({ network: 'local', role: 'payout', account: 0, index: 0 }).publicKey)

@@ -8,7 +8,7 @@ import { type KeyPair, keyPairFromSecret } from '../../src/core/ed25519.ts'
 import { accountOf } from '../../src/core/fields.ts'
 import { provePeerKey } from '../../src/core/peer-key-proof.ts'
 import { leaseIdOf } from '../../src/core/state/leases.ts'
-import { createLab, expectedOf, type Lab, readyNode, startNode, sumOf } from './chain-lab.ts'
+import { createLab, expectedOf, type Lab, NETWORK, readyNode, startNode, sumOf } from './chain-lab.ts'
 import { createDllm, type Started } from './dllm.ts'
 import { labAddress as address, callContract, labCommands } from './lab-commands.ts'
 
@@ -95,7 +95,10 @@ describe('before anybody serves', () => {
     ['nobody can be asked for a password, so nobody who serves for nothing is found either', [], 3, 'RING_NO_ROUTE'],
     ['that is free finds nobody', ['--free'], 3, 'RING_NO_ROUTE'],
   ])('a chat: %s', async (_what, args, exit, code) => {
-    const { code: found, stderr } = await run('chat', 'x', '--max-tokens', '20', ...args)
+    const { code: found, stderr } = await dllm.runWarm([
+      ...['chat', 'x', '--max-tokens', '20', '--network', NETWORK],
+      ...args,
+    ])
     expect({ found, stderr }).toEqual({ found: exit, stderr: expect.stringContaining(`(${code})`) })
     expect(stderr).not.toContain('    at ')
   })

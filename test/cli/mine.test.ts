@@ -145,7 +145,7 @@ describe('refuses', () => {
     ['an unknown model', ['--model', 'gpt'], 1, 'MODEL_NOT_FOUND'],
     ['a network that is not there', ['--network', 'moon'], 2, 'NETWORK_UNKNOWN'],
   ])('%s', async (_case, args, code, text) => {
-    const outcome = await mine(...args).ended
+    const outcome = await dllm.runWarm(['mine', ...HERE, ...args])
     expect([outcome.code, outcome.stderr]).toEqual([code, expect.stringContaining(text)])
     expect(outcome.stdout + outcome.stderr).not.toContain('    at ')
   })

@@ -146,7 +146,7 @@ describe('refuses with a code and a sentence', () => {
     ['two sources of the password', ['--password-fd', '0', ...WALLET], 2, 'USAGE'],
   ] as const)('%s', async (_case, args, code, name) => {
     const [on, network] = args.some((word) => word === '--network') ? [other, []] : [dllm, ['--network', NETWORK]]
-    const { code: found, stdout, stderr } = await on.run(['mine', ...network, '--segments', '1', ...args])
+    const { code: found, stdout, stderr } = await on.runWarm(['mine', ...network, '--segments', '1', ...args])
     expect({ found, stderr: stderr.includes(`(${name}`) ? name : stdout + stderr }).toEqual({
       found: code,
       stderr: name,
