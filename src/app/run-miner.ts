@@ -57,7 +57,7 @@ export interface MineRun {
   /** Of the wallet that earns; undefined: it serves for nothing. */
   readonly openKeys?: MarketToJoin['openKeys'] | undefined
   /** Default: the engine in a thread of its own. */
-  readonly createRunner?: typeof createWorkerRunner
+  readonly createRunner?: typeof createWorkerRunner | undefined
 }
 
 export interface MineResult {

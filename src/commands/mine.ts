@@ -4,6 +4,7 @@
  */
 import { Flags } from '@oclif/core'
 import type { GlobalFlags } from '../app/base-command.ts'
+import type { MineGpu } from '../app/gpu/mine-gpu.ts'
 import type { MinerKeys } from '../app/mining/miner-keys.ts'
 import { type PasswordFlags, passwordFlags, treeFlags, WalletCommand } from '../app/wallet-command.ts'
 
@@ -11,6 +12,11 @@ interface KeyFlags extends GlobalFlags, PasswordFlags {
   readonly wallet?: string | undefined
   readonly account: number
   readonly index: number
+}
+
+interface GpuFlags extends GlobalFlags {
+  readonly gpu?: string | undefined
+  readonly 'allow-software-gpu': boolean
 }
 
 const earning = { helpGroup: 'EARNING' }
@@ -27,6 +33,8 @@ With --wallet it earns: the wallet's operator account registers with a deposit, 
     '<%= config.bin %> mine --model genesis --segments 1-3 --threads 2',
     '<%= config.bin %> mine --model genesis:1-3 --model other:2',
     '<%= config.bin %> mine --model genesis --why',
+    '<%= config.bin %> mine --gpu list',
+    '<%= config.bin %> mine --gpu 0',
     '<%= config.bin %> mine --network home --listen /ip4/0.0.0.0/tcp/4001',
   ]
   static override flags = {
@@ -48,6 +56,13 @@ With --wallet it earns: the wallet's operator account registers with a deposit, 
     listen: Flags.string({ description: 'Where to listen.', helpValue: 'MULTIADDR' }),
     bootstrap: Flags.string({ multiple: true, description: 'A peer to meet first.', helpValue: 'MULTIADDR' }),
     name: Flags.string({ default: 'miner', description: 'Name of this miner; its identity is kept under it.' }),
+    gpu: Flags.string({
+      ...{ helpValue: 'NUMBER[,NUMBER]' },
+      description: 'Compute on this GPU, or several; `list` shows them and ends, `none` means the processor.',
+    }),
+    'allow-software-gpu': Flags.boolean({
+      description: 'Take a driver that computes on the processor for a GPU. Slower than without --gpu; for tests.',
+    }),
     'cache-mib': Flags.integer({ min: 1, default: 1_024, description: 'Memory for sessions, in MiB.' }),
     'memory-mib': Flags.integer({
       ...{ min: 1, helpValue: 'MIB' },
@@ -94,7 +109,10 @@ With --wallet it earns: the wallet's operator account registers with a deposit, 
   }
 
   async run(): Promise<object> {
-    const { flags } = await this.parse(Mine)
+    const parsed = (await this.parse(Mine)).flags
+    const gpu = await this.#gpu(parsed)
+    if (gpu?.list !== undefined) return gpu.list
+    const flags = { ...parsed, 'memory-mib': parsed['memory-mib'] ?? gpu?.memoryMib }
     const home = await this.home(flags)
     const print = (line: string): void => this.printLine(line)
     if (flags.why) {
@@ -110,7 +128,16 @@ With --wallet it earns: the wallet's operator account registers with a deposit, 
       print,
       emit: (value) => this.emit(value),
       openKeys: flags.wallet === undefined ? undefined : () => this.#keys(flags),
+      createRunner: gpu?.createRunner,
     })
+  }
+
+  /** Nothing of it is loaded unless a GPU is asked for. */
+  async #gpu(flags: GpuFlags): Promise<MineGpu | undefined> {
+    if (flags.gpu === undefined) return undefined
+    const { mineGpu } = await import('../app/gpu/mine-gpu.ts')
+    const print = (text: string): void => this.print(text)
+    return mineGpu(flags, { system: this.system(flags, 'info'), print, emit: (value) => this.emit(value) })
   }
 
   async #keys(flags: KeyFlags): Promise<MinerKeys> {

@@ -4,18 +4,15 @@
  */
 import { assert } from '../../base/assert.ts'
 import { HouseError } from '../../base/error.ts'
-import { type GpuProbe, probeGpus } from './probe.ts'
+import { type GpuProbe, type ProbeTests, probeGpus } from './probe.ts'
 
 export type ProbeReply =
   | { readonly type: 'found'; readonly gpus: readonly GpuProbe[] }
   | { readonly type: 'refused'; readonly code: string; readonly message: string }
 
-/** An argument of this process. */
-const TEST_SOFTWARE = 'test-software'
-
 async function reply(): Promise<ProbeReply> {
   try {
-    return { type: 'found', gpus: await probeGpus(process.argv.includes(TEST_SOFTWARE)) }
+    return { type: 'found', gpus: await probeGpus(process.argv[2] as ProbeTests) }
   } catch (error) {
     if (!(error instanceof HouseError)) throw error
     return { type: 'refused', code: error.code, message: error.message }

@@ -10,7 +10,7 @@ import { GPU_LIMITS } from '../../base/limits.ts'
 import type { Clock } from '../../base/ports.ts'
 import { GpuError } from './gpu-error.ts'
 import type { ProbeReply } from './gpu-probe-entry.ts'
-import type { GpuProbe } from './probe.ts'
+import type { GpuProbe, ProbeTests } from './probe.ts'
 import { type GpuReading, gpuReadings, readingOf } from './readings.ts'
 
 export interface ListedGpu extends GpuProbe {
@@ -21,8 +21,8 @@ export interface ListedGpu extends GpuProbe {
 const ENTRY = new URL(`./gpu-probe-entry${import.meta.url.slice(-3)}`, import.meta.url)
 
 export interface ListOptions {
-  /** Also tests the numbers of drivers that compute on the processor, which takes them long. */
-  readonly testsSoftware: boolean
+  /** Whose numbers are tested. It takes drivers that compute on the processor long. */
+  readonly tests: ProbeTests
 }
 
 /** In the order of their numbers; none where there is no driver. @throws GpuError GPU_NO_PACKAGE, GPU_PROBE_FAILED. */
@@ -35,10 +35,10 @@ export async function listGpus(options: ListOptions, ports: { readonly clock: Cl
   })
 }
 
-async function askProbe({ testsSoftware }: ListOptions, { clock }: { readonly clock: Clock }): Promise<ProbeReply> {
+async function askProbe({ tests }: ListOptions, { clock }: { readonly clock: Clock }): Promise<ProbeReply> {
   const { promise, resolve, reject } = Promise.withResolvers<ProbeReply>()
   // What drivers print is not for people.
-  const child = fork(fileURLToPath(ENTRY), testsSoftware ? ['test-software'] : [], {
+  const child = fork(fileURLToPath(ENTRY), [tests], {
     stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
   })
   child.once('message', (message) => resolve(message as ProbeReply))

@@ -6,7 +6,7 @@
 import { assert } from '../../base/assert.ts'
 import { messageOf } from '../../base/error.ts'
 import { type AdapterName, adapterNames, loadDawn } from './dawn.ts'
-import { GpuError } from './gpu-error.ts'
+import { GpuError, noAdapter, onlySoftware, outOfRange } from './gpu-error.ts'
 
 export interface GpuWish {
   /** In the order of `dllm mine --gpu list`, from 0. Default: the one that the library prefers, which is no software where there is another. */
@@ -63,7 +63,7 @@ const LIMITS = [
 /** @throws GpuError, which says what to do. */
 export async function openGpuDevice(wish: GpuWish): Promise<OpenGpu> {
   const { gpu, adapter, info } = await openAdapter(wish)
-  if (info.isSoftware && !wish.allowSoftware && wish.backend === undefined) throw onlySoftware(info)
+  if (info.isSoftware && !wish.allowSoftware && wish.backend === undefined) throw onlySoftware(info.name)
   const device = await requestDevice(adapter, info)
   const release = hold(gpu)
   return {
@@ -162,26 +162,4 @@ function hold(gpu: GPU): () => void {
     if (next === undefined) Reflect.deleteProperty(navigator, 'gpu')
     else Object.defineProperty(navigator, 'gpu', { value: next, configurable: true })
   }
-}
-
-function noAdapter(): GpuError {
-  return new GpuError(
-    'GPU_NO_ADAPTER',
-    'No GPU is within reach: the WebGPU library finds no driver. On Linux it needs a Vulkan driver: install that of the maker of the card, and the package libvulkan1; in a container, give it the device. `dllm mine --gpu none` computes on the processor.',
-  )
-}
-
-function onlySoftware({ name }: GpuInfo): GpuError {
-  return new GpuError(
-    'GPU_ONLY_SOFTWARE',
-    `${name} is no GPU but a driver that computes on the processor, and slower than this program's own engine. Leave --gpu out; to try it all the same, add --allow-software-gpu.`,
-    { details: { name } },
-  )
-}
-
-function outOfRange(index: number, count: number): GpuError {
-  const known = count === 1 ? 'The only GPU is 0' : `The GPUs are 0 to ${count - 1}`
-  return new GpuError('GPU_OUT_OF_RANGE', `There is no GPU ${index}. ${known}; \`dllm mine --gpu list\` shows them.`, {
-    details: { index, count },
-  })
 }

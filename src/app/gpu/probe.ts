@@ -27,24 +27,27 @@ export interface ProbedDevice extends Omit<GpuInfo, 'index' | 'name' | 'backend'
   readonly arithmetic?: string
 }
 
+/** Whose numbers are tested. */
+export type ProbeTests = 'none' | 'hardware' | 'all'
+
 const FORMATS = ['q8', 'q4'] as const
 
-/** In the order of their numbers. Numbers of drivers on the processor are tested only if `testsSoftware`: it takes them long. @throws GpuError GPU_NO_PACKAGE. */
-export async function probeGpus(testsSoftware: boolean): Promise<GpuProbe[]> {
+/** In the order of their numbers. @throws GpuError GPU_NO_PACKAGE. */
+export async function probeGpus(tests: ProbeTests): Promise<GpuProbe[]> {
   const names = await adapterNames(await loadDawn())
   const probes: GpuProbe[] = []
-  for (const [index, name] of names.entries()) probes.push(await probe(index, name, testsSoftware))
+  for (const [index, name] of names.entries()) probes.push(await probe(index, name, tests))
   return probes
 }
 
-async function probe(index: number, { name, backend }: AdapterName, testsSoftware: boolean): Promise<GpuProbe> {
+async function probe(index: number, { name, backend }: AdapterName, tests: ProbeTests): Promise<GpuProbe> {
   const adapter = { index, name, backend }
   let gpu: OpenGpu | undefined
   let found: ProbedDevice | undefined
   try {
     gpu = await openGpuDevice({ index, allowSoftware: true })
     found = deviceOf(gpu)
-    if (gpu.software && !testsSoftware) return { ...adapter, found }
+    if (tests === 'none' || (tests === 'hardware' && gpu.software)) return { ...adapter, found }
     const { arithmetic } = await openExactEngine(gpu, FORMATS)
     return { ...adapter, found: { ...found, arithmetic } }
   } catch (error) {

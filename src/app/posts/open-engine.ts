@@ -71,7 +71,7 @@ export function createEngines(options: EnginesOptions, { clock }: { readonly clo
       const budgeted = caches.join(runner, rangeOf(model.manifest, firstSegment, lastSegment))
       const host = createEngineHost(budgeted, { clock }, turns.join())
       return {
-        ...{ model, firstSegment, lastSegment, device: `${runner.engine} × ${threads}` },
+        ...{ model, firstSegment, lastSegment, device: deviceOf(runner, threads) },
         ...{ lost: runner.lost, setLeaving: budgeted.setLeaving },
         host: {
           ...host,
@@ -84,6 +84,13 @@ export function createEngines(options: EnginesOptions, { clock }: { readonly clo
       }
     },
   }
+}
+
+/** Names of drivers have no bound. */
+const NAME_CHARACTERS_MAX = 80
+
+function deviceOf({ engine, device }: BatchRunner, threads: number): string {
+  return device === undefined ? `${engine} × ${threads}` : `${engine} on ${device.name.slice(0, NAME_CHARACTERS_MAX)}`
 }
 
 function noMemory(
