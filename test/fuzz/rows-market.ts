@@ -46,7 +46,7 @@ const BODIES: Readonly<Record<number, fc.Arbitrary<unknown>>> = {
   9: fc.record({ model: anyHash }),
   10: fc.record({ payout: anyAccount, peerKey: bytesOf(32), device, deposit: anyU64, proof: anySignature }),
   11: fc.record({ amount: anyU64 }),
-  12: fc.record({ model: anyHash, slots: anyU16, ...terms }),
+  12: fc.record({ model: anyHash, slots: anyU16, ...terms, displaces: fc.boolean() }),
   19: fc.record({ model: anyHash, activationHeight: anyCount }),
   20: fc.record({ model: anyHash, passed: fc.boolean() }),
 }

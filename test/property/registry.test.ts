@@ -68,7 +68,7 @@ const withdraw = fc.record({
 const place = fc.record({
   ...{ type: fc.constant(12 as const), model: fc.constantFrom(...MODELS), first: fc.constantFrom(0, 0, 1) },
   ...{ end: fc.constantFrom(1, 1, 1, 2, 3), slots: fc.constantFrom(0, 1, 2, 3), bid: fc.bigInt({ min: 0n, max: 10n }) },
-  ...{ ahead: fc.integer({ min: -1, max: 6 }), incarnation: fc.bigInt({ min: 0n, max: 2n }) },
+  ...{ ahead: fc.integer({ min: -1, max: 6 }), incarnation: fc.bigInt({ min: 0n, max: 2n }), displaces: fc.boolean() },
 })
 /** What leases, audits and time do. */
 const event = fc.record({
@@ -135,7 +135,12 @@ function served(): StateStore {
     const peer = Math.min(sender, 2)
     send(world, sender, { type: 10, peer, payout: 0, deposit: 5n * DLLM, prover: undefined })
     for (const model of MODELS) {
-      send(world, sender, { ...{ type: 12, model, first: 0, end: 1, slots: 3, bid: 1n }, ahead: 5, incarnation: 0n })
+      send(world, sender, {
+        ...{ type: 12, model, first: 0, end: 1, slots: 3, bid: 1n },
+        ahead: 5,
+        incarnation: 0n,
+        displaces: false,
+      })
     }
   }
   for (const operator of [0, 1]) {

@@ -86,7 +86,7 @@ function servingDuties({ chain }: Watch, miner: Miner): Duty[] {
     const runs = [[0, half] as const, [half, segments.length] as const]
     const [first, end] = runs[(by.id.charCodeAt(0) + index) % 5] ?? [0, segments.length]
     const until = height + Number(parameters.placementBlocks)
-    const own = { bid: BigInt(by.id.charCodeAt(1) % 4), until, incarnation: 0n }
+    const own = { bid: BigInt(by.id.charCodeAt(1) % 4), until, incarnation: 0n, displaces: height % 2 === 0 }
     return [{ name: `place ${by.id} ${model}`, by, type: 12, body: { model, first, end, slots: 3, ...own } }]
   })
 }

@@ -41,6 +41,7 @@ export function transactionVectors() {
     { linear: 2n ** 40n, attention: 0n },
   ]
   const peer = provePeerKey({ networkId, operator: ann.id }, ann.consensus)
+  const placed = { model: one, first: 1, end: 3, slots: 4, bid: 5n, until: 70_300, incarnation: 2n ** 40n }
 
   const calls: readonly [name: string, type: number, body: unknown][] = [
     ['transfer', 1, { to, amount: 1_500_000_000n, memo: new Uint8Array(0) }],
@@ -77,7 +78,8 @@ export function transactionVectors() {
     ['retire-model', 9, { model: one }],
     ['register-miner', 10, { payout: to, device: 'gpu', deposit: 5_000_000_000n, ...peer }],
     ['withdraw-deposit', 11, { amount: 2n ** 64n - 1n }],
-    ['place', 12, { ...{ model: one, first: 1, end: 3, slots: 4 }, bid: 5n, until: 70_300, incarnation: 2n ** 40n }],
+    ['place', 12, { ...placed, displaces: false }],
+    ['place instead of the lowest deposit', 12, { ...placed, displaces: true }],
   ]
 
   const market = [...leaseCalls(networkId, ann), ...auditCalls(networkId, ann), ...lifeCalls(one)]

@@ -28,7 +28,7 @@ export function placeCall(body: Place): ChainCall {
 
 /** Ends whatever placement the model has of the sender. */
 export function endPlacementCall(model: Hash, incarnation: bigint): ChainCall {
-  return placeCall({ model, first: 0, end: 0, slots: 0, bid: 0n, until: 0, incarnation })
+  return placeCall({ model, first: 0, end: 0, slots: 0, bid: 0n, until: 0, incarnation, displaces: false })
 }
 
 /** `voucherKey`: the lease's, 32 bytes. */

@@ -45,13 +45,15 @@ export interface RegistrationFacts {
   readonly parameters: Parameters
   /** Of the operator. */
   readonly balance: bigint
+  /** Grains: a larger deposit takes a place of a model that has none left; undefined: none does, or none is needed. */
+  readonly placeDeposit: bigint | undefined
   /** Grains per unit. */
   readonly baseFee: bigint
 }
 
 export type RegistrationStep =
   | { readonly type: 'done' }
-  | { readonly type: 'register'; readonly deposit: bigint; readonly why: 'new' | 'changed' | 'top-up' }
+  | { readonly type: 'register'; readonly deposit: bigint; readonly why: 'new' | 'changed' | 'top-up' | 'place' }
   /** `missing`: to be sent to the account; `for`: what it is not enough for. */
   | { readonly type: 'short'; readonly missing: bigint; readonly for: 'deposit' | 'job' | 'fees' }
   /** A miner's deposit is at least `least`, and the wish allows less. */
@@ -109,6 +111,7 @@ export function registrationStep(wish: RegistrationWish, facts: RegistrationFact
     return { type: 'short', missing: max(target, needed) - have + fees - balance, for: 'deposit' }
   }
   if (isChanged(miner, wish)) return { type: 'register', deposit: 0n, why: 'changed' }
+  if (isEnoughForPlace(wish, facts, add)) return { type: 'register', deposit: add, why: 'place' }
   const free = freeDeposit(miner)
   if (free < whole && wish.tops && add > 0n && free + add >= least) {
     return { type: 'register', deposit: add, why: 'top-up' }
@@ -132,6 +135,17 @@ export function registrationStep(wish: RegistrationWish, facts: RegistrationFact
 /** `tasks`: of all slots. */
 function targetOf({ minerDepositMin, auditorStake }: Parameters, tasks: bigint): bigint {
   return max(minerDepositMin, tasks * PRICE_ROOM) + AUDITS_AT_ONCE * auditorStake
+}
+
+/** What a place is worth only a person knows: who said nothing is not outbid. */
+function isEnoughForPlace(
+  { deposit, tops }: RegistrationWish,
+  { miner, placeDeposit }: RegistrationFacts,
+  add: bigint,
+): boolean {
+  if (deposit === undefined || !tops || placeDeposit === undefined) return false
+  const have = BigInt(miner?.deposit ?? 0)
+  return have <= placeDeposit && have + add > placeDeposit
 }
 
 function isChanged({ payout, peerKey, device }: MinerView, wish: RegistrationWish): boolean {

@@ -20,6 +20,8 @@ export interface IdleFacts {
   /** Of the registration, as a sentence. */
   readonly hindrance: string | undefined
   readonly isOutrun: boolean
+  /** Why the model has no place for this miner, as a sentence. */
+  readonly noPlace: string | undefined
   readonly placement: PlacementView | undefined
   readonly bid: bigint
   readonly demand: Demand
@@ -36,6 +38,7 @@ export type IdleReason =
   | 'draining'
   | 'hindered'
   | 'outrun'
+  | 'no-place'
   | 'not-placed'
   | 'not-active'
   | 'bid'
@@ -78,6 +81,7 @@ export function idleReason(facts: IdleFacts): Idle {
   if (facts.hindrance !== undefined) return idle('hindered', facts.hindrance)
   if (facts.isOutrun)
     return idle('outrun', 'another program has placed this account. Stop it, and start this one again.')
+  if (facts.noPlace !== undefined) return idle('no-place', facts.noPlace)
   if (facts.placement === undefined || facts.placement.slots === 0 || !facts.placement.live) {
     return idle('not-placed', 'the placement of this miner is not in a block yet.')
   }

@@ -30,6 +30,8 @@ export interface ModelMarkets {
   find(model: Hash): ModelMarket | undefined
   /** What is offered, or shall be as soon as it can be. */
   runs(): MinedRun[]
+  /** Grains: a larger deposit takes a place of a model that has none left; undefined: none does, or none is needed. */
+  placeDeposit(): bigint | undefined
   /** Grains per CU as last seen; 0 where nobody registered the model: nobody can open a lease for it. */
   price(model: Hash): bigint
   /** A model more. */
@@ -77,6 +79,7 @@ export async function openModelMarkets(first: readonly NamedRun[], parts: Market
   return {
     ...{ all, find, add },
     runs: () => all.map(({ placement }) => placement.run),
+    placeDeposit: () => all.flatMap(({ placement }) => placement.noPlace?.lowest ?? []).reduce(leastOf, undefined),
     price: (model) => BigInt(find(model)?.survey.latest?.model?.price ?? pricesAtFirst.get(model) ?? 0n),
     async remove(model, signal) {
       const market = find(model)
@@ -110,4 +113,8 @@ async function priceOf({ market }: ChainAccess, model: Hash): Promise<bigint> {
     if (codeOf(error) === 'NO_SUCH_MODEL') return 0n
     throw error
   }
+}
+
+function leastOf(least: bigint | undefined, deposit: bigint): bigint {
+  return least === undefined || deposit < least ? deposit : least
 }

@@ -125,10 +125,10 @@ export async function openMining(options: MiningOptions, system: System): Promis
 
   const factsOf = async (one: ModelMarket, server: Miner['server']): Promise<IdleFacts> => ({
     ...{ sight: pulse.isLost ? undefined : one.survey.latest, mode: mode.now(), hindrance: registration.hindrance },
-    ...{ isOutrun: one.placement.isOutrun, blockAgeMs: pulse.ageMs(), bid: options.bid },
+    ...{ isOutrun: one.placement.isOutrun, noPlace: one.placement.noPlace?.text },
     placement: pulse.head && (await one.survey.placement(pulse.head, PLACEMENT_BLOCKS, signal).catch(() => undefined)),
     ...{ demand: one.jobs.demand(pulse.head?.height ?? 0), demandBlocks: MINING_LIMITS.demandBlocks },
-    sessions: server.sessionCount,
+    ...{ sessions: server.sessionCount, blockAgeMs: pulse.ageMs(), bid: options.bid },
   })
   const idleFacts = (server: Miner['server']): Promise<readonly IdleFacts[]> =>
     Promise.all(markets.all.map((one) => factsOf(one, server)))
@@ -218,6 +218,7 @@ async function openMarket(options: MiningOptions, mode: WatchedMode, system: Sys
     ...{ ...parts, peer, payout, kind, network },
     wish: { device: 'cpu', deposit: options.deposit },
     runs: markets.runs,
+    placeDeposit: markets.placeDeposit,
   })
   const claims = createClaims({
     ...{ chain, sender, desk: inner, lots, notes },

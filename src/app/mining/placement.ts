@@ -1,10 +1,13 @@
 /**
- * The duty that keeps a miner's placement: its segments, slots and bid, renewed before it runs out, ended where no new jobs are wanted.
+ * The duty that keeps a miner's placement: its segments, slots and bid, renewed before it runs out, ended where no new jobs are wanted. Where a model has no
+ * place left, it takes that of the lowest deposit if its own is larger, and else waits for a change without paying for attempts.
  * Spec: docs/spec/cli.md §10, docs/spec/transactions.md §13.
  * @module
  */
 import type { Hash } from '../../base/brand.ts'
-import { codeOf } from '../../base/error.ts'
+import { codeOf, HouseError, messageOf } from '../../base/error.ts'
+import type { Place } from '../../core/transaction/place.ts'
+import { dllm } from '../../core/transaction/refusals.ts'
 import type { HeadView } from '../chain/chain-access.ts'
 import type { ModelView } from '../chain/market-access.ts'
 import { count, segmentsText } from '../chain/text-parts.ts'
@@ -54,12 +57,16 @@ export interface Placement {
   readonly until: number | undefined
   /** Another program placed the account after this one started. */
   readonly isOutrun: boolean
+  /** undefined: the model has a place for this miner, as far as is known. */
+  readonly noPlace: NoPlace | undefined
   /** Ends the placement, where there is one, for good: the duty places nothing from now on. */
   end(signal: AbortSignal): Promise<void>
 }
 
 /** Blocks between two looks at what the chain has of it. */
 const LOOK_BLOCKS = 15
+/** Blocks after which a place is asked for again where none was left, with the same deposit. */
+const FULL_BLOCKS = 30
 
 export type PlacementStep = 'none' | 'place' | 'end'
 
@@ -84,6 +91,31 @@ export function isPlaceable({ status }: Pick<ModelView, 'status'>): boolean {
   return status !== 'published' && status !== 'retired'
 }
 
+const FULL = 'PLACEMENTS_FULL'
+
+/** A model has no place for this miner. */
+export interface NoPlace {
+  /** Why, as a sentence. */
+  readonly text: string
+  /** Grains: a larger deposit takes a place; undefined: none does now. */
+  readonly lowest: bigint | undefined
+}
+
+interface Refused extends NoPlace {
+  readonly what: string
+  /** Of this miner, when it was refused. */
+  readonly deposit: string | undefined
+  /** Height of the next attempt. */
+  readonly again: number
+}
+
+/** Grains of the lowest deposit that gives way to a larger one; undefined: it failed for another reason, or none can give way. */
+function lowestOf(error: unknown): bigint | undefined {
+  if (codeOf(error) !== FULL || !(error instanceof HouseError)) return undefined
+  const { lowest } = error.details
+  return typeof lowest === 'string' && /^\d{1,20}$/.test(lowest) ? BigInt(lowest) : undefined
+}
+
 export function createPlacement(parts: PlacementParts): Placement {
   const { survey, sender, notes, mode, ofModel = () => '' } = parts
   const { model, incarnation } = parts.wish
@@ -93,11 +125,45 @@ export function createPlacement(parts: PlacementParts): Placement {
   let isOutrun = false
   /** The process ends: what is seen gone is not placed again. */
   let isLeaving = false
+  let full: Refused | undefined
 
-  const place = async (asked: PlacementWish, { head, parameters }: Sight, signal: AbortSignal): Promise<void> => {
+  const send = async (body: Omit<Place, 'displaces'>, { miner }: Sight, signal: AbortSignal): Promise<void> => {
+    try {
+      await sender.send(placeCall({ ...body, displaces: false }), signal)
+    } catch (error) {
+      const lowest = lowestOf(error)
+      if (lowest === undefined || BigInt(miner?.deposit ?? 0) <= lowest) throw error
+      // It costs more, and only now is known to be needed.
+      await sender.send(placeCall({ ...body, displaces: true }), signal)
+      const text = `No place was left${ofModel()}: this miner took the one with the lowest deposit, ${dllm(lowest)}.`
+      notes.say({ type: 'state', text, details: { lowest: String(lowest) } })
+    }
+    full = undefined
+  }
+  /** `until`: of what was there; who had a place was displaced. */
+  const tellFull = (error: unknown, { head, miner }: Sight): void => {
+    const lost =
+      until === undefined ? 'There is no place' : 'Another miner with a larger deposit took the place of this one'
+    const what = full?.what ?? `${lost}${ofModel()}.`
+    const text = `${what} ${messageOf(error)} \`dllm mine --deposit AMOUNT\` deposits as much as you say.`
+    if (full === undefined) notes.say({ type: 'problem', text, details: { code: FULL } })
+    full = { what, text, lowest: lowestOf(error), deposit: miner?.deposit, again: head.height + FULL_BLOCKS }
+    until = undefined
+  }
+  const placeIfRoom = async (sight: Sight, signal: AbortSignal): Promise<void> => {
+    if (full !== undefined && sight.head.height < full.again && sight.miner?.deposit === full.deposit) return
+    try {
+      await place(wish, sight, signal)
+    } catch (error) {
+      if (codeOf(error) !== FULL) throw error
+      tellFull(error, sight)
+    }
+  }
+  const place = async (asked: PlacementWish, sight: Sight, signal: AbortSignal): Promise<void> => {
+    const { head, parameters } = sight
     const isNew = until === undefined || asked !== wish
     const next = head.height + Number(parameters.placementBlocks)
-    await sender.send(placeCall({ ...asked, until: next }), signal)
+    await send({ ...asked, until: next }, sight, signal)
     wish = asked
     until = next
     survey.forget()
@@ -124,7 +190,7 @@ export function createPlacement(parts: PlacementParts): Placement {
     // A change that was given up waiting for may have come into a block after all.
     const isOther = isThere && (found.first !== wish.first || found.end !== wish.end)
     const step = placementStep(sight, { until: isOther ? undefined : until, mode: mode(), isThere })
-    if (step === 'place') await place(wish, sight, signal)
+    if (step === 'place') await placeIfRoom(sight, signal)
     if (step === 'end') await endIt(signal)
   }
 
@@ -138,6 +204,9 @@ export function createPlacement(parts: PlacementParts): Placement {
     },
     get isOutrun() {
       return isOutrun
+    },
+    get noPlace() {
+      return full
     },
     change: (run, signal) =>
       serial(async () => {

@@ -32,6 +32,8 @@ export interface RegistrationParts {
   readonly wish: Pick<RegistrationWish, 'device' | 'deposit'>
   /** What is offered now; one at least. */
   readonly runs: () => readonly MinedRun[]
+  /** As RegistrationFacts has it. */
+  readonly placeDeposit: () => bigint | undefined
   readonly mode: () => MiningMode
 }
 
@@ -109,7 +111,7 @@ export function createRegistration(parts: RegistrationParts): Registration {
         )
         const runs = models.filter(isOffered)
         if (runs.length === 0) return tellHindrance(modelHindrance(models[0]?.model))
-        const facts = { ...sight, miner, runs, baseFee: BigInt(sight.head.baseFee) }
+        const facts = { ...sight, miner, runs, placeDeposit: parts.placeDeposit(), baseFee: BigInt(sight.head.baseFee) }
         const step = registrationStep({ ...wanted, tops: !isLowered }, facts)
         if (step.type === 'register') return register(step, head, signal)
         const address = addressOfAccount(sender.id, kind)
@@ -125,9 +127,12 @@ function isOffered<Run extends { readonly model: ModelView | undefined }>(
   return run.model !== undefined && isPlaceable(run.model)
 }
 
-const REGISTERED: Readonly<Record<'new' | 'changed' | 'top-up', (deposit: string, payout: string) => string>> = {
+const REGISTERED: Readonly<
+  Record<(RegistrationStep & { type: 'register' })['why'], (deposit: string, payout: string) => string>
+> = {
   new: (deposit, payout) => `Registered as a miner with a deposit of ${deposit}. Pay goes to ${payout}.`,
   changed: (_deposit, payout) => `Registered again with this peer and payout account. Pay goes to ${payout}.`,
+  place: (deposit) => `Added ${deposit} to the deposit, so that it is enough for a place.`,
   'top-up': (deposit) => `Added ${deposit} to the deposit, so that it is enough for the next job.`,
 }
 

@@ -39,19 +39,20 @@ export default class ModelPropose extends ChainCommand {
 
   async run(): Promise<object> {
     const { args, flags } = await this.parse(ModelPropose)
-    const [{ proposeModelCall }, { modelHashOf }] = await Promise.all([
+    const [{ proposalDepositNow }, { proposeModelCall }, { modelHashOf }] = await Promise.all([
+      import('../../app/chain/calls.ts'),
       import('../../app/chain/model-calls.ts'),
       import('../../app/chain/model-hash.ts'),
     ])
     const hash = modelHashOf(await this.home(flags), args.model)
     const sent = await this.send(flags, async ({ chain }) => {
-      const [{ values }, { height }, model] = await Promise.all([
+      const [parameters, { height }, model] = await Promise.all([
         chain.parameters(this.signal),
         chain.head(this.signal),
         chain.market.model(hash, this.signal),
       ])
       const activationHeight = flags.at ?? (flags.in === undefined ? 0 : height + flags.in)
-      return { call: proposeModelCall(model, activationHeight, BigInt(values.proposalDeposit)) }
+      return { call: proposeModelCall(model, activationHeight, proposalDepositNow(parameters)) }
     })
     this.printLine(
       '\n`dllm model status` shows its number, while the vote is open; the stake votes\nwith `dllm model vote`.',

@@ -87,12 +87,31 @@ export function endModel(state: WriteState, model: Hash): void {
   if (record.status === 'active') returnPlace(state, { model, record })
 }
 
-/** Else nobody could lease either of them until a vote ends. Who was superseded by a rollback was voted out, and stays so. */
+/**
+ * Else nobody could lease either of them until a vote ends, or until the height that one named. Whom a vote approved to come back goes first; who was
+ * superseded by a rollback was voted out, and stays so.
+ */
 function returnPlace(state: WriteState, { model, record: { predecessor, price } }: Looked): void {
-  if (predecessor === undefined) return
-  const before = getModel(state, predecessor)
-  if (before?.status !== 'superseded' || before.successor !== model) return
-  putModel(state, predecessor, { ...before, price, status: 'active', successor: undefined, dueHeight: undefined })
+  const back = approvedFor(state, model) ?? supersededBy(state, model, predecessor)
+  if (back === undefined) return
+  dropReports(state, back.model)
+  const active = { price, status: 'active', successor: undefined, dueHeight: undefined, tries: 0 } as const
+  putModel(state, back.model, { ...back.record, ...active })
+}
+
+/** Which model that `model` superseded a vote approved to come back; of several the one that is due first. */
+function approvedFor(state: ReadState, model: Hash): Looked | undefined {
+  for (const due of modelDues(state)) {
+    const record = getModel(state, due.model)
+    if (record?.status === 'approved' && record.successor === model) return { model: due.model, record }
+  }
+  return undefined
+}
+
+function supersededBy(state: ReadState, model: Hash, predecessor: Hash | undefined): Looked | undefined {
+  const record = predecessor === undefined ? undefined : getModel(state, predecessor)
+  if (predecessor === undefined || record?.status !== 'superseded' || record.successor !== model) return undefined
+  return { model: predecessor, record }
 }
 
 function dueModels(state: ReadState, height: number): Hash[] {

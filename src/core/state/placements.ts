@@ -78,7 +78,11 @@ export function* placementsOf(state: ReadState, operator: AccountId): Iterable<r
 }
 
 /** Whether a placement counts at a height: it has not ended, and its miner is active. */
-export function isLive({ until, slots }: PlacementRecord, miner: MinerRecord | undefined, height: number): boolean {
+export function isLive(
+  { until, slots }: PlacementRecord,
+  miner: Pick<MinerRecord, 'status'> | undefined,
+  height: number,
+): boolean {
   return until >= height && slots > 0 && miner?.status === 'active'
 }
 

@@ -1,12 +1,13 @@
 /**
  * Room in the tables of models, placements and canary reports: what has ended stays until its place is needed, because nobody is paid for clearing it
- * away earlier. Spec: docs/spec/market.md §4.
+ * away earlier, and where nothing has ended the lowest deposit gives way to a larger one, so that nobody keeps others out for the least deposits.
+ * Spec: docs/spec/market.md §4.
  * @module
  */
 import type { AccountId, Hash } from '../../base/brand.ts'
 import { MARKET_LIMITS } from '../../base/chain-limits.ts'
 import { canaryReports, putCanaryReport } from './canary-reports.ts'
-import { getMiner } from './miners.ts'
+import { getStanding, type MinerStanding } from './miners.ts'
 import { modelHashes, models, putModel } from './models.ts'
 import { isLive, placementIds, placements, putPlacement } from './placements.ts'
 import type { ReadState, WriteState } from './state.ts'
@@ -28,62 +29,96 @@ export function makeRoomForModel(state: WriteState): void {
   for (const model of retiredModels(state)) putModel(state, model, undefined)
 }
 
-/** Whether a model can have one placement more at a height, when those that are over have gone. */
-export function hasRoomForPlacement(state: ReadState, model: Hash, height: number): boolean {
-  return isPlacementFree(state, model) || endedPlacements(state, model, height).length > 0
+/** Whether a table of a model takes one entry more. */
+export type Room =
+  | { readonly type: 'room' /** Whose entries go for it. */; readonly goes: readonly AccountId[] }
+  /** The lowest deposit that gives way to a larger one; undefined: no entry can go. */
+  | { readonly type: 'full'; readonly lowest: bigint | undefined }
+
+export interface PlacementRoomWish {
+  readonly height: number
+  /** Grains; lower deposits than this give way. 0: only what has ended goes. */
+  readonly deposit: bigint
 }
 
-/** Removes the placements of a model that are over if their place is needed. */
-export function makeRoomForPlacement(state: WriteState, model: Hash, height: number): void {
-  if (isPlacementFree(state, model)) return
-  for (const operator of endedPlacements(state, model, height)) putPlacement(state, { model, operator }, undefined)
+/** Reads each placement of a full table and the deposit of its miner once. Those with open lots stay, whatever their deposits. */
+export function roomForPlacement(state: ReadState, model: Hash, { height, deposit }: PlacementRoomWish): Room {
+  if (countOf(placementIds(state, model)) < MARKET_LIMITS.placementsPerModelMax) return FREE
+  const ended: AccountId[] = []
+  const idle: Entry[] = []
+  for (const [operator, placement] of placements(state, model)) {
+    if (placement.used > 0) continue
+    const miner = getStanding(state, operator)
+    if (miner !== undefined && isLive(placement, miner, height)) idle.push({ operator, miner })
+    else ended.push(operator)
+  }
+  return roomAmong({ ended, idle }, deposit)
 }
 
-/** Whether a model can have one canary report more, when those of miners that left have gone. */
-export function hasRoomForReport(state: ReadState, model: Hash): boolean {
-  return isReportFree(state, model) || reportsOfGone(state, model).length > 0
+/** With what `roomForPlacement` said. */
+export function removePlacements(state: WriteState, model: Hash, operators: readonly AccountId[]): void {
+  for (const operator of operators) putPlacement(state, { model, operator }, undefined)
 }
 
-/** Removes the canary reports of miners that left if their place is needed. */
-export function makeRoomForReport(state: WriteState, model: Hash): void {
-  if (isReportFree(state, model)) return
-  for (const operator of reportsOfGone(state, model)) putCanaryReport(state, { model, operator }, undefined)
+/** Reads each canary report of a full table and the deposit of its miner once. `deposit`: lower ones than this give way. */
+export function roomForReport(state: ReadState, model: Hash, deposit: bigint): Room {
+  if (countOf(canaryReports(state, model)) < MARKET_LIMITS.canaryReportsMax) return FREE
+  const ended: AccountId[] = []
+  const idle: Entry[] = []
+  for (const [operator] of canaryReports(state, model)) {
+    const miner = getStanding(state, operator)
+    if (miner?.status === 'active') idle.push({ operator, miner })
+    else ended.push(operator)
+  }
+  return roomAmong({ ended, idle }, deposit)
+}
+
+/** With what `roomForReport` said. */
+export function removeReports(state: WriteState, model: Hash, operators: readonly AccountId[]): void {
+  for (const operator of operators) putCanaryReport(state, { model, operator }, undefined)
 }
 
 /** Removes all canary reports of a model: they are of one approval. */
 export function dropReports(state: WriteState, model: Hash): void {
-  for (const [operator] of [...canaryReports(state, model)]) putCanaryReport(state, { model, operator }, undefined)
+  removeReports(
+    state,
+    model,
+    [...canaryReports(state, model)].map(([operator]) => operator),
+  )
 }
 
-function isReportFree(state: ReadState, model: Hash): boolean {
-  return countOf(canaryReports(state, model)) < MARKET_LIMITS.canaryReportsMax
+const FREE: Room = { type: 'room', goes: [] }
+
+/** One that could give way. */
+interface Entry {
+  readonly operator: AccountId
+  readonly miner: MinerStanding
 }
 
-/** Of who is no active miner any more. */
-function reportsOfGone(state: ReadState, model: Hash): AccountId[] {
-  return [...canaryReports(state, model)]
-    .map(([operator]) => operator)
-    .filter((operator) => {
-      return getMiner(state, operator)?.status !== 'active'
-    })
+function roomAmong(
+  { ended, idle }: { readonly ended: readonly AccountId[]; readonly idle: readonly Entry[] },
+  deposit: bigint,
+): Room {
+  if (ended.length > 0) return { type: 'room', goes: ended }
+  const lowest = idle.reduce<Entry | undefined>((low, entry) => {
+    return low === undefined || isBelow(entry, low) ? entry : low
+  }, undefined)
+  if (lowest === undefined || lowest.miner.deposit >= deposit) return { type: 'full', lowest: lowest?.miner.deposit }
+  return { type: 'room', goes: [lowest.operator] }
 }
 
-function isPlacementFree(state: ReadState, model: Hash): boolean {
-  return countOf(placementIds(state, model)) < MARKET_LIMITS.placementsPerModelMax
+/** The lower deposit; of equal ones the miner that registered later: money that goes from account to account drives out its own; then the greater id. */
+function isBelow(one: Entry, other: Entry): boolean {
+  const [a, b] = [one.miner, other.miner]
+  if (a.deposit !== b.deposit) return a.deposit < b.deposit
+  if (a.registeredHeight !== b.registeredHeight) return a.registeredHeight > b.registeredHeight
+  return one.operator > other.operator
 }
 
 /** Retired, and no lot of it is open. */
 function retiredModels(state: ReadState): Hash[] {
   const over = [...models(state)].filter(([model, { status }]) => status === 'retired' && !hasPlacements(state, model))
   return over.map(([model]) => model)
-}
-
-/** Not live at the height, and without open lots. */
-function endedPlacements(state: ReadState, model: Hash, height: number): AccountId[] {
-  const over = [...placements(state, model)].filter(([operator, placement]) => {
-    return placement.used === 0 && !isLive(placement, getMiner(state, operator), height)
-  })
-  return over.map(([operator]) => operator)
 }
 
 function countOf(items: Iterable<unknown>): number {

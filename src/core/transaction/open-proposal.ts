@@ -6,6 +6,7 @@
 import type { AccountId } from '../../base/brand.ts'
 import { CHAIN_LIMITS } from '../../base/chain-limits.ts'
 import { epochEndOf } from '../epoch.ts'
+import type { Parameters } from '../parameters.ts'
 import { move } from '../state/money.ts'
 import { openProposals, type ProposalSubject, putProposal } from '../state/proposals.ts'
 import type { ReadState, WriteState } from '../state/state.ts'
@@ -19,6 +20,17 @@ export function voteEndOf({ height, parameters }: Pick<ContractContext, 'height'
   return epochEndOf(height + Number(parameters.proposalBlocks), parameters)
 }
 
+/** Proposals for which the deposit is the same. */
+const PROPOSALS_PER_DEPOSIT = 8
+
+/**
+ * Grains that one more proposal deposits when so many are open: twice as much for every eight, so that nobody keeps the votes of others out by proposing
+ * for all places.
+ */
+export function proposalDepositOf(open: number, { proposalDeposit }: Pick<Parameters, 'proposalDeposit'>): bigint {
+  return proposalDeposit << BigInt(Math.floor(open / PROPOSALS_PER_DEPOSIT))
+}
+
 /** @throws TransactionError PROPOSALS_FULL, INSUFFICIENT_FUNDS. */
 export function requireProposal(call: Call<unknown>, state: ReadState, { parameters }: ContractContext): void {
   const open = openProposals(state).length
@@ -26,7 +38,7 @@ export function requireProposal(call: Call<unknown>, state: ReadState, { paramet
     const sentence = `${open} proposals are open, as many as there can be. Propose again when a vote has ended: \`dllm param list\` shows when.`
     throw new TransactionError('PROPOSALS_FULL', sentence, { details: { open } })
   }
-  requireFunds(call, parameters.proposalDeposit)
+  requireFunds(call, proposalDepositOf(open, parameters))
 }
 
 /** After `requireProposal`. */
@@ -35,12 +47,13 @@ export function openProposal(
   { proposer, subject }: { readonly proposer: AccountId; readonly subject: ProposalSubject },
   context: ContractContext,
 ): void {
+  const amount = proposalDepositOf(openProposals(state).length, context.parameters)
   const supply = getSupply(state)
   const number = supply.proposalsMade
   putSupply(state, { ...supply, proposalsMade: number + 1 })
   putProposal(state, number, { proposer, deposit: 0n, endHeight: voteEndOf(context), subject })
   move(state, {
-    amount: context.parameters.proposalDeposit,
+    amount,
     from: { type: 'account', id: proposer },
     to: { type: 'deposit', proposal: number },
   })

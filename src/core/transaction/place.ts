@@ -1,24 +1,32 @@
 /**
- * Place: a miner says which segments of a model it serves, how often at once, for how much and until when; renews that, or ends it.
+ * Place: a miner says which segments of a model it serves, how often at once, for how much and until when; renews that, or ends it. Where a model
+ * has as many placements as there can be, one with the lowest deposit makes room for a miner who asks for that and has more.
  * Spec: docs/spec/transactions.md §13.
  * @module
  */
 import type { Hash } from '../../base/brand.ts'
 import { MARKET_LIMITS } from '../../base/chain-limits.ts'
 import { readCount, readHash, writeCount, writeHash } from '../fields.ts'
+import type { MinerRecord } from '../state/miners.ts'
 import type { ModelRecord } from '../state/models.ts'
 import { getPlacement, type PlacementRecord, putPlacement } from '../state/placements.ts'
-import { hasRoomForPlacement, makeRoomForPlacement } from '../state/registry.ts'
+import { type Room, removePlacements, roomForPlacement } from '../state/registry.ts'
 import type { ReadState } from '../state/state.ts'
 import type { Contract, ContractContext } from './contract.ts'
 import { TransactionError } from './contract.ts'
-import { requireMiner, requireModel, requireServingMiner } from './refusals.ts'
+import { dllm, requireMiner, requireModel, requireServingMiner } from './refusals.ts'
 
 /** Without slots: ends the placement. */
 export interface Place extends Omit<PlacementRecord, 'used'> {
   /** Hash of the manifest. */
   readonly model: Hash
+  /** Whether one with a lower deposit is to go where there is no room; it costs more, because all of them are compared. */
+  readonly displaces: boolean
 }
+
+const UNITS = 60
+/** Each placement and its miner's deposit are read, twice. */
+const COMPARING_UNITS = 220
 
 export const place: Contract<Place> = {
   type: 12,
@@ -31,12 +39,15 @@ export const place: Contract<Place> = {
     bid: reader.u64(),
     until: readCount(reader),
     incarnation: reader.u64(),
+    displaces: reader.flag(),
   }),
-  write(writer, { model, first, end, slots, bid, until, incarnation }) {
+  write(writer, { model, first, end, slots, bid, until, incarnation, displaces }) {
     writeHash(writer, model).u16(first).u16(end).u16(slots).u64(bid)
-    writeCount(writer, until).u64(incarnation)
+    writeCount(writer, until)
+      .u64(incarnation)
+      .u8(displaces ? 1 : 0)
   },
-  units: () => 60,
+  units: ({ displaces }) => UNITS + (displaces ? COMPARING_UNITS : 0),
   validate({ sender, body }, state, context) {
     requireMiner(state, sender)
     const before = getPlacement(state, { model: body.model, operator: sender })
@@ -49,27 +60,51 @@ export const place: Contract<Place> = {
       throw new TransactionError('STALE_INCARNATION', sentence)
     }
     if (body.slots === 0) return
-    requireServingMiner(state, sender, context)
+    const miner = requireServingMiner(state, sender, context)
     checkRun(body, requirePlaceable(state, body.model).segments.length)
     checkTerms(body, context)
-    if (before === undefined && !hasRoomForPlacement(state, body.model, context.height)) {
-      const sentence = `${MARKET_LIMITS.placementsPerModelMax} miners serve this model already. Serve another, or try again later.`
-      throw new TransactionError('PLACEMENTS_FULL', sentence)
-    }
+    if (before !== undefined) return
+    const room = roomOf(state, { body, miner, height: context.height })
+    if (room.type === 'full') throw placementsFull(room.lowest, miner)
   },
-  apply({ sender, body: { model, ...terms } }, state, { height }) {
+  apply({ sender, body }, state, { height }) {
+    const { model, displaces: _, ...terms } = body
     const id = { model, operator: sender }
     const before = getPlacement(state, id)
-    if (before === undefined) makeRoomForPlacement(state, model, height)
+    if (before === undefined) {
+      const room = roomOf(state, { body, miner: requireMiner(state, sender), height })
+      if (room.type === 'room') removePlacements(state, model, room.goes)
+    }
     // What is ended keeps its run and its bid: lots of it may be open.
     if (terms.slots > 0) putPlacement(state, id, { ...terms, used: before?.used ?? 0 })
     else if (before !== undefined) putPlacement(state, id, { ...before, slots: 0, incarnation: terms.incarnation })
   },
-  describe: ({ model, first, end, slots, bid, until, incarnation }) => ({
-    ...{ model, first, end, slots, until },
+  describe: ({ model, first, end, slots, bid, until, incarnation, displaces }) => ({
+    ...{ model, first, end, slots, until, displaces },
     ...{ bid: String(bid), incarnation: String(incarnation) },
   }),
   touches: () => [],
+}
+
+function roomOf(
+  state: ReadState,
+  { body, miner, height }: { readonly body: Place; readonly miner: MinerRecord; readonly height: number },
+): Room {
+  return roomForPlacement(state, body.model, { height, deposit: body.displaces ? miner.deposit : 0n })
+}
+
+/** `lowest`: deposit of a placement that would give way to a larger one; undefined: all of them have open leases. */
+function placementsFull(lowest: bigint | undefined, { deposit }: MinerRecord): TransactionError {
+  const many = `${MARKET_LIMITS.placementsPerModelMax} miners serve this model already, as many as can`
+  if (lowest === undefined) {
+    return new TransactionError('PLACEMENTS_FULL', `${many}, and all of them have open leases. Try again later.`)
+  }
+  const advice =
+    deposit > lowest
+      ? 'Ask for its place: this deposit is larger.'
+      : `This one is ${dllm(deposit)}: add to it, or serve another model.`
+  const sentence = `${many}. One with a deposit of ${dllm(lowest)} gives way to a larger one. ${advice}`
+  return new TransactionError('PLACEMENTS_FULL', sentence, { details: { lowest: String(lowest) } })
 }
 
 /** A superseded one is: without placements nobody could audit its last leases, and a vote may bring it back. */

@@ -1,16 +1,17 @@
 /**
  * Report-canary: a miner says whether its machine computes the canary of an approved model as its publisher did. A later report takes the
- * place of an earlier one. Spec: docs/spec/transactions.md §21.
+ * place of an earlier one; where there are as many as can be, one with the lowest deposit makes room. Spec: docs/spec/transactions.md §21.
  * @module
  */
 import type { Hash } from '../../base/brand.ts'
 import { MARKET_LIMITS } from '../../base/chain-limits.ts'
 import { readHash, writeHash } from '../fields.ts'
-import { getCanaryReport, putCanaryReport } from '../state/canary-reports.ts'
-import { hasRoomForReport, makeRoomForReport } from '../state/registry.ts'
+import { type CanaryReportId, getCanaryReport, putCanaryReport } from '../state/canary-reports.ts'
+import { type Room, removeReports, roomForReport } from '../state/registry.ts'
+import type { ReadState } from '../state/state.ts'
 import type { Contract } from './contract.ts'
 import { TransactionError } from './contract.ts'
-import { requireModel, requireServingMiner } from './refusals.ts'
+import { dllm, requireMiner, requireModel, requireServingMiner } from './refusals.ts'
 
 export interface ReportCanary {
   /** Hash of the manifest. */
@@ -25,7 +26,8 @@ export const reportCanary: Contract<ReportCanary> = {
   write(writer, { model, passed }) {
     writeHash(writer, model).u8(passed ? 1 : 0)
   },
-  units: () => 20,
+  // Of a full table each report and its miner's deposit are read, twice.
+  units: () => 240,
   validate({ sender, body: { model } }, state, context) {
     requireServingMiner(state, sender, context)
     const { status, canary } = requireModel(state, model)
@@ -39,16 +41,28 @@ export const reportCanary: Contract<ReportCanary> = {
         'This model came without a canary: there is nothing to report. Place yourself on it.',
       )
     }
-    if (getCanaryReport(state, { model, operator: sender }) === undefined && !hasRoomForReport(state, model)) {
-      const sentence = `${MARKET_LIMITS.canaryReportsMax} miners reported on this model already, as many as can. More are not needed.`
-      throw new TransactionError('REPORTS_FULL', sentence)
-    }
+    const room = roomOf(state, { model, operator: sender })
+    if (room?.type === 'full') throw reportsFull(room.lowest)
   },
   apply({ sender, body: { model, passed } }, state) {
     const id = { model, operator: sender }
-    if (getCanaryReport(state, id) === undefined) makeRoomForReport(state, model)
+    const room = roomOf(state, id)
+    if (room?.type === 'room') removeReports(state, model, room.goes)
     putCanaryReport(state, id, passed)
   },
   describe: ({ model, passed }) => ({ model, passed }),
   touches: () => [],
+}
+
+/** undefined: there is a report already, whose place the new one takes. */
+function roomOf(state: ReadState, id: CanaryReportId): Room | undefined {
+  if (getCanaryReport(state, id) !== undefined) return undefined
+  return roomForReport(state, id.model, requireMiner(state, id.operator).deposit)
+}
+
+/** `lowest`: deposit of a report that would give way to a larger one. */
+function reportsFull(lowest: bigint | undefined): TransactionError {
+  const deposit = lowest ?? 0n
+  const sentence = `${MARKET_LIMITS.canaryReportsMax} miners reported on this model already, as many as can, and none has a lower deposit than this one. One of ${dllm(deposit)} gives way to a larger deposit.`
+  return new TransactionError('REPORTS_FULL', sentence, { details: { lowest: String(deposit) } })
 }

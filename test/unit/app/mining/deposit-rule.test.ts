@@ -18,6 +18,7 @@ const MODEL = model({ price: '100000' })
 const runsOf = (offered: typeof MODEL): OfferedRun[] => [{ model: offered, first: 0, end: 3, slots: 4 }]
 const FACTS: RegistrationFacts = {
   ...{ miner: undefined, runs: runsOf(MODEL), parameters: INITIAL_PARAMETERS, balance: 100n * DLLM, baseFee: 9n },
+  placeDeposit: undefined,
 }
 /** Fee of a registration and what stays for later ones, at ten grains per unit. */
 const FEES = 62_000n
@@ -90,6 +91,21 @@ describe('a miner', () => {
       { type: 'register', why: 'top-up', deposit: TARGET - 2n * DLLM },
     ],
     ['goes on with what it has when it has no more', {}, { miner: LOCKED, balance: 60_000n }, { type: 'done' }],
+    [
+      'adds what it was told to where that is enough for a place',
+      { deposit: 5n * DLLM },
+      { placeDeposit: 5n * DLLM - 1n },
+      { type: 'register', why: 'place', deposit: 3n * DLLM },
+    ],
+    ['adds nothing where that is not enough', { deposit: 5n * DLLM }, { placeDeposit: 5n * DLLM }, { type: 'done' }],
+    ['adds nothing where it has enough', { deposit: 5n * DLLM }, { placeDeposit: 2n * DLLM - 1n }, { type: 'done' }],
+    ['adds nothing for a place unasked', {}, { placeDeposit: 2n * DLLM }, { type: 'done' }],
+    [
+      'adds nothing for a place after audits took of its deposit',
+      { deposit: 5n * DLLM, tops: false },
+      { placeDeposit: 2n * DLLM },
+      { type: 'done' },
+    ],
     ['may not mine any more', {}, { miner: miner({ status: 'slashed-out' }) }, { type: 'slashed-out' }],
     ['is told when fees run out', {}, { balance: 1_000n }, { type: 'short', for: 'fees', missing: 59_000n }],
   ])('%s', (_case, wish, facts, expected) => {

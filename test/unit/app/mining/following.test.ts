@@ -112,7 +112,14 @@ test('a minute without a step is told with its reason, one with steps is not', a
   const ending = new AbortController()
   let steps = 5
   const facts: IdleFacts = {
-    ...{ sight: sight({ model: model() }), blockAgeMs: 0, mode: 'pause', hindrance: undefined, isOutrun: false },
+    ...{
+      sight: sight({ model: model() }),
+      blockAgeMs: 0,
+      mode: 'pause',
+      hindrance: undefined,
+      isOutrun: false,
+      noPlace: undefined,
+    },
     ...{ placement: placement(), bid: 0n, demand: { opened: 0, won: 0 }, demandBlocks: 300, sessions: 0 },
   }
   const telling = tellIdleMinutes(

@@ -7,7 +7,15 @@ import { INITIAL_PARAMETERS } from '../../../../src/core/parameters.ts'
 import { head, lease, lot, miner, model, OWN, placement, sight } from './views.ts'
 
 const IDLE: IdleFacts = {
-  ...{ sight: sight(), blockAgeMs: 1_000, mode: 'run', hindrance: undefined, isOutrun: false, placement: placement() },
+  ...{
+    sight: sight(),
+    blockAgeMs: 1_000,
+    mode: 'run',
+    hindrance: undefined,
+    isOutrun: false,
+    noPlace: undefined,
+    placement: placement(),
+  },
   ...{ bid: 0n, demand: { opened: 0, won: 0 }, demandBlocks: 300, sessions: 0 },
 }
 
@@ -18,6 +26,7 @@ test.each<[string, Partial<IdleFacts>, string]>([
   ['paused', { mode: 'pause' }, 'dllm mine resume'],
   ['hindered', { hindrance: 'Send money.' }, 'Idle: Send money.'],
   ['outrun', { isOutrun: true }, 'another program'],
+  ['no-place', { noPlace: 'There is no place.', placement: undefined }, 'Idle: There is no place.'],
   ['not-placed', { placement: undefined }, 'not in a block yet'],
   ['not-placed', { placement: placement({ live: false }) }, 'not in a block yet'],
   ['sessions-wait', { sessions: 1 }, '1 session open'],

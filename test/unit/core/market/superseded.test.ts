@@ -2,6 +2,7 @@
 import { describe, expect, test } from 'vitest'
 import { MARKET_LIMITS } from '../../../../src/base/chain-limits.ts'
 import { getAccount, TREASURY } from '../../../../src/core/state/accounts.ts'
+import { canaryReports } from '../../../../src/core/state/canary-reports.ts'
 import { leases } from '../../../../src/core/state/leases.ts'
 import { getModel, newModel, putModel } from '../../../../src/core/state/models.ts'
 import { move } from '../../../../src/core/state/money.ts'
@@ -196,13 +197,42 @@ describe('a rollback', () => {
     expect([V2, V3].map((model) => statusOf(world, model))).toEqual(['superseded', 'active'])
   })
 
-  test('takes no place where its successor retired', () => {
+  test('comes at once where its successor is retired before the height that was voted on', () => {
     const world = lifeWorld()
     upgrade(world, V2)
+    change(world, (state) => putModel(state, V2, { ...recordOf(world, V2), price: 19n }))
     const due = voteIn(world, V1)
     run(world, cleo, retiring(V2))
-    expect(endUntil(world, due)).toMatchObject([{ model: V1, change: 'activated', superseded: undefined }])
-    expect([statusOf(world, V1), statusOf(world, V2)]).toEqual(['active', 'gone'])
+    const back = { status: 'active', price: 19n, successor: undefined, dueHeight: undefined, tries: 0 }
+    expect([recordOf(world, V1), statusOf(world, V2)]).toMatchObject([back, 'gone'])
+    run(world, dan, leasing(V1, world.context.height + 5))
+    expect(endUntil(world, due)).toEqual([])
+  })
+
+  test('comes at once after looks in vain and with reports of its canary, which go', () => {
+    const world = lifeWorld()
+    run(world, cleo, publishing(V3, { canary: CANARY }))
+    upgrade(world, V2, { predecessor: V3 })
+    const due = voteIn(world, V3)
+    run(world, first, reporting(V3, false))
+    expect(endUntil(world, due)).toMatchObject([{ change: 'postponed' }])
+    run(world, cleo, retiring(V2))
+    expect([recordOf(world, V3), [...canaryReports(world.state, V3)]]).toMatchObject([
+      { status: 'active', tries: 0 },
+      [],
+    ])
+  })
+
+  test('of who was superseded by a rollback comes at once too, and before a predecessor', () => {
+    const world = lifeWorld()
+    upgrade(world, V2)
+    upgrade(world, V3, { predecessor: V2 })
+    endUntil(world, voteIn(world, V2))
+    expect([V1, V2, V3].map((model) => statusOf(world, model))).toEqual(['superseded', 'active', 'superseded'])
+    voteIn(world, V3)
+    // V1 says that V2 took its place as well, and no vote was on it.
+    run(world, cleo, retiring(V2))
+    expect([V1, V2, V3].map((model) => statusOf(world, model))).toEqual(['superseded', 'gone', 'active'])
   })
 
   test('is overtaken by a third version', () => {

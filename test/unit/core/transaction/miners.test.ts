@@ -11,7 +11,9 @@ import { DLLM } from '../../../chain-accounts.ts'
 import { closeLot, lotsOf, openLot } from '../../../hand-lots.ts'
 import {
   aPlace,
+  applies,
   begin,
+  ben,
   cleo,
   close,
   dan,
@@ -144,7 +146,7 @@ describe('place', () => {
 
   test('makes, renews and ends a placement', () => {
     begin(model(), miner(), place())
-    const { model: _, ...terms } = aPlace
+    const { model: _, displaces: __, ...terms } = aPlace
     expect(getPlacement(state, id)).toEqual({ ...terms, used: 0 })
     run(place({ first: 1, end: 3, until: HEIGHT, incarnation: 9n }))
     expect(getPlacement(state, id)).toMatchObject({ first: 1, end: 3, until: HEIGHT, incarnation: 9n })
@@ -198,10 +200,10 @@ describe('place', () => {
     run(place({ slots: 0 }))
   })
 
-  test('beyond the last place is refused; those that ended without open lots make room', () => {
-    begin(model(), miner())
-    const numbered = (number: number) => number.toString(16).padStart(40, '0') as AccountId
-    const { model: _, ...terms } = aPlace
+  /** As many placements of others as there can be, without deposits, each with an open lot. One ended. */
+  const crowded = (...steps: readonly Step[]) => {
+    begin(model(), miner(), ...steps)
+    const { model: _, displaces: __, ...terms } = aPlace
     for (let number = 0; number < MARKET_LIMITS.placementsPerModelMax; number++) {
       const operator = numbered(number)
       const peerKey = new Uint8Array(32)
@@ -210,8 +212,13 @@ describe('place', () => {
       putPlacement(state, { model: MODEL, operator }, { ...terms, used: 0, until: number === 5 ? 4 : HEIGHT })
       openLot(state, { model: MODEL, operator }, number)
     }
+  }
+  const numbered = (number: number) => number.toString(16).padStart(40, '0') as AccountId
+  const free = (number: number) => closeLot(state, lotsOf(state, numbered(number))[0]!)
+
+  test('beyond the last place is refused; those that ended without open lots make room', () => {
+    crowded()
     refuses(place(), 'PLACEMENTS_FULL')
-    const free = (number: number) => closeLot(state, lotsOf(state, numbered(number))[0]!)
     // Live without lots: stays.
     free(4)
     refuses(place(), 'PLACEMENTS_FULL')
@@ -221,5 +228,31 @@ describe('place', () => {
     run(place())
     expect([...placementIds(state, MODEL)]).toHaveLength(MARKET_LIMITS.placementsPerModelMax - 1)
     run(place({ slots: 2 }))
+  })
+
+  test('beyond the last place takes that of a lower deposit where it asks for it, and never one with open lots', () => {
+    crowded(miner({ deposit: 5n * DLLM }, dan, 2), miner({ deposit: 5n * DLLM }, ben, 3))
+    const others = () => [...placementIds(state, MODEL)].filter(({ operator }) => operator !== cleo.id)
+    refuses(place({ displaces: true }), 'PLACEMENTS_FULL')
+    free(4)
+    refuses(place(), 'PLACEMENTS_FULL')
+    run(place({ displaces: true }))
+    expect(getPlacement(state, id)).toMatchObject({ slots: 3, used: 0 })
+    expect(others()).not.toContainEqual({ model: MODEL, operator: numbered(4) })
+    expect(getMiner(state, numbered(4))).toMatchObject({ status: 'active' })
+    // A renewal takes nobody's place.
+    free(7)
+    run(place({ displaces: true, incarnation: 8n }))
+    expect(others()).toHaveLength(MARKET_LIMITS.placementsPerModelMax - 1)
+    run({ ...place({ displaces: true }), by: dan })
+    expect(others()).not.toContainEqual({ model: MODEL, operator: numbered(7) })
+    // Those that are left without lots have the same deposit.
+    refuses({ ...place({ displaces: true }), by: ben }, 'PLACEMENTS_FULL')
+    putMiner(state, ben.id, { ...getMiner(state, ben.id)!, deposit: 5n * DLLM + 1n })
+    const [low, high] = [cleo.id, dan.id].sort() as [AccountId, AccountId]
+    const before = getPlacement(state, { model: MODEL, operator: low })
+    applies({ ...place({ displaces: true }), by: ben })
+    expect(getPlacement(state, { model: MODEL, operator: low })).toEqual(before)
+    expect(getPlacement(state, { model: MODEL, operator: high })).toBeUndefined()
   })
 })

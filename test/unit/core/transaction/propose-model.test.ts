@@ -1,12 +1,9 @@
 /** Publishing a version and asking for its place: what is refused, and what a vote decides. */
 import { describe, expect, test } from 'vitest'
 import { hash } from '../../../../src/base/brand.ts'
-import { MARKET_LIMITS } from '../../../../src/base/chain-limits.ts'
-import { putCanaryReport } from '../../../../src/core/state/canary-reports.ts'
-import { newMiner, putMiner } from '../../../../src/core/state/miners.ts'
+import { CHAIN_LIMITS, MARKET_LIMITS } from '../../../../src/base/chain-limits.ts'
 import { getProposal, openProposals } from '../../../../src/core/state/proposals.ts'
-import { hasRoomForReport, makeRoomForReport } from '../../../../src/core/state/registry.ts'
-import { createStateStore, overlayOn } from '../../../../src/core/state/state.ts'
+import { proposalDepositOf } from '../../../../src/core/transaction/open-proposal.ts'
 import { DLLM, type Person, person } from '../../../chain-accounts.ts'
 import {
   ann,
@@ -34,7 +31,6 @@ import {
   V3,
   vote,
 } from '../../../life-world.ts'
-import { minerOf } from '../../../many-miners.ts'
 
 const [first] = MINERS as [Person]
 const nothing = hash('00'.repeat(32))
@@ -115,6 +111,23 @@ describe('propose-model', () => {
     const world = published()
     expect(refuses(world, dan, proposing(V2, 1)).details).toEqual({ first: 20 })
     run(world, dan, proposing(V2, 20 + MARKET_LIMITS.activationAheadMax))
+  })
+
+  test('deposits twice as much for every eight that are open', () => {
+    const world = published()
+    const paid = (by: Person) => {
+      const before = balanceOf(world, by)
+      run(world, by, proposing(V2))
+      return before - balanceOf(world, by) - 100n * 12n
+    }
+    const deposits = Array.from({ length: 17 }, (_, index) => paid(index % 2 === 0 ? dan : ben))
+    expect(deposits.map((grains) => grains / DLLM)).toEqual([
+      ...Array.from({ length: 8 }, () => 5n),
+      ...Array.from({ length: 8 }, () => 10n),
+      20n,
+    ])
+    const { proposalDeposit } = world.context.parameters
+    expect(proposalDepositOf(CHAIN_LIMITS.openProposalsMax - 1, { proposalDeposit })).toBe(128n * proposalDeposit)
   })
 
   test('without the deposit is refused', () => {
@@ -203,21 +216,6 @@ describe('a vote on a model', () => {
     endUntil(world, due)
     expect(statusOf(world, V2)).toBe('active')
   })
-})
-
-test('reports have room for as many as can serve, and those of who left go first', () => {
-  const state = overlayOn(createStateStore([]))
-  for (let index = 0; index < MARKET_LIMITS.canaryReportsMax; index++) {
-    const peerKey = new Uint8Array(32)
-    new DataView(peerKey.buffer).setUint32(0, index)
-    putMiner(state, minerOf(index), newMiner({ payout: dan.id, peerKey, device: 'cpu' }, 1))
-    putCanaryReport(state, { model: V2, operator: minerOf(index) }, true)
-  }
-  expect(hasRoomForReport(state, V2)).toBe(false)
-  putMiner(state, minerOf(3), undefined)
-  expect(hasRoomForReport(state, V2)).toBe(true)
-  makeRoomForReport(state, V2)
-  expect(hasRoomForReport(state, V2)).toBe(true)
 })
 
 function yes(proposal: number) {

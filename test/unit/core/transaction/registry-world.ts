@@ -39,23 +39,23 @@ export interface Step {
 }
 
 /** Carries out a call at the sender's nonce. */
-function apply({ type, body, by = cleo, at = {} }: Step): void {
+export function applies({ type, body, by = cleo, at = {} }: Step): void {
   const context = { ...network.context, ...at }
   const nonce = getAccount(state, by.id).nonce
   const call = signedCall(network.networkId, by, { type, body, nonce })
   applyTransaction(checkTransaction(call, state, context), state, context)
 }
 
-/** As `apply`; sums must agree afterwards, and the whole state be sound. */
+/** As `applies`; sums must agree afterwards, and the whole state be sound. */
 export function run(step: Step): void {
-  apply(step)
+  applies(step)
   expect(conservationFault(network.state, state.changes())).toBeUndefined()
   expect(stateFaults(createStateStore([...network.state.entries('' as never), ...state.changes()]))).toEqual([])
 }
 
 export function refuses(step: Step, code: string): void {
   const before = state.changes()
-  expect(() => apply(step)).toThrow(expect.objectContaining({ code }))
+  expect(() => applies(step)).toThrow(expect.objectContaining({ code }))
   expect(state.changes()).toEqual(before)
 }
 
@@ -70,7 +70,9 @@ export const miner = (change: Partial<RegisterMiner> = {}, operator: Person = cl
   return { type: 10, body, by: operator }
 }
 export const withdraw = (amount: bigint): Step => ({ type: 11, body: { amount } })
-export const aPlace: Place = { model: MODEL, first: 0, end: 2, slots: 3, bid: 4n, until: HEIGHT + 50, incarnation: 7n }
+export const aPlace: Place = {
+  ...{ model: MODEL, first: 0, end: 2, slots: 3, bid: 4n, until: HEIGHT + 50, incarnation: 7n, displaces: false },
+}
 export const place = (change: Partial<Place> = {}): Step => ({ type: 12, body: { ...aPlace, ...change } })
 
 let lots = 0

@@ -24,7 +24,8 @@ export function specMarketBody(type: number, body: Fields): string {
       return u64(field('amount'))
     case 12: {
       const run = short('first') + short('end') + short('slots')
-      return field('model') + run + u64(field('bid')) + u64(field('until')) + u64(field('incarnation'))
+      const rest = u64(field('bid')) + u64(field('until')) + u64(field('incarnation'))
+      return field('model') + run + rest + u8(body['displaces'] === true ? 1 : 0)
     }
     case 13: {
       const cuts = body['cuts'] as number[]
