@@ -127,6 +127,8 @@ export const SYNC_LIMITS = {
   /** An answer of blocks stops before this; one block with its commit always fits. */
   answerBytesMax: 4 * MIB,
   itemsMax: 4_096,
+  /** Models of one name that are told, and that a light client looks at: more are registered to be in the way. */
+  namedModelsMax: 32,
   blocksPerQuestionMax: 128,
   headersPerQuestionMax: 256,
   /** A question of thirty bytes, and a block to be read and hashed for each. */

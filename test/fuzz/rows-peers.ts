@@ -37,6 +37,7 @@ const anyQuestion: fc.Arbitrary<ChainQuestion> = fc.oneof(
   fc.record({ type: of('transaction'), id: anyHash }),
   fc.record({ type: of('submit'), transaction: some(CHAIN_LIMITS.transactionBytesMax) }),
   fc.record({ type: of('history'), account: bytesOf(20), count: u16 }),
+  fc.record({ type: of('models'), name: textOf(20) }),
 )
 const anyHead = fc.record({ networkId: anyHash, height: anyCount, blockHash: anyHash, oldestHeight: anyCount })
 const anyAnswer: fc.Arbitrary<ChainAnswer> = fc.oneof(

@@ -1,16 +1,25 @@
 /** The market through a light client: single records are proved and are as the node has them; lists are refused; lies are found out. */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { ChainAccess } from '../../src/app/chain/chain-access.ts'
 import { networkView } from '../../src/app/chain/network-chain.ts'
+import { openHome } from '../../src/app/home.ts'
 import { createLightAccess } from '../../src/app/light/light-access.ts'
 import { createLightService, type LightService } from '../../src/app/light/light-service.ts'
+import { modelsNamed } from '../../src/app/light/named-models.ts'
 import { genesisTrust, trustOf } from '../../src/app/light/open-light.ts'
+import { openModelStore } from '../../src/app/model-store.ts'
 import { opensslAccepts } from '../../src/app/openssl-verify.ts'
+import { createChainRegistry } from '../../src/app/swarm/chain-registry.ts'
+import { findModel } from '../../src/app/swarm/find-model.ts'
 import { createSystem } from '../../src/app/system.ts'
 import { type Hash, hash, peerId } from '../../src/base/brand.ts'
 import { Writer } from '../../src/base/codec.ts'
 import { type KeyPair, keyPairFromSecret } from '../../src/core/ed25519.ts'
 import { accountOf } from '../../src/core/fields.ts'
+import { formatGenesis } from '../../src/core/genesis-file.ts'
 import { provePeerKey } from '../../src/core/peer-key-proof.ts'
 import { leaseIdOf } from '../../src/core/state/leases.ts'
 import { decodeProof, encodeProof } from '../../src/core/state/tree-proof.ts'
@@ -22,6 +31,7 @@ import { DLLM, type OneNode, startOneNode } from './one-node.ts'
 
 const MODEL = hash('a1'.repeat(32))
 const NOBODY = hash('0f'.repeat(32))
+const NEVER = new AbortController().signal
 const system = createSystem({ level: 'silent' })
 const keys = (): KeyPair => one.keys({ role: 'owner', account: 0 })
 const owner = () => accountOf(keys().publicKey)
@@ -78,6 +88,35 @@ describe('a light client of the market', () => {
     expect(await market.model(MODEL)).toMatchObject({ model: MODEL, name: 'example', context: 1_024 })
     expect(service.lies).toEqual([])
     await light.close()
+  })
+
+  test('proves models by their name, whoever makes some up or keeps silent about one', async () => {
+    const namer = (change: (hashes: Uint8Array[]) => Uint8Array[]) =>
+      startRelay(one, ({ type }, items) => (type === 'models' ? change(items) : items))
+    const inventor = await namer((hashes) => [new Uint8Array(32).fill(7), new Uint8Array(5), ...hashes])
+    const silent = await namer(() => [])
+    const { light, service } = await startLight([inventor, silent])
+    const named = (name: string) => modelsNamed({ service, kind: 'local' }, name)
+    expect(await named('example')).toEqual([expect.objectContaining({ model: MODEL, status: 'active' })])
+    expect(await named('exampl')).toEqual([])
+    expect(service.lies).toEqual([])
+    await Promise.all([light.close(), inventor.stop(), silent.stop()])
+  })
+
+  test('finds for a download what a name means, by the address of a node alone', async () => {
+    const home = await openHome({ path: await mkdtemp(join(tmpdir(), 'dllm-named-')) })
+    const genesis: unknown = JSON.parse(formatGenesis(one.network.genesis))
+    const wire = one.memory.createMemoryWire({ peer: peerId('downloader'), listen: false })
+    const network = { id: 'one', bootstrap: [one.wire.addresses()[0]!], mdns: false, dht: false, genesis }
+    const registry = createChainRegistry(home, network, { ...system, wire })
+    const models = () => registry.models('example', NEVER)
+    const store = openModelStore({ home: home.path })
+    expect(await findModel('example', store, { models, offers: async () => [] })).toEqual({
+      type: 'there',
+      hash: MODEL,
+    })
+    await wire.stop()
+    await rm(home.path, { recursive: true })
   })
 
   test('proves that there is none', async () => {

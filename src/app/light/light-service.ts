@@ -85,6 +85,8 @@ export interface LightService {
     read: (told: Told, peer: PeerId) => Promise<Result | undefined>,
     signal?: AbortSignal,
   ): Promise<Result | undefined>
+  /** What each peer says that has not lied; those that do not answer are left out. */
+  askEach(question: ChainQuestion, signal?: AbortSignal): Promise<Told[]>
   /** One question to one peer, inside of `ask`. */
   askPeer(peer: PeerId, question: ChainQuestion, signal?: AbortSignal): Promise<Told>
   /** Remembers a lie that only another's proof showed. */
@@ -161,6 +163,12 @@ class Service implements LightService {
     if (refusal !== undefined) throw refusal
     if (!wasAnswered) throw this.#nobody()
     return undefined
+  }
+
+  async askEach(question: ChainQuestion, signal?: AbortSignal): Promise<Told[]> {
+    const asked = await Promise.allSettled(this.#peers().map((peer) => this.askPeer(peer, question, signal)))
+    signal?.throwIfAborted()
+    return asked.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value] : []))
   }
 
   async follow(items: readonly Uint8Array[], peer: PeerId, signal?: AbortSignal): Promise<Header> {

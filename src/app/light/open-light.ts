@@ -7,6 +7,7 @@ import { readFile } from 'node:fs/promises'
 import { type Milliseconds, milliseconds } from '../../base/brand.ts'
 import { LIGHT_LIMITS } from '../../base/chain-limits.ts'
 import { CodecError } from '../../base/codec.ts'
+import type { Clock, Log } from '../../base/ports.ts'
 import { createChain, genesisStart } from '../../core/chain.ts'
 import type { Genesis } from '../../core/genesis.ts'
 import { type Trusted, trustGenesis } from '../../core/light-client.ts'
@@ -31,6 +32,11 @@ export interface LightToOpen {
   readonly checkpoint?: Checkpoint | undefined
 }
 
+export interface LightOverWire extends Omit<LightToOpen, 'system'> {
+  readonly system: { readonly clock: Clock; readonly log: Log }
+  readonly wire: Wire
+}
+
 /** The access to the chain; undefined when nobody can be reached. */
 export async function openLight(chain: NetworkChain, toOpen: LightToOpen): Promise<ChainAccess | undefined> {
   const { home, system, signal } = toOpen
@@ -47,7 +53,7 @@ export async function openLight(chain: NetworkChain, toOpen: LightToOpen): Promi
       await close()
       return undefined
     }
-    const service = await createService(chain, { ...toOpen, wire })
+    const service = await openLightService(chain, { ...toOpen, wire })
     return createLightAccess({ service, network: networkView(chain), clock: system.clock, close })
   } catch (error) {
     await close()
@@ -55,10 +61,10 @@ export async function openLight(chain: NetworkChain, toOpen: LightToOpen): Promi
   }
 }
 
-/** With what is kept in the data folder, or the genesis. */
-async function createService(
+/** With what is kept in the data folder, or the genesis. `wire`: asks whoever it is connected to. */
+export async function openLightService(
   { genesis, networkId }: NetworkChain,
-  { home, system, signal, checkpoint, wire }: LightToOpen & { readonly wire: Wire },
+  { home, system, signal, checkpoint, wire }: LightOverWire,
 ): Promise<LightService> {
   const file = home.file('light', `${networkId.slice(0, NAME_DIGITS)}.trusted`)
   const begin =

@@ -3,7 +3,7 @@
  * for votes and waiting transactions. Spec: docs/spec/wire.md §5.
  * @module
  */
-import { bytesToHex } from '@noble/hashes/utils.js'
+import { bytesToHex, hexToBytes } from '@noble/hashes/utils.js'
 import { type AccountId, accountId, type Hash } from '../../base/brand.ts'
 import { SYNC_LIMITS } from '../../base/chain-limits.ts'
 import { CodecError, Writer } from '../../base/codec.ts'
@@ -42,6 +42,8 @@ export interface ServedChain {
   /** @throws HouseError why it was not taken. */
   submit(transaction: Uint8Array): Promise<void>
   waiting(): Iterable<Uint8Array>
+  /** Registered models of a name, those that are active first. */
+  modelsNamed(name: string): readonly Hash[]
 }
 
 /** Serves until the wire stops. */
@@ -114,6 +116,8 @@ async function itemsFor(question: ChainQuestion, chain: ServedChain): Promise<re
       return []
     case 'waiting':
       return within(chain.waiting())
+    case 'models':
+      return chain.modelsNamed(question.name).slice(0, SYNC_LIMITS.namedModelsMax).map(hexToBytes)
   }
 }
 

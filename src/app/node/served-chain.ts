@@ -11,6 +11,7 @@ import { proveTransaction, writeInclusionProof } from '../../core/block/transact
 import type { Chain } from '../../core/chain.ts'
 import type { Message } from '../../core/consensus/replica-port.ts'
 import { writeCount } from '../../core/fields.ts'
+import { type ModelRecord, models } from '../../core/state/models.ts'
 import { encodePart, treePart } from '../../core/state/tree-parts.ts'
 import { encodeProof, proveKey } from '../../core/state/tree-proof.ts'
 import { decodeTransaction } from '../../core/transaction/transaction.ts'
@@ -34,7 +35,9 @@ export interface ServedParts {
 
 export function servedChain(parts: ServedParts): ServedChain {
   const { chain, store, recent, turns, missing, submit, oldestHeight } = parts
+  const modelNames = createModelNames(chain)
   return {
+    modelsNamed: modelNames,
     head() {
       // What is final is told only once it is on the disk.
       const { header, hash } = recent.at()
@@ -73,6 +76,19 @@ export function servedChain(parts: ServedParts): ServedChain {
       // Who gives out what has a bad proof is blamed.
       for (const { transaction, isProven } of chain.mempool.all()) if (isProven) yield transactionBytes(transaction)
     },
+  }
+}
+
+/** Read once per block, since anybody may ask as often as it likes. */
+function createModelNames(chain: Chain): (name: string) => readonly Hash[] {
+  let readAt: number | undefined
+  let byName: ReadonlyMap<string, readonly (readonly [Hash, ModelRecord])[]> = new Map()
+  return (name) => {
+    if (readAt !== chain.header.height) byName = Map.groupBy(models(chain.state), ([, record]) => record.name)
+    readAt = chain.header.height
+    const order = (record: ModelRecord): number => (record.status === 'active' ? 0 : 1)
+    const named = (byName.get(name) ?? []).toSorted(([, one], [, other]) => order(one) - order(other))
+    return named.map(([model]) => model)
   }
 }
 

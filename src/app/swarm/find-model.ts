@@ -16,7 +16,7 @@ export type FoundModel =
   | { readonly type: 'there'; readonly hash: Hash }
 
 export interface Registries {
-  /** Of the chain, where a full node of this machine can be asked. */
+  /** Of the chain: all that a full node of this machine knows, else those of the name that a light client could prove. */
   readonly models: () => Promise<readonly Pick<ModelView, 'model' | 'name' | 'status'>[]>
   /** Offers, after peers were asked. */
   readonly offers: () => Promise<ReturnType<OfferBook['list']>>

@@ -83,7 +83,7 @@ export function createModelFetcher(options: FetcherOptions, ports: FetcherPorts)
   return {
     async model(text, signal) {
       const found = await findModel(text, openModelStore({ home: home.path }), {
-        models: () => registry.models(signal),
+        models: () => registry.models(text, signal),
         offers: () => offers(signal),
       })
       if (found.type === 'here') return found.model

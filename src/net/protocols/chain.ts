@@ -6,7 +6,7 @@
  */
 import { bytesToHex, hexToBytes } from '@noble/hashes/utils.js'
 import { type Hash, hash } from '../../base/brand.ts'
-import { CHAIN_LIMITS, SYNC_LIMITS } from '../../base/chain-limits.ts'
+import { CHAIN_LIMITS, MARKET_LIMITS, SYNC_LIMITS } from '../../base/chain-limits.ts'
 import { CodecError, Reader, Writer } from '../../base/codec.ts'
 import type { ProtocolId, ProtocolOptions } from '../wire.ts'
 
@@ -43,6 +43,8 @@ export type ChainQuestion =
   | { readonly type: 'submit'; readonly transaction: Uint8Array }
   /** Items: transactions that wait, as many as fit. */
   | { readonly type: 'waiting' }
+  /** Items: hashes of the registered models of this name, as many as fit. What they are is proved by `state`. */
+  | { readonly type: 'models'; readonly name: string }
 
 export type ChainAnswer =
   | { readonly type: 'items'; readonly head: HeadAnswer; readonly items: readonly Uint8Array[] }
@@ -69,6 +71,7 @@ const QUESTIONS: readonly ChainQuestion['type'][] = [
   'submit',
   'waiting',
   'history',
+  'models',
 ]
 
 export function encodeQuestion(question: ChainQuestion): Uint8Array {
@@ -93,6 +96,8 @@ export function encodeQuestion(question: ChainQuestion): Uint8Array {
       return writer.bytes(question.transaction).finish()
     case 'history':
       return writer.raw(question.account).u16(question.count).finish()
+    case 'models':
+      return writer.text(question.name).finish()
   }
 }
 
@@ -125,6 +130,8 @@ function readQuestion(type: ChainQuestion['type'] | undefined, reader: Reader): 
       return { type, transaction: reader.bytes(CHAIN_LIMITS.transactionBytesMax).slice() }
     case 'history':
       return { type, account: reader.raw(ACCOUNT_BYTES).slice(), count: reader.u16() }
+    case 'models':
+      return { type, name: reader.text(MARKET_LIMITS.modelNameBytesMax) }
     case undefined:
       throw new CodecError('CODEC_BAD_VALUE', 'The question is of an unknown kind.')
   }

@@ -1,11 +1,11 @@
 /** What a miner remembers of versions, across its lives. */
-import { mkdtemp, rm } from 'node:fs/promises'
+import { appendFile, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { openHome } from '../../../../src/app/home.ts'
 import { newestNames } from '../../../../src/app/mining/newest-names.ts'
-import { openVersionRecords } from '../../../../src/app/mining/version-records.ts'
+import { openVersionRecords, parseVersionRecords } from '../../../../src/app/mining/version-records.ts'
 import type { Network } from '../../../../src/app/networks.ts'
 import { type Hash, hash } from '../../../../src/base/brand.ts'
 import { MINING_LIMITS } from '../../../../src/base/chain-limits.ts'
@@ -41,14 +41,24 @@ test('another network has records of its own, and of one name the latest counts'
 })
 
 test('no more are kept than the bound says, the latest of them', async () => {
-  const records = await openVersionRecords(folder, NETWORK)
   const at = (number: number): Hash => hash(number.toString(16).padStart(64, '0'))
-  for (let number = 0; number < MINING_LIMITS.versionRecordsMax + 2; number++) {
-    await records.note({ model: at(number), name: `model-${number}` }, V3)
-  }
-  const { successors } = await openVersionRecords(folder, NETWORK)
-  expect(successors.size).toBe(MINING_LIMITS.versionRecordsMax)
-  expect([successors.has(at(1)), successors.has(at(2))]).toEqual([false, true])
+  const numbers = Array.from({ length: MINING_LIMITS.versionRecordsMax + 2 }, (_, number) => number)
+  const text = JSON.stringify(numbers.map((number) => ({ model: at(number), name: `model-${number}`, successor: V3 })))
+  expect(text.length).toBeLessThan(MINING_LIMITS.versionRecordsBytesMax)
+  const kept = parseVersionRecords(text)
+  expect(kept).toHaveLength(MINING_LIMITS.versionRecordsMax)
+  expect(kept[0]!.model).toBe(at(2))
+})
+
+test('a file that is too large, or none, counts as nothing', async () => {
+  const records = await openVersionRecords(folder, NETWORK)
+  await records.note({ model: V1, name: 'old' }, V2)
+  const [file] = await readdir(join(folder, 'versions'))
+  const path = join(folder, 'versions', file!)
+  await appendFile(path, ' '.repeat(MINING_LIMITS.versionRecordsBytesMax))
+  expect((await openVersionRecords(folder, NETWORK)).successors.size).toBe(0)
+  await writeFile(path, 'records')
+  expect((await openVersionRecords(folder, NETWORK)).successors.size).toBe(0)
 })
 
 test('names that nobody has seen replaced, and networks without a chain, change nothing', async () => {

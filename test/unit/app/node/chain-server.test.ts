@@ -38,3 +38,21 @@ test('a history is read block by block, and never more of it than one question m
   await client.stop()
   await server.stop()
 })
+
+test('of models of one name no more are told than a light client looks at', async () => {
+  const served = {
+    head: () => ({ networkId: HASH, height: 9, blockHash: HASH, oldestHeight: 1 }),
+    modelsNamed: (name) => new Array(name.length * 100).fill(HASH),
+  } as Partial<ServedChain> as ServedChain
+  const network = createMemoryNetwork()
+  const server = network.createMemoryWire({ listen: true })
+  const client = network.createMemoryWire({ peer: peerId('client'), listen: false })
+  await serveChain(server, served, { log: { write: () => undefined } })
+  const to = { peer: server.peer, addresses: server.addresses() }
+  const channel = await client.open(to, CHAIN_PROTOCOL, CHAIN_PROTOCOL_OPTIONS)
+  channel.send(encodeQuestion({ type: 'models', name: 'x' }))
+  const answer = decodeAnswer((await channel.receive())!)
+  expect(answer.type === 'items' && answer.items.length).toBe(SYNC_LIMITS.namedModelsMax)
+  await client.stop()
+  await server.stop()
+})
