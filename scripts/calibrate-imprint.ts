@@ -1,6 +1,6 @@
 /**
  * `node scripts/calibrate-imprint.ts FOLDER_OF_TEXTS`: how far imprints are apart between float engines that compute the same, and from those that compute
- * something else. Prints the table of docs/spec/gpu.md §6. `--gpu` adds the GPU at hand, also a software one.
+ * something else. Prints the table of docs/spec/float.md §5. `--gpu` adds the GPU at hand, also a software one.
  * @module
  */
 import { readdirSync, readFileSync } from 'node:fs'

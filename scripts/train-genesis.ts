@@ -1,7 +1,7 @@
 /**
  * `node scripts/train-genesis.ts FOLDER_OF_TEXTS --out FOLDER`: trains a model of the shape of genesis, or a smaller one, from the .txt files
  * of a folder, with TF.js on any backend. Writes a folder that `dllm model import` takes, the losses as `loss.svg`, and a checkpoint from which the same command
- * goes on. Spec: docs/spec/gpu.md §5.
+ * goes on. Spec: docs/spec/float.md §4.
  * @module
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'

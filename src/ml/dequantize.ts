@@ -1,6 +1,6 @@
 /**
  * Weights of any format as f32, one rounding each: what float engines and training compute with.
- * Spec: docs/spec/numerics.md §3, docs/spec/gpu.md §4.
+ * Spec: docs/spec/numerics.md §3, docs/spec/float.md §1.
  * @module
  */
 import { unreachable } from '../base/assert.ts'

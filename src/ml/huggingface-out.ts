@@ -1,6 +1,6 @@
 /**
  * What a folder in Hugging Face's layout says of a model: config.json and the names of its tensors, the reverse of huggingface.ts.
- * Spec: docs/spec/model.md §1, docs/spec/gpu.md §5.
+ * Spec: docs/spec/model.md §1, docs/spec/float.md §4.
  * @module
  */
 import { unreachable } from '../base/assert.ts'

@@ -3,7 +3,7 @@
  * window of rows, with their places, as the coefficients of one polynomial: whoever computed the same rows knows the places, and reads the values there;
  * whoever did not, reads noise. After TOPLOC (Ong et al., arXiv 2501.16007), with 15 bits of mantissa in place of 7, because float engines with the same
  * weights differ in the last bits only. Knows no engine and no audits.
- * Spec: docs/spec/gpu.md §6, with the measured rates.
+ * Spec: docs/spec/float.md §5, with the measured rates.
  * @module
  */
 import { assert } from '../base/assert.ts'
@@ -29,7 +29,7 @@ const PRIME = 16_777_213
 /** Bits of an f32 that do not count. */
 const DROPPED_BITS = 8
 
-/** Within these, two results are the same computation (docs/spec/gpu.md §6). */
+/** Within these, two results are the same computation (docs/spec/float.md §5). */
 export const IMPRINT_TOLERANCE: ImprintMatch = { missing: 0.05, medianDifference: 1e-4 }
 
 /** Of rows as they leave a stage, one after another; fewer values than PRIME. */

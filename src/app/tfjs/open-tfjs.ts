@@ -1,7 +1,7 @@
 /**
  * Loads TF.js and opens one of its backends. The library is one for the whole process and so is its active backend: a process that uses several
  * switches between them (ml/engine/tfjs/tensorflow.ts). Nothing of it is loaded before it is asked for.
- * Spec: docs/spec/gpu.md §4.
+ * Spec: docs/spec/float.md §3.
  * @module
  */
 import { unreachable } from '../../base/assert.ts'

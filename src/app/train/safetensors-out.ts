@@ -1,6 +1,6 @@
 /**
  * Writes safetensors files of F32 tensors, and folders in Hugging Face's layout that `dllm model import` takes.
- * Spec: docs/spec/model.md §2, docs/spec/gpu.md §5.
+ * Spec: docs/spec/model.md §2, docs/spec/float.md §4.
  * @module
  */
 import { copyFileSync, existsSync, mkdirSync, readFileSync } from 'node:fs'

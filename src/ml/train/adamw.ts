@@ -1,7 +1,7 @@
 /**
  * AdamW (Loshchilov & Hutter, arXiv 1711.05101) with gradients clipped by their common norm. Everything stays on the device: a step
  * waits for nothing.
- * Spec: docs/spec/gpu.md §5.
+ * Spec: docs/spec/float.md §4.
  * @module
  */
 import { assert } from '../../base/assert.ts'

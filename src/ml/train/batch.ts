@@ -1,6 +1,6 @@
 /**
  * Tokens to learn from: rows of equal length, cut out of longer texts.
- * Spec: docs/spec/gpu.md §5.
+ * Spec: docs/spec/float.md §4.
  * @module
  */
 import { assert } from '../../base/assert.ts'

@@ -1,6 +1,6 @@
 /**
  * A whole model over a batch of texts, with gradients: the layers of the tfjs engine without caches.
- * Spec: docs/spec/gpu.md §5.
+ * Spec: docs/spec/float.md §4.
  * @module
  */
 import type { ModelConfig } from '../config.ts'

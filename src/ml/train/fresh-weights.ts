@@ -1,7 +1,7 @@
 /**
  * Weights of a model that has learnt nothing: small random matrices, gains of one, biases of zero. A function of the seed and each
  * tensor's place, the same on every machine.
- * Spec: docs/spec/gpu.md §5.
+ * Spec: docs/spec/float.md §4.
  * @module
  */
 import { assert } from '../../base/assert.ts'

@@ -1,7 +1,7 @@
 /**
  * A model that learns: which of its tensors are variables, and how its weights come out again. Two forms: all parameters
  * (`fullLearner`), and low-rank additions to frozen matrices (lora.ts).
- * Spec: docs/spec/gpu.md §5.
+ * Spec: docs/spec/float.md §4.
  * @module
  */
 import { assert } from '../../base/assert.ts'

@@ -1,7 +1,7 @@
 /**
  * Low-rank adaptation (Hu et al., arXiv 2106.09685): the matrices stay as they are, and each of those chosen gets an addition
  * (α/r)·A·B that learns, with A (in, r) and B (r, out). B begins at zero, so that the model begins as it was.
- * Spec: docs/spec/gpu.md §5.
+ * Spec: docs/spec/float.md §4.
  * @module
  */
 import { assert } from '../../base/assert.ts'

@@ -1,6 +1,6 @@
 /**
  * How wrong a model is about the next tokens: mean cross-entropy in nats.
- * Spec: docs/spec/gpu.md §5.
+ * Spec: docs/spec/float.md §4.
  * @module
  */
 import type { Tensor, Tensorflow } from '../engine/tfjs/tensorflow.ts'

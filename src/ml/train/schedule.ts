@@ -1,6 +1,6 @@
 /**
  * The learning rate of each step: a rise from zero, then half a cosine down to a tenth of the top.
- * Spec: docs/spec/gpu.md §5.
+ * Spec: docs/spec/float.md §4.
  * @module
  */
 

@@ -1,7 +1,7 @@
 /**
  * Steps of training: loss and gradients of a batch, and the move of the optimizer. Knows no files and no clock; of one process's
  * backend it takes what is active.
- * Spec: docs/spec/gpu.md §5.
+ * Spec: docs/spec/float.md §4.
  * @module
  */
 import type { Tensor, Variable } from '../engine/tfjs/tensorflow.ts'

@@ -15,7 +15,7 @@ import { asFloats, logitsThrough, sameWithin, tokensOf } from '../../contract/en
 import { generator, randomMatrix, randomWeights, smallConfig, wholeRange } from '../../contract/random-model.ts'
 import { GPU_DRIVERS, noteMissingDrivers, useDrivers } from '../../gpu-drivers.ts'
 
-/** docs/spec/gpu.md §4.2. */
+/** docs/spec/float.md §2. */
 const BOUND = 1e-5
 
 describe('tfjs engine, webgpu', () => {

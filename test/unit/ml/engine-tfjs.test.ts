@@ -3,7 +3,7 @@ import { openTfjs } from '../../../src/app/tfjs/open-tfjs.ts'
 import { createTfjsEngine } from '../../../src/ml/engine/tfjs/tfjs.ts'
 import { engineSuite } from '../../contract/engine-suite.ts'
 
-/** docs/spec/gpu.md §4.2. */
+/** docs/spec/float.md §2. */
 const BOUND = 1e-5
 
 const { tf, backend } = await openTfjs('wasm')

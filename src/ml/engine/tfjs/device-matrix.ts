@@ -1,7 +1,7 @@
 /**
  * Weight matrices that do not change, on a TF.js backend: dequantised where the backend has no kernel for their format, packed
  * where it has (packed-kernels.ts). Cut into parts, because a device binds no more than so many bytes at once.
- * Spec: docs/spec/gpu.md §4.
+ * Spec: docs/spec/float.md §1.
  * @module
  */
 import { assert } from '../../../base/assert.ts'

@@ -1,7 +1,7 @@
 /**
  * One layer of the Llama family on tensors, for a batch of sessions of equal length: the one definition behind the tfjs engine and
  * training. Where weights come from and what attention remembers, the caller says.
- * Spec: docs/spec/gpu.md §4; formulas: docs/spec/numerics.md §6.
+ * Spec: docs/spec/float.md §1; formulas: docs/spec/numerics.md §6.
  * @module
  */
 import type { ModelConfig } from '../../config.ts'

@@ -1,7 +1,7 @@
 /**
  * The operations that the Llama family is made of, in plain TF.js operations: they run on every backend and have gradients.
  * Weights that do not change may have a kernel of their own (quantized.ts). Knows no layers and no caches.
- * Spec: docs/spec/gpu.md §4; the formulas are those of docs/spec/numerics.md §6, in any order of sums and without §4.
+ * Spec: docs/spec/float.md §1; the formulas are those of docs/spec/numerics.md §6, in any order of sums and without §4.
  * @module
  */
 import type { Tensor, Tensorflow } from './tensorflow.ts'

@@ -1,7 +1,7 @@
 /**
  * Kernels of the webgpu backend for products with q8 and q4 matrices, registered with TF.js: weights stay packed on the device,
  * a quarter or an eighth of f32. One workgroup computes one output of up to eight rows. Other backends have none: there the engine
- * dequantises at load. Spec: docs/spec/gpu.md §4.
+ * dequantises at load. Spec: docs/spec/float.md §1.
  * @module
  */
 import type { WeightFormat } from '../../config.ts'

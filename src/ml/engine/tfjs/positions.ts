@@ -1,7 +1,7 @@
 /**
  * What one piece of a step needs to know of its positions, as small tensors: rotations, who sees whom, and where new keys go.
  * Shapes repeat from step to step, because backends keep one pool of buffers for each size.
- * Spec: docs/spec/gpu.md §4.
+ * Spec: docs/spec/float.md §1.
  * @module
  */
 import type { ModelConfig } from '../../config.ts'

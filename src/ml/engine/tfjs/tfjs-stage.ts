@@ -1,7 +1,7 @@
 /**
  * A stage of the tfjs engine: weights and caches as tensors, sessions of a batch one after another. Rows of the embedding are made
  * on this side, so that the table, a model's largest tensor, takes no memory of the device.
- * Spec: docs/spec/gpu.md §4.
+ * Spec: docs/spec/float.md §1.
  * @module
  */
 import { assert } from '../../../base/assert.ts'

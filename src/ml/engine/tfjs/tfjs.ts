@@ -1,7 +1,7 @@
 /**
  * The tfjs engine: the Llama family in TF.js operations, on whatever backend of TF.js is at hand. Its numbers are of the float class:
  * near those of exact-1, not equal to them. Knows no files, threads or devices: the library comes with its backend open.
- * Spec: docs/spec/gpu.md §4.
+ * Spec: docs/spec/float.md §1.
  * @module
  */
 import type { DeviceEngine, EngineError } from '../engine.ts'
