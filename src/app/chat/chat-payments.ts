@@ -30,6 +30,8 @@ export interface PayableChat {
   readonly cap: bigint | undefined
   /** Whether lines are being typed, so that no password can be. */
   readonly isTyping: () => boolean
+  /** Keeps the wallet for the versions that come after. */
+  readonly purse: { wallet: ChatWallet | undefined }
 }
 
 /** A local chain that stands still keeps nobody from chatting for long. */
@@ -43,7 +45,9 @@ export async function chatPayments(run: ChatRun, chat: PayableChat): Promise<Cli
   const name = flags.wallet ?? (isLocal ? LOCAL_WALLET : chat.wallet)
   if (flags.wallet === undefined && !hasWallet(run, name)) return undefined
   const kind = await addressKindOf(home, network.id)
-  const wallet = openChatWallet(run, { name, kind, account: flags.account, isTyping: chat.isTyping })
+  const { purse, isTyping } = chat
+  purse.wallet ??= openChatWallet(run, { name, kind, account: flags.account, isTyping })
+  const { wallet } = purse
   const mayBeFree = flags.wallet === undefined
   // Of another account only where its address is known, which takes a password where it is not the first one.
   const payer = mayBeFree && flags.account === 0 ? undefined : await wallet.account()

@@ -18,6 +18,8 @@ export interface ConversationOptions {
   readonly system: string | undefined
   /** Texts that end an answer; they are not shown. */
   readonly stop: readonly string[]
+  /** What was said before, to another version of the model; default: nothing. */
+  readonly said?: readonly ChatMessage[] | undefined
 }
 
 export type AnswerPart =
@@ -49,25 +51,33 @@ export interface TurnInput {
 export interface Conversation {
   /** One answer, part by part. An abort ends it with reason `cancelled`. */
   say(input: TurnInput): AsyncGenerator<AnswerPart, void, void>
+  /** Without the system message. */
+  readonly messages: readonly ChatMessage[]
   /** Forgets everything but the system message. */
   reset(): void
 }
 
 export function createConversation(options: ConversationOptions, ports: { clock: Clock }): Conversation {
   const { ring, tokenizer, system } = options
-  const messages: ChatMessage[] = system === undefined ? [] : [{ role: 'system', content: system }]
+  const own: readonly ChatMessage[] = system === undefined ? [] : [{ role: 'system', content: system }]
+  const messages: ChatMessage[] = [...own, ...(options.said ?? [])]
+  const saidText = (): string => messages.map(({ content }) => content).join('')
 
   /** Token ids of the whole conversation after `text` was said, and what of them is already shown as text. */
   const promptFor = (text: string): { wanted: readonly number[]; context: readonly number[] } => {
     const rendered = tokenizer.renderChat([...messages, { role: 'user', content: text }])
     if (rendered !== undefined) return { wanted: tokenizer.encodeMore(rendered), context: [] }
-    const wanted = ring.tokens.length === 0 ? tokenizer.encode(text) : [...ring.tokens, ...tokenizer.encodeMore(text)]
+    const isNew = ring.tokens.length === 0
+    const wanted = isNew ? tokenizer.encode(saidText() + text) : [...ring.tokens, ...tokenizer.encodeMore(text)]
     return { wanted, context: wanted }
   }
 
   return {
+    get messages() {
+      return messages.slice(own.length)
+    },
     reset() {
-      messages.length = system === undefined ? 0 : 1
+      messages.length = own.length
       ring.rewind(0)
     },
     async *say({ text, generation, signal }) {

@@ -11,6 +11,7 @@ import { UsageError } from '../base-command.ts'
 import { genesisTextOf } from '../chain/genesis-text.ts'
 import type { ChatNeed } from '../market/client-cap.ts'
 import type { ClientPayments } from '../market/client-payments.ts'
+import { leaseError } from '../market/lease-error.ts'
 import { openModelStore, type StoredModel } from '../model-store.ts'
 import { loadTokenizer } from '../model-tokenizer.ts'
 import { LOCAL_NETWORK, type Network } from '../networks.ts'
@@ -21,6 +22,7 @@ import { findHere, modelToChat } from '../swarm/named-models.ts'
 import { generationFrom } from './chat-flags.ts'
 import { createChatNotes } from './chat-notes.ts'
 import type { PayableChat } from './chat-payments.ts'
+import type { ChatWallet } from './chat-wallet.ts'
 import { type NextVersion, nextVersion } from './next-version.ts'
 import { type OpenChat, openChat } from './open-chat.ts'
 import type { ChatFlags, ChatRun } from './run-chat.ts'
@@ -33,6 +35,21 @@ export interface WantedChat {
   readonly prompt: string | undefined
   /** Somebody is at the prompt of a conversation, which a question for a password would disturb. */
   readonly isTyping: () => boolean
+  readonly purse: Purse
+  /** Rows of what was said already, to a version before. */
+  readonly heldRows?: number
+}
+
+/** What pays in all versions of a chat. */
+export interface Purse {
+  /** Opened once, so that a password is asked for once. */
+  wallet: ChatWallet | undefined
+  /** Grains, in versions before. */
+  spent: bigint
+}
+
+export function createPurse(): Purse {
+  return { wallet: undefined, spent: 0n }
 }
 
 export interface ReadyChat {
@@ -42,7 +59,31 @@ export interface ReadyChat {
 
 /** Follows a model to the versions that took its place, one after the other, as long as nothing was said. */
 export async function openNewestChat(run: ChatRun, wanted: WantedChat): Promise<ReadyChat> {
-  let name: string = wanted.settings.model
+  return openFrom(run, wanted, wanted.settings.model)
+}
+
+/** The version that took the place of the model of a chat, where that keeps it from going on; undefined: none did. */
+export async function openNextChat(
+  run: ChatRun,
+  wanted: WantedChat,
+  { why, before }: { readonly why: unknown; readonly before: OpenChat },
+): Promise<ReadyChat | undefined> {
+  const { model, ring, payments } = before
+  const next = await nextOf(run, wanted, { error: why, model })
+  if (next === undefined) return undefined
+  run.note(followText(model, next))
+  const purse = { ...wanted.purse, spent: wanted.purse.spent + (payments?.spent ?? 0n) }
+  const ready = await openFrom(run, { ...wanted, purse, heldRows: ring.tokens.length }, next.model)
+  Object.assign(wanted.purse, purse)
+  return ready
+}
+
+function followText({ manifest }: StoredModel, { name }: NextVersion): string {
+  return `${manifest.name} was superseded by ${name}. The chat goes on with that one.`
+}
+
+async function openFrom(run: ChatRun, wanted: WantedChat, first: string): Promise<ReadyChat> {
+  let name = first
   for (let followed = 0; ; followed++) {
     const model = await modelOf(run, wanted.network, name)
     try {
@@ -50,7 +91,7 @@ export async function openNewestChat(run: ChatRun, wanted: WantedChat): Promise<
     } catch (error) {
       const next = followed < MODEL_LIMITS.versionsFollowedMax ? await nextOf(run, wanted, { error, model }) : undefined
       if (next === undefined) throw error
-      run.note(`${model.manifest.name} was superseded by ${next.name}. The chat goes on with that one.`)
+      run.note(followText(model, next))
       name = next.model
     }
   }
@@ -75,13 +116,14 @@ async function nextOf(
 
 async function openVersion(run: ChatRun, wanted: WantedChat, model: StoredModel): Promise<ReadyChat> {
   const { home, flags, system } = run
-  const { network, settings, prompt, isTyping } = wanted
+  const { network, settings, prompt, isTyping, purse, heldRows = 0 } = wanted
   generationFrom(flags, model.manifest.generation, system.random)
   const tokenizer = await loadTokenizer(model)
   checkSystem(flags, model, tokenizer)
-  const room = roomFor(prompt, { flags, model, tokenizer })
+  const room = roomFor(prompt, { flags, model, tokenizer, heldRows })
   const notes = createChatNotes(run, model.manifest.name)
-  const { payments, advice } = await paymentsOf(run, { network, model: model.hash, wallet: settings.wallet, isTyping })
+  const paying = { network, model: model.hash, wallet: settings.wallet, isTyping, purse }
+  const { payments, advice } = await paymentsOf(run, paying)
   const { threads } = settings
   const options = { home, network, model, ...room, threads, payments, advice, ...notes, signal: run.signal() }
   try {
@@ -104,13 +146,14 @@ const NO_LEASE = 'Make a wallet with `dllm wallet new`, receive coins there, and
 /** What pays for the chat, and what to do where nothing does. Whatever has to do with money is loaded only where there is some. */
 async function paymentsOf(
   run: ChatRun,
-  paying: Omit<PayableChat, 'genesis' | 'cap'>,
+  paying: Omit<PayableChat, 'genesis' | 'cap'> & { readonly purse: Purse },
 ): Promise<{ readonly payments: ClientPayments | undefined; readonly advice: string }> {
   const { home, flags } = run
-  const cap = flags.cap === undefined ? undefined : parseDllm(flags.cap)
+  const cap = flags.cap === undefined ? undefined : parseDllm(flags.cap) - paying.purse.spent
   if (flags.free && (flags.wallet !== undefined || cap !== undefined)) {
     throw new UsageError('USAGE', '--free pays nothing: leave it out, or --wallet and --cap.')
   }
+  if (cap !== undefined && cap <= 0n && paying.purse.spent > 0n) throw leaseError('LEASE_SPENT')
   if (flags.free) return { payments: undefined, advice: 'Leave --free out to pay them.' }
   const genesis = await genesisTextOf(home, paying.network)
   if (genesis !== undefined) {
@@ -131,9 +174,9 @@ const PROMPT_ROWS = 64
 /** Positions for one answer, and its rows; a conversation gets what --context says. Throws RING_PROMPT_TOO_LONG. */
 function roomFor(
   prompt: string | undefined,
-  given: { flags: ChatFlags; model: StoredModel; tokenizer: Tokenizer },
+  given: { flags: ChatFlags; model: StoredModel; tokenizer: Tokenizer; heldRows: number },
 ): { readonly capacity: number; readonly need: ChatNeed } {
-  const { flags, model, tokenizer } = given
+  const { flags, model, tokenizer, heldRows } = given
   const { name, config } = model.manifest
   const { contextLength } = config
   const roomOf = (capacity: number, promptRows: number) => {
@@ -142,7 +185,7 @@ function roomFor(
   }
   if (prompt === undefined) {
     const capacity = Math.min(flags.context, contextLength)
-    return roomOf(capacity, Math.min(PROMPT_ROWS, capacity))
+    return roomOf(capacity, Math.min(PROMPT_ROWS + heldRows, capacity))
   }
   const messages = [
     ...(flags.system === undefined ? [] : [{ role: 'system' as const, content: flags.system }]),

@@ -4,6 +4,7 @@
  */
 import { styleText } from 'node:util'
 import { INPUT_LIMITS } from '../../base/limits.ts'
+import type { ChatMessage } from '../../ml/chat-template.ts'
 import { UsageError } from '../base-command.ts'
 import { loadConfig } from '../config.ts'
 import { startLocalChainLater } from '../devnet/local-chain.ts'
@@ -14,9 +15,10 @@ import type { System } from '../system.ts'
 import { type GenerationFlags, generationFrom } from './chat-flags.ts'
 import { type Answer, type AnswerPart, type Conversation, createConversation } from './conversation.ts'
 import type { OpenChat } from './open-chat.ts'
-import { hasTemplate, openNewestChat } from './open-newest.ts'
+import { createPurse, hasTemplate, openNewestChat, openNextChat, type ReadyChat } from './open-newest.ts'
 import { runLines } from './run-lines.ts'
 import { readStdin } from './stdin-text.ts'
+import { createTalk } from './talk.ts'
 import { traceText } from './trace.ts'
 
 export interface ChatFlags extends GenerationFlags {
@@ -75,23 +77,34 @@ export async function runChat(run: ChatRun): Promise<ChatResult | undefined> {
   })
   const network = await loadNetwork(home, settings.network)
   let isTyping = false
-  const { chat, tokenizer } = await openNewestChat(run, { network, settings, prompt, isTyping: () => isTyping })
+  const wanted = { network, settings, prompt, isTyping: () => isTyping, purse: createPurse() }
+  const ready = await openNewestChat(run, wanted)
+  const conversationOn = ({ chat: { ring }, tokenizer }: ReadyChat, said?: readonly ChatMessage[]): Conversation =>
+    createConversation({ ring, tokenizer, system: flags.system, stop: flags.stop ?? [], said }, system)
+  const first = { chat: ready.chat, conversation: conversationOn(ready) }
+  const talk = createTalk({
+    first,
+    async next(why, before, said) {
+      const later = await openNextChat(run, wanted, { why, before })
+      return later && { chat: later.chat, conversation: conversationOn(later, said) }
+    },
+    generationOf: ({ manifest }) => generationFrom(flags, manifest.generation, system.random),
+  })
   try {
-    const { ring } = chat
-    const stop = flags.stop ?? []
-    const conversation = createConversation({ ring, tokenizer, system: flags.system, stop }, system)
-    const continuesText = !hasTemplate(tokenizer)
+    const { chat } = ready
+    const continuesText = !hasTemplate(ready.tokenizer)
     if (prompt !== undefined) {
+      const { conversation } = first
       const result = await answerOnce(run, { chat, conversation, prompt, continuesText })
       if (flags.trace) run.note(await chainTrace(run, network))
       return result
     }
     if (network.id === LOCAL_NETWORK.id) await startLocalChainLater(home)
     isTyping = true
-    await runLines(run, { chat, conversation, continuesText })
+    await runLines(run, { talk, continuesText })
     return undefined
   } finally {
-    await chat.close()
+    await talk.close()
     // Afterwards, so that it does not compete with the first words for the machine.
     if (network.id === LOCAL_NETWORK.id) await startLocalChainLater(home)
   }

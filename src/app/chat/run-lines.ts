@@ -5,10 +5,9 @@
  */
 import { createInterface, type Interface } from 'node:readline'
 import { HouseError } from '../../base/error.ts'
-import { generationFrom } from './chat-flags.ts'
-import type { Answer, Conversation } from './conversation.ts'
-import type { OpenChat } from './open-chat.ts'
+import type { Answer } from './conversation.ts'
 import { type ChatRun, endText } from './run-chat.ts'
+import type { Talk } from './talk.ts'
 import { traceText } from './trace.ts'
 
 const HELP = `Type text and press Enter.
@@ -17,8 +16,7 @@ const HELP = `Type text and press Enter.
   Ctrl-C  stops an answer`
 
 export interface LinesOptions {
-  readonly chat: OpenChat
-  readonly conversation: Conversation
+  readonly talk: Talk
   /** The model has no chat template: it goes on with what is typed. */
   readonly continuesText: boolean
 }
@@ -40,7 +38,7 @@ export async function runLines(run: ChatRun, options: LinesOptions): Promise<voi
   for await (const line of terminal) {
     const text = line.trim()
     if (text === '/exit') break
-    if (/^\/[a-z]+$/.test(text)) run.note(obey(text, options.conversation))
+    if (/^\/[a-z]+$/.test(text)) run.note(obey(text, options.talk))
     else if (text !== '') {
       answering = new AbortController()
       await answer(run, { ...options, text: line, signal: answering.signal })
@@ -53,7 +51,7 @@ export async function runLines(run: ChatRun, options: LinesOptions): Promise<voi
   run.signal().throwIfAborted()
 }
 
-function greeting({ chat, continuesText }: LinesOptions): string {
+function greeting({ talk: { chat }, continuesText }: LinesOptions): string {
   const { name } = chat.model.manifest
   const { length } = chat.ring.route.stages
   const miners = length === 1 ? 'one miner' : `${length} miners`
@@ -62,10 +60,10 @@ function greeting({ chat, continuesText }: LinesOptions): string {
 }
 
 /** Answers a command. */
-function obey(command: string, conversation: Conversation): string {
+function obey(command: string, talk: Talk): string {
   if (command === '/help') return HELP
   if (command !== '/new') return `There is no command ${command}. ${HELP}`
-  conversation.reset()
+  talk.reset()
   return 'Forgotten.'
 }
 
@@ -75,13 +73,13 @@ function emptyLine(terminal: Interface): void {
 }
 
 async function answer(run: ChatRun, given: LinesOptions & { text: string; signal: AbortSignal }): Promise<void> {
-  const { chat, conversation, text, signal } = given
-  const generation = generationFrom(run.flags, chat.model.manifest.generation, run.system.random)
+  const { talk, text, signal } = given
   try {
-    for await (const part of conversation.say({ text, generation, signal })) {
+    for await (const part of talk.say({ text, signal })) {
       if (part.type === 'text') run.print(part.text)
       else {
         run.print('\n')
+        const { chat } = talk
         const why = endText(part.answer, chat.model)
         if (why !== undefined) run.note(`${why} ${adviceAfter(part.answer, run)}`)
         if (run.flags.trace) run.note(await traceText(chat, part.answer))

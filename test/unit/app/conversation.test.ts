@@ -137,6 +137,21 @@ describe('a conversation without a template', () => {
     await fresh.close()
   })
 
+  test('goes on in another ring with what was said in the one before', async () => {
+    const first = conversationOn(ring)
+    await say(first, 'Once upon a time')
+    const other = await world.open(config.contextLength)
+    const moved = createConversation(
+      { ring: other, tokenizer, system: undefined, stop: [], said: first.messages },
+      { clock },
+    )
+    const [here, there] = [await say(first, ' And then'), await say(moved, ' And then')]
+    expect(there.answer.text).toBe(here.answer.text)
+    expect(moved.messages).toEqual(first.messages)
+    expect(other.tokens).toEqual(ring.tokens)
+    await other.close()
+  })
+
   test('forgets everything at a reset', async () => {
     const conversation = conversationOn(ring)
     const first = await say(conversation, 'Once upon a time')
