@@ -6,9 +6,9 @@
  */
 import { parentPort, workerData } from 'node:worker_threads'
 import { assert, unreachable } from '../../base/assert.ts'
-import { milliseconds } from '../../base/brand.ts'
-import type { DeviceEngine, DeviceStage, StepInput } from '../../ml/engine/engine.ts'
+import type { StepInput } from '../../ml/engine/engine.ts'
 import { rangeOf } from '../../ml/manifest.ts'
+import type { BatchRunner, EngineDevice } from '../engine-host.ts'
 import { openModelStore } from '../model-store.ts'
 import { createSystem } from '../system.ts'
 import {
@@ -20,12 +20,12 @@ import {
   type WorkerReply,
   type WorkerRequest,
 } from '../worker-messages.ts'
-import { openExactEngine } from './exact-engine.ts'
+import { createDeviceRunner } from './device-runner.ts'
+import { type ExactEngine, openExactEngine } from './exact-engine.ts'
 import { type OpenGpu, openGpuDevice } from './open-device.ts'
 
 assert(parentPort, 'this file runs in a worker thread')
 const port = parentPort
-const { clock } = createSystem()
 
 function reply(id: number, body: WorkerReply, transfer: ArrayBuffer[] = []): void {
   port.postMessage({ id, body } satisfies Numbered<WorkerReply>, transfer)
@@ -40,57 +40,56 @@ function tell(id: number, error: unknown): void {
 
 interface Work {
   readonly gpu: OpenGpu
-  readonly stage: DeviceStage
+  readonly runner: BatchRunner
 }
 
 async function start(init: GpuWorkerInit): Promise<Work> {
   const gpu = await openGpuDevice(init.gpu)
   try {
-    const { engine, arithmetic } = await openExactEngine(gpu, [init.model.manifest.format])
-    const stage = await load(init, engine)
-    const device = { name: gpu.info.name, arithmetic }
-    reply(0, { type: 'started', weightBytes: stage.weightBytes, engine: engine.name, device })
-    return { gpu, stage }
+    const exact = await openExactEngine(gpu, [init.model.manifest.format])
+    const device = { name: gpu.info.name, arithmetic: exact.arithmetic }
+    const runner = await load(init, exact, device)
+    const { engine, weightBytes } = runner
+    reply(0, { type: 'started', weightBytes, engine, device })
+    return { gpu, runner }
   } catch (error) {
     await gpu.close()
     throw error
   }
 }
 
-async function load(
-  { model, firstSegment, lastSegment, home, cacheBytesMax }: GpuWorkerInit,
-  engine: DeviceEngine,
-): Promise<DeviceStage> {
+async function load(init: GpuWorkerInit, { engine }: ExactEngine, device: EngineDevice): Promise<BatchRunner> {
+  const { model, firstSegment, lastSegment, home, cacheBytesMax } = init
+  const { config } = model.manifest
   const weights = openModelStore({ home }).openWeights(model, firstSegment, lastSegment)
   try {
     const range = rangeOf(model.manifest, firstSegment, lastSegment)
-    return await engine.createStage({ config: model.manifest.config, range, weights, cacheBytesMax })
+    const stage = await engine.createStage({ config, range, weights, cacheBytesMax })
+    return createDeviceRunner({ engine: engine.name, device, stage }, createSystem())
   } finally {
     weights.close()
   }
 }
 
-async function run(id: number, batch: readonly StepInput[], stage: DeviceStage): Promise<void> {
-  const startedMs = clock.now()
-  const outputs = await stage.run(batch)
-  const computeMs = milliseconds(clock.now() - startedMs)
+async function run(id: number, batch: readonly StepInput[], runner: BatchRunner): Promise<void> {
+  const { outputs, computeMs } = await runner.run(batch)
   const whole = outputs.filter((output) => output.type !== 'failed')
   reply(id, { type: 'outputs', outputs: outputs.map(toPlainOutput), computeMs }, buffersOf(whole))
 }
 
-async function answer({ id, body }: Numbered<WorkerRequest>, { gpu, stage }: Work): Promise<void> {
+async function answer({ id, body }: Numbered<WorkerRequest>, { gpu, runner }: Work): Promise<void> {
   switch (body.type) {
     case 'open-cache':
-      reply(id, { type: 'cache', cache: stage.openCache(body.capacity, body.part) })
+      reply(id, { type: 'cache', cache: await runner.openCache(body.capacity, body.part) })
       return
     case 'close-cache':
-      stage.closeCache(body.cache)
+      await runner.closeCache(body.cache)
       reply(id, { type: 'done' })
       return
     case 'run':
-      return run(id, body.batch, stage)
+      return run(id, body.batch, runner)
     case 'close':
-      await stage.close()
+      await runner.close()
       await gpu.close()
       reply(id, { type: 'done' })
       port.close()
@@ -105,7 +104,7 @@ function serve(work: Work): void {
   port.on('message', (request: Numbered<WorkerRequest>) => {
     latest = latest.then(() => answer(request, work)).catch((error: unknown) => tell(request.id, error))
   })
-  void work.stage.lost.then(({ message }) => reply(0, { type: 'lost', why: message }))
+  void work.runner.lost.then(({ message }) => reply(0, { type: 'lost', why: message }))
 }
 
 const work = await start(workerData as GpuWorkerInit).catch((error: unknown) => tell(0, error))
