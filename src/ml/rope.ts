@@ -12,6 +12,9 @@ export interface RopeTables {
   readonly sin: Float32Array // (positions, headSize / 2)
 }
 
+/** Tables are made for this many positions at a time, when first needed. */
+const PAGE_POSITIONS = 256
+
 /** 2π, rounded to f64. */
 const TWO_PI = 2 * Math.PI
 
@@ -62,4 +65,18 @@ export function ropeTables(config: ModelConfig, count: number, first = 0): RopeT
     }
   }
   return { cos: cosTable, sin: sinTable }
+}
+
+/** Rows of the tables by position, (1, headSize / 2) each. */
+export function createRopePages(config: ModelConfig): (position: number) => RopeTables {
+  const pages = new Map<number, RopeTables>()
+  const half = config.headSize / 2
+  return (position) => {
+    const page = Math.floor(position / PAGE_POSITIONS)
+    const first = page * PAGE_POSITIONS
+    const tables = pages.get(page) ?? ropeTables(config, PAGE_POSITIONS, first)
+    pages.set(page, tables)
+    const start = (position - first) * half
+    return { cos: tables.cos.subarray(start, start + half), sin: tables.sin.subarray(start, start + half) }
+  }
 }

@@ -5,7 +5,7 @@
  */
 import { assert } from '../../base/assert.ts'
 import { type ModelConfig, paddedColumns } from '../config.ts'
-import { type RopeTables, ropeTables } from '../rope.ts'
+import { createRopePages } from '../rope.ts'
 import type { LayerRange } from '../tensors.ts'
 import type { WasmHeap } from './wasm-heap.ts'
 import {
@@ -56,9 +56,6 @@ export interface PassRunnerOptions {
   /** Runs the job at this address on `team` threads. */
   readonly runJob: (job: number, team: number) => void
 }
-
-/** RoPE tables are made for this many positions at a time, when first needed. */
-const ROPE_PAGE_POSITIONS = 256
 
 /** Addresses of what this side writes and reads; the rest is known to native code alone. */
 interface Scratch {
@@ -153,20 +150,6 @@ export function createPassRunner(options: PassRunnerOptions): PassRunner {
     cacheBytes: (capacity, layers) => layers * config.keyValueHeadCount * 2 * capacity * headWidth * 4,
     allowPositions,
     run,
-  }
-}
-
-/** Rows of the RoPE tables by position. */
-function createRopePages(config: ModelConfig): (position: number) => RopeTables {
-  const pages = new Map<number, RopeTables>()
-  const half = config.headSize / 2
-  return (position) => {
-    const page = Math.floor(position / ROPE_PAGE_POSITIONS)
-    const first = page * ROPE_PAGE_POSITIONS
-    const tables = pages.get(page) ?? ropeTables(config, ROPE_PAGE_POSITIONS, first)
-    pages.set(page, tables)
-    const start = (position - first) * half
-    return { cos: tables.cos.subarray(start, start + half), sin: tables.sin.subarray(start, start + half) }
   }
 }
 

@@ -1,0 +1,91 @@
+/**
+ * Key/value caches on a device: two buffers per layer of a session's part, and the room for scores, which all sessions of a stage share.
+ * @module
+ */
+import type { ModelConfig } from '../../config.ts'
+import type { LayerRange } from '../../tensors.ts'
+import { EngineError } from '../engine.ts'
+import type { DeviceMemory } from './device-memory.ts'
+
+/** One session's cache. */
+export interface DeviceCache {
+  /** Group 1 by layer, counted from the stage's first; empty before the part's first. */
+  readonly groups: readonly GPUBindGroup[]
+  readonly buffers: readonly GPUBuffer[]
+  /** Rows that a pass of this session may have. */
+  readonly rowsMax: number
+  /** Why the device has no room for it, once it has said so. */
+  readonly refusal: Promise<EngineError | undefined>
+}
+
+export interface DeviceCaches {
+  /** Throws ENGINE_OUT_OF_MEMORY for what no kernel could see at once; what the device has no room for shows in `refusal`. */
+  open(capacity: number, part: LayerRange): DeviceCache
+  close(cache: DeviceCache): void
+}
+
+export interface DeviceCachesOptions {
+  readonly memory: DeviceMemory
+  readonly config: ModelConfig
+  readonly range: LayerRange
+  readonly layout: GPUBindGroupLayout
+  readonly bindingBytesMax: number
+  readonly rowsMax: number
+}
+
+export function createDeviceCaches(options: DeviceCachesOptions): DeviceCaches {
+  const { memory, config, range, layout, bindingBytesMax, rowsMax } = options
+  const { device } = memory
+  const rowBytes = config.keyValueHeadCount * config.headSize * 4
+  let scores: GPUBuffer | undefined
+
+  const scoresFor = (capacity: number, rows: number): GPUBuffer => {
+    const bytes = rows * config.headCount * capacity * 4
+    if (scores !== undefined && scores.size >= bytes) return scores
+    // Sessions that are open keep the smaller one; doubling bounds what that wastes.
+    scores = memory.storage(Math.min(Math.max(bytes, (scores?.size ?? 0) * 2), bindingBytesMax))
+    return scores
+  }
+
+  return {
+    open(capacity, part) {
+      const rows = Math.min(rowsMax, Math.floor(bindingBytesMax / (config.headCount * capacity * 4)))
+      if (capacity * rowBytes > bindingBytesMax || rows === 0) {
+        throw new EngineError(
+          'ENGINE_OUT_OF_MEMORY',
+          'A session of this length does not fit what this GPU lets one program see at once.',
+          {
+            details: { capacity, bytes: capacity * rowBytes, bytesMax: bindingBytesMax },
+          },
+        )
+      }
+      device.pushErrorScope('out-of-memory')
+      const buffers: GPUBuffer[] = []
+      const groups: GPUBindGroup[] = []
+      for (let layer = part.firstLayer; layer < part.lastLayer; layer++) {
+        const [keys, values] = [memory.storage(capacity * rowBytes), memory.storage(capacity * rowBytes)]
+        buffers.push(keys, values)
+        const resources = [keys, values, scoresFor(capacity, rows)]
+        const entries = resources.map((buffer, binding) => ({ binding, resource: { buffer } }))
+        groups[layer - range.firstLayer] = device.createBindGroup({ layout, entries })
+      }
+      const refusal = device.popErrorScope().then((error) => (error === null ? undefined : outOfMemory(error)))
+      refusal.catch(() => undefined)
+      return { groups, buffers, rowsMax: rows, refusal }
+    },
+    close({ buffers }) {
+      for (const buffer of buffers) memory.free(buffer)
+    },
+  }
+}
+
+/** Of a device that is full. */
+export function outOfMemory(cause: GPUError): EngineError {
+  return new EngineError(
+    'ENGINE_OUT_OF_MEMORY',
+    'The memory of the GPU is full. Offer fewer layers or shorter sessions, or close other programs that use it.',
+    {
+      details: { reason: cause.message },
+    },
+  )
+}

@@ -1,0 +1,67 @@
+/**
+ * Kernels of one device, compiled once each and for all sizes: sizes are in the parameters of a call.
+ * @module
+ */
+import { type Access, CACHE_BINDINGS, type Kernel, type KernelOptions, kernelSource } from './kernel.ts'
+
+/** A kernel that can be called. */
+export interface Compiled {
+  readonly kernel: Kernel
+  readonly pipeline: GPUComputePipeline
+  readonly layout: GPUBindGroupLayout
+}
+
+export interface KernelSet {
+  /** Group 1 of the kernels that work on a cache. */
+  readonly cacheLayout: GPUBindGroupLayout
+  /** Rejects where the device's compiler does. */
+  compile(kernel: Kernel): Promise<Compiled>
+}
+
+/** Of `GPUShaderStage`, which exists in browsers only. */
+const COMPUTE = 4
+
+export function createKernelSet(device: GPUDevice, options: KernelOptions): KernelSet {
+  const layouts = new Map<string, GPUBindGroupLayout>()
+  const compiled = new Map<string, Promise<Compiled>>()
+
+  const layoutOf = (types: readonly GPUBufferBindingType[]): GPUBindGroupLayout => {
+    const key = types.join()
+    const layout =
+      layouts.get(key) ??
+      device.createBindGroupLayout({
+        entries: types.map((type, binding) => ({ binding, visibility: COMPUTE, buffer: { type } })),
+      })
+    layouts.set(key, layout)
+    return layout
+  }
+  const cacheLayout = layoutOf(CACHE_BINDINGS.map(({ access }) => bindingType(access)))
+
+  const compile = async (kernel: Kernel): Promise<Compiled> => {
+    const layout = layoutOf([
+      'uniform',
+      'uniform',
+      ...kernel.bindings.map(({ access }): GPUBufferBindingType => bindingType(access)),
+    ])
+    const bindGroupLayouts = kernel.hasCache ? [layout, cacheLayout] : [layout]
+    const pipeline = await device.createComputePipelineAsync({
+      label: kernel.name,
+      layout: device.createPipelineLayout({ bindGroupLayouts }),
+      compute: { module: device.createShaderModule({ label: kernel.name, code: kernelSource(kernel, options) }) },
+    })
+    return { kernel, pipeline, layout }
+  }
+
+  return {
+    cacheLayout,
+    compile(kernel) {
+      const known = compiled.get(kernel.name) ?? compile(kernel)
+      compiled.set(kernel.name, known)
+      return known
+    },
+  }
+}
+
+function bindingType(access: Access): GPUBufferBindingType {
+  return access === 'read' ? 'read-only-storage' : 'storage'
+}

@@ -1,0 +1,143 @@
+/**
+ * One pass: rows of one session through its part, from what is written to the device to what is read back.
+ * @module
+ */
+import type { ModelConfig } from '../../config.ts'
+import { createRopePages } from '../../rope.ts'
+import type { LayerRange } from '../../tensors.ts'
+import type { Cache } from '../cache-table.ts'
+import { EngineError, type StepInput } from '../engine.ts'
+import type { DeviceCache } from './device-caches.ts'
+import { type DeviceMemory, MAP_READ } from './device-memory.ts'
+import type { Program } from './program.ts'
+import { type Call, replay } from './recorder.ts'
+
+export interface PassInput {
+  readonly step: StepInput
+  readonly cache: Cache<DeviceCache>
+  /** Rows [first, first + count) of the step. */
+  readonly first: number
+  readonly count: number
+  /** Rows that come back, as hidden rows or as logits. */
+  readonly wanted: 'all' | 'last' | 'none'
+}
+
+export interface PassResult {
+  /** Bits of FLAG, of any row. */
+  readonly failures: number
+  readonly values: Float32Array // (wanted rows, hidden or vocabulary)
+}
+
+export interface Passes {
+  /** Hands a pass to the device. Rejects with ENGINE_UNAVAILABLE when that is gone. */
+  start(pass: PassInput): Promise<PassResult>
+  /** Once nothing is under way. */
+  idle(): Promise<void>
+}
+
+export interface PassesOptions {
+  readonly memory: DeviceMemory
+  readonly config: ModelConfig
+  readonly range: LayerRange
+  readonly program: Program
+}
+
+export function createPasses({ memory, config, range, program }: PassesOptions): Passes {
+  const { device } = memory
+  const { scratch } = program
+  const { hiddenSize, headSize, vocabularySize } = config
+  const rope = createRopePages(config)
+  const staging = createStagingPool(memory)
+  const running = new Set<Promise<unknown>>()
+  const ropeRows = new Map<number, Float32Array<ArrayBuffer>>()
+
+  const writeInputs = ({ step, cache, first, count, wanted }: PassInput): void => {
+    const position = step.position + first
+    const head = wanted === 'last' ? count - 1 : 0
+    device.queue.writeBuffer(scratch.now, 0, Uint32Array.of(position, count, head, cache.capacity, 0))
+    if (step.input.type === 'tokens') {
+      device.queue.writeBuffer(scratch.tokens, 0, Uint32Array.from(step.input.tokens.subarray(first, first + count)))
+    } else {
+      const rows = step.input.values.slice(first * hiddenSize, (first + count) * hiddenSize)
+      device.queue.writeBuffer(scratch.hidden, 0, rows)
+    }
+    const tables = ropeRows.get(count) ?? new Float32Array(count * headSize)
+    ropeRows.set(count, tables)
+    for (let row = 0; row < count; row++) {
+      const { cos, sin } = rope(position + row)
+      tables.set(cos, row * headSize)
+      tables.set(sin, row * headSize + headSize / 2)
+    }
+    device.queue.writeBuffer(scratch.rope, 0, tables)
+  }
+
+  const callsOf = ({ part }: Cache<unknown>): readonly Call[] => [
+    ...(part.hasEmbedding ? program.embedding : []),
+    ...program.layers.slice(part.firstLayer - range.firstLayer, part.lastLayer - range.firstLayer).flat(),
+  ]
+
+  const submit = (pass: PassInput): { buffer: GPUBuffer; rows: number } => {
+    const { cache, count, wanted } = pass
+    const { hasHead } = cache.part
+    const rows = wanted === 'all' ? count : wanted === 'last' ? 1 : 0
+    const valueBytes = rows * (hasHead ? vocabularySize : hiddenSize) * 4
+    const buffer = staging.take(count * 4 + valueBytes)
+    writeInputs(pass)
+    const encoder = device.createCommandEncoder()
+    encoder.clearBuffer(scratch.flags)
+    const compute = encoder.beginComputePass()
+    replay(compute, callsOf(cache), { rows: count, caches: cache.memory.groups })
+    if (hasHead && rows > 0) replay(compute, program.head, { rows, caches: [] })
+    compute.end()
+    encoder.copyBufferToBuffer(scratch.flags, 0, buffer, 0, count * 4)
+    if (valueBytes > 0) {
+      encoder.copyBufferToBuffer(hasHead ? scratch.logits : scratch.hidden, 0, buffer, count * 4, valueBytes)
+    }
+    device.queue.submit([encoder.finish()])
+    return { buffer, rows: valueBytes / 4 }
+  }
+
+  const start = async (pass: PassInput): Promise<PassResult> => {
+    const { buffer, rows: length } = submit(pass)
+    try {
+      await buffer.mapAsync(MAP_READ)
+    } catch (cause) {
+      throw new EngineError('ENGINE_UNAVAILABLE', 'The GPU stopped answering.', { cause })
+    }
+    const content = buffer.getMappedRange()
+    const failures = new Uint32Array(content, 0, pass.count).reduce((all, flags) => all | flags, 0)
+    const values = new Float32Array(content, pass.count * 4, length).slice()
+    buffer.unmap()
+    staging.giveBack(buffer)
+    return { failures, values }
+  }
+
+  return {
+    start(pass) {
+      const result = start(pass)
+      running.add(result)
+      const settle = () => running.delete(result)
+      result.then(settle, settle)
+      return result
+    },
+    async idle() {
+      await Promise.allSettled(running)
+    },
+  }
+}
+
+/** Buffers that can be mapped, by size: powers of two. */
+function createStagingPool(memory: DeviceMemory) {
+  const free = new Map<number, GPUBuffer[]>()
+  return {
+    take(bytes: number): GPUBuffer {
+      const size = 2 ** Math.ceil(Math.log2(Math.max(bytes, 256)))
+      return free.get(size)?.pop() ?? memory.staging(size)
+    },
+    giveBack(buffer: GPUBuffer): void {
+      const list = free.get(buffer.size) ?? []
+      free.set(buffer.size, list)
+      list.push(buffer)
+    },
+  }
+}

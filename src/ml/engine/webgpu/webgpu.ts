@@ -1,0 +1,83 @@
+/**
+ * The webgpu engine: exact-1 on a GPU, in WGSL. The device comes from outside (src/app/gpu); several stages may share one.
+ * Spec: docs/spec/gpu.md §"Exact numbers".
+ * @module
+ */
+import { type DeviceEngine, type DeviceStage, EngineError, type StageOptions } from '../engine.ts'
+import { createDeviceCaches, outOfMemory } from './device-caches.ts'
+import { createDeviceMemory } from './device-memory.ts'
+import type { KernelOptions } from './kernel.ts'
+import { createKernelSet, type KernelSet } from './kernels.ts'
+import { createPasses } from './passes.ts'
+import { recordProgram } from './program.ts'
+import { WebgpuStage } from './webgpu-stage.ts'
+
+export interface WebgpuEngineOptions extends KernelOptions {
+  readonly device: GPUDevice
+  /** Bytes of a buffer that a kernel may see, at most. Default: what the device allows. */
+  readonly bindingBytesMax?: number
+}
+
+/** Rows of a pass: what scratch is sized for. */
+const ROWS_MAX = 64
+const TILE = 8
+
+export function createWebgpuEngine(options: WebgpuEngineOptions): DeviceEngine {
+  const { device } = options
+  const kernels = createKernelSet(device, options)
+  const lost = whenLost(device)
+  const { maxStorageBufferBindingSize, maxBufferSize } = device.limits
+  const bindingBytesMax = options.bindingBytesMax ?? Math.min(maxStorageBufferBindingSize, maxBufferSize)
+  return {
+    name: 'webgpu',
+    numbers: 'exact',
+    createStage: (stage) =>
+      createStage({ ...stage, device, kernels, bindingBytesMax, tile: options.tile ?? TILE, lost }),
+  }
+}
+
+interface CreateOptions extends StageOptions {
+  readonly device: GPUDevice
+  readonly kernels: KernelSet
+  readonly tile: number
+  readonly bindingBytesMax: number
+  readonly lost: Promise<EngineError>
+}
+
+async function createStage(options: CreateOptions): Promise<DeviceStage> {
+  const { device, kernels, config, range, bindingBytesMax, tile, lost } = options
+  const memory = createDeviceMemory(device)
+  device.pushErrorScope('out-of-memory')
+  const program = await recordProgram({ ...options, memory, source: options.weights, rowsMax: ROWS_MAX, tile }).catch(
+    async (cause: unknown) => {
+      memory.freeAll()
+      await device.popErrorScope().catch(() => null)
+      throw cause
+    },
+  )
+  const full = await device.popErrorScope()
+  if (full !== null) {
+    memory.freeAll()
+    throw outOfMemory(full)
+  }
+  const caches = createDeviceCaches({
+    memory,
+    config,
+    range,
+    layout: kernels.cacheLayout,
+    bindingBytesMax,
+    rowsMax: ROWS_MAX,
+  })
+  const passes = createPasses({ memory, config, range, program })
+  return new WebgpuStage({ ...options, memory, caches, passes, weightBytes: program.weightBytes, lost })
+}
+
+/** A command that the device refuses computes garbage in silence, so that such a device is lost as well. */
+function whenLost(device: GPUDevice): Promise<EngineError> {
+  return new Promise((resolve) => {
+    const lose = (reason: string) =>
+      resolve(new EngineError('ENGINE_UNAVAILABLE', `The GPU is lost: ${reason}`, { details: { reason } }))
+    void device.lost.then(({ reason, message }) => reason === 'destroyed' || lose(message))
+    device.addEventListener('uncapturederror', ({ error }) => lose(error.message))
+  })
+}
