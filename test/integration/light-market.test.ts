@@ -14,6 +14,7 @@ import { openModelStore } from '../../src/app/model-store.ts'
 import { opensslAccepts } from '../../src/app/openssl-verify.ts'
 import { createChainRegistry } from '../../src/app/swarm/chain-registry.ts'
 import { findModel } from '../../src/app/swarm/find-model.ts'
+import type { NamedModel } from '../../src/app/swarm/same-name.ts'
 import { createSystem } from '../../src/app/system.ts'
 import { type Hash, hash, peerId } from '../../src/base/brand.ts'
 import { Writer } from '../../src/base/codec.ts'
@@ -110,11 +111,14 @@ describe('a light client of the market', () => {
     const network = { id: 'one', bootstrap: [one.wire.addresses()[0]!], mdns: false, dht: false, genesis }
     const registry = createChainRegistry(home, network, { ...system, wire })
     const models = () => registry.models('example', NEVER)
+    const standing = (named: readonly NamedModel[]) => registry.standing(named, NEVER)
     const store = openModelStore({ home: home.path })
-    expect(await findModel('example', store, { models, offers: async () => [] })).toEqual({
+    expect(await findModel('example', store, { models, standing, offers: async () => [] })).toEqual({
       type: 'there',
       hash: MODEL,
     })
+    // It has no lists of placements.
+    expect(await standing(await models())).toMatchObject([{ model: MODEL, behind: undefined }])
     await wire.stop()
     await rm(home.path, { recursive: true })
   })

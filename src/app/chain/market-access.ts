@@ -97,6 +97,8 @@ export interface PlacementView {
   readonly until: number
   /** Whether it would count in the next block. */
   readonly live: boolean
+  /** Grains of its miner: the lowest one gives way where no place is left. */
+  readonly deposit: string
 }
 
 export interface LotView {

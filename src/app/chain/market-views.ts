@@ -15,7 +15,7 @@ import type { NetworkKind } from '../../core/network-kind.ts'
 import type { Parameters } from '../../core/parameters.ts'
 import type { AuditId, AuditRecord, Opening } from '../../core/state/audits.ts'
 import type { LeaseRecord, LotRecord } from '../../core/state/leases.ts'
-import { FULL_RELIABILITY, getMiner, type MinerRecord } from '../../core/state/miners.ts'
+import { FULL_RELIABILITY, getStanding, type MinerRecord } from '../../core/state/miners.ts'
 import type { ModelRecord } from '../../core/state/models.ts'
 import { isLive, type PlacementId, type PlacementRecord } from '../../core/state/placements.ts'
 import type { ReadState } from '../../core/state/state.ts'
@@ -87,9 +87,11 @@ export function viewPlacement(
   record: PlacementRecord,
 ): PlacementView {
   const { first, end, slots, used, bid, until } = record
+  const miner = getStanding(state, operator)
   return {
     ...{ model, operator: addressOfAccount(operator, kind), first, end, slots, used, bid: String(bid), until },
-    live: isLive(record, getMiner(state, operator), height),
+    live: isLive(record, miner, height),
+    deposit: String(miner?.deposit ?? 0n),
   }
 }
 

@@ -18,7 +18,7 @@ import type { NodeIdentity } from '../node-identity.ts'
 import { type PostWish, weightBytesOf } from '../posts/post.ts'
 import type { System } from '../system.ts'
 import { chooseAtStart, holdsAll, type StartChoice } from './choose-segments.ts'
-import { holdsAllWords, placementWords } from './placement-words.ts'
+import { holdsAllWords, placeCostWords, placementWords } from './placement-words.ts'
 import { type Sighting, sightByOffers, sightOnChain } from './sighting.ts'
 
 export interface Choosing {
@@ -86,7 +86,7 @@ async function explain(model: StoredModel, bytes: number, choosing: Choosing): P
   const { name } = model.manifest
   const weighed = { model: name, needs: choice.needs, decision: choice.decision, bytes: choice.bytes, isServing: false }
   const words = holdsAll(model, bytes) ? holdsAllWords(weighed) : placementWords(weighed)
-  return { ...choice, model, source, words }
+  return { ...choice, model, source, words: [...words, ...placeCostWords(sighting.placeCost)] }
 }
 
 async function see(

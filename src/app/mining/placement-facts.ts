@@ -3,6 +3,8 @@
  * Pure. Spec: docs/spec/market.md §14.
  * @module
  */
+import { lesser } from '../../base/bigint.ts'
+import { MARKET_LIMITS } from '../../base/chain-limits.ts'
 import { FLOW_MAX, flowOf, type Host, type SegmentNeed } from '../../core/market/segment-balance.ts'
 import type { Offer } from '../../net/protocols/status.ts'
 import type { MinerView, PlacementView } from '../chain/market-access.ts'
@@ -49,6 +51,26 @@ export function hostsOfPlacements(
       const flow = flowOf(knownRate(miner, rateFloor), macsOf(needs, first, end))
       return { owner: miner?.payout ?? operator, first, end, flow, isServing: true }
     })
+}
+
+/** Of a model without a place left: what a place costs. */
+export interface PlaceCost {
+  /** Grains: a larger deposit takes a place; undefined: all have open leases. */
+  readonly lowest: bigint | undefined
+}
+
+/** undefined: there is a place, or the operator has one. The chain decides anew when it comes to it (core/state/registry.ts). */
+export function placeCostOf(placements: readonly PlacementView[], operator: string | undefined): PlaceCost | undefined {
+  if (placements.length < MARKET_LIMITS.placementsPerModelMax) return undefined
+  const idle = placements.filter(({ used }) => used === 0)
+  if (idle.some(({ live }) => !live) || placements.some((each) => each.operator === operator)) return undefined
+  const deposits = idle.map(({ deposit }) => BigInt(deposit))
+  return {
+    lowest: deposits.reduce<bigint | undefined>(
+      (least, own) => (least === undefined ? own : lesser(least, own)),
+      undefined,
+    ),
+  }
 }
 
 /** Where there is no chain: each peer is an owner, and as fast as it says. */

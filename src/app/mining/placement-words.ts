@@ -2,11 +2,13 @@
  * Why a machine should serve these segments and no others, in sentences. Pure: from what was weighed. Spec: docs/spec/cli.md §10, docs/spec/market.md §14.
  * @module
  */
+import { MARKET_LIMITS } from '../../base/chain-limits.ts'
 import type { PlacementDecision, RunChoice } from '../../core/market/best-response.ts'
 import type { SegmentNeed, SegmentRun } from '../../core/market/segment-balance.ts'
+import { dllm } from '../../core/transaction/refusals.ts'
 import { count, segmentsText } from '../chain/text-parts.ts'
 import { formatBytes } from '../table.ts'
-import { OWNERS_WANTED } from './placement-facts.ts'
+import { OWNERS_WANTED, type PlaceCost } from './placement-facts.ts'
 
 export interface Weighed {
   readonly model: string
@@ -79,6 +81,17 @@ export function holdsAllWords({ model, needs, decision, bytes }: Weighed): strin
       `${capital(count(short, 'segment'))} of it ${short === 1 ? 'has' : 'have'} fewer than ${OWNERS_WANTED} other owners.`,
     )
   return words
+}
+
+/** What a place costs where none is left. */
+export function placeCostWords(cost: PlaceCost | undefined): string[] {
+  if (cost === undefined) return []
+  const taken = `All ${MARKET_LIMITS.placementsPerModelMax} places on the chain are taken`
+  return [
+    cost.lowest === undefined
+      ? `${taken}, and all of those miners have open leases: there is none for this machine now.`
+      : `${taken}: one is to be had for a deposit of more than ${dllm(cost.lowest)}.`,
+  ]
 }
 
 /** What a run adds: the first of what counts. */

@@ -10,7 +10,14 @@ import type { Offer } from '../../net/protocols/status.ts'
 import type { ChainAccess } from '../chain/chain-access.ts'
 import type { MinerView } from '../chain/market-access.ts'
 import type { StoredModel } from '../model-store.ts'
-import { hostsOfOffers, hostsOfPlacements, knownRate, segmentNeeds } from './placement-facts.ts'
+import {
+  hostsOfOffers,
+  hostsOfPlacements,
+  knownRate,
+  type PlaceCost,
+  placeCostOf,
+  segmentNeeds,
+} from './placement-facts.ts'
 
 export interface Sighting {
   /** All but this machine. */
@@ -21,6 +28,8 @@ export interface Sighting {
   readonly rate: bigint
   /** What it is seen to serve itself, also if that has just ended. */
   readonly now?: SegmentRun | undefined
+  /** Where the chain has no place left for it. */
+  readonly placeCost?: PlaceCost | undefined
 }
 
 /** How a miner finds itself on the chain: by the key of its peer, hexadecimal, before anybody opened its wallet. */
@@ -50,6 +59,7 @@ export async function sightOnChain(
     owner: 'payout' in own ? own.payout : (self?.payout ?? ''),
     rate: knownRate(self, facts.rateFloor),
     now: placed && { first: placed.first, end: placed.end },
+    placeCost: placeCostOf(placements, operator),
   }
 }
 

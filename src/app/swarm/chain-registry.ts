@@ -14,10 +14,13 @@ import type { Home } from '../home.ts'
 import type { Network } from '../networks.ts'
 import { findRunningNode } from '../node/node-folders.ts'
 import { type PlacedPeers, placedPeersOf } from './find-peers.ts'
+import { depositsBehind, type NamedModel, type StandingModel } from './same-name.ts'
 
 export interface ChainRegistry {
   /** Of this name at least; of a full node all. */
   models(name: string, signal: AbortSignal): Promise<readonly ModelView[]>
+  /** With what miners have deposited behind each: only a full node has the lists for that. */
+  standing(models: readonly NamedModel[], signal: AbortSignal): Promise<readonly StandingModel[]>
   readonly placed: PlacedPeers
 }
 
@@ -68,6 +71,20 @@ export function createChainRegistry(home: Home, network: Network, ports: Registr
         ({ market }) => market.models(signal),
         (chain) => proved(chain, name, signal),
       ),
+    async standing(models, signal) {
+      const behind = await ask(signal, async ({ market }) => {
+        const deposits: bigint[] = []
+        for (const { model } of models) {
+          const [{ segments }, placements] = await Promise.all([
+            market.model(model, signal),
+            market.placements(model, signal),
+          ])
+          deposits.push(depositsBehind(segments.length, placements))
+        }
+        return deposits
+      })
+      return models.map((model, index) => ({ ...model, behind: behind[index] }))
+    },
     placed: (model, signal) => ask(signal, (access) => placedPeersOf(access)(model, signal)),
   }
 }

@@ -15,20 +15,22 @@ export interface ClientFetch {
   readonly system: System
   readonly signal: AbortSignal
   readonly downBytesPerSecond?: number | undefined
+  /** As FetcherOptions has it. */
+  readonly note?: ((text: string) => void) | undefined
 }
 
 /** Somebody waits for it. */
 const PATIENCE_MS = 30_000
 
 export async function withClientFetcher<Value>(
-  { home, network, system, downBytesPerSecond }: ClientFetch,
+  { home, network, system, downBytesPerSecond, note }: ClientFetch,
   work: (fetcher: ModelFetcher) => Promise<Value>,
 ): Promise<Value> {
   const { createLibp2pWire } = await import('../../net/libp2p-wire.ts')
   const { id: networkId, mdns, dht } = network
   const wire = await createLibp2pWire({ networkId, listen: [], mdns, dht }, system)
   const store = await openHomeStore(home)
-  const options = { home, network, store, patienceMs: PATIENCE_MS, downBytesPerSecond }
+  const options = { home, network, store, patienceMs: PATIENCE_MS, downBytesPerSecond, note }
   const fetcher = createModelFetcher(options, { ...system, wire })
   try {
     return await work(fetcher)

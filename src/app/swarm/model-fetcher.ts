@@ -34,6 +34,8 @@ export interface FetcherOptions {
   readonly downBytesPerSecond?: number | undefined
   /** Fails when nothing comes for so long; undefined: waits without end. */
   readonly patienceMs?: number | undefined
+  /** Told what a person should know of the choice of a model. */
+  readonly note?: ((text: string) => void) | undefined
 }
 
 export interface ModelFetcher {
@@ -84,9 +86,11 @@ export function createModelFetcher(options: FetcherOptions, ports: FetcherPorts)
     async model(text, signal) {
       const found = await findModel(text, openModelStore({ home: home.path }), {
         models: () => registry.models(text, signal),
+        standing: (models) => registry.standing(models, signal),
         offers: () => offers(signal),
       })
       if (found.type === 'here') return found.model
+      if (found.note !== undefined) options.note?.(found.note)
       const wish = { model: found.hash, peers: peersOf(found.hash), patienceMs }
       return installManifest(home.path, await fetchManifest(wish, ports, signal))
     },

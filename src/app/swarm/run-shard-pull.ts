@@ -66,7 +66,7 @@ export async function runShardPull(pull: ShardPull): Promise<ShardPullResult> {
   if (here !== undefined && wantedOf(here, flags).files.length === 0) return nothingToDo(pull, here)
   const limit = flags['down-mib-s']
   const downBytesPerSecond = limit === undefined ? undefined : limit * MIB
-  return withClientFetcher({ ...pull, network, downBytesPerSecond }, async (fetcher) => {
+  return withClientFetcher({ ...pull, network, downBytesPerSecond, note: pull.print }, async (fetcher) => {
     const model = here ?? (await fetcher.model(pull.model, pull.signal))
     return fetchWanted(pull, fetcher, model)
   })

@@ -119,6 +119,7 @@ describe('the text of a settlement', () => {
 describe('why nothing came', () => {
   const placement = (live: boolean): PlacementView => ({
     ...{ model: MODEL, operator: address, first: 0, end: 2, slots: 1, used: 0, bid: '1', until: 99, live },
+    deposit: '1',
   })
   const why = async (
     accounts: string[],

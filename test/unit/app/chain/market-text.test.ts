@@ -34,7 +34,7 @@ const model: ModelView = {
 }
 const placement: PlacementView = {
   ...{ model: id, operator: anna, first: 10, end: 64, slots: 65_535, used: 65_535, bid: ALL, until: HEIGHT },
-  live: false,
+  ...{ live: false, deposit: ALL },
 }
 const miner: MinerView = {
   ...{ address: anna, payout: bert, peerKey: 'cd'.repeat(32), device: 'gpu', status: 'slashed-out', deposit: ALL },

@@ -1,9 +1,18 @@
 /** What `dllm mine --why` says, from what was weighed. */
-import { expect, test } from 'vitest'
-import { holdsAllWords, placementWords, type Weighed } from '../../../../src/app/mining/placement-words.ts'
+import { describe, expect, test } from 'vitest'
+import type { PlacementView } from '../../../../src/app/chain/market-access.ts'
+import { type PlaceCost, placeCostOf } from '../../../../src/app/mining/placement-facts.ts'
+import {
+  holdsAllWords,
+  placeCostWords,
+  placementWords,
+  type Weighed,
+} from '../../../../src/app/mining/placement-words.ts'
+import { MARKET_LIMITS } from '../../../../src/base/chain-limits.ts'
 import { bestResponse, type Machine } from '../../../../src/core/market/best-response.ts'
 import type { Host, SegmentNeed } from '../../../../src/core/market/segment-balance.ts'
 import { COMMON_RATE, plainNeeds } from '../../../placement-swarm.ts'
+import { OWN, placement } from './views.ts'
 
 const GIB = 1_073_741_824
 const NEEDS: readonly SegmentNeed[] = plainNeeds(4, 2).map((need) => ({ ...need, bytes: GIB }))
@@ -170,4 +179,33 @@ test.each<readonly [string, readonly Host[], readonly string[]]>([
     'This machine should serve all 4 segments of tiny: they take 4.0 GiB, and there is room for 5.0 GiB of weights.',
     ...more,
   ])
+})
+
+describe('a place', () => {
+  const PLACES = MARKET_LIMITS.placementsPerModelMax
+  const full = (change: (index: number) => Partial<PlacementView>): PlacementView[] =>
+    Array.from({ length: PLACES }, (_, index) => placement({ operator: `ldllm1${index}`, ...change(index) }))
+
+  test.each<readonly [string, readonly PlacementView[], PlaceCost | undefined, readonly string[]]>([
+    ['where there is room', full(() => ({})).slice(1), undefined, []],
+    ['where one has ended', full((index) => ({ live: index > 0 })), undefined, []],
+    ['that is there already', full((index) => ({ operator: index === 9 ? OWN : 'other' })), undefined, []],
+    [
+      'where a deposit gives way',
+      full((index) => ({ used: index > 5 ? 0 : 1, deposit: `${1_000_000_000 + index}` })),
+      { lowest: 1_000_000_006n },
+      ['All 1024 places on the chain are taken: one is to be had for a deposit of more than 1.000000006 DLLM.'],
+    ],
+    [
+      'where all have open leases',
+      full(() => ({ used: 1 })),
+      { lowest: undefined },
+      [
+        'All 1024 places on the chain are taken, and all of those miners have open leases: there is none for this machine now.',
+      ],
+    ],
+  ])('%s', (_case, placements, cost, words) => {
+    expect(placeCostOf(placements, OWN)).toEqual(cost)
+    expect(placeCostWords(cost)).toEqual(words)
+  })
 })

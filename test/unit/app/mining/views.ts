@@ -45,6 +45,7 @@ export function miner(change: Partial<MinerView> = {}): MinerView {
 export function placement(change: Partial<PlacementView> = {}): PlacementView {
   return {
     ...{ model: MODEL, operator: OWN, first: 0, end: 3, slots: 4, used: 0, bid: '0', until: 300, live: true },
+    deposit: '2000000000',
     ...change,
   }
 }
