@@ -31,8 +31,11 @@ function tellSupply(type: string, body: Body): Told | undefined {
     }
     case 'withdraw-deposit':
       return { title: `withdrew ${money(text('amount'))} of a miner's deposit`, details: [] }
-    case 'place':
-      return { title: body['slots'] === 0 ? 'ended a placement' : placementTitle(body), details: [text('model')] }
+    case 'place': {
+      const way = body['displaces'] === true ? ['instead of the lowest deposit, if no place was left'] : []
+      const title = body['slots'] === 0 ? 'ended a placement' : placementTitle(body)
+      return { title, details: [text('model'), ...way] }
+    }
     default:
       return undefined
   }

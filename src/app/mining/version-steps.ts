@@ -71,6 +71,9 @@ export function createStepper(parts: ModelLifeParts, memory: LifeMemory, tasks: 
     if (view.status === 'approved') {
       await sender.send(reportCanaryCall(view.model, fault === undefined), signal).catch((error: unknown) => {
         if (!NO_REPORT.includes(codeOf(error))) throw error
+        if (codeOf(error) !== 'REPORTS_FULL') return
+        // It can place itself, and does not count among those who are ready.
+        notes.say({ type: 'problem', text: messageOf(error), details: { code: 'REPORTS_FULL' } })
       })
       checked.add(view.model)
     }

@@ -163,6 +163,11 @@ test.each([
   ['withdraw-deposit', { amount: '5000000000' }, "withdrew 5 DLLM of a miner's deposit"],
   ['place', { model: id, first: 0, end: 64, slots: 1 }, 'serves segments 1 to 64, 1 lease at once\n'],
   ['place', { model: id, first: 0, end: 1, slots: 0 }, 'ended a placement\n'],
+  [
+    'place',
+    { model: id, first: 0, end: 1, slots: 1, displaces: true },
+    `${id}\n  instead of the lowest deposit, if no place was left\n`,
+  ],
   ['open-lease', { model: id, cap: '1000000000' }, `opened a lease for at most 1 DLLM\n  by ${anna}\n  of ${id}`],
   ['close-lease', { lease: id }, `closed a lease\n  by ${anna}\n  ${id}`],
   ['claim-lease', { lease: id, lot: 15, rows: 4_294_967_295 }, 'claimed 4294967295 rows of lot 16\n'],

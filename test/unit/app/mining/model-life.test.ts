@@ -99,6 +99,17 @@ test('nothing is moved while a canary is fetched, which nobody may have', async 
   expect(done).toEqual([])
 })
 
+test('a report that the chain has no place for is said, and the version is served', async () => {
+  const send = async () => {
+    throw new HouseError('REPORTS_FULL', 'Others have larger deposits.')
+  }
+  const { look, done, said, served, idle } = lifeWith({ canary: () => canaryOf(NEXT), send })
+  await look(10)
+  await idle()
+  expect([served.has(NEXT.hash), done]).toEqual([true, ['begins', 'reports']])
+  expect(said).toContain('Others have larger deposits.')
+})
+
 test('a report that could not be sent is sent later', async () => {
   const send = vi.fn(async () => undefined)
   send.mockRejectedValueOnce(new HouseError('CHAIN_STILL_WAITING', 'It waits.'))
