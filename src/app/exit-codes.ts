@@ -63,6 +63,7 @@ const EXIT_BY_CODE: ReadonlyMap<string, ExitCode> = new Map([
   ['SWARM_NO_PEER', EXIT.noNode],
   ['SWARM_AMBIGUOUS_MODEL', EXIT.usage],
   ['HUB_BAD_NAME', EXIT.usage],
+  ['GPU_OUT_OF_RANGE', EXIT.usage],
   ['HUB_FORBIDDEN', EXIT.auth],
   ['KEYSTORE_WRONG_PASSWORD', EXIT.auth],
   ['NODE_COOKIE_UNREADABLE', EXIT.auth],
