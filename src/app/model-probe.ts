@@ -1,6 +1,7 @@
 /**
  * The whole model in this process, fed token ids, for comparison with other programs: logits and their digests after
- * every token. Chunks and splits change how it computes, never what. Blocks the event loop within a chunk.
+ * every token. Chunks and splits change how it computes, never what; of an engine of the float class, hardly what. Engines that are not on a device block the event
+ * loop within a chunk.
  * Spec: docs/spec/numerics.md §9, docs/spec/model.md §9.
  * @module
  */
@@ -12,6 +13,8 @@ import { digestOf } from '../ml/digest.ts'
 import {
   type CacheId,
   cacheBytesPerPosition,
+  type DeviceEngine,
+  type DeviceStage,
   type Engine,
   type Stage,
   type StepInput,
@@ -26,7 +29,7 @@ export class ProbeError extends HouseError<'PROBE_BAD_TOKENS' | 'PROBE_BAD_SPLIT
 
 export interface ProbeOptions {
   readonly model: StoredModel
-  readonly engine: Engine
+  readonly engine: Engine | DeviceEngine
   /** At least one, at most the model's context. */
   readonly tokens: readonly number[]
   /** Tokens per step; default 1. */
@@ -56,14 +59,14 @@ const TOP_DEFAULT = 5
 export async function probeModel(options: ProbeOptions, signal: AbortSignal): Promise<ProbedToken[]> {
   const { tokens, chunk = 1 } = options
   checkInput(options)
-  const stages = openStages(options)
+  const stages = await openStages(options)
   try {
     const caches = stages.map((stage) => stage.openCache(tokens.length))
     const probed: ProbedToken[] = []
     for (let start = 0; start < tokens.length; start += chunk) {
       signal.throwIfAborted()
       const part = tokens.slice(start, start + chunk)
-      const logits = runChunk(stages, caches, { position: start, tokens: part })
+      const logits = await runChunk(stages, caches, { position: start, tokens: part })
       const size = options.model.manifest.config.vocabularySize
       for (const [index, token] of part.entries()) {
         const row = logits.subarray(index * size, (index + 1) * size)
@@ -73,7 +76,7 @@ export async function probeModel(options: ProbeOptions, signal: AbortSignal): Pr
     }
     return probed
   } finally {
-    for (const stage of stages) stage.close()
+    for (const stage of stages) await stage.close()
   }
 }
 
@@ -95,10 +98,10 @@ function checkInput({ model, tokens, chunk = 1, topK }: ProbeOptions): void {
   }
 }
 
-function openStages({ model, engine, tokens, split = [] }: ProbeOptions): Stage[] {
+async function openStages({ model, engine, tokens, split = [] }: ProbeOptions): Promise<(Stage | DeviceStage)[]> {
   const { manifest } = model
   const edges = [0, ...split, manifest.segments.length]
-  const stages: Stage[] = []
+  const stages: (Stage | DeviceStage)[] = []
   try {
     for (let index = 0; index + 1 < edges.length; index++) {
       const firstSegment = edges[index]!
@@ -111,27 +114,28 @@ function openStages({ model, engine, tokens, split = [] }: ProbeOptions): Stage[
       const weights = openWeights(model, { firstSegment, lastSegmentExclusive })
       try {
         const cacheBytesMax = cacheBytesPerPosition(manifest.config, range) * tokens.length
-        stages.push(engine.createStage({ config: manifest.config, range, weights, cacheBytesMax }))
+        stages.push(await engine.createStage({ config: manifest.config, range, weights, cacheBytesMax }))
       } finally {
         weights.close()
       }
     }
   } catch (error) {
-    for (const stage of stages) stage.close()
+    for (const stage of stages) await stage.close()
     throw error
   }
   return stages
 }
 
 /** Logits (tokens, vocabulary) after each token of a chunk. */
-function runChunk(
-  stages: readonly Stage[],
+async function runChunk(
+  stages: readonly (Stage | DeviceStage)[],
   caches: readonly CacheId[],
   { position, tokens }: { position: number; tokens: readonly number[] },
-): Float32Array {
+): Promise<Float32Array> {
   let input: StepInput['input'] = { type: 'tokens', tokens: Int32Array.from(tokens) }
   for (const [index, stage] of stages.entries()) {
-    const output: StepOutput = stage.run([{ cache: caches[index]!, position, input, logits: 'all' }])[0]!
+    const outputs: StepOutput[] = await stage.run([{ cache: caches[index]!, position, input, logits: 'all' }])
+    const output = outputs[0]!
     if (output.type === 'failed') throw output.error
     if (output.type === 'logits') return output.values
     input = { type: 'hidden', values: output.values }

@@ -10,9 +10,7 @@ import { EngineError } from '../../ml/engine/engine.ts'
 import type { Tensorflow } from '../../ml/engine/tfjs/tensorflow.ts'
 import type { TfjsEngineOptions } from '../../ml/engine/tfjs/tfjs.ts'
 import type { OpenGpu } from '../gpu/open-device.ts'
-
-export const TFJS_BACKENDS = ['cpu', 'wasm', 'webgpu', 'tensorflow'] as const
-export type TfjsBackend = (typeof TFJS_BACKENDS)[number]
+import type { TfjsBackend } from './backends.ts'
 
 /** The library with the backend open and active, and what an engine on it must know. */
 export interface OpenTfjs extends TfjsEngineOptions {
