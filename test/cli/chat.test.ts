@@ -1,9 +1,10 @@
 /** `dllm chat` as people and scripts run it, over real miner processes on this machine. */
-import { spawn, spawnSync } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { mkdirSync, openSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { createDllm, type Outcome, PROGRAM, plainEnvironment, watch } from './dllm.ts'
+import { createDllm, type Outcome, PROGRAM, watch } from './dllm.ts'
+import { atTerminal, hasTerminal, PROMPTED } from './terminal.ts'
 
 const dllm = createDllm()
 const PROMPT = 'Once upon a time'
@@ -229,30 +230,10 @@ describe('refuses', () => {
 })
 
 /** util-linux's `script` gives the program a terminal. */
-const SCRIPT = 'script'
-const hasScript = process.platform === 'linux' && spawnSync(SCRIPT, ['--version']).status === 0
-
-describe.skipIf(!hasScript)('at a terminal (skipped where util-linux is missing)', () => {
-  const converse = () => {
-    const command = `'${process.execPath}' '${PROGRAM}' chat --home '${dllm.home}' --seed 3 --max-tokens 300`
-    const child = spawn(SCRIPT, ['-qec', command, '/dev/null'], { env: { ...plainEnvironment(), TERM: 'xterm' } })
-    const { printed, ended } = watch(child)
-    let seen = 0
-    return {
-      type: (keys: string) => void child.stdin.write(keys),
-      /** The text since the last call, once `pattern` is in it. */
-      async see(pattern: RegExp): Promise<string> {
-        const from = seen
-        const text = await printed(pattern, from)
-        seen = text.length
-        return text.slice(from)
-      },
-      ended: ended as Promise<Outcome>,
-    }
-  }
+describe.skipIf(!hasTerminal)('at a terminal (skipped where util-linux is missing)', () => {
+  const converse = () => atTerminal(['chat', '--home', dllm.home, '--seed', '3', '--max-tokens', '300'])
   const CTRL_C = '\u0003'
   const CTRL_D = '\u0004'
-  const PROMPTED = /> (?:.\[3G)?$/
 
   test('keeps the conversation, obeys its commands, stops an answer at Ctrl-C, ends at Ctrl-D', async () => {
     const chat = converse()

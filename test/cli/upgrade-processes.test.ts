@@ -11,6 +11,7 @@ import { greedyText } from '../model-versions.ts'
 import { NETWORK } from './chain-lab.ts'
 import type { Started } from './dllm.ts'
 import { until } from './market-processes-world.ts'
+import { hasTerminal, PROMPTED } from './terminal.ts'
 import {
   CHANGED_SEGMENT,
   createUpgradeWorld,
@@ -90,6 +91,12 @@ test('a version takes the place of another while somebody chats', { timeout: TIM
   const chatting = chatAllTheTime()
   // It is looked at below; until then nobody listens.
   chatting.catch(() => undefined)
+  const talk = hasTerminal ? world.converse() : undefined
+  // One that begins with the old version goes on with the new one when its lease is over.
+  await talk?.see(PROMPTED)
+  talk?.type(`${PROMPT}\r`)
+  const talked = await talk?.see(PROMPTED)
+  if (talked !== undefined) expect(talked).toContain(texts.get(v1.hash)!.slice(0, 20))
   const published = await world.pay<TransactionView>('model', 'publish', V2, '--supersedes', V1)
   await world.pay('model', 'propose', V2)
   await world.pay('model', 'vote', '0', 'yes')
@@ -117,6 +124,13 @@ test('a version takes the place of another while somebody chats', { timeout: TIM
     expect(height).toBeGreaterThan(lease.expiryHeight)
     expect(lots.map(({ state, pay }) => [state, BigInt(pay) > 0n])).toEqual(lots.map(() => ['claimed', true]))
   }
+
+  talk?.type(' And then\r')
+  const followed = await talk?.see(/superseded by [\s\S]*\n[\s\S]*> (?:.\[3G)?$/)
+  if (followed !== undefined) expect(followed).toContain(`${V1} was superseded by ${V2}.`)
+  if (followed !== undefined) expect(followed).not.toContain('Error:')
+  talk?.type('\u0004')
+  if (talk !== undefined) expect(await talk.ended).toMatchObject({ code: 0 })
 
   // Only what has changed came over the wire.
   const own = v2.manifest.segments.slice(3).map(({ shard }) => shard)

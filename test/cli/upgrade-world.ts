@@ -17,6 +17,7 @@ import { writeVersion } from '../model-versions.ts'
 import { createLab, kill, type Lab, NETWORK, readyNode, startNode } from './chain-lab.ts'
 import { createDllm, type Dllm, type Outcome, type Started } from './dllm.ts'
 import { DLLM, fund } from './market-processes-world.ts'
+import { type AtTerminal, atTerminal } from './terminal.ts'
 
 export const PROMPT = 'Once upon a time'
 export const TOKENS = 120
@@ -25,6 +26,7 @@ export const V2 = 'story-2'
 /** Of six. */
 export const CHANGED_SEGMENT = 3
 const CLIENT_ACCOUNT = 3
+const TALKING_ACCOUNT = 4
 const ON = ['--network', NETWORK]
 const WAIT = { timeout: 300_000, interval: 50 }
 
@@ -50,6 +52,8 @@ export interface UpgradeWorld {
   startMiner(machine: Dllm, account: number, segments: string): Promise<Started>
   /** At the client's machine, for a lease; asks for V1, whatever took its place. */
   chat(): Promise<PaidAnswer>
+  /** A conversation with V1 at the client's machine, of another account. */
+  converse(): AtTerminal
   /** A model of the chain; undefined: it is gone. */
   model(hash: Hash): Promise<ModelView | undefined>
   untilModel(hash: Hash, isWanted: (view: ModelView | undefined) => boolean): Promise<void>
@@ -96,7 +100,12 @@ export async function createUpgradeWorld(parameters: readonly string[]): Promise
   const [newcomer, client] = [await joinMachine(), await joinMachine()]
   const addressFor = (role: 'owner' | 'operator', account: number): string =>
     addressOfAccount(accountOf(lab.wallet.keys({ network: 'local', role, account }).publicKey), 'local')
-  const accounts = [addressFor('operator', 1), addressFor('operator', 2), addressFor('owner', CLIENT_ACCOUNT)]
+  const accounts = [
+    addressFor('operator', 1),
+    addressFor('operator', 2),
+    addressFor('owner', CLIENT_ACCOUNT),
+    addressFor('owner', TALKING_ACCOUNT),
+  ]
   await fund({ lab, chain }, accounts, 1_000n * DLLM)
 
   const model = async (hash: Hash): Promise<ModelView | undefined> => {
@@ -120,6 +129,11 @@ export async function createUpgradeWorld(parameters: readonly string[]): Promise
       const how = ['--temperature', '0', '--repetition-penalty', '1', '--max-tokens', String(TOKENS), '--json']
       const who = ['--wallet', 'default', '--account', String(CLIENT_ACCOUNT), ...password]
       return answerOf(await client.run(['chat', PROMPT, '--model', v1.hash, ...ON, ...how, ...who]), chain)
+    },
+    converse() {
+      const how = ['--temperature', '0', '--repetition-penalty', '1', '--max-tokens', '16', '--home', client.home]
+      const who = ['--wallet', 'default', '--account', String(TALKING_ACCOUNT), ...password]
+      return atTerminal(['chat', '--model', v1.hash, ...ON, ...how, ...who])
     },
     async untilModel(hash, isWanted) {
       try {
