@@ -112,7 +112,7 @@ With --wallet it earns: the wallet's operator account registers with a deposit, 
     const parsed = (await this.parse(Mine)).flags
     const gpu = await this.#gpu(parsed)
     if (gpu?.list !== undefined) return gpu.list
-    const flags = { ...parsed, 'memory-mib': parsed['memory-mib'] ?? gpu?.memoryMib }
+    const flags = { ...parsed, device: gpu?.device, 'memory-mib': parsed['memory-mib'] ?? gpu?.memoryMib }
     const home = await this.home(flags)
     const print = (line: string): void => this.printLine(line)
     if (flags.why) {

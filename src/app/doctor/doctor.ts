@@ -6,6 +6,7 @@ import type { Clock } from '../../base/ports.ts'
 import { loadConfig } from '../config.ts'
 import type { Home } from '../home.ts'
 import { type Finding, failed } from './finding.ts'
+import { checkGpu } from './gpu.ts'
 import { checkBandwidth, checkMemory, checkProcessor } from './machine.ts'
 import { checkListen, checkLoopback, checkMulticast } from './network.ts'
 import { checkClock, checkEngine, checkNode, checkOpenFiles, checkWasm } from './runtime.ts'
@@ -52,6 +53,7 @@ function machineChecks(clock: Clock): Check[] {
     ['node', 'The check of Node', () => checkNode()],
     ['wasm', 'The check of WebAssembly', checkWasm],
     ['engine', 'The check of the engine', checkEngine],
+    ['engine.gpu', 'The check of GPUs', () => checkGpu({ clock })],
     ['memory', 'The check of the memory', checkMemory],
     ['memory.bandwidth', 'The measurement of the memory', checkBandwidth],
     ['network.loopback', 'The check of loopback', checkLoopback],

@@ -18,6 +18,8 @@ import { createSplitRunner, type RunnerPart } from './split-runner.ts'
 export interface GpuMining {
   /** For weights and sessions; undefined: that of the machine. */
   readonly memoryMib: number | undefined
+  /** As the chain is told. */
+  readonly device: 'cpu' | 'gpu'
   readonly createRunner: typeof createWorkerRunner
 }
 
@@ -42,6 +44,7 @@ export async function prepareGpus(options: GpuMiningOptions, { clock, log }: Sys
   }
   return {
     memoryMib: known ? Math.floor(memories.reduce((sum, bytes) => sum + bytes, 0) / MIB) : undefined,
+    device: gpus.every(({ isSoftware }) => isSoftware) ? 'cpu' : 'gpu',
     async createRunner(worker) {
       const device = await openOn(gpus, worker)
       return createLastingRunner(device, { openSpare: () => createWorkerRunner(worker), onLost })

@@ -17,6 +17,8 @@ export interface MarketFlags {
   readonly slots?: number | undefined
   readonly bid?: string | undefined
   readonly deposit?: string | undefined
+  /** What it computes on; not typed by people. */
+  readonly device?: 'cpu' | 'gpu' | undefined
   readonly free: boolean
   readonly audit?: boolean | undefined
   readonly 'journal-mib': number
@@ -37,7 +39,10 @@ export function requireWalletFor(flags: Omit<MarketFlags, 'audit' | 'cache-mib' 
   )
 }
 
-export type MarketWish = Pick<MiningOptions, 'slotsOf' | 'bid' | 'deposit' | 'isFree' | 'audits' | 'journalBytes'> & {
+export type MarketWish = Pick<
+  MiningOptions,
+  'slotsOf' | 'bid' | 'deposit' | 'device' | 'isFree' | 'audits' | 'journalBytes'
+> & {
   /** undefined: the role `payout` of the wallet's account. */
   readonly payout: AccountId | undefined
 }
@@ -53,6 +58,7 @@ export function marketWish(
     slotsOf: (wish) => flags.slots ?? usualSlots((flags['cache-mib'] * MIB) / posts, wish),
     bid: bid === undefined ? 0n : parseGrains(bid),
     deposit: deposit === undefined ? undefined : parseDllm(deposit),
+    device: flags.device,
     isFree: flags.free,
     audits: flags.audit ?? true,
     journalBytes: flags['journal-mib'] * MIB,

@@ -64,6 +64,8 @@ export interface MiningOptions {
   readonly bid: bigint
   /** At most; undefined: what the slots need. */
   readonly deposit: bigint | undefined
+  /** What it computes on, as the chain tells. Default: cpu. */
+  readonly device?: 'cpu' | 'gpu' | undefined
   /** Sessions without a lease are served as well. */
   readonly isFree: boolean
   /** Whether it sits in audits of others. */
@@ -216,7 +218,7 @@ async function openMarket(options: MiningOptions, mode: WatchedMode, system: Sys
 
   const registration = createRegistration({
     ...{ ...parts, peer, payout, kind, network },
-    wish: { device: 'cpu', deposit: options.deposit },
+    wish: { device: options.device ?? 'cpu', deposit: options.deposit },
     runs: markets.runs,
     placeDeposit: markets.placeDeposit,
   })

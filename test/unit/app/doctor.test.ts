@@ -37,7 +37,18 @@ describe('doctor', () => {
   test('finds what this machine has, and says what to do about everything that is not in order', async () => {
     const findings = await examine(join(root, 'home'))
     expect([...findings.keys()].sort()).toEqual(
-      ['clock', 'disk', 'engine', 'home', 'memory', 'memory.bandwidth', 'models', 'networks', 'network.listen']
+      [
+        'clock',
+        'disk',
+        'engine',
+        'engine.gpu',
+        'home',
+        'memory',
+        'memory.bandwidth',
+        'models',
+        'networks',
+        'network.listen',
+      ]
         .concat(['network.loopback', 'network.mdns', 'node', 'openFiles', 'processor', 'wasm'])
         .sort(),
     )

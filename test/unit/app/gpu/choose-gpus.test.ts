@@ -2,6 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
+import { gpuFinding } from '../../../../src/app/doctor/gpu.ts'
 import { type ChosenGpu, chooseGpus } from '../../../../src/app/gpu/choose-gpus.ts'
 import { gpuFlagOf } from '../../../../src/app/gpu/gpu-flag.ts'
 import type { ListedGpu } from '../../../../src/app/gpu/list-gpus.ts'
@@ -90,6 +91,31 @@ test.each([
   ['a refused one', gpu(1, { refused: { code: 'GPU_NO_DEVICE', message: 'No.' } }), true, /^No\.$/],
 ])('the list says of %s what would be', (_what, listed, allowSoftware, words) => {
   expect(verdictOf(listed, allowSoftware)).toMatch(words)
+})
+
+test.each([
+  [
+    'a GPU',
+    [gpu(0)],
+    'ok',
+    /^GPU 0, card 0, computes the same numbers .* webgpu with `dllm mine --gpu 0`, wasm, reference\.$/,
+  ],
+  ['a GPU beside a driver on the processor', [gpu(0, { isSoftware: true }), gpu(1)], 'ok', /^GPU 1, /],
+  [
+    'such a driver alone',
+    [gpu(0, { isSoftware: true })],
+    'ok',
+    /^There is no GPU; card 0 .* choice: wasm, reference\.$/,
+  ],
+  ['nothing', [], 'ok', /^There is no GPU within reach\./],
+  [
+    'a refused GPU',
+    [gpu(0, { refused: { code: 'GPU_NOT_EXACT', message: 'No.' } })],
+    'warn',
+    /^The GPU card 0 cannot be/,
+  ],
+] as const)('doctor says of %s which engine is chosen', (_what, gpus, status, summary) => {
+  expect(gpuFinding(gpus)).toMatchObject({ status, summary: expect.stringMatching(summary) })
 })
 
 describe('segments of several GPUs', () => {
