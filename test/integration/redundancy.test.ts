@@ -15,7 +15,7 @@ import { DLLM } from './one-node.ts'
 import { collect, GREEDY } from './ring-world.ts'
 
 const TIMEOUT_MS = 240_000
-const PARAMETERS = { disputeBlocks: 8n, placementBlocks: 60n, epochBlocks: 600n, commitMs: 25n }
+const PARAMETERS = { disputeBlocks: 8n, placementBlocks: 30n, epochBlocks: 600n, commitMs: 25n }
 /** As `--memory-mib` would give it. */
 const WEIGHT_BYTES = 2 * MODEL.manifest.segments[0]!.shard.bytes
 /** One more than two of each segment. */
@@ -36,7 +36,7 @@ async function join(account: number, told?: SegmentRange): Promise<void> {
   const own = { operator: operatorOf(account), payout: addressOfAccount(world.payout(account), 'local') }
   const sighting = await sightOnChain(MODEL, { chain: world.one.chain, own }, NEVER)
   const { first, end } = told ?? chooseAtStart(MODEL, sighting, WEIGHT_BYTES).decision.chosen!
-  const life = await world.start({ account, first, end, moves: 1 + 5 * account })
+  const life = await world.start({ account, first, end, moves: 1 + 4 * account })
   lives.set(account, life)
   await life.said('state', ({ text }) => text.startsWith('Offers'))
 }
