@@ -69,6 +69,13 @@ function bytesOf(needs: readonly SegmentNeed[], { first, end }: SegmentRun): num
   return needs.slice(first, end).reduce((sum, { bytes }) => sum + bytes, 0)
 }
 
+/** What the chosen run adds beyond the one of now. Who makes way lets another one serve what nobody does. */
+function worthOf({ verdict, chosen, now }: PlacementDecision): number[] {
+  if (chosen === undefined || now === undefined) return []
+  const serves = chosen.serves - now.serves + (verdict === 'make-way' ? 1 : 0)
+  return [serves, chosen.restores - now.restores, chosen.gain - now.gain]
+}
+
 export interface ChooserParts {
   readonly chain: Pick<ChainAccess, 'market' | 'parameters'>
   readonly own: OwnAddresses
@@ -95,7 +102,7 @@ export function createSegmentChooser(parts: ChooserParts): SegmentChooser {
   return {
     async choose(post, signal) {
       const isWhole = post.lastSegment - post.firstSegment === post.model.manifest.segments.length
-      if (isWhole || !mayMove(post.model)) return { move: undefined, text: '' }
+      if (isWhole || !mayMove(post.model)) return { move: undefined, worth: [], text: '' }
       const { needs, machine, hosts } = await situation(post, signal)
       const decision = bestResponse(needs, hosts, machine)
       const words = placementWords({
@@ -108,7 +115,7 @@ export function createSegmentChooser(parts: ChooserParts): SegmentChooser {
       const { verdict, chosen } = decision
       const isMove = verdict === 'move' || verdict === 'make-way'
       const move = isMove && chosen !== undefined ? { first: chosen.first, end: chosen.end } : undefined
-      return { move, text: words.join(' ') }
+      return { move, worth: worthOf(decision), text: words.join(' ') }
     },
     async isStillGood(post, run: SegmentRange, signal) {
       const { needs, machine, hosts } = await situation(post, signal)

@@ -24,6 +24,8 @@ export interface SegmentRange {
 export interface SegmentChoice {
   /** undefined: what it serves now. */
   readonly move: SegmentRange | undefined
+  /** What the move adds to the balance, the first number that differs counts: market.md §14. */
+  readonly worth: readonly number[]
   readonly text: string
 }
 
@@ -57,6 +59,20 @@ export interface Rebalance {
   idle(): Promise<void>
 }
 
+/** A move that is worth it. */
+interface Wish {
+  readonly post: Post
+  readonly move: SegmentRange
+  readonly worth: readonly number[]
+  readonly text: string
+}
+
+/** Positive: the first is worth more. */
+function compareWorth(one: readonly number[], other: readonly number[]): number {
+  const differing = one.findIndex((value, index) => value !== other[index])
+  return differing < 0 ? 0 : one[differing]! - (other[differing] ?? 0)
+}
+
 export function createRebalance(
   parts: RebalanceParts,
   ports: { readonly log: Log; readonly random: Random },
@@ -72,10 +88,30 @@ export function createRebalance(
     if (!told.has(text)) notes.say({ type, text })
     told.add(text)
   }
-  const consider = async (post: Post, signal: AbortSignal): Promise<void> => {
-    const { move, text } = await chooser.choose(post, signal)
-    if (move === undefined) return
-    say(text)
+  const failed = (error: unknown, signal: AbortSignal): void => {
+    if (!signal.aborted) say(`Cannot move: ${messageOf(error)} (${codeOf(error) ?? 'BUG'})`, 'problem')
+  }
+  /** One move at a time, that which adds most: it takes room that the others counted on. Those of models that are being moved wait. */
+  const moveMost = async (posts: readonly Post[], signal: AbortSignal): Promise<void> => {
+    const wishes: Wish[] = []
+    for (const post of posts) {
+      try {
+        const { move, worth, text } = await chooser.choose(post, signal)
+        if (move !== undefined) wishes.push({ post, move, worth, text })
+      } catch (error) {
+        failed(error, signal)
+      }
+    }
+    const [most] = wishes.toSorted((one, other) => compareWorth(other.worth, one.worth))
+    if (most === undefined) return
+    say(most.text)
+    tasks.begin(
+      most.post.model.hash,
+      () => moveTo(most, signal),
+      (error) => failed(error, signal),
+    )
+  }
+  const moveTo = async ({ post, move }: Wish, signal: AbortSignal): Promise<void> => {
     const confirm = (): Promise<boolean> => chooser.isStillGood(post, move, signal)
     const isMoved = await moves.moveTo(post.model.hash, { ...move, confirm }, signal)
     if (!isMoved) return say('Stays where it is: others have moved, or its model has ended, meanwhile.')
@@ -100,18 +136,12 @@ export function createRebalance(
         next ??= height + drawnFrom(blocks)
         if (height < next || mode() !== 'run') return
         next = height + drawnFrom(blocks)
-        for (const { placement } of markets.all) {
-          const post = keeper.find(placement.run.model)
+        const posts = markets.all.flatMap(({ placement: { run, until } }) => {
+          const post = keeper.find(run.model)
           // What the chain does not know of yet is not weighed either.
-          if (post === undefined || placement.until === undefined) continue
-          tasks.begin(
-            post.model.hash,
-            () => consider(post, signal),
-            (error) => {
-              if (!signal.aborted) say(`Cannot move: ${messageOf(error)} (${codeOf(error) ?? 'BUG'})`, 'problem')
-            },
-          )
-        }
+          return post === undefined || until === undefined || tasks.isRunning(run.model) ? [] : [post]
+        })
+        await moveMost(posts, signal)
       },
     },
   }

@@ -149,8 +149,9 @@ describe('while it runs', () => {
     })
 
   test('it moves to segments that nobody serves, and says why', async () => {
-    const { move, text } = await chooser(crowd).choose(post, NEVER)
+    const { move, worth, text } = await chooser(crowd).choose(post, NEVER)
     expect(move).toEqual({ first: 3, end: 6 })
+    expect(worth).toEqual([3, 3, expect.any(Number)])
     expect(text).toContain('segments 4 to 6 of genesis instead of segments 2 to 3')
     expect(text).toContain('Nobody else serves them')
   })

@@ -4,11 +4,16 @@ import type { MiningEvent } from '../../../../src/app/mining/duty.ts'
 import type { MiningMode } from '../../../../src/app/mining/mode.ts'
 import { createRebalance, type RebalanceParts, type SegmentChoice } from '../../../../src/app/mining/rebalance.ts'
 import { RingError } from '../../../../src/app/ring/ring-error.ts'
+import { type Hash, hash } from '../../../../src/base/brand.ts'
 import { generator } from '../../../contract/random-model.ts'
 import { head, MODEL } from './views.ts'
 
 const NEVER = new AbortController().signal
-const MOVE: SegmentChoice = { move: { first: 1, end: 3 }, text: 'Segment 3 has nobody: it moves there.' }
+const MOVE: SegmentChoice = {
+  move: { first: 1, end: 3 },
+  worth: [1, 1, 500],
+  text: 'Segment 3 has nobody: it moves there.',
+}
 
 function world(
   seed: number,
@@ -79,7 +84,7 @@ test.each([
 ])(
   'where placements last %i blocks it looks every %i to %i where nothing is to be moved, each miner at its own times',
   async (placementBlocks, least, most) => {
-    const choice: SegmentChoice = { move: undefined, text: 'Best here.' }
+    const choice: SegmentChoice = { move: undefined, worth: [], text: 'Best here.' }
     const worlds = [1, 2].map((seed) => world(seed, { choice, placementBlocks }))
     for (const one of worlds) await one.run(20 * most)
     for (const { looks, events } of worlds) {
@@ -129,4 +134,48 @@ test('it looks at nothing while it takes no jobs, is not placed, or has not seen
   state.placementBlocks = 0
   await run(1_000)
   expect(looks).toEqual([])
+})
+
+test('of several models the one moves first whose move adds most, and while it does another one may', async () => {
+  const ids = ['0a', '0b', '0c'].map((byte) => hash(byte.repeat(32)))
+  const worths = new Map(
+    ids.map((id, index) => [
+      id,
+      [
+        [0, 1, 90],
+        [1, 0, 5],
+        [0, 1, 80],
+      ][index]!,
+    ]),
+  )
+  const begun: string[] = []
+  const waiting = Promise.withResolvers<boolean>()
+  const choose = async ({ model }: { model: { hash: Hash } }): Promise<SegmentChoice> => ({
+    ...MOVE,
+    worth: worths.get(model.hash)!,
+  })
+  const parts = {
+    chooser: { choose, isStillGood: async () => true },
+    keeper: { find: (model: Hash) => ({ model: { hash: model } }) },
+    markets: { all: ids.map((model) => ({ placement: { run: { model }, until: 1 } })) },
+    moves: {
+      moveTo: (model: Hash) => {
+        begun.push(model)
+        return waiting.promise
+      },
+    },
+    notes: { say: () => undefined },
+    mode: () => 'run',
+    placementBlocks: () => 1_000,
+  } as unknown as RebalanceParts
+  const draw = generator(1)
+  const random = { bytes: (length: number) => Uint8Array.from({ length }, () => draw.integer(256)) }
+  const { duty, idle } = createRebalance(parts, { log: { write: () => undefined }, random })
+  let height = 0
+  for (const expected of [[ids[1]], [ids[1], ids[0]], [ids[1], ids[0], ids[2]]]) {
+    while (begun.length < expected.length) await duty.look(head(++height), NEVER)
+    expect(begun).toEqual(expected)
+  }
+  waiting.resolve(false)
+  await idle()
 })
