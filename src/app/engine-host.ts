@@ -32,6 +32,8 @@ export interface BatchRunner {
   run(batch: readonly StepInput[]): Promise<{ outputs: StepOutput[]; computeMs: Milliseconds }>
   /** Resolves, with the reason, when the engine is gone although nobody closed it; else never. */
   readonly lost: Promise<EngineError>
+  /** Resolves when another engine has taken over, of another speed. Default: never. */
+  readonly moved?: Promise<void> | undefined
   close(): Promise<void>
 }
 
@@ -46,6 +48,8 @@ export interface StepRun {
 export interface EngineHost {
   readonly engine: EngineName | DeviceEngineName
   readonly weightBytes: number
+  /** As BatchRunner. */
+  readonly moved?: Promise<void> | undefined
   /** `part` of the engine's segments (Stage.openCache), default all. Throws ENGINE_OUT_OF_MEMORY. */
   openCache(capacity: number, part?: LayerRange): Promise<CacheId>
   closeCache(cache: CacheId): Promise<void>
@@ -121,6 +125,7 @@ export function createEngineHost(runner: BatchRunner, ports: { clock: Clock }, s
   return {
     engine: runner.engine,
     weightBytes: runner.weightBytes,
+    moved: runner.moved,
     openCache: (capacity, part) => runner.openCache(capacity, part),
     closeCache: (cache) => runner.closeCache(cache),
     run: (step) =>

@@ -60,7 +60,7 @@ export async function createMiner(
   const { wire, clock, log } = ports
   const { identity, networkId } = options
   const posts: Post[] = []
-  for (const post of options.posts) posts.push(await ready(post))
+  for (const post of options.posts) posts.push(await ready(post, log))
   const leaving = new Set<Post>()
   const server = await createStageServer(
     posts.map(({ served }) => served),
@@ -142,7 +142,7 @@ export async function createMiner(
   return {
     ...{ server, posts, served: table.all, status, locate },
     async add(toServe) {
-      const post = await ready(toServe)
+      const post = await ready(toServe, log)
       table.add(post.served)
       posts.push(post)
       return post
@@ -169,10 +169,16 @@ export async function createMiner(
   }
 }
 
-/** With its speed, and as the stage server takes it. */
-async function ready(post: PostToServe): Promise<Post> {
-  const { model, firstSegment, lastSegment, host } = post
+/** With its speed, which is measured again when its engine has been replaced, and as the stage server takes it. */
+async function ready(toServe: PostToServe, log: Log): Promise<Post> {
+  const { model, firstSegment, lastSegment, host } = toServe
   const { config, segments } = model.manifest
   const served = { model: model.hash, config, segments, firstSegment, lastSegment, host }
-  return { ...post, speed: await measureSpeed(post), served }
+  const post: Post = { ...toServe, speed: await measureSpeed(toServe), served }
+  const measureAgain = async (): Promise<void> => {
+    post.speed = await measureSpeed(post)
+  }
+  const fail = (error: unknown): void => log.write('warn', 'speed.not_measured', { code: codeOf(error) })
+  void host.moved?.then(measureAgain).catch(fail)
+  return post
 }

@@ -75,7 +75,7 @@ export function createLastingRunner(device: BatchRunner, options: LastingOptions
       await moves.settled()
       return run(batch.map((step, index): Entry => ({ index, step, session: sessionOf(step.cache) })))
     },
-    lost: moves.lost,
+    ...{ lost: moves.lost, moved: moves.moved },
     close: () => moves.close(),
   }
 }
@@ -91,6 +91,8 @@ interface Moves {
   /** Resolves when no session is on its way. */
   settled(): Promise<void>
   readonly lost: Promise<EngineError>
+  /** Resolves when the device is gone and its sessions are elsewhere. */
+  readonly moved: Promise<void>
   close(): Promise<void>
 }
 
@@ -99,6 +101,7 @@ function createMoves(
   { openSpare, onLost, sessions }: LastingOptions & { readonly sessions: ReadonlyMap<CacheId, Session> },
 ): Moves {
   const lost = Promise.withResolvers<EngineError>()
+  const moved = Promise.withResolvers<void>()
   let gone: EngineError | undefined
   let opening: Promise<BatchRunner> | undefined
   let moving: Promise<void> | undefined
@@ -127,6 +130,7 @@ function createMoves(
     try {
       await spare()
       for (const session of sessions.values()) if (session.place.runner === device) await move(session)
+      moved.resolve()
     } catch (cause) {
       const message = `${why.message} The engine that was to take over does not run either: ${messageOf(cause)}`
       const failure = new EngineError('ENGINE_UNAVAILABLE', message, { cause })
@@ -146,7 +150,7 @@ function createMoves(
   void device.lost.then((error) => leave(error).catch(() => undefined))
 
   return {
-    ...{ spare, move, leave, lost: lost.promise, isGone: () => gone !== undefined },
+    ...{ spare, move, leave, lost: lost.promise, moved: moved.promise, isGone: () => gone !== undefined },
     async settled() {
       await moving
     },

@@ -28,7 +28,8 @@ export interface PostToServe extends PostWish {
 }
 
 export interface Post extends PostToServe {
-  readonly speed: Speed
+  /** Of the engine that it has now. */
+  speed: Speed
   readonly served: ServedSegments
 }
 

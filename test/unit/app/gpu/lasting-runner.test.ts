@@ -125,6 +125,7 @@ describe.each([
     })
     expect(found).toEqual(await expectedOf(range))
     expect(told).toEqual([gone])
+    await runner.moved
     await runner.close()
   })
 })
