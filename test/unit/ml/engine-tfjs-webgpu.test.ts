@@ -1,5 +1,5 @@
 /**
- * The tfjs engine on a GPU: packed products, whole models, nothing left behind. A software driver takes seconds for what a processor does in
+ * The tfjs engine on a GPU: packed products, whole models, training, nothing left behind. A software driver takes seconds for what a processor does in
  * milliseconds, so that the models are small and few; the whole suite runs on wasm (engine-tfjs.test.ts).
  * @module
  */
@@ -9,8 +9,12 @@ import { openTfjs } from '../../../src/app/tfjs/open-tfjs.ts'
 import { dequantizeRows } from '../../../src/ml/dequantize.ts'
 import { createReferenceEngine } from '../../../src/ml/engine/reference.ts'
 import { loadMatrix } from '../../../src/ml/engine/tfjs/device-matrix.ts'
-import { switchBackend } from '../../../src/ml/engine/tfjs/tensorflow.ts'
+import { createModelOps } from '../../../src/ml/engine/tfjs/model-ops.ts'
+import { switchBackend, type Tensorflow } from '../../../src/ml/engine/tfjs/tensorflow.ts'
 import { createTfjsEngine } from '../../../src/ml/engine/tfjs/tfjs.ts'
+import { drawBatch } from '../../../src/ml/train/batch.ts'
+import { fullLearner } from '../../../src/ml/train/learner.ts'
+import { createTrainer, type StepReport } from '../../../src/ml/train/trainer.ts'
 import { asFloats, logitsThrough, sameWithin, tokensOf } from '../../contract/engine-case.ts'
 import { generator, randomMatrix, randomWeights, smallConfig, wholeRange } from '../../contract/random-model.ts'
 import { GPU_DRIVERS, noteMissingDrivers, useDrivers } from '../../gpu-drivers.ts'
@@ -55,6 +59,7 @@ describe('tfjs engine, webgpu', () => {
       sameWithin(BOUND)(await logitsThrough([stage], tokens, 4), await logitsThrough([oracle], tokens, 9), format)
       await stage.close()
     }
+    await trainSteps(tf, 'webgpu')
     expect(tf.memory().numTensors).toBe(before)
     open.close()
     await gpu.close()
@@ -69,6 +74,38 @@ const PRODUCTS = [
   ['q4', 11, 64, 9],
   ['f32', 3, 40, 7],
 ] as const
+
+/** Two steps of training, which are those of the backend wasm. */
+async function trainSteps(tf: Tensorflow, backend: 'webgpu'): Promise<void> {
+  await openTfjs('wasm')
+  const sizes = {
+    hiddenSize: 8,
+    headSize: 4,
+    headCount: 2,
+    keyValueHeadCount: 1,
+    intermediateSize: 12,
+    vocabularySize: 11,
+  }
+  const config = smallConfig({ ...sizes, layerCount: 1, tiedHead: true })
+  const batch = drawBatch(tokensOf(config, 30), { batch: 2, rows: 5 }, { seed: 1n, step: 0 })
+  const reports: StepReport[][] = []
+  for (const used of ['wasm', backend]) {
+    switchBackend(tf, used)
+    const learner = fullLearner({
+      ops: createModelOps(tf),
+      config,
+      weights: randomWeights({ config, format: 'f32', seed: 1 }),
+    })
+    const trainer = createTrainer(learner)
+    reports.push([await trainer.step(batch, 0.01), await trainer.step(batch, 0.01)])
+    trainer.dispose()
+    learner.dispose()
+  }
+  for (const [at, { loss, gradientNorm }] of reports[0]!.entries()) {
+    expect(reports[1]![at]!.loss).toBeCloseTo(loss, 5)
+    expect(reports[1]![at]!.gradientNorm / gradientNorm).toBeCloseTo(1, 4)
+  }
+}
 
 function generatorOf(seed: number): () => number {
   const random = generator(seed)
