@@ -106,7 +106,12 @@ export const PARAMETERS: Readonly<Record<ParameterName, Parameter>> = {
   roundMs: p(500n, [10n, 60_000n], 'milliseconds', 'added to both waits per round'),
   commitMs: p(1_000n, [10n, 60_000n], 'milliseconds', 'pause between a final block and the next proposal'),
   clockSkewMs: p(2_000n, [50n, 600_000n], 'milliseconds', 'how far clocks may differ'),
-  proposalDeposit: p(100n * DLLM, [DLLM, 1_000_000n * DLLM], 'grains', 'what a parameter proposal deposits'),
+  proposalDeposit: p(
+    100n * DLLM,
+    [DLLM, 1_000_000n * DLLM],
+    'grains',
+    'what a proposal deposits; twice that for every eight open ones',
+  ),
   proposalBlocks: p(7n * DAY_BLOCKS, [5n, YEAR_BLOCKS], 'blocks', 'time in which a proposal can be voted on'),
   transactionBytesMax: p(4_096n, [512n, BigInt(CHAIN_LIMITS.transactionBytesMax)], 'bytes', 'size of a transaction'),
   stakeWeight: p(300n, [50n, 1_000n], 'per mille', 'how far stake, not work, weighs who proposes'),

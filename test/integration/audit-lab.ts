@@ -235,7 +235,7 @@ export function chainOf(core: LeaseWorld): ChainAccess & { now(): HeadView } {
       market: createFullMarket({ chain: state as unknown as Chain, records: NO_RECORDS }, 'local'),
       now,
     },
-    ...{ head: async () => now(), parameters: async () => ({ values: values() as never }) },
+    ...{ head: async () => now(), parameters: async () => ({ values: values() as never, nextProposalDeposit: '0' }) },
     ...{ account: unused, block: unused, transaction: unused, history: unused, validators: unused, submit: unused },
     ...{ waitFor: unused, close: async () => undefined },
     watch: () => {

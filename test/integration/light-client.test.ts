@@ -161,6 +161,8 @@ describe('a light client with only a checkpoint', () => {
       close: async () => undefined,
     })
     const account = await access.account(owner())
+    const { proposals: _, ...provable } = await one.chain.parameters()
+    expect(await access.parameters()).toEqual(provable)
     expect(account.balance).toBe(String(1_000n * DLLM))
     expect(account.address).toBe(addressOfAccount(owner(), 'local'))
     expect(service.lies).toEqual([expect.objectContaining({ peer: liar.peer, code: expect.stringMatching(code) })])

@@ -106,8 +106,9 @@ describe('what is sent', () => {
   })
 
   test('changes a parameter when the stake votes yes', async () => {
-    const { values } = await one.chain.parameters()
-    const { view } = await send(0, proposeCall(['voteMs=900'], values.proposalDeposit))
+    const { values, nextProposalDeposit } = await one.chain.parameters()
+    expect(nextProposalDeposit).toBe(values.proposalDeposit)
+    const { view } = await send(0, proposeCall(['voteMs=900'], nextProposalDeposit))
     await send(0, voteCall({ proposal: '0', yes: true }))
     const [proposal] = (await one.chain.parameters()).proposals!
     expect(proposal).toMatchObject({ number: 0, proposer: addressOf(0), changes: { voteMs: '900' }, noStake: '0' })

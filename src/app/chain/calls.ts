@@ -10,7 +10,6 @@ import { bond } from '../../core/transaction/bond.ts'
 import { closeLease, requireOpenOf } from '../../core/transaction/close-lease.ts'
 import type { Contract } from '../../core/transaction/contract.ts'
 import { type OpenLease, openLease } from '../../core/transaction/open-lease.ts'
-import { proposalDepositOf } from '../../core/transaction/open-proposal.ts'
 import { proposeParameters } from '../../core/transaction/propose-parameters.ts'
 import { dllm, requireAmount } from '../../core/transaction/refusals.ts'
 import {
@@ -23,7 +22,6 @@ import { unbond } from '../../core/transaction/unbond.ts'
 import { voteParameters } from '../../core/transaction/vote-parameters.ts'
 import { parseDllm } from '../../core/units.ts'
 import { ChainArgumentError, parseChanges, parseMemo, parseProposalNumber } from './arguments.ts'
-import type { ParametersView } from './chain-access.ts'
 import type { LeaseView } from './market-access.ts'
 
 export interface ChainCall {
@@ -82,11 +80,6 @@ export function registerCall(body: RegisterValidator): ChainCall {
   const fault = validatorNameFault(body.name)
   if (fault !== undefined) throw new ChainArgumentError('VALIDATOR_NAME_BAD', fault)
   return callOf(registerValidator, body, { spends: 0n, lines: [`Register the validator ${body.name}`] })
-}
-
-/** Grains that a proposal made now deposits. Where nobody can prove how many are open it may be more. */
-export function proposalDepositNow({ values, proposals = [] }: ParametersView): bigint {
-  return proposalDepositOf(proposals.length, { proposalDeposit: BigInt(values.proposalDeposit) })
 }
 
 /** @throws ChainArgumentError PARAMETER_UNKNOWN, PARAMETER_CHANGE_BAD. `deposit`: grains, decimal. */

@@ -151,6 +151,8 @@ export interface ProposedModelView {
 
 export interface ParametersView {
   readonly values: Readonly<Record<keyof Parameters, string>>
+  /** Grains that one more proposal deposits now: more than `proposalDeposit` where many are open. */
+  readonly nextProposalDeposit: string
   /** The open ones; absent where nobody can prove that they are all. */
   readonly proposals?: readonly ProposalView[]
 }

@@ -14,6 +14,7 @@ import { bonds } from '../../core/state/bonds.ts'
 import { getModel } from '../../core/state/models.ts'
 import { getParameters } from '../../core/state/parameters-record.ts'
 import {
+  openProposals,
   type Proposal,
   type ProposalSubject,
   parameterVotes,
@@ -25,6 +26,7 @@ import type { ReadState } from '../../core/state/state.ts'
 import { getSupply, type Supply } from '../../core/state/supply.ts'
 import { unbondings } from '../../core/state/unbondings.ts'
 import { getValidator, type Validator, validators } from '../../core/state/validators.ts'
+import { proposalDepositOf } from '../../core/transaction/open-proposal.ts'
 import type { AccountView, ParametersView, ProposalView, SupplyView, ValidatorView } from './chain-access.ts'
 
 /** A state, and what is needed to show it. */
@@ -84,9 +86,16 @@ export function viewValidator(
 
 export function viewParameters({ state, kind }: Pick<ViewedState, 'state' | 'kind'>): ParametersView {
   return {
-    values: viewParameterValues(getParameters(state)),
+    ...viewProvableParameters(state),
     proposals: [...proposals(state)].map((proposal) => viewProposal({ state, kind }, proposal)),
   }
+}
+
+/** Without what hangs on lists. */
+export function viewProvableParameters(state: ReadState): ParametersView {
+  const parameters = getParameters(state)
+  const deposit = proposalDepositOf(openProposals(state).length, parameters)
+  return { values: viewParameterValues(parameters), nextProposalDeposit: String(deposit) }
 }
 
 export function viewParameterValues(parameters: Parameters): Readonly<Record<ParameterName, string>> {

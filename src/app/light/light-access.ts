@@ -26,7 +26,7 @@ import type {
   TransactionView,
   ValidatorView,
 } from '../chain/chain-access.ts'
-import { viewParameterValues, viewSupply, viewValidator } from '../chain/state-views.ts'
+import { viewProvableParameters, viewSupply, viewValidator } from '../chain/state-views.ts'
 import { provedBlock, provedHistory, provedTransaction } from './light-blocks.ts'
 import { createLightMarket } from './light-market.ts'
 import type { LightService } from './light-service.ts'
@@ -53,8 +53,8 @@ export function createLightAccess(parts: LightAccessParts): ChainAccess {
     account: (id, signal) => viewAccount(parts, id, signal),
     validators: (signal) => viewValidators(parts, signal),
     async parameters(signal) {
-      const { result } = await readProved(service, getParameters, signal)
-      return { values: viewParameterValues(result) }
+      const { result } = await readProved(service, viewProvableParameters, signal)
+      return result
     },
     block: (which, signal) => viewBlockAt(parts, which, signal),
     async transaction(id, signal) {

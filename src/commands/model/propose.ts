@@ -39,20 +39,19 @@ export default class ModelPropose extends ChainCommand {
 
   async run(): Promise<object> {
     const { args, flags } = await this.parse(ModelPropose)
-    const [{ proposalDepositNow }, { proposeModelCall }, { modelHashOf }] = await Promise.all([
-      import('../../app/chain/calls.ts'),
+    const [{ proposeModelCall }, { modelHashOf }] = await Promise.all([
       import('../../app/chain/model-calls.ts'),
       import('../../app/chain/model-hash.ts'),
     ])
     const hash = modelHashOf(await this.home(flags), args.model)
     const sent = await this.send(flags, async ({ chain }) => {
-      const [parameters, { height }, model] = await Promise.all([
+      const [{ nextProposalDeposit }, { height }, model] = await Promise.all([
         chain.parameters(this.signal),
         chain.head(this.signal),
         chain.market.model(hash, this.signal),
       ])
       const activationHeight = flags.at ?? (flags.in === undefined ? 0 : height + flags.in)
-      return { call: proposeModelCall(model, activationHeight, proposalDepositNow(parameters)) }
+      return { call: proposeModelCall(model, activationHeight, BigInt(nextProposalDeposit)) }
     })
     this.printLine(
       '\n`dllm model status` shows its number, while the vote is open; the stake votes\nwith `dllm model vote`.',

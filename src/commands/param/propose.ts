@@ -26,14 +26,14 @@ export default class ParamPropose extends ChainCommand {
 
   async run(): Promise<object> {
     const { argv, flags } = await this.parse(ParamPropose)
-    const [{ proposalDepositNow, proposeCall }, { checkChanges }] = await Promise.all([
+    const [{ proposeCall }, { checkChanges }] = await Promise.all([
       import('../../app/chain/calls.ts'),
       import('../../app/chain/arguments.ts'),
     ])
     checkChanges(argv.map(String))
     const sent = await this.send(flags, async ({ chain }) => {
-      const deposit = proposalDepositNow(await chain.parameters(this.signal))
-      return { call: proposeCall(argv.map(String), String(deposit)) }
+      const { nextProposalDeposit } = await chain.parameters(this.signal)
+      return { call: proposeCall(argv.map(String), nextProposalDeposit) }
     })
     this.printLine(
       '\n`dllm param list` shows its number, while the vote is open; the stake votes with\n`dllm param vote`.',

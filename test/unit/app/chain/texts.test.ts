@@ -60,6 +60,7 @@ const parameters: ParametersView = {
   values: viewParameterValues(
     Object.fromEntries(Object.entries(PARAMETERS).map(([name, { max }]) => [name, max])) as Parameters,
   ),
+  nextProposalDeposit: ALL,
   proposals: [
     {
       ...{
