@@ -113,7 +113,7 @@ describe('with a node', () => {
     )
     const { proposals, values } = await json<ParametersView>('chain', 'params')
     expect(proposals).toMatchObject([{ number: 0, votes: [{ voter: owner, yes: true }] }])
-    expect(values.commitMs).toBe('200')
+    expect(values.commitMs).toBe('500')
   })
 
   test('an account of the wallet becomes a validator, whose keys a node finds', async () => {

@@ -18,8 +18,8 @@ import { makeWallet, passwordFileOf } from './cheap-wallet.ts'
 import type { Dllm, Started } from './dllm.ts'
 
 export const NETWORK = 'lab'
-/** Rounds as short as loopback and two busy cores allow. */
-const TIMEOUTS = ['proposeMs=800', 'voteMs=300', 'roundMs=100', 'commitMs=200']
+/** Rounds as short as loopback and two busy cores allow; a pause after each block, since a block costs a twentieth of a second of a core and most are empty. */
+export const TIMEOUTS: readonly string[] = ['proposeMs=800', 'voteMs=300', 'roundMs=100', 'commitMs=500']
 
 export interface Lab {
   readonly networkId: Hash
@@ -85,7 +85,7 @@ export async function untilStatus(
       const status = await statusOf(client)
       return isWanted(status) && status
     },
-    { timeout: 40_000, interval: 20 },
+    { timeout: 40_000, interval: 50 },
   )
 }
 

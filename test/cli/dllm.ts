@@ -134,9 +134,10 @@ function createWarm(): Warm {
   }
 }
 
-/** Settings of whoever runs the tests must not reach the program. */
+/** Settings of whoever runs the tests must not reach the program. What is run from sources is compiled once, as bin/run.js has it. */
 export function plainEnvironment(): NodeJS.ProcessEnv {
-  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('DLLM_')))
+  const plain = Object.entries(process.env).filter(([name]) => !name.startsWith('DLLM_'))
+  return { NODE_COMPILE_CACHE: join(tmpdir(), 'node-compile-cache'), ...Object.fromEntries(plain) }
 }
 
 /** Collects what a process prints. */

@@ -16,7 +16,7 @@ import { accountOf } from '../../src/core/fields.ts'
 import { signVoucher } from '../../src/core/market/voucher.ts'
 import { provePeerKey } from '../../src/core/peer-key-proof.ts'
 import { leaseIdOf } from '../../src/core/state/leases.ts'
-import { createLab, type Lab, readyNode, startNode } from './chain-lab.ts'
+import { createLab, type Lab, readyNode, startNode, TIMEOUTS } from './chain-lab.ts'
 import { createDllm, type Started } from './dllm.ts'
 import { labAddress as address, callContract, labCommands } from './lab-commands.ts'
 
@@ -47,8 +47,7 @@ async function untilSettled(lease: Hash): Promise<SettlementView> {
 const height = async (): Promise<number> => (await client.call('dllm_head', {})).height
 
 beforeAll(async () => {
-  const timeouts = ['proposeMs=800', 'voteMs=300', 'roundMs=100', 'commitMs=200']
-  lab = await createLab(dllm, 1, [...timeouts, 'priceMin=12', 'disputeBlocks=4'])
+  lab = await createLab(dllm, 1, [...TIMEOUTS, 'priceMin=12', 'disputeBlocks=4'])
   node = startNode(dllm, 'lab-1')
   client = await readyNode(dllm, 'lab-1', node)
   const keysOf = (role: 'owner' | 'operator' | 'payout') =>

@@ -8,7 +8,7 @@ import { type KeyPair, keyPairFromSecret } from '../../src/core/ed25519.ts'
 import { accountOf } from '../../src/core/fields.ts'
 import { provePeerKey } from '../../src/core/peer-key-proof.ts'
 import { leaseIdOf } from '../../src/core/state/leases.ts'
-import { createLab, expectedOf, type Lab, NETWORK, readyNode, startNode, sumOf } from './chain-lab.ts'
+import { createLab, expectedOf, type Lab, NETWORK, readyNode, startNode, sumOf, TIMEOUTS } from './chain-lab.ts'
 import { createDllm, type Started } from './dllm.ts'
 import { labAddress as address, callContract, labCommands } from './lab-commands.ts'
 
@@ -39,7 +39,7 @@ async function openLease(cuts: readonly number[]): Promise<string> {
 }
 
 beforeAll(async () => {
-  lab = await createLab(dllm, 1, ['proposeMs=800', 'voteMs=300', 'roundMs=100', 'commitMs=200', `priceMin=${PRICE}`])
+  lab = await createLab(dllm, 1, [...TIMEOUTS, `priceMin=${PRICE}`])
   node = startNode(dllm, 'lab-1')
   client = await readyNode(dllm, 'lab-1', node)
   const keysOf = (account: number): KeyPair => lab.wallet.keys({ network: 'local', role: 'owner', account, index: 0 })

@@ -15,7 +15,7 @@ import { accountOf, accountOfAddress, addressOfAccount } from '../../src/core/fi
 import type { Role } from '../../src/core/role.ts'
 import { signTransaction } from '../../src/core/transaction/transaction.ts'
 import { transfer } from '../../src/core/transaction/transfer.ts'
-import { allHoldings, createLab, kill, type Lab, NETWORK, readyNode, startNode } from './chain-lab.ts'
+import { allHoldings, createLab, kill, type Lab, NETWORK, readyNode, startNode, TIMEOUTS } from './chain-lab.ts'
 import { makeWallet, passwordFileOf } from './cheap-wallet.ts'
 import type { Dllm, Outcome, Started } from './dllm.ts'
 import { type Ledger, ledgerOf } from './market-processes-ledger.ts'
@@ -28,8 +28,8 @@ const DEADLINE_MS = 180_000
 
 const PARAMETERS = [
   // Blocks no faster than miners look at them: phases are counted in blocks, and an audit takes a second where others use the machine as well.
-  ...['proposeMs=800', 'voteMs=300', 'roundMs=100', 'commitMs=150'],
-  ...['disputeBlocks=16', 'auditCommitBlocks=30', 'auditRevealBlocks=16', 'receiptRows=512'],
+  ...TIMEOUTS,
+  ...['disputeBlocks=8', 'auditCommitBlocks=14', 'auditRevealBlocks=8', 'receiptRows=512'],
   // The price stays, so that what a lease costs follows from its work alone; and no epoch ends.
   ...[`priceMin=${PRICE}`, `priceMax=${PRICE}`, 'issuancePerBlock=0', 'epochBlocks=20000'],
   // One miner beside those of a lease is left for an audit of each lot.
@@ -124,14 +124,11 @@ export async function createMarketWorld(dllm: Dllm): Promise<MarketWorld> {
     },
     async settled(id) {
       let last: LeaseView | undefined
-      await vi.waitUntil(
-        async () => {
-          const view = await chain!.call('dllm_lease', { id }).catch(unlessSettled)
-          last = view ?? last
-          return view === undefined
-        },
-        { timeout: DEADLINE_MS, interval: 20 },
-      )
+      for await (const _head of chain!.stream('dllm_watchHeads', {})) {
+        const view = await chain!.call('dllm_lease', { id }).catch(unlessSettled)
+        if (view === undefined) break
+        last = view
+      }
       return last!
     },
     async end() {
@@ -164,7 +161,7 @@ export async function fund(
 
 /** Resolves once it holds. */
 export async function until(holds: () => Promise<boolean>): Promise<void> {
-  await vi.waitUntil(holds, { timeout: DEADLINE_MS, interval: 50 })
+  await vi.waitUntil(holds, { timeout: DEADLINE_MS, interval: 200 })
 }
 
 function addressFor(wallet: OpenWallet, role: Role, account: number): string {

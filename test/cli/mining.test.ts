@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { MinerView, PlacementView } from '../../src/app/chain/market-access.ts'
 import type { WhyReport } from '../../src/app/mining/plan-posts.ts'
-import { createLab, NETWORK, readyNode, startNode } from './chain-lab.ts'
+import { createLab, NETWORK, readyNode, startNode, TIMEOUTS } from './chain-lab.ts'
 import { makeWallet, passwordFileOf } from './cheap-wallet.ts'
 import { createDllm, type Dllm, processesOf, type Started } from './dllm.ts'
 
@@ -12,7 +12,7 @@ const dllm = createDllm()
 /** Another machine: it has the network's file and a wallet. */
 const other = createDllm()
 const PASSWORD = ['--password-file', passwordFileOf(dllm)]
-const PARAMETERS = ['proposeMs=800', 'voteMs=300', 'roundMs=100', 'commitMs=200', 'priceMin=12', 'disputeBlocks=8']
+const PARAMETERS = [...TIMEOUTS, 'priceMin=12', 'disputeBlocks=8']
 const SERVE = ['--listen', '/ip4/127.0.0.1/tcp/0', '--threads', '1', '--segments', '2', '--network', NETWORK]
 const running: Started[] = []
 

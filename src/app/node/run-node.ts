@@ -20,6 +20,7 @@ import { rememberAccepted } from '../known-signatures.ts'
 import { type Checkpoint, checkpointFrom } from '../light/checkpoint.ts'
 import { LOCAL_NETWORK, loadNetwork } from '../networks.ts'
 import { loadNodeIdentity } from '../node-identity.ts'
+import { createSigner } from '../openssl-sign.ts'
 import { opensslAccepts } from '../openssl-verify.ts'
 import { createProgress } from '../progress.ts'
 import { openDisk } from '../store/disk.ts'
@@ -161,9 +162,12 @@ async function openNode(
     if (flags.snapshot) await fillFromSnapshot(run, network, { store, wire })
     const disk = await openDisk(folder.disk)
     const { name, 'new-key': isNewKey, 'keep-blocks': keepBlocks } = flags
+    const accepts = rememberAccepted(opensslAccepts)
+    // Its own votes and proposals, which is all that a node signs so.
+    const sign = keys && createSigner(keys.consensus.secretKey)
     return await createNode(
       { network, name, keys, isNewKey, keepBlocks, checkpoint: checkpointOf(flags) },
-      { wire, store, disk, ...system, accepts: rememberAccepted(opensslAccepts), seedScheme: createSeedThread() },
+      { wire, store, disk, ...system, accepts, sign, seedScheme: createSeedThread() },
     )
   } catch (error) {
     await store.close()
