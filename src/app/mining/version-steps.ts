@@ -137,7 +137,7 @@ export function createStepper(parts: ModelLifeParts, memory: LifeMemory, tasks: 
     if (served === undefined) return
     if (why !== 'given-up') left.set(model, served)
     const rest =
-      markets.runs().length > 0
+      markets.runs().length > 0 || memory.begun.size > 0
         ? ''
         : ' Nothing else is: start this miner with another --model (`dllm market models` lists them).'
     notes.say({ type: 'state', text: `${name} is not served here any more.${rest}` })
@@ -190,7 +190,8 @@ export function createStepper(parts: ModelLifeParts, memory: LifeMemory, tasks: 
     // What the vote decides is not in the way of who serves what is active.
     const isActive = step.type === 'begin' && step.model.status === 'active'
     const again = isLater && isActive ? ` It is tried again at block ${height + pause}, and later each time.` : ''
-    once(`${step.type} ${model} ${code}`, `${messageOf(error)}${again} (${code})`, 'problem')
+    const key = `${step.type} ${model} ${code}${again === '' ? '' : ' again'}`
+    once(key, `${messageOf(error)}${again} (${code})`, 'problem')
   }
 
   return {

@@ -9,6 +9,9 @@ import { openVersionRecords, parseVersionRecords } from '../../../../src/app/min
 import type { Network } from '../../../../src/app/networks.ts'
 import { type Hash, hash } from '../../../../src/base/brand.ts'
 import { MINING_LIMITS } from '../../../../src/base/chain-limits.ts'
+import { networkIdOf } from '../../../../src/core/genesis.ts'
+import { formatGenesis } from '../../../../src/core/genesis-file.ts'
+import { testGenesis } from '../../../chain-accounts.ts'
 
 const [V1, V2, V3, NETWORK] = ['01', '02', '03', '0e'].map((byte) => hash(byte.repeat(32))) as [Hash, Hash, Hash, Hash]
 
@@ -59,6 +62,29 @@ test('a file that is too large, or none, counts as nothing', async () => {
   expect((await openVersionRecords(folder, NETWORK)).successors.size).toBe(0)
   await writeFile(path, 'records')
   expect((await openVersionRecords(folder, NETWORK)).successors.size).toBe(0)
+})
+
+test('the name of a model that is gone means what this miner has seen take its place, all else what it says', async () => {
+  const home = await openHome({ path: join(folder, 'home') })
+  const genesis = testGenesis()
+  const network: Network = {
+    id: 'one',
+    bootstrap: [],
+    mdns: false,
+    dht: false,
+    genesis: JSON.parse(formatGenesis(genesis)),
+  }
+  const records = await openVersionRecords(home.file('mining', 'miner'), networkIdOf(genesis))
+  await records.note({ model: V1, name: 'old' }, V2)
+  await records.note({ model: V2, name: 'newer' }, V3)
+  await records.note({ model: V2, name: 'genesis' }, V3)
+  const printed: string[] = []
+  const named = { home, flags: { name: 'miner' }, print: (line: string) => void printed.push(line) }
+  expect(await newestNames(['old', 'genesis', V1, 'new'], named, network)).toEqual([V3, 'genesis', V3, 'new'])
+  expect(printed[0]).toBe(`old is not here any more. This miner has seen ${V3} take its place, and serves that.`)
+  expect(printed).toHaveLength(2)
+  const other = { ...named, flags: { name: 'other' } }
+  expect(await newestNames(['old'], other, network)).toEqual(['old'])
 })
 
 test('names that nobody has seen replaced, and networks without a chain, change nothing', async () => {
