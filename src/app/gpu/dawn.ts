@@ -49,10 +49,11 @@ export async function adapterNames(dawn: Dawn): Promise<AdapterName[]> {
   }
 }
 
-/** From the message in which Dawn lists them. */
+/** From the message in which Dawn lists them. A card that several interfaces of the system reach is there once, by the first of them. */
 export function adapterNamesOf(message: string): AdapterName[] {
-  return message.split('\n').flatMap((line) => {
+  const names = message.split('\n').flatMap((line) => {
     const [, backend, name] = ADAPTER_LINE.exec(line) ?? []
     return backend === undefined || name === undefined ? [] : [{ backend, name }]
   })
+  return names.filter(({ backend, name }) => names.find((one) => one.name === name)?.backend === backend)
 }

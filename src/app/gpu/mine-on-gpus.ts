@@ -37,10 +37,14 @@ export async function prepareGpus(options: GpuMiningOptions, { clock, log }: Sys
   for (const { words } of gpus) print(words)
   const memories = gpus.map(({ memoryBytes }) => memoryBytes)
   const known = memories.every((bytes) => bytes !== undefined)
-  const onLost = (why: EngineError): void => {
-    log.write('warn', 'gpu.lost', { why: why.message })
-    print(`${why.message} Its sessions go on on the processor. To use the GPU again, end this miner and start it anew.`)
-    emit({ type: 'gpu-lost', message: why.message })
+  const onLost = ({ message }: EngineError): void => {
+    // What drivers say has many lines.
+    const [why = ''] = message.split('\n')
+    log.write('warn', 'gpu.lost', { why })
+    print(
+      `The GPU is gone, and its sessions go on on the processor: end this miner and start it anew to use it again. ${why}`,
+    )
+    emit({ type: 'gpu-lost', message: why })
   }
   return {
     memoryMib: known ? Math.floor(memories.reduce((sum, bytes) => sum + bytes, 0) / MIB) : undefined,

@@ -93,13 +93,14 @@ export async function openAdapter({ index, backend }: Omit<GpuWish, 'allowSoftwa
   const names = await adapterNames(dawn)
   if (names.length === 0) throw noAdapter()
   if (index === undefined) return request(dawn.create([]), names)
-  return request(dawn.create([`adapter=${adapterAt(names, index).name}`]), names)
+  return request(dawn.create([`adapter=${adapterAt(names, index).name}`]), names, index)
 }
 
-async function request(gpu: GPU, names: readonly AdapterName[]): Promise<OpenAdapter> {
+async function request(gpu: GPU, names: readonly AdapterName[], index?: number): Promise<OpenAdapter> {
   const adapter = await gpu.requestAdapter({ powerPreference: 'high-performance' })
   if (adapter === null) throw noAdapter()
-  return { gpu, adapter, info: gpuInfoOf({ gpu, adapter }, names) }
+  const found = index ?? names.findIndex(({ name }) => slugOf(name) === adapter.info.device)
+  return { gpu, adapter, info: gpuInfoOf({ gpu, adapter }, names, Math.max(0, found)) }
 }
 
 async function requestDevice(adapter: GPUAdapter, { name }: GpuInfo): Promise<GPUDevice> {
@@ -125,10 +126,8 @@ export function adapterAt(names: readonly AdapterName[], index: number): Adapter
   return adapter
 }
 
-function gpuInfoOf({ gpu, adapter }: Omit<OpenAdapter, 'info'>, names: readonly AdapterName[]): GpuInfo {
+function gpuInfoOf({ gpu, adapter }: Omit<OpenAdapter, 'info'>, names: readonly AdapterName[], index: number): GpuInfo {
   const { info, features } = adapter
-  const found = names.findIndex(({ name }) => slugOf(name) === info.device)
-  const index = Math.max(0, found)
   const { name, backend } = names[index]!
   return {
     ...{ index, name, backend },

@@ -80,6 +80,11 @@ Available adapters:
     { backend: 'd3d12', name: "AMD Radeon(TM) 'Graphics'" },
   ])
   expect(adapterNamesOf('something else')).toEqual([])
+  const twice = ['d3d12', 'd3d12', 'vulkan', 'vulkan'].map((backend) => ` * backend: '${backend}', name: 'card'`)
+  expect(adapterNamesOf(twice.join('\n'))).toEqual([
+    { backend: 'd3d12', name: 'card' },
+    { backend: 'd3d12', name: 'card' },
+  ])
 })
 
 test.each([
