@@ -128,12 +128,12 @@ export async function createUpgradeWorld(parameters: readonly string[]): Promise
     async chat() {
       const how = ['--temperature', '0', '--repetition-penalty', '1', '--max-tokens', String(TOKENS), '--json']
       const who = ['--wallet', 'default', '--account', String(CLIENT_ACCOUNT), ...password]
-      return answerOf(await client.run(['chat', PROMPT, '--model', v1.hash, ...ON, ...how, ...who]), chain)
+      return answerOf(await client.run(['chat', PROMPT, '--model', V1, ...ON, ...how, ...who]), chain)
     },
     converse() {
       const how = ['--temperature', '0', '--repetition-penalty', '1', '--max-tokens', '16', '--home', client.home]
       const who = ['--wallet', 'default', '--account', String(TALKING_ACCOUNT), ...password]
-      return atTerminal(['chat', '--model', v1.hash, ...ON, ...how, ...who])
+      return atTerminal(['chat', '--model', V1, ...ON, ...how, ...who])
     },
     async untilModel(hash, isWanted) {
       try {
