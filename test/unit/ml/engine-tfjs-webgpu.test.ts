@@ -5,7 +5,7 @@
  */
 import { describe, expect, test } from 'vitest'
 import { openGpuDevice } from '../../../src/app/gpu/open-device.ts'
-import { openTfjs } from '../../../src/app/tfjs/open-tfjs.ts'
+import { type OpenTfjs, openTfjs } from '../../../src/app/tfjs/open-tfjs.ts'
 import { dequantizeRows } from '../../../src/ml/dequantize.ts'
 import { createReferenceEngine } from '../../../src/ml/engine/reference.ts'
 import { loadMatrix } from '../../../src/ml/engine/tfjs/device-matrix.ts'
@@ -16,6 +16,7 @@ import { drawBatch } from '../../../src/ml/train/batch.ts'
 import { fullLearner } from '../../../src/ml/train/learner.ts'
 import { createTrainer, type StepReport } from '../../../src/ml/train/trainer.ts'
 import { asFloats, logitsThrough, sameWithin, tokensOf } from '../../contract/engine-case.ts'
+import { engineSuite } from '../../contract/engine-suite.ts'
 import { generator, randomMatrix, randomWeights, smallConfig, wholeRange } from '../../contract/random-model.ts'
 import { GPU_DRIVERS, noteMissingDrivers, useDrivers } from '../../gpu-drivers.ts'
 
@@ -66,6 +67,21 @@ describe('tfjs engine, webgpu', () => {
     expect(refused).toEqual([])
   })
 })
+
+/** With `DLLM_TEST_GPU_SUITE=1` the whole engine suite: minutes on a software GPU, so that CI goes without. */
+for (const driver of process.env['DLLM_TEST_GPU_SUITE'] === undefined ? [] : GPU_DRIVERS) {
+  let opening: Promise<OpenTfjs> | undefined
+  const open = async () => {
+    useDrivers(driver)
+    return openTfjs('webgpu', await openGpuDevice({ allowSoftware: true }))
+  }
+  const create = async () => {
+    opening ??= open()
+    const opened = await opening
+    return createTfjsEngine(opened.tf, opened)
+  }
+  engineSuite({ name: `tfjs engine, webgpu, ${driver.name}`, create, length: 5, bound: BOUND })
+}
 
 const PRODUCTS = [
   ['q8', 1, 64, 9],

@@ -2,7 +2,9 @@
 import { createRequire } from 'node:module'
 import { expect, test } from 'vitest'
 import { openTfjs } from '../../../src/app/tfjs/open-tfjs.ts'
+import { EngineError } from '../../../src/ml/engine/engine.ts'
 import { createTfjsEngine } from '../../../src/ml/engine/tfjs/tfjs.ts'
+import type { WeightSource } from '../../../src/ml/tensors.ts'
 import { rowsOf, step, valuesOf } from '../../contract/engine-case.ts'
 import { engineSuite } from '../../contract/engine-suite.ts'
 import { randomWeights, smallConfig, wholeRange } from '../../contract/random-model.ts'
@@ -31,6 +33,61 @@ test('a stage leaves nothing behind, and sessions hold no more after a hundred s
   stage.closeCache(cache)
   valuesOf((await stage.run([step(stage.openCache(9), 0, { type: 'hidden', values: rowsOf(config, 3) })]))[0])
   await stage.close()
+  expect(tf.memory().numTensors).toBe(unused)
+})
+
+test('after the device is lost a run rejects with the reason', async () => {
+  const config = smallConfig({ layerCount: 1 })
+  const range = wholeRange(config)
+  const weights = randomWeights({ config, format: 'q8', seed: 1 })
+  let lose: (error: EngineError) => void = () => undefined
+  const lost = new Promise<EngineError>((resolve) => {
+    lose = resolve
+  })
+  const stage = await createTfjsEngine(tf, { backend, lost }).createStage({
+    config,
+    range,
+    weights,
+    cacheBytesMax: 1 << 24,
+  })
+  const cache = stage.openCache(4)
+  const run = () => stage.run([step(cache, 0, { type: 'tokens', tokens: Int32Array.of(1) })])
+  valuesOf((await run())[0])
+  const reason = new EngineError('ENGINE_UNAVAILABLE', 'The GPU fell off.')
+  lose(reason)
+  await expect(run()).rejects.toBe(reason)
+  expect(await stage.lost).toBe(reason)
+  await stage.close()
+})
+
+test('a stage that was closed computes nothing, and leaves nothing behind', async () => {
+  const config = smallConfig({ layerCount: 1 })
+  const options = { config, range: wholeRange(config), cacheBytesMax: 1 << 24 }
+  const unused = tf.memory().numTensors
+  const stage = await createTfjsEngine(tf, { backend }).createStage({
+    ...options,
+    weights: randomWeights({ config, format: 'q8', seed: 1 }),
+  })
+  const cache = stage.openCache(4)
+  await stage.close()
+  const run = stage.run([step(cache, 0, { type: 'tokens', tokens: Int32Array.of(1) })])
+  await expect(run).rejects.toThrow('the stage is open')
+  expect(tf.memory().numTensors).toBe(unused)
+})
+
+test('weights that are missing leave no tensors of those that came', async () => {
+  const config = smallConfig({ layerCount: 1 })
+  const whole = randomWeights({ config, format: 'q8', seed: 1 })
+  const weights: WeightSource = {
+    ...whole,
+    matrix: (name) => {
+      if (name === 'layers.0.down') throw new EngineError('ENGINE_UNAVAILABLE', 'The disk is full of holes.')
+      return whole.matrix(name)
+    },
+  }
+  const unused = tf.memory().numTensors
+  const options = { config, range: wholeRange(config), weights, cacheBytesMax: 1 << 24 }
+  await expect(createTfjsEngine(tf, { backend }).createStage(options)).rejects.toThrow('full of holes')
   expect(tf.memory().numTensors).toBe(unused)
 })
 

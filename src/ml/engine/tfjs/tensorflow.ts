@@ -3,7 +3,9 @@
  * are (app/tfjs/open-tfjs.ts). Frozen at 4.22.0 (docs/adr/0012).
  * @module
  */
+
 import type * as tensorflow from '@tensorflow/tfjs'
+import { assert } from '../../../base/assert.ts'
 
 /** The library. Its active backend is global to it: whoever shares one library takes turns (`switchBackend`). */
 export type Tensorflow = typeof tensorflow
@@ -12,5 +14,7 @@ export type Variable = tensorflow.Variable
 
 /** Makes ops run on `backend`, which is open already; then the switch needs no waiting, although TF.js gives a promise. */
 export function switchBackend(tf: Tensorflow, backend: string): void {
-  if (tf.getBackend() !== backend) void tf.setBackend(backend)
+  if (tf.getBackend() === backend) return
+  assert(tf.findBackendFactory(backend) !== null, 'the backend is open')
+  void tf.setBackend(backend)
 }

@@ -4,25 +4,30 @@
  * Spec: docs/spec/float.md §1.
  * @module
  */
-import { assert } from '../../../base/assert.ts'
+import { AssertionError, assert } from '../../../base/assert.ts'
+import { HouseError, messageOf } from '../../../base/error.ts'
 import type { ModelConfig } from '../../config.ts'
 import { dequantizeRow } from '../../dequantize.ts'
 import { type RopeTables, ropeTables } from '../../rope.ts'
-import { EMBEDDING, HEAD, type LayerRange, layerTensor, type Matrix, OUTPUT_NORM, tensorPlan } from '../../tensors.ts'
+import { HEAD, type LayerRange, layerTensor, OUTPUT_NORM } from '../../tensors.ts'
 import { type Cache, type CacheTable, createCacheTable } from '../cache-table.ts'
-import type { CacheId, DeviceStage, EngineError, StageOptions, StepInput, StepOutput } from '../engine.ts'
+import {
+  type CacheId,
+  type DeviceStage,
+  EngineError,
+  type StageOptions,
+  type StepInput,
+  type StepOutput,
+} from '../engine.ts'
 import { notFinite } from '../reference-math.ts'
 import { checkStep, rowsOf } from '../step-check.ts'
-import { type DeviceMatrix, loadMatrix } from './device-matrix.ts'
 import { type KeysValues, type LayerWeights, layerForward } from './layer.ts'
 import { createModelOps, type ModelOps } from './model-ops.ts'
 import { type Piece, type PieceTensors, piecesOf, pieceTensors } from './positions.ts'
-import { switchBackend, type Tensor, type Tensorflow } from './tensorflow.ts'
+import { loadStageWeights, type StageWeights, type WeightsSeat } from './stage-weights.ts'
+import { switchBackend, type Tensor } from './tensorflow.ts'
 
-export interface TfjsSeat {
-  readonly tf: Tensorflow
-  readonly backend: string
-  readonly tensorBytesMax: number
+export interface TfjsSeat extends WeightsSeat {
   readonly lost: Promise<EngineError>
 }
 
@@ -46,36 +51,25 @@ class TfjsStage implements DeviceStage {
   readonly lost: Promise<EngineError>
   readonly #seat: TfjsSeat
   readonly #ops: ModelOps
-  readonly #matrices = new Map<string, DeviceMatrix>()
-  readonly #vectors = new Map<string, Tensor>()
-  readonly #embedding: Matrix | undefined
+  readonly #weights: StageWeights
   readonly #caches: CacheTable<Memory>
   readonly #open = new Set<Memory>()
+  /** Why the device is gone, once it is. */
+  #gone: EngineError | undefined
   #rope: RopeTables = { cos: new Float32Array(0), sin: new Float32Array(0) }
 
   constructor(options: StageOptions, seat: TfjsSeat) {
-    const { config, range, weights } = options
-    this.config = config
-    this.range = range
+    this.config = options.config
+    this.range = options.range
     this.lost = seat.lost
     this.#seat = seat
     this.#ops = createModelOps(seat.tf)
     this.#caches = createCacheTable(options)
-    switchBackend(seat.tf, seat.backend)
-    let bytes = 0
-    for (const { name, kind } of tensorPlan(config, range)) {
-      if (kind === 'vector') {
-        const vector = seat.tf.keep(seat.tf.tensor(weights.vector(name)))
-        this.#vectors.set(name, vector)
-        bytes += vector.size * Float32Array.BYTES_PER_ELEMENT
-      } else if (name !== EMBEDDING) {
-        const matrix = loadMatrix(seat.tf, weights.matrix(name), seat.tensorBytesMax)
-        this.#matrices.set(name, matrix)
-        bytes += matrix.bytes
-      }
-    }
-    this.#embedding = range.hasEmbedding ? weights.matrix(EMBEDDING) : undefined
-    this.weightBytes = bytes
+    this.#weights = loadStageWeights(options, seat)
+    this.weightBytes = this.#weights.bytes
+    void seat.lost.then((error) => {
+      this.#gone = error
+    })
   }
 
   openCache(capacity: number, part?: LayerRange): CacheId {
@@ -111,11 +105,8 @@ class TfjsStage implements DeviceStage {
   }
 
   async close(): Promise<void> {
-    for (const matrix of this.#matrices.values()) matrix.dispose()
-    for (const vector of this.#vectors.values()) vector.dispose()
+    this.#weights.dispose()
     for (const { layers } of this.#open) disposeLayers(layers)
-    this.#matrices.clear()
-    this.#vectors.clear()
     this.#open.clear()
   }
 
@@ -139,35 +130,58 @@ class TfjsStage implements DeviceStage {
     piece: Piece,
     { step, cache, wanted }: { step: StepInput; cache: SessionCache; wanted: number },
   ): Promise<Float32Array | undefined> {
-    const { tf, backend } = this.#seat
-    switchBackend(tf, backend)
-    const magnitudes: Tensor[] = []
     const layers: KeysValues[] = []
-    const watch = (values: Tensor) => void magnitudes.push(tf.max(tf.abs(values)))
-    const { output, largest } = tf.tidy(() => {
-      const tensors = pieceTensors(tf, piece, { config: this.config, tables: this.#rope })
-      const { firstLayer, lastLayer, hasHead } = cache.part
-      let x: Tensor = tf.tensor(this.#inputRows(step, piece), [piece.rows, this.config.hiddenSize])
-      for (let layer = firstLayer; layer < lastLayer; layer++) {
-        const past = cache.memory.layers[layer - firstLayer]
-        x = this.#layer(layer, x, { tensors, piece, past, watch, keep: (next) => void layers.push(next) })
-      }
-      watch(x)
-      return { output: hasHead ? this.#head(x, wanted) : x, largest: tf.stack(magnitudes) }
-    })
+    const results: Tensor[] = []
     let isSound = false
     try {
-      const [values, found] = await Promise.all([output?.data() ?? new Float32Array(0), largest.data()])
+      const { output, largest } = this.#compute(piece, { step, cache, wanted, keep: (next) => void layers.push(next) })
+      results.push(largest, ...(output === undefined ? [] : [output]))
+      const [magnitudes, values] = await Promise.all(results.map((tensor) => tensor.data<'float32'>()))
       const limit = Math.sqrt(FLOAT_MAX / this.config.hiddenSize)
-      isSound = found.every((value) => value < limit) && values.every((value) => Number.isFinite(value))
-      return isSound ? Float32Array.from(values) : undefined
+      // Of some backends `data` is their own memory.
+      const copy = new Float32Array(values ?? [])
+      isSound = magnitudes!.every((value) => value < limit) && copy.every((value) => Number.isFinite(value))
+      if (this.#gone !== undefined) throw this.#gone
+      return isSound ? copy : undefined
+    } catch (error) {
+      throw this.#asEngineError(error)
     } finally {
-      output?.dispose()
-      largest.dispose()
-      // What a failed piece computed may be infinite, also where the mask would hide it.
-      disposeLayers(isSound ? cache.memory.layers : layers)
-      if (isSound) cache.memory.layers = layers
+      for (const tensor of results) tensor.dispose()
+      // What a failed piece computed may be infinite, also where the mask would hide it. A session may have closed meanwhile.
+      const isKept = isSound && this.#open.has(cache.memory)
+      disposeLayers(isKept ? cache.memory.layers : layers)
+      if (isKept) cache.memory.layers = layers
     }
+  }
+
+  /** All of a piece in one turn: while it lasts the backend is this stage's. */
+  #compute(
+    piece: Piece,
+    on: { step: StepInput; cache: SessionCache; wanted: number; keep: (next: KeysValues) => void },
+  ): { output: Tensor | undefined; largest: Tensor } {
+    const { tf, backend } = this.#seat
+    const { memory, part } = on.cache
+    switchBackend(tf, backend)
+    return tf.tidy(() => {
+      const magnitudes: Tensor[] = []
+      const watch = (values: Tensor) => void magnitudes.push(tf.max(tf.abs(values)))
+      const tensors = pieceTensors(tf, piece, { config: this.config, tables: this.#rope })
+      let x: Tensor = tf.tensor(this.#inputRows(on.step, piece), [piece.rows, this.config.hiddenSize])
+      for (let layer = part.firstLayer; layer < part.lastLayer; layer++) {
+        const past = memory.layers[layer - part.firstLayer]
+        x = this.#layer(layer, x, { tensors, piece, past, watch, keep: on.keep })
+      }
+      watch(x)
+      return { output: part.hasHead ? this.#head(x, on.wanted) : x, largest: tf.stack(magnitudes) }
+    })
+  }
+
+  /** Bugs and what has a code as they are; else the device is at fault, which is gone or soon will be. */
+  #asEngineError(error: unknown): unknown {
+    if (this.#gone !== undefined) return this.#gone
+    if (error instanceof HouseError || error instanceof AssertionError) return error
+    const message = `TF.js could not compute on its backend ${this.#seat.backend}: ${messageOf(error)}.`
+    return new EngineError('ENGINE_UNAVAILABLE', message, { cause: error })
   }
 
   #inputRows(step: StepInput, piece: Piece): Float32Array {
@@ -178,7 +192,7 @@ class TfjsStage implements DeviceStage {
     }
     const out = new Float32Array(piece.rows * hiddenSize)
     for (let row = 0; row < piece.rows; row++) {
-      dequantizeRow(this.#embedding!, step.input.tokens[first + row]!, { out, at: row * hiddenSize, stride: 1 })
+      dequantizeRow(this.#weights.embedding!, step.input.tokens[first + row]!, { out, at: row * hiddenSize, stride: 1 })
     }
     return out
   }
@@ -195,8 +209,8 @@ class TfjsStage implements DeviceStage {
     },
   ): Tensor {
     const weights: LayerWeights = {
-      product: (part, rows) => this.#matrices.get(layerTensor(layer, part))!.product(rows),
-      vector: (part) => this.#vectors.get(layerTensor(layer, part))!,
+      product: (part, rows) => this.#weights.matrix(layerTensor(layer, part)).product(rows),
+      vector: (part) => this.#weights.vector(layerTensor(layer, part)),
     }
     const { tensors, piece, past, watch } = on
     return layerForward(x, weights, {
@@ -236,7 +250,7 @@ class TfjsStage implements DeviceStage {
     const { tf } = this.#seat
     const { hiddenSize, normEpsilon } = this.config
     const rows = tf.slice(x, [x.shape[0]! - wanted, 0], [wanted, hiddenSize])
-    return this.#matrices.get(HEAD)!.product(this.#ops.rmsNorm(rows, this.#vectors.get(OUTPUT_NORM)!, normEpsilon))
+    return this.#weights.matrix(HEAD).product(this.#ops.rmsNorm(rows, this.#weights.vector(OUTPUT_NORM), normEpsilon))
   }
 }
 
