@@ -55,22 +55,15 @@ export function hostsOfPlacements(
 
 /** Of a model without a place left: what a place costs. */
 export interface PlaceCost {
-  /** Grains: a larger deposit takes a place; undefined: all have open leases. */
-  readonly lowest: bigint | undefined
+  /** Grains: a larger deposit takes a place. */
+  readonly lowest: bigint
 }
 
 /** undefined: there is a place, or the operator has one. The chain decides anew when it comes to it (core/state/registry.ts). */
 export function placeCostOf(placements: readonly PlacementView[], operator: string | undefined): PlaceCost | undefined {
   if (placements.length < MARKET_LIMITS.placementsPerModelMax) return undefined
-  const idle = placements.filter(({ used }) => used === 0)
-  if (idle.some(({ live }) => !live) || placements.some((each) => each.operator === operator)) return undefined
-  const deposits = idle.map(({ deposit }) => BigInt(deposit))
-  return {
-    lowest: deposits.reduce<bigint | undefined>(
-      (least, own) => (least === undefined ? own : lesser(least, own)),
-      undefined,
-    ),
-  }
+  if (placements.some((each) => !each.live || each.operator === operator)) return undefined
+  return { lowest: placements.map(({ deposit }) => BigInt(deposit)).reduce(lesser) }
 }
 
 /** Where there is no chain: each peer is an owner, and as fast as it says. */

@@ -86,11 +86,9 @@ export function holdsAllWords({ model, needs, decision, bytes }: Weighed): strin
 /** What a place costs where none is left. */
 export function placeCostWords(cost: PlaceCost | undefined): string[] {
   if (cost === undefined) return []
-  const taken = `All ${MARKET_LIMITS.placementsPerModelMax} places on the chain are taken`
+  const places = MARKET_LIMITS.placementsPerModelMax
   return [
-    cost.lowest === undefined
-      ? `${taken}, and all of those miners have open leases: there is none for this machine now.`
-      : `${taken}: one is to be had for a deposit of more than ${dllm(cost.lowest)}.`,
+    `All ${places} places on the chain are taken: one is to be had for a deposit of more than ${dllm(cost.lowest)}.`,
   ]
 }
 

@@ -10,9 +10,9 @@ import type { Parameters } from '../parameters.ts'
 import { modelDues } from '../state/model-dues.ts'
 import { getModel, type ModelRecord, putModel } from '../state/models.ts'
 import { move } from '../state/money.ts'
-import { placements, putPlacement } from '../state/placements.ts'
+import { placements } from '../state/placements.ts'
 import type { ModelSubject } from '../state/proposals.ts'
-import { dropReports, hasPlacements } from '../state/registry.ts'
+import { dropReports, endPlacements, hasPlacements } from '../state/registry.ts'
 import type { ReadState, WriteState } from '../state/state.ts'
 import { type Lack, readinessOf } from './readiness.ts'
 
@@ -80,7 +80,7 @@ export function endModel(state: WriteState, model: Hash): void {
   assert(record !== undefined && record.status !== 'retired', 'what retires is there')
   const { deposit, publisher } = record
   move(state, { amount: deposit, from: { type: 'model', model }, to: { type: 'account', id: publisher } })
-  endPlacements(state, model)
+  endAllPlacements(state, model)
   dropReports(state, model)
   const ended = { deposit: 0n, status: 'retired', successor: undefined, dueHeight: undefined, tries: 0 } as const
   putModel(state, model, hasPlacements(state, model) ? { ...record, ...ended } : undefined)
@@ -185,13 +185,14 @@ function giveUp(
     tries: 0,
   })
   // Nobody serves what is not approved.
-  if (!isBack) endPlacements(state, model)
+  if (!isBack) endAllPlacements(state, model)
   return { model, publisher: record.publisher, change: 'given-up', lack }
 }
 
-/** Those with open lots stay, without slots. */
-function endPlacements(state: WriteState, model: Hash): void {
-  for (const [operator, placement] of [...placements(state, model)]) {
-    putPlacement(state, { model, operator }, { ...placement, slots: 0 })
-  }
+function endAllPlacements(state: WriteState, model: Hash): void {
+  endPlacements(
+    state,
+    model,
+    [...placements(state, model)].map(([operator]) => operator),
+  )
 }

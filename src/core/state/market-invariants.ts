@@ -15,7 +15,7 @@ import { leases } from './leases.ts'
 import { getMiner, miners, operatorOfPeerKey, peerKeys } from './miners.ts'
 import { modelDues } from './model-dues.ts'
 import { getModel, type ModelRecord, models } from './models.ts'
-import { getPlacement, placementIds } from './placements.ts'
+import { countPlacements, getPlacement, leavingPlacementKey, placementIds, placementKey } from './placements.ts'
 import type { ReadState } from './state.ts'
 
 /** Grains that the market holds: deposits of models and miners, and what leases set aside. */
@@ -61,6 +61,8 @@ function* lifeFaults(state: ReadState, model: Hash, record: ModelRecord): Iterab
   if ((status === 'published' || status === 'approved') && !hasPlace) yield `model ${model} is ${status} for no place`
   const reports = [...canaryReports(state, model)].length
   if (reports > 0 && (status !== 'approved' || canary === undefined)) yield `model ${model} has canary reports`
+  const places = countPlacements(state, model)
+  if (places > MARKET_LIMITS.placementsPerModelMax) yield `model ${model} has ${places} placements`
   if (reports > MARKET_LIMITS.canaryReportsMax) yield `model ${model} has ${reports} canary reports`
 }
 
@@ -101,6 +103,9 @@ function* placementFaults(state: ReadState): Iterable<string> {
     if (segments === undefined) yield `${what} is of no model`
     else if (first >= end || end > segments) yield `${what} is of segments that there are not`
     if (slots === 0 && used === 0) yield `${what} is empty and not absent`
+    const [isThere, isLeaving] = [placementKey(id), leavingPlacementKey(id)].map((key) => state.get(key) !== undefined)
+    if (isThere === isLeaving) yield `${what} stands twice`
+    if (isLeaving !== (slots === 0)) yield `${what} has ${slots} slots in the wrong table`
     if (getMiner(state, operator) === undefined) yield `${what} is of no miner`
     const status = getModel(state, model)?.status
     if (slots > 0 && (status === 'retired' || status === 'published')) yield `${what} offers a ${status} model`

@@ -1,5 +1,6 @@
 /**
- * The placement table: which segments of a model a miner says that it serves, how many leases at once, for how much and until when.
+ * The placement table: which segments of a model a miner says that it serves, how many leases at once, for how much and until when; and the table of
+ * those that have ended while lots were open, which auctions, prices and looks do not read, so that they take nobody's place.
  * Spec: docs/spec/market.md §2, §4.
  * @module
  */
@@ -22,7 +23,7 @@ export interface PlacementRecord {
   readonly first: number
   /** Exclusive. */
   readonly end: number
-  /** Leases at once; 0 when it has ended and lots are open. */
+  /** Leases at once; 0 when it has ended and lots are open: then it stands in the table of those that are leaving. */
   readonly slots: number
   /** Open lots. */
   readonly used: number
@@ -38,34 +39,58 @@ export function placementKey({ model, operator }: PlacementId): StateKey {
   return stateKey(TABLE.placement, model, operator)
 }
 
-export function getPlacement(state: ReadState, id: PlacementId): PlacementRecord | undefined {
-  return getRecord(state, placementKey(id), readPlacement)
+export function leavingPlacementKey({ model, operator }: PlacementId): StateKey {
+  return stateKey(TABLE.leavingPlacement, model, operator)
 }
 
-/** undefined removes it, and so does a record without slots and open lots: whoever closes a lot need not think of it. */
+/** Also one that has ended, without slots, while lots are open. */
+export function getPlacement(state: ReadState, id: PlacementId): PlacementRecord | undefined {
+  return getRecord(state, placementKey(id), readPlacement) ?? getRecord(state, leavingPlacementKey(id), readPlacement)
+}
+
+/**
+ * undefined removes it, and so does a record without slots and open lots: whoever closes a lot need not think of it. One without slots stands among those
+ * that are leaving.
+ */
 export function putPlacement(state: WriteState, id: PlacementId, record: PlacementRecord | undefined): void {
-  if (record === undefined || (record.slots === 0 && record.used === 0)) {
-    state.set(placementKey(id), undefined)
+  const isOffered = record !== undefined && record.slots > 0
+  const isLeaving = record !== undefined && record.slots === 0 && record.used > 0
+  write(state, placementKey(id), isOffered ? record : undefined)
+  write(state, leavingPlacementKey(id), isLeaving ? record : undefined)
+}
+
+function write(state: WriteState, key: StateKey, record: PlacementRecord | undefined): void {
+  if (record === undefined) {
+    if (state.get(key) !== undefined) state.set(key, undefined)
     return
   }
-  putRecord(state, placementKey(id), (writer) => {
+  putRecord(state, key, (writer) => {
     writer.u16(record.first).u16(record.end).u16(record.slots).u16(record.used).u64(record.bid)
     writeCount(writer, record.until).u64(record.incarnation)
   })
 }
 
-/** Those of a model, in the order of their operators. */
+/** Those of a model with slots, in the order of their operators. */
 export function* placements(state: ReadState, model: Hash): Iterable<readonly [AccountId, PlacementRecord]> {
   for (const [key, record] of records(state, stateKey(TABLE.placement, model), readPlacement)) {
     yield [accountInKey(key, HASH_BYTES), record]
   }
 }
 
-/** Models and operators of all of them: nothing is decoded. */
+/** How many a model has with slots: nothing is decoded. */
+export function countPlacements(state: ReadState, model: Hash): number {
+  let count = 0
+  for (const _ of state.entries(stateKey(TABLE.placement, model))) count++
+  return count
+}
+
+/** Models and operators of all of them, those that are leaving last: nothing is decoded. */
 export function* placementIds(state: ReadState, model?: Hash): Iterable<PlacementId> {
-  const prefix = model === undefined ? stateKey(TABLE.placement) : stateKey(TABLE.placement, model)
-  for (const [key] of state.entries(prefix)) {
-    yield { model: hash(hexInKey(key, 0, HASH_BYTES)), operator: accountInKey(key, HASH_BYTES) }
+  for (const table of [TABLE.placement, TABLE.leavingPlacement]) {
+    const prefix = model === undefined ? stateKey(table) : stateKey(table, model)
+    for (const [key] of state.entries(prefix)) {
+      yield { model: hash(hexInKey(key, 0, HASH_BYTES)), operator: accountInKey(key, HASH_BYTES) }
+    }
   }
 }
 

@@ -4,12 +4,13 @@
  * Spec: docs/spec/market.md §4.
  * @module
  */
+import { assert } from '../../base/assert.ts'
 import type { AccountId, Hash } from '../../base/brand.ts'
 import { MARKET_LIMITS } from '../../base/chain-limits.ts'
 import { canaryReports, putCanaryReport } from './canary-reports.ts'
 import { getStanding, type MinerStanding } from './miners.ts'
 import { modelHashes, models, putModel } from './models.ts'
-import { isLive, placementIds, placements, putPlacement } from './placements.ts'
+import { countPlacements, getPlacement, isLive, placementIds, placements, putPlacement } from './placements.ts'
 import type { ReadState, WriteState } from './state.ts'
 
 /** Retirement ends the placements of a model: those that it still has hold open lots. */
@@ -32,8 +33,8 @@ export function makeRoomForModel(state: WriteState): void {
 /** Whether a table of a model takes one entry more. */
 export type Room =
   | { readonly type: 'room' /** Whose entries go for it. */; readonly goes: readonly AccountId[] }
-  /** The lowest deposit that gives way to a larger one; undefined: no entry can go. */
-  | { readonly type: 'full'; readonly lowest: bigint | undefined }
+  /** The lowest deposit, which gives way to a larger one. */
+  | { readonly type: 'full'; readonly lowest: bigint }
 
 export interface PlacementRoomWish {
   readonly height: number
@@ -41,36 +42,39 @@ export interface PlacementRoomWish {
   readonly deposit: bigint
 }
 
-/** Reads each placement of a full table and the deposit of its miner once. Those with open lots stay, whatever their deposits. */
+/** Reads each placement of a full table and the deposit of its miner once. Open lots keep nobody's place: their leases go on without it. */
 export function roomForPlacement(state: ReadState, model: Hash, { height, deposit }: PlacementRoomWish): Room {
-  if (countOf(placementIds(state, model)) < MARKET_LIMITS.placementsPerModelMax) return FREE
+  if (countPlacements(state, model) < MARKET_LIMITS.placementsPerModelMax) return FREE
   const ended: AccountId[] = []
-  const idle: Entry[] = []
+  const staying: Entry[] = []
   for (const [operator, placement] of placements(state, model)) {
-    if (placement.used > 0) continue
     const miner = getStanding(state, operator)
-    if (miner !== undefined && isLive(placement, miner, height)) idle.push({ operator, miner })
+    if (miner !== undefined && isLive(placement, miner, height)) staying.push({ operator, miner })
     else ended.push(operator)
   }
-  return roomAmong({ ended, idle }, deposit)
+  return roomAmong({ ended, staying }, deposit)
 }
 
-/** With what `roomForPlacement` said. */
-export function removePlacements(state: WriteState, model: Hash, operators: readonly AccountId[]): void {
-  for (const operator of operators) putPlacement(state, { model, operator }, undefined)
+/** With what `roomForPlacement` said. Those with open lots are leaving until these close. */
+export function endPlacements(state: WriteState, model: Hash, operators: readonly AccountId[]): void {
+  for (const operator of operators) {
+    const placement = getPlacement(state, { model, operator })
+    assert(placement !== undefined, 'what goes is there')
+    putPlacement(state, { model, operator }, { ...placement, slots: 0 })
+  }
 }
 
 /** Reads each canary report of a full table and the deposit of its miner once. `deposit`: lower ones than this give way. */
 export function roomForReport(state: ReadState, model: Hash, deposit: bigint): Room {
   if (countOf(canaryReports(state, model)) < MARKET_LIMITS.canaryReportsMax) return FREE
   const ended: AccountId[] = []
-  const idle: Entry[] = []
+  const staying: Entry[] = []
   for (const [operator] of canaryReports(state, model)) {
     const miner = getStanding(state, operator)
-    if (miner?.status === 'active') idle.push({ operator, miner })
+    if (miner?.status === 'active') staying.push({ operator, miner })
     else ended.push(operator)
   }
-  return roomAmong({ ended, idle }, deposit)
+  return roomAmong({ ended, staying }, deposit)
 }
 
 /** With what `roomForReport` said. */
@@ -96,14 +100,12 @@ interface Entry {
 }
 
 function roomAmong(
-  { ended, idle }: { readonly ended: readonly AccountId[]; readonly idle: readonly Entry[] },
+  { ended, staying }: { readonly ended: readonly AccountId[]; readonly staying: readonly Entry[] },
   deposit: bigint,
 ): Room {
   if (ended.length > 0) return { type: 'room', goes: ended }
-  const lowest = idle.reduce<Entry | undefined>((low, entry) => {
-    return low === undefined || isBelow(entry, low) ? entry : low
-  }, undefined)
-  if (lowest === undefined || lowest.miner.deposit >= deposit) return { type: 'full', lowest: lowest?.miner.deposit }
+  const lowest = staying.reduce((low, entry) => (isBelow(entry, low) ? entry : low))
+  if (lowest.miner.deposit >= deposit) return { type: 'full', lowest: lowest.miner.deposit }
   return { type: 'room', goes: [lowest.operator] }
 }
 

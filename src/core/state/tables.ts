@@ -37,6 +37,7 @@ export const TABLE = {
   power: 25,
   modelDue: 26,
   canaryReport: 27,
+  leavingPlacement: 28,
 } as const
 
 /** Their keys are looked up and never walked, and there are many of them. */

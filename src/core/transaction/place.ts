@@ -10,7 +10,7 @@ import { readCount, readHash, writeCount, writeHash } from '../fields.ts'
 import type { MinerRecord } from '../state/miners.ts'
 import type { ModelRecord } from '../state/models.ts'
 import { getPlacement, type PlacementRecord, putPlacement } from '../state/placements.ts'
-import { type Room, removePlacements, roomForPlacement } from '../state/registry.ts'
+import { endPlacements, type Room, roomForPlacement } from '../state/registry.ts'
 import type { ReadState } from '../state/state.ts'
 import type { Contract, ContractContext } from './contract.ts'
 import { TransactionError } from './contract.ts'
@@ -63,7 +63,7 @@ export const place: Contract<Place> = {
     const miner = requireServingMiner(state, sender, context)
     checkRun(body, requirePlaceable(state, body.model).segments.length)
     checkTerms(body, context)
-    if (before !== undefined) return
+    if (hasPlace(before)) return
     const room = roomOf(state, { body, miner, height: context.height })
     if (room.type === 'full') throw placementsFull(room.lowest, miner)
   },
@@ -71,9 +71,9 @@ export const place: Contract<Place> = {
     const { model, displaces: _, ...terms } = body
     const id = { model, operator: sender }
     const before = getPlacement(state, id)
-    if (before === undefined) {
+    if (!hasPlace(before) && body.slots > 0) {
       const room = roomOf(state, { body, miner: requireMiner(state, sender), height })
-      if (room.type === 'room') removePlacements(state, model, room.goes)
+      if (room.type === 'room') endPlacements(state, model, room.goes)
     }
     // What is ended keeps its run and its bid: lots of it may be open.
     if (terms.slots > 0) putPlacement(state, id, { ...terms, used: before?.used ?? 0 })
@@ -86,6 +86,11 @@ export const place: Contract<Place> = {
   touches: () => [],
 }
 
+/** One that is leaving takes none. */
+function hasPlace(before: PlacementRecord | undefined): boolean {
+  return before !== undefined && before.slots > 0
+}
+
 function roomOf(
   state: ReadState,
   { body, miner, height }: { readonly body: Place; readonly miner: MinerRecord; readonly height: number },
@@ -93,12 +98,9 @@ function roomOf(
   return roomForPlacement(state, body.model, { height, deposit: body.displaces ? miner.deposit : 0n })
 }
 
-/** `lowest`: deposit of a placement that would give way to a larger one; undefined: all of them have open leases. */
-function placementsFull(lowest: bigint | undefined, { deposit }: MinerRecord): TransactionError {
+/** `lowest`: deposit of the placement that gives way to a larger one. */
+function placementsFull(lowest: bigint, { deposit }: MinerRecord): TransactionError {
   const many = `${MARKET_LIMITS.placementsPerModelMax} miners serve this model already, as many as can`
-  if (lowest === undefined) {
-    return new TransactionError('PLACEMENTS_FULL', `${many}, and all of them have open leases. Try again later.`)
-  }
   const advice =
     deposit > lowest
       ? 'Ask for its place: this deposit is larger.'

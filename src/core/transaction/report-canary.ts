@@ -60,9 +60,8 @@ function roomOf(state: ReadState, id: CanaryReportId): Room | undefined {
   return roomForReport(state, id.model, requireMiner(state, id.operator).deposit)
 }
 
-/** `lowest`: deposit of a report that would give way to a larger one. */
-function reportsFull(lowest: bigint | undefined): TransactionError {
-  const deposit = lowest ?? 0n
-  const sentence = `${MARKET_LIMITS.canaryReportsMax} miners reported on this model already, as many as can, and none has a lower deposit than this one. One of ${dllm(deposit)} gives way to a larger deposit.`
-  return new TransactionError('REPORTS_FULL', sentence, { details: { lowest: String(deposit) } })
+/** `lowest`: deposit of the report that gives way to a larger one. */
+function reportsFull(lowest: bigint): TransactionError {
+  const sentence = `${MARKET_LIMITS.canaryReportsMax} miners reported on this model already, as many as can, and none has a lower deposit than this one. One of ${dllm(lowest)} gives way to a larger deposit.`
+  return new TransactionError('REPORTS_FULL', sentence, { details: { lowest: String(lowest) } })
 }

@@ -5,8 +5,14 @@ import { lesser } from '../../../../src/base/bigint.ts'
 import { MARKET_LIMITS } from '../../../../src/base/chain-limits.ts'
 import { putCanaryReport } from '../../../../src/core/state/canary-reports.ts'
 import { getMiner, getStanding, type MinerRecord, putMiner } from '../../../../src/core/state/miners.ts'
-import { getPlacement, type PlacementRecord, putPlacement } from '../../../../src/core/state/placements.ts'
-import { roomForPlacement, roomForReport } from '../../../../src/core/state/registry.ts'
+import {
+  countPlacements,
+  getPlacement,
+  type PlacementRecord,
+  placementIds,
+  putPlacement,
+} from '../../../../src/core/state/placements.ts'
+import { endPlacements, roomForPlacement, roomForReport } from '../../../../src/core/state/registry.ts'
 import { type Overlay, overlayOn } from '../../../../src/core/state/state.ts'
 import { place } from '../../../../src/core/transaction/place.ts'
 import { reportCanary } from '../../../../src/core/transaction/report-canary.ts'
@@ -40,29 +46,19 @@ function changed(
   return state
 }
 
-const all = (change: Partial<PlacementRecord>): Record<number, Partial<PlacementRecord>> =>
-  Object.fromEntries(Array.from({ length: PLACES }, (_, index) => [index, change]))
-
-test.each<[string, Overlay, bigint, readonly number[] | { readonly lowest: bigint | undefined }]>([
+test.each<[string, Overlay, bigint, readonly number[] | { readonly lowest: bigint }]>([
   ['the lowest deposit goes', changed({ 7: { deposit: 3n } }), 4n, [7]],
+  ['open lots keep nobody', changed({ 7: { deposit: 3n }, 8: { deposit: 4n } }, { 7: { used: 1 } }), 9n, [7]],
   ['nobody goes for the same deposit', changed({ 7: { deposit: 3n } }), 3n, { lowest: 3n }],
   ['nobody goes where that was not asked for', changed({ 7: { deposit: 0n } }), 0n, { lowest: 0n }],
   ['of equal deposits the miner goes that registered last', changed({ 9: { registeredHeight: 4 } }), LOWEST + 1n, [9]],
   ['of equal miners the greater id goes', changed({}), LOWEST + 1n, [PLACES - 1]],
   [
-    'a lower deposit with open lots stays',
-    changed({ 7: { deposit: 3n }, 8: { deposit: 4n } }, { 7: { used: 1 } }),
-    9n,
-    [8],
-  ],
-  ['who has open lots stays, if all have', changed({}, all({ used: 1 })), LOWEST + 1n, { lowest: undefined }],
-  [
     'what is over goes first, all of it',
-    changed({ 7: { deposit: 3n }, 8: { status: 'slashed-out' } }, { 9: { until: 4 } }),
+    changed({ 7: { deposit: 3n }, 8: { status: 'slashed-out' } }, { 9: { until: 4, used: 1 } }),
     0n,
     [8, 9],
   ],
-  ['what is over and has open lots stays', changed({ 7: { deposit: 3n } }, { 9: { until: 4, used: 1 } }), 4n, [7]],
 ])('of a full table %s', (_case, state, deposit, expected) => {
   const room = roomForPlacement(state, WIDE_MODEL, { height: HEIGHT, deposit })
   if (Array.isArray(expected)) expect(room).toEqual({ type: 'room', goes: expected.map(minerOf) })
@@ -86,6 +82,31 @@ test('where there is room nobody goes', () => {
   expect(roomForReport(state, WIDE_MODEL, 1n)).toEqual({ type: 'room', goes: [] })
 })
 
+test('who goes leaves with its open lots, takes no place and reads as before', () => {
+  const state = changed({}, { 7: { used: 2 } })
+  const ids = [7, 8].map((index) => ({ model: WIDE_MODEL, operator: minerOf(index) }))
+  const before = getPlacement(state, ids[0]!)
+  endPlacements(
+    state,
+    WIDE_MODEL,
+    ids.map(({ operator }) => operator),
+  )
+  expect(ids.map((id) => getPlacement(state, id))).toEqual([{ ...before, slots: 0 }, undefined])
+  expect([countPlacements(state, WIDE_MODEL), [...placementIds(state, WIDE_MODEL)].length]).toEqual([
+    PLACES - 2,
+    PLACES - 1,
+  ])
+  // Its last lot closes, or it comes back.
+  const back = overlayOn(state)
+  putPlacement(back, ids[0]!, { ...before!, slots: 3 })
+  expect([getPlacement(back, ids[0]!), countPlacements(back, WIDE_MODEL)]).toEqual([
+    { ...before, slots: 3 },
+    PLACES - 1,
+  ])
+  putPlacement(state, ids[0]!, { ...getPlacement(state, ids[0]!)!, used: 0 })
+  expect([...placementIds(state, WIDE_MODEL)]).toHaveLength(PLACES - 2)
+})
+
 test('what is compared of a miner is what its record says', () => {
   const state = changed({
     3: { deposit: 2n ** 63n, locked: 1n, openLots: 9, status: 'slashed-out', registeredHeight: 77 },
@@ -97,7 +118,7 @@ test('what is compared of a miner is what its record says', () => {
   expect(getStanding(state, minerOf(PLACES))).toBeUndefined()
 })
 
-test('who goes has the lowest deposit of those without open lots, whoever they are', () => {
+test('who goes has the lowest deposit, whoever they are', () => {
   const some = fc.array(
     fc.record({ which: fc.nat({ max: PLACES - 1 }), deposit: fc.bigInt(0n, 9n), used: fc.nat({ max: 1 }) }),
   )
@@ -110,10 +131,10 @@ test('who goes has the lowest deposit of those without open lots, whoever they a
         of(({ deposit: own }) => ({ deposit: own })),
         of(({ used }) => ({ used })),
       )
-      const idle = [...entries.values()].filter(({ used }) => used === 0)
+      const known = [...entries.values()]
       const room = roomForPlacement(state, WIDE_MODEL, { height: HEIGHT, deposit })
-      const lowest = idle.reduce((least, { deposit: own }) => lesser(own, least), LOWEST)
-      const last = Math.max(...idle.filter(({ deposit: own }) => own === lowest).map(({ which }) => which))
+      const lowest = known.reduce((least, { deposit: own }) => lesser(own, least), LOWEST)
+      const last = Math.max(...known.filter(({ deposit: own }) => own === lowest).map(({ which }) => which))
       expect(room).toEqual(lowest < deposit ? { type: 'room', goes: [minerOf(last)] } : { type: 'full', lowest })
     }),
     { numRuns: 20 },

@@ -5,15 +5,13 @@ import { MARKET_LIMITS } from '../../../../src/base/chain-limits.ts'
 import { provePeerKey } from '../../../../src/core/peer-key-proof.ts'
 import { getAccount } from '../../../../src/core/state/accounts.ts'
 import { getMiner, newMiner, operatorOfPeerKey, putMiner } from '../../../../src/core/state/miners.ts'
-import { getPlacement, placementIds, putPlacement } from '../../../../src/core/state/placements.ts'
+import { countPlacements, getPlacement, placementIds, putPlacement } from '../../../../src/core/state/placements.ts'
 import type { Place } from '../../../../src/core/transaction/place.ts'
 import { DLLM } from '../../../chain-accounts.ts'
 import { closeLot, lotsOf, openLot } from '../../../hand-lots.ts'
 import {
   aPlace,
-  applies,
   begin,
-  ben,
   cleo,
   close,
   dan,
@@ -200,59 +198,72 @@ describe('place', () => {
     run(place({ slots: 0 }))
   })
 
-  /** As many placements of others as there can be, without deposits, each with an open lot. One ended. */
-  const crowded = (...steps: readonly Step[]) => {
-    begin(model(), miner(), ...steps)
+  /** As many placements of others as there can be, without deposits, each with an open lot. */
+  const crowded = (before: () => void = () => begin(model(), miner())) => {
+    before()
     const { model: _, displaces: __, ...terms } = aPlace
     for (let number = 0; number < MARKET_LIMITS.placementsPerModelMax; number++) {
       const operator = numbered(number)
       const peerKey = new Uint8Array(32)
       new DataView(peerKey.buffer).setUint32(0, number)
       putMiner(state, operator, newMiner({ payout: operator, peerKey, device: 'cpu' }, 1))
-      putPlacement(state, { model: MODEL, operator }, { ...terms, used: 0, until: number === 5 ? 4 : HEIGHT })
-      openLot(state, { model: MODEL, operator }, number)
+      putPlacement(state, { model: MODEL, operator }, { ...terms, used: 0, until: HEIGHT })
+      openLot(state, { model: MODEL, operator }, 1_000 + number)
     }
   }
+  const numberedPlacement = (number: number) => ({ model: MODEL, operator: numbered(number) })
   const numbered = (number: number) => number.toString(16).padStart(40, '0') as AccountId
   const free = (number: number) => closeLot(state, lotsOf(state, numbered(number))[0]!)
 
-  test('beyond the last place is refused; those that ended without open lots make room', () => {
+  test('beyond the last place is refused; those that ended make room', () => {
     crowded()
     refuses(place(), 'PLACEMENTS_FULL')
-    // Live without lots: stays.
     free(4)
     refuses(place(), 'PLACEMENTS_FULL')
-    free(5)
-    free(6)
+    putPlacement(state, numberedPlacement(5), { ...getPlacement(state, numberedPlacement(5))!, until: 4 })
     putMiner(state, numbered(6), { ...getMiner(state, numbered(6))!, status: 'slashed-out' })
     run(place())
-    expect([...placementIds(state, MODEL)]).toHaveLength(MARKET_LIMITS.placementsPerModelMax - 1)
+    // Their lots are open.
+    expect([5, 6].map((number) => getPlacement(state, numberedPlacement(number)))).toMatchObject([
+      { slots: 0, used: 1 },
+      { slots: 0, used: 1 },
+    ])
+    expect(countPlacements(state, MODEL)).toBe(MARKET_LIMITS.placementsPerModelMax - 1)
     run(place({ slots: 2 }))
   })
 
-  test('beyond the last place takes that of a lower deposit where it asks for it, and never one with open lots', () => {
-    crowded(miner({ deposit: 5n * DLLM }, dan, 2), miner({ deposit: 5n * DLLM }, ben, 3))
-    const others = () => [...placementIds(state, MODEL)].filter(({ operator }) => operator !== cleo.id)
-    refuses(place({ displaces: true }), 'PLACEMENTS_FULL')
-    free(4)
+  test('beyond the last place takes that of a lower deposit where it asks for it; leases of who goes are kept', () => {
+    crowded(() => begin(model(), miner(), miner({ deposit: 5n * DLLM }, dan, 2)))
+    const [last, next] = [1, 2].map((back) => MARKET_LIMITS.placementsPerModelMax - back) as [number, number]
     refuses(place(), 'PLACEMENTS_FULL')
     run(place({ displaces: true }))
-    expect(getPlacement(state, id)).toMatchObject({ slots: 3, used: 0 })
-    expect(others()).not.toContainEqual({ model: MODEL, operator: numbered(4) })
-    expect(getMiner(state, numbered(4))).toMatchObject({ status: 'active' })
+    expect([id, numberedPlacement(last)].map((of) => getPlacement(state, of))).toMatchObject([
+      { slots: 3, used: 0 },
+      { slots: 0, used: 1 },
+    ])
+    expect(getMiner(state, numbered(last))).toMatchObject({ status: 'active', openLots: 1 })
+    free(last)
+    expect(getPlacement(state, numberedPlacement(last))).toBeUndefined()
     // A renewal takes nobody's place.
-    free(7)
     run(place({ displaces: true, incarnation: 8n }))
-    expect(others()).toHaveLength(MARKET_LIMITS.placementsPerModelMax - 1)
+    expect(getPlacement(state, numberedPlacement(next))).toMatchObject({ slots: 3 })
     run({ ...place({ displaces: true }), by: dan })
-    expect(others()).not.toContainEqual({ model: MODEL, operator: numbered(7) })
-    // Those that are left without lots have the same deposit.
-    refuses({ ...place({ displaces: true }), by: ben }, 'PLACEMENTS_FULL')
-    putMiner(state, ben.id, { ...getMiner(state, ben.id)!, deposit: 5n * DLLM + 1n })
-    const [low, high] = [cleo.id, dan.id].sort() as [AccountId, AccountId]
-    const before = getPlacement(state, { model: MODEL, operator: low })
-    applies({ ...place({ displaces: true }), by: ben })
-    expect(getPlacement(state, { model: MODEL, operator: low })).toEqual(before)
-    expect(getPlacement(state, { model: MODEL, operator: high })).toBeUndefined()
+    expect(getPlacement(state, numberedPlacement(next))).toMatchObject({ slots: 0 })
+    expect(countPlacements(state, MODEL)).toBe(MARKET_LIMITS.placementsPerModelMax)
+  })
+
+  test('of who is leaving needs a place again, and counts its open lots on', () => {
+    crowded(() => {
+      begin(model(), miner(), place())
+      open(1)
+      run(place({ slots: 0 }))
+    })
+    refuses(place(), 'PLACEMENTS_FULL')
+    run(place({ displaces: true, slots: 2 }))
+    expect(getPlacement(state, id)).toMatchObject({ slots: 2, used: 1 })
+    expect(countPlacements(state, MODEL)).toBe(MARKET_LIMITS.placementsPerModelMax)
+    // Without slots it asks for no place.
+    run(place({ displaces: true, slots: 0 }))
+    expect(getPlacement(state, id)).toMatchObject({ slots: 0, used: 1 })
   })
 })

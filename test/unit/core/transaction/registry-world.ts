@@ -39,23 +39,23 @@ export interface Step {
 }
 
 /** Carries out a call at the sender's nonce. */
-export function applies({ type, body, by = cleo, at = {} }: Step): void {
+function apply({ type, body, by = cleo, at = {} }: Step): void {
   const context = { ...network.context, ...at }
   const nonce = getAccount(state, by.id).nonce
   const call = signedCall(network.networkId, by, { type, body, nonce })
   applyTransaction(checkTransaction(call, state, context), state, context)
 }
 
-/** As `applies`; sums must agree afterwards, and the whole state be sound. */
+/** As `apply`; sums must agree afterwards, and the whole state be sound. */
 export function run(step: Step): void {
-  applies(step)
+  apply(step)
   expect(conservationFault(network.state, state.changes())).toBeUndefined()
   expect(stateFaults(createStateStore([...network.state.entries('' as never), ...state.changes()]))).toEqual([])
 }
 
 export function refuses(step: Step, code: string): void {
   const before = state.changes()
-  expect(() => applies(step)).toThrow(expect.objectContaining({ code }))
+  expect(() => apply(step)).toThrow(expect.objectContaining({ code }))
   expect(state.changes()).toEqual(before)
 }
 
