@@ -43,6 +43,7 @@ function rowOf({ index, name, found, reading }: ListedGpu): Record<string, Cell>
     heat: reading?.celsius === undefined ? undefined : `${Math.round(reading.celsius)} °C`,
     f16: has('shader-f16'),
     subgroups: most === 0 ? 'no' : sizes,
+    dp4a: found?.hasPackedDot ? 'yes' : 'no',
     buffer: found === undefined ? undefined : formatBytes(found.bufferBytesMax),
     binding: found === undefined ? undefined : formatBytes(found.bindingBytesMax),
     numbers: found === undefined ? undefined : (found.arithmetic ?? 'not tested'),

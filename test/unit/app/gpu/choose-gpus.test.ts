@@ -209,6 +209,24 @@ describe('readings', () => {
     expect((await gpuReadings(join(folder, 'nowhere'))).filter(({ vendor }) => vendor === 'amd')).toEqual([])
   })
 
+  const line = 'NVIDIA H200, 143771, 512, 37, 41'
+  test.each([
+    ['prints a line', `echo '${line}'`, 1],
+    ['fails', `echo '${line}'; exit 9`, 0],
+    ['prints without end', `head -c ${GPU_LIMITS.readingBytesMax + 1} /dev/zero`, 0],
+  ])('of a program that %s', async (what, script, count) => {
+    const programs = join(folder, what)
+    mkdirSync(programs)
+    writeFileSync(join(programs, 'nvidia-smi'), `#!/bin/sh\n${script}\n`, { mode: 0o755 })
+    const { PATH } = process.env
+    process.env['PATH'] = `${programs}:${PATH}`
+    try {
+      expect((await gpuReadings(join(folder, 'nowhere'))).length).toBe(count)
+    } finally {
+      process.env['PATH'] = PATH
+    }
+  })
+
   test('belong to the card of that name, or to the only one of its maker', () => {
     const [a, b] = nvidiaReadings('A, 1, 1, 1, 1\nB, 2, 2, 2, 2\n')
     expect(readingOf({ name: 'B', vendor: 'nvidia' }, [a!, b!])).toBe(b)
