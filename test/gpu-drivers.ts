@@ -45,7 +45,11 @@ export const GPU_DRIVERS: readonly GpuDriver[] = HAS_WEBGPU ? CANDIDATES.filter(
 /** What a process sees that is to see these drivers only; none: no GPU at all. */
 export function driverEnvironment(drivers: readonly GpuDriver[]): Record<string, string> {
   const paths = drivers.map(({ icd }) => icd).join(':') || '/nowhere'
-  return { VK_ICD_FILENAMES: paths, VK_DRIVER_FILES: paths, XDG_RUNTIME_DIR: process.env['XDG_RUNTIME_DIR'] ?? '/tmp' }
+  return {
+    ...{ VK_ICD_FILENAMES: paths, VK_DRIVER_FILES: paths, XDG_RUNTIME_DIR: process.env['XDG_RUNTIME_DIR'] ?? '/tmp' },
+    // Lavapipe compiles twice as fast without the passes that make its code faster.
+    GALLIVM_PERF: 'nopt',
+  }
 }
 
 /** From here on this process sees these drivers only. */

@@ -20,6 +20,8 @@ export interface SuiteStage extends Omit<Stage, 'run' | 'close'> {
 export interface EngineSuiteOptions {
   readonly name: string
   readonly create: () => Engine | DeviceEngine | Promise<DeviceEngine>
+  /** Of weights; default all. */
+  readonly formats?: readonly WeightFormat[]
   /** Positions of the longest session; default 70, past one pass of the wasm engine. */
   readonly length?: number
   /**
@@ -114,6 +116,7 @@ export function asFloats(weights: WeightSource): WeightSource {
 export interface SuiteContext {
   readonly create: EngineSuiteOptions['create']
   readonly length: number
+  readonly formats: readonly WeightFormat[]
   /** A stage of the engine under test. */
   readonly stageOf: (model: Case, range?: LayerRange) => Promise<SuiteStage>
   /** A stage of the engine that it is compared with. */

@@ -7,7 +7,7 @@ import { expect, test } from 'vitest'
 import type { ModelConfig } from '../../src/ml/config.ts'
 import { cacheBytesPerPosition, type StepInput } from '../../src/ml/engine/engine.ts'
 import type { LayerRange } from '../../src/ml/tensors.ts'
-import { FORMATS, rowsOf, type SuiteContext, type SuiteStage, step, tokens, tokensOf, valuesOf } from './engine-case.ts'
+import { rowsOf, type SuiteContext, type SuiteStage, step, tokens, tokensOf, valuesOf } from './engine-case.ts'
 import { randomWeights, smallConfig, wholeRange } from './random-model.ts'
 
 const LAYERS = 4
@@ -54,7 +54,7 @@ export function partTests(context: SuiteContext): void {
   refusedTests(context)
 }
 
-function numberTests({ stageOf, oracleOf, same, length }: SuiteContext): void {
+function numberTests({ stageOf, oracleOf, same, length, formats }: SuiteContext): void {
   const config = smallConfig({ layerCount: LAYERS, queryKeyNorm: true, slidingWindow: 30 })
   /** What stages of exactly these parts give for all rows at once. */
   const expectedOf = async (model: Parameters<typeof stageOf>[0]) => {
@@ -67,7 +67,7 @@ function numberTests({ stageOf, oracleOf, same, length }: SuiteContext): void {
     return expected
   }
 
-  test.each(FORMATS)('a part of a stage in %s gives the numbers of a stage of that part', async (format) => {
+  test.each(formats)('a part of a stage in %s gives the numbers of a stage of that part', async (format) => {
     const model = { config, format }
     const stage = await stageOf(model)
     for (const [index, expected] of (await expectedOf(model)).entries()) {
@@ -83,7 +83,7 @@ function numberTests({ stageOf, oracleOf, same, length }: SuiteContext): void {
     }
   })
 
-  test.each(FORMATS)('parts of a stage in %s do not change each other in one batch', async (format) => {
+  test.each(formats)('parts of a stage in %s do not change each other in one batch', async (format) => {
     const model = { config, format }
     const stage = await stageOf(model)
     const expected = await expectedOf(model)
@@ -103,7 +103,7 @@ function numberTests({ stageOf, oracleOf, same, length }: SuiteContext): void {
     for (const session of sessions) same(Float32Array.from(session.found), session.expected, session.name)
   })
 
-  test.each(FORMATS)('a part of a part of a model in %s goes back as a stage does', async (format) => {
+  test.each(formats)('a part of a part of a model in %s goes back as a stage does', async (format) => {
     const outer = segmentOf(1, LAYERS)
     const stage = await stageOf({ config, format }, outer)
     const alone = oracleOf({ config, format }, segmentOf(2, 3))

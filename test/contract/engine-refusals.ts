@@ -5,7 +5,7 @@
  */
 import { expect, test } from 'vitest'
 import type { StepInput } from '../../src/ml/engine/engine.ts'
-import { FORMATS, rowsOf, type SuiteContext, step, tokens, valuesOf } from './engine-case.ts'
+import { rowsOf, type SuiteContext, step, tokens, valuesOf } from './engine-case.ts'
 import { smallConfig, wholeRange } from './random-model.ts'
 
 /** Registers its tests. */
@@ -45,8 +45,8 @@ export function refusalTests({ stageOf, same }: SuiteContext): void {
 }
 
 /** Registers its tests. */
-export function notFiniteTests({ stageOf, same }: SuiteContext): void {
-  test.each(FORMATS)('a session that overflows in %s fails alone and can go on', async (format) => {
+export function notFiniteTests({ stageOf, same, formats }: SuiteContext): void {
+  test.each(formats)('a session that overflows in %s fails alone and can go on', async (format) => {
     const config = smallConfig({ hiddenSize: 41 })
     const range = { ...wholeRange(config), hasEmbedding: false }
     const stage = await stageOf({ config, format }, range)

@@ -55,7 +55,7 @@ const CONFIGS: readonly (readonly [string, Partial<ModelConfig>])[] = [
 ]
 
 /** Registers the suite. */
-export function engineSuite({ name, create, length = 70, bound }: EngineSuiteOptions): void {
+export function engineSuite({ name, create, length = 70, formats = FORMATS, bound }: EngineSuiteOptions): void {
   describe(`${name}`, () => {
     const open: SuiteStage[] = []
     const optionsOf = (model: Case, range: LayerRange = wholeRange(model.config)) => {
@@ -72,6 +72,7 @@ export function engineSuite({ name, create, length = 70, bound }: EngineSuiteOpt
     const context: SuiteContext = {
       create,
       length,
+      formats,
       stageOf: async (model, range) => kept(await (await create()).createStage(optionsOf(model, range))),
       oracleOf: (model, range) => {
         const options = optionsOf(model, range)
@@ -89,8 +90,8 @@ export function engineSuite({ name, create, length = 70, bound }: EngineSuiteOpt
   })
 }
 
-function numberTests({ stageOf, oracleOf, same, length }: SuiteContext): void {
-  const table = CONFIGS.flatMap(([what, change]) => FORMATS.map((format) => [what, format, change] as const))
+function numberTests({ stageOf, oracleOf, same, length, formats }: SuiteContext): void {
+  const table = CONFIGS.flatMap(([what, change]) => formats.map((format) => [what, format, change] as const))
   test.each(table)('%s in %s give the numbers of the reference', async (_what, format, change) => {
     const model = { config: smallConfig(change), format }
     const tokens = tokensOf(model.config, length)
@@ -102,7 +103,7 @@ function numberTests({ stageOf, oracleOf, same, length }: SuiteContext): void {
     }
   })
 
-  test.each(FORMATS)('a model in %s cut into stages gives the numbers of the whole', async (format) => {
+  test.each(formats)('a model in %s cut into stages gives the numbers of the whole', async (format) => {
     const model = { config: smallConfig({ layerCount: 4, queryKeyValueBias: true, slidingWindow: 20 }), format }
     const rows = Math.min(33, length)
     const tokens = tokensOf(model.config, rows)
@@ -114,14 +115,16 @@ function numberTests({ stageOf, oracleOf, same, length }: SuiteContext): void {
   })
 }
 
-function overflowTests({ stageOf, oracleOf, same }: SuiteContext): void {
+function overflowTests({ stageOf, oracleOf, same, formats }: SuiteContext): void {
   const wide = { headCount: 1, keyValueHeadCount: 1, headSize: 8, vocabularySize: 9, layerCount: 1 }
   const shapes: readonly (readonly [string, Partial<ModelConfig>])[] = [
     ['a wide input', { ...wide, hiddenSize: 4_200, intermediateSize: 8 }],
     ['a wide inner row', { ...wide, hiddenSize: 40, intermediateSize: 9_001 }],
   ]
   const table = shapes.flatMap(([what, change]) =>
-    (['q8', 'q4'] as const).flatMap((format) => [3, -3].map((value) => [what, format, value, change] as const)),
+    formats
+      .filter((format) => format !== 'f32')
+      .flatMap((format) => [3, -3].map((value) => [what, format, value, change] as const)),
   )
   test.each(table)('%s in %s, all integers at their bounds, input %d', async (_what, format, value, change) => {
     const model: Case = { config: smallConfig(change), format, magnitude: 'extreme' }
@@ -134,8 +137,8 @@ function overflowTests({ stageOf, oracleOf, same }: SuiteContext): void {
   })
 }
 
-function sessionTests({ create, stageOf, same, length }: SuiteContext): void {
-  test.each(FORMATS)('sessions in one batch do not change each other in %s', async (format) => {
+function sessionTests({ create, stageOf, same, length, formats }: SuiteContext): void {
+  test.each(formats)('sessions in one batch do not change each other in %s', async (format) => {
     const model = { config: smallConfig({ queryKeyNorm: true }), format }
     const stage = await stageOf(model)
     const lengths = [length + 20, 1, 40, 64, 3].map((rows) => Math.min(rows, length + 20))
@@ -178,7 +181,7 @@ function sessionTests({ create, stageOf, same, length }: SuiteContext): void {
   })
 
   test('logits come for the rows that were asked for, and as copies', async () => {
-    const model = { config: smallConfig(), format: 'q4' } as const
+    const model = { config: smallConfig(), format: formats.at(-1)! }
     const stage = await stageOf(model)
     const input = tokens(3, 1, 4, 1, 5)
     const run = async (logits: 'all' | 'last' | 'none') =>

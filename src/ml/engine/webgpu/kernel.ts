@@ -52,7 +52,10 @@ export function write(name: string, type = 'array<u32>'): Binding {
   return { name, type, access: 'write' }
 }
 
-/** Places in a row's word of `flags`, the earliest first. */
+/** (rows, 2): places of a row that met no finite value; magnitude of what is quantised next. */
+export const STATUS: Binding = write('status', 'array<atomic<u32>>')
+
+/** Bits of the first word of a row's `status`, the earliest place first. */
 export const FAILURES = ['a norm', 'the input of a matrix product', 'attention', 'the output of a layer'] as const
 export const FLAG = { norm: 1, product: 2, attention: 4, output: 8 } as const
 

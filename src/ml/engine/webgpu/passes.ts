@@ -42,6 +42,9 @@ export interface PassesOptions {
   readonly program: Program
 }
 
+/** Of a row: two words (STATUS). */
+const STATUS_BYTES = 8
+
 export function createPasses({ memory, config, range, program }: PassesOptions): Passes {
   const { device } = memory
   const { scratch } = program
@@ -81,17 +84,17 @@ export function createPasses({ memory, config, range, program }: PassesOptions):
     const { hasHead } = cache.part
     const rows = wanted === 'all' ? count : wanted === 'last' ? 1 : 0
     const valueBytes = rows * (hasHead ? vocabularySize : hiddenSize) * 4
-    const buffer = staging.take(count * 4 + valueBytes)
+    const buffer = staging.take(count * STATUS_BYTES + valueBytes)
     writeInputs(pass)
     const encoder = device.createCommandEncoder()
-    encoder.clearBuffer(scratch.flags)
+    encoder.clearBuffer(scratch.status)
     const compute = encoder.beginComputePass()
     replay(compute, callsOf(cache), { rows: count, caches: cache.memory.groups })
     if (hasHead && rows > 0) replay(compute, program.head, { rows, caches: [] })
     compute.end()
-    encoder.copyBufferToBuffer(scratch.flags, 0, buffer, 0, count * 4)
+    encoder.copyBufferToBuffer(scratch.status, 0, buffer, 0, count * STATUS_BYTES)
     if (valueBytes > 0) {
-      encoder.copyBufferToBuffer(hasHead ? scratch.logits : scratch.hidden, 0, buffer, count * 4, valueBytes)
+      encoder.copyBufferToBuffer(hasHead ? scratch.logits : scratch.hidden, 0, buffer, count * STATUS_BYTES, valueBytes)
     }
     device.queue.submit([encoder.finish()])
     return { buffer, rows: valueBytes / 4 }
@@ -105,8 +108,9 @@ export function createPasses({ memory, config, range, program }: PassesOptions):
       throw new EngineError('ENGINE_UNAVAILABLE', 'The GPU stopped answering.', { cause })
     }
     const content = buffer.getMappedRange()
-    const failures = new Uint32Array(content, 0, pass.count).reduce((all, flags) => all | flags, 0)
-    const values = new Float32Array(content, pass.count * 4, length).slice()
+    const status = new Uint32Array(content, 0, pass.count * 2)
+    const failures = status.reduce((all, word, at) => (at % 2 === 0 ? all | word : all), 0)
+    const values = new Float32Array(content, pass.count * STATUS_BYTES, length).slice()
     buffer.unmap()
     staging.giveBack(buffer)
     return { failures, values }

@@ -10,7 +10,7 @@ import type { KernelSet } from './kernels.ts'
 import { type Call, type CallPlan, createRecorder } from './recorder.ts'
 import { createScratch, type Scratch } from './scratch.ts'
 import { ATTEND, ROTATE } from './wgsl-attention.ts'
-import { MATRIX_ROWS, type MatrixEnd, matrixKernel } from './wgsl-matrix.ts'
+import { MATRIX_ENDS, MATRIX_ROWS, type MatrixEnd, matrixKernel } from './wgsl-matrix.ts'
 import { EMBED_THREADS, embedKernel, NORM, QUANTIZE, QUANTIZE_THREADS } from './wgsl-rows.ts'
 
 export interface Program {
@@ -182,11 +182,11 @@ function productPlans(
 ): CallPlan[] {
   const { format, units, parts } = matrix
   const { end, inputs, outputs } = of
-  const wide = { kernel: matrixKernel({ format, end, tile }), tile }
+  const wide = format === 'f32' || tile === 1 ? undefined : { kernel: matrixKernel(format, tile), tile }
   return parts.map(({ first, rows, weights, scales, multipliers }) => ({
-    kernel: matrixKernel({ format, end, tile: 1 }),
-    ...(format === 'f32' ? {} : { wide }),
-    parameters: { rows, units, first, stride: matrix.rows },
+    kernel: matrixKernel(format, 1),
+    ...(wide && { wide }),
+    parameters: { rows, units, first, stride: matrix.rows, end: MATRIX_ENDS[end] },
     buffers: present({ ...scratch, weights, row_scales: scales, multipliers, inputs, outputs }),
     width: Math.ceil(rows / MATRIX_ROWS[end]),
   }))

@@ -30,8 +30,7 @@ export function createScratch(options: {
     mantissas: rows(widest / 4),
     group_words: rows(widest / 32),
     scales: rows(1),
-    largest: rows(1),
-    flags: rows(1),
+    status: rows(2),
     logits: rows(range.hasHead ? vocabularySize : 0),
     // A binding that is not read, where a model has no biases or no head norms.
     bias: memory.storage(16),
@@ -50,8 +49,7 @@ type ScratchName =
   | 'mantissas' // (rows, K): bytes
   | 'group_words' // (rows, K/32)
   | 'scales' // (rows)
-  | 'largest' // (rows): magnitude of what is quantised next
-  | 'flags' // (rows): places that met no finite value
+  | 'status' // (rows, 2)
   | 'logits' // (rows, vocabulary)
   | 'bias'
   | 'gains'

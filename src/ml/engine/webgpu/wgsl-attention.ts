@@ -4,8 +4,8 @@
  * @module
  */
 import { ENGINE_LIMITS } from '../../../base/limits.ts'
-import { FLAG, type Kernel, read, write } from './kernel.ts'
-import { TREE } from './wgsl-rows.ts'
+import { FLAG, type Kernel, read, STATUS, write } from './kernel.ts'
+import { RECIPROCAL_ROOT, TREE } from './wgsl-rows.ts'
 
 const THREADS = 64
 
@@ -20,7 +20,7 @@ export const ROTATE: Kernel = {
     read('bias'), // ((H + 2V)·h)
     read('gains'), // (2, h): query, key
     read('rope'), // (rows, 2, h/2): cos, sin
-    write('flags', 'array<atomic<u32>>'), // (rows)
+    STATUS,
   ],
   hasCache: true,
   workgroupSize: THREADS,
@@ -29,6 +29,7 @@ var<workgroup> head: array<u32, ${ENGINE_LIMITS.headSizeMax}>;
 var<workgroup> lanes: array<u32, 16>;
 var<workgroup> factor: u32;
 ${TREE}
+${RECIPROCAL_ROOT}
 `,
   body: /* wgsl */ `
   let row = group.y;
@@ -51,8 +52,8 @@ ${TREE}
     workgroupBarrier();
     if (local == 0u) {
       let squares = tree(0u);
-      if (!is_finite(squares)) { atomicOr(&flags[row], ${FLAG.norm}u); }
-      factor = divide(0x3f800000u, square_root(add(divide(squares, op.float_size), op.epsilon)));
+      if (!is_finite(squares)) { atomicOr(&status[row * 2u], ${FLAG.norm}u); }
+      factor = reciprocal_root(squares, op.float_size, op.epsilon);
     }
     workgroupBarrier();
     let gain_at = select(0u, op.size, is_key);
@@ -104,8 +105,7 @@ export const ATTEND: Kernel = {
   bindings: [
     read('projected'), // (rows, (H + 2V)·h)
     write('floats'), // (rows, H·h)
-    write('largest', 'array<atomic<u32>>'), // (rows)
-    write('flags', 'array<atomic<u32>>'), // (rows)
+    STATUS,
   ],
   hasCache: true,
   workgroupSize: ATTEND_THREADS,
@@ -139,7 +139,7 @@ ${TREE}
     workgroupBarrier();
     if ((local & 15u) == 0u && t < count) {
       let score = multiply(tree(local), op.factor);
-      if (!is_finite(score)) { atomicOr(&flags[row], ${FLAG.attention}u); }
+      if (!is_finite(score)) { atomicOr(&status[row * 2u], ${FLAG.attention}u); }
       scores[scores_at + t] = score;
       atomicMax(&highest, ordered(score));
     }
@@ -170,7 +170,7 @@ ${TREE}
     }
     let value = divide(sum, total);
     floats[(row * op.heads + group.x) * op.size + i] = value;
-    atomicMax(&largest[row], value & 0x7fffffffu);
+    atomicMax(&status[row * 2u + 1u], value & 0x7fffffffu);
   }
 `,
 }

@@ -4,101 +4,86 @@
  * @module
  */
 import type { WeightFormat } from '../../config.ts'
-import { type Binding, FLAG, type Kernel, read, write } from './kernel.ts'
+import { FLAG, type Kernel, read, STATUS, write } from './kernel.ts'
 import { PRODUCT_SOURCE } from './wgsl-product.ts'
 import { TREE } from './wgsl-rows.ts'
 
 /** What becomes of a product. `gated`: the matrix has `op.rows` rows of gate and as many of up. */
-export type MatrixEnd = 'plain' | 'residual' | 'gated'
-
-export interface MatrixVariant {
-  readonly format: WeightFormat
-  readonly end: MatrixEnd
-  /** Rows of activations that one workgroup multiplies by its weights, f32: 1. */
-  readonly tile: number
-}
+export const MATRIX_ENDS = { plain: 0, residual: 1, gated: 2 } as const
+export type MatrixEnd = keyof typeof MATRIX_ENDS
 
 /** Rows of the matrix (pairs of them, where gated) that one workgroup makes. */
 export const MATRIX_ROWS: Record<MatrixEnd, number> = { plain: 4, residual: 4, gated: 2 }
 
 const THREADS = 64
 
-const ENDS: Record<MatrixEnd, { bindings: readonly Binding[]; source: string }> = {
-  plain: {
-    bindings: [write('outputs')], // (rows, op.stride)
-    source: /* wgsl */ `
-fn end(row: u32, index: u32, value: u32) { outputs[row * op.stride + op.first + index] = value; }
-`,
-  },
-  residual: {
-    bindings: [write('outputs'), write('flags', 'array<atomic<u32>>')],
-    source: /* wgsl */ `
-fn end(row: u32, index: u32, value: u32) {
+/** One kernel for all ends: drivers compile these the longest. */
+const END = /* wgsl */ `
+fn is_gated() -> bool { return op.end == ${MATRIX_ENDS.gated}u; }
+fn per_group() -> u32 { return select(${MATRIX_ROWS.plain}u, ${MATRIX_ROWS.gated}u, is_gated()); }
+
+// Row of the matrix at place 0 … 3 of this workgroup; gated: gate, up, gate, up.
+fn row_at(workgroup: u32, place: u32) -> u32 {
+  let pair = min(workgroup * 2u + (place >> 1u), op.rows - 1u) + (place & 1u) * op.rows;
+  return select(min(workgroup * 4u + place, op.rows - 1u), pair, is_gated());
+}
+
+fn end(row: u32, index: u32, value: u32, up: u32) {
   let at = row * op.stride + op.first + index;
-  let sum = add(outputs[at], value);
-  outputs[at] = sum;
-  if (!is_finite(sum)) { atomicOr(&flags[row], ${FLAG.output}u); }
+  var result = value;
+  if (is_gated()) {
+    result = multiply(divide(value, add(0x3f800000u, exponential(negate(value)))), up);
+    atomicMax(&status[row * 2u + 1u], result & 0x7fffffffu);
+  } else if (op.end == ${MATRIX_ENDS.residual}u) {
+    result = add(outputs[at], value);
+    if (!is_finite(result)) { atomicOr(&status[row * 2u], ${FLAG.output}u); }
+  }
+  outputs[at] = result;
 }
-`,
-  },
-  gated: {
-    bindings: [write('outputs'), write('largest', 'array<atomic<u32>>')],
-    source: /* wgsl */ `
-fn end(row: u32, index: u32, gate: u32, up: u32) {
-  let value = multiply(divide(gate, add(0x3f800000u, exponential(negate(gate)))), up);
-  outputs[row * op.stride + op.first + index] = value;
-  atomicMax(&largest[row], value & 0x7fffffffu);
-}
-`,
-  },
-}
+`
 
-/** `op`: rows that this part of the matrix makes, units of its rows, where its outputs begin, and how long a row of outputs is. */
-const PARAMETERS = ['rows', 'units', 'first', 'stride']
+/** The product, or both of a gated pair, and their end. */
+const FINISH = (value: string) => /* wgsl */ `
+  var pair = array<u32, 2>();
+  for (var side = now.zero; side < select(1u, 2u, is_gated()); side++) { pair[side] = ${value}; }
+  end(row, index, pair[0], pair[1]);
+`
 
-export function matrixKernel(variant: MatrixVariant): Kernel {
-  const { format, end, tile } = variant
+/**
+ * `tile`: rows of activations that one workgroup multiplies by its weights, f32: 1. `op`: rows that this part of the matrix makes, units of its rows, where its
+ * outputs begin, how long a row of outputs is.
+ */
+export function matrixKernel(format: WeightFormat, tile: number): Kernel {
   return {
-    name: `matrix-${format}-${end}-${tile}`,
-    parameters: PARAMETERS,
+    name: `matrix-${format}-${tile}`,
+    parameters: ['rows', 'units', 'first', 'stride', 'end'],
     hasCache: false,
     workgroupSize: THREADS,
-    ...(format === 'f32' ? floatKernel(end) : integerKernel({ format, end, tile })),
+    ...(format === 'f32' ? FLOAT : integerKernel(format, tile)),
   }
 }
-
-/** Gate and up of one output. */
-const PAIR = (value: string) => `
-  var pair = array<u32, 2>();
-  for (var side = now.zero; side < 2u; side++) { pair[side] = ${value}; }`
 
 type KernelParts = Pick<Kernel, 'bindings' | 'declarations' | 'body'>
 
+const OUTPUTS = [write('outputs'), STATUS] // (rows, op.stride)
+
 /** §5 of f32: sixteen threads are the lanes of one row. */
-function floatKernel(end: MatrixEnd): KernelParts {
-  const gated = end === 'gated'
-  // Gated: rows 0, 1 of the four are gate and up of one output.
-  const rowOf = gated
-    ? `min(group.x * 2u + (local >> 5u), op.rows - 1u) + ((local >> 4u) & 1u) * op.rows`
-    : `min(group.x * 4u + (local >> 4u), op.rows - 1u)`
-  return {
-    bindings: [read('weights'), read('inputs'), ...ENDS[end].bindings],
-    declarations: `var<workgroup> lanes: array<u32, ${THREADS}>;\n${TREE}${ENDS[end].source}`,
-    body: /* wgsl */ `
-  let weights_at = (${rowOf}) * op.units;
-  let inputs_at = group.y * op.units;
+const FLOAT: KernelParts = {
+  bindings: [read('weights'), read('inputs'), ...OUTPUTS],
+  declarations: `var<workgroup> lanes: array<u32, ${THREADS}>;\n${TREE}${END}`,
+  body: /* wgsl */ `
+  let weights_at = row_at(group.x, local >> 4u) * op.units;
+  let row = group.y;
   var sum = 0u;
   for (var k = local & 15u; k < op.units; k += 16u) {
-    sum = add(sum, multiply(weights[weights_at + k], inputs[inputs_at + k]));
+    sum = add(sum, multiply(weights[weights_at + k], inputs[row * op.units + k]));
   }
   lanes[local] = sum;
   workgroupBarrier();
-  let index = group.x * ${MATRIX_ROWS[end]}u + local;
-  if (local >= ${MATRIX_ROWS[end]}u || index >= op.rows) { return; }
-  ${gated ? PAIR('tree(local * 32u + side * 16u)') : 'let value = tree(local * 16u);'}
-  end(group.y, index, ${gated ? 'pair[0], pair[1]' : 'value'});
+  let index = group.x * per_group() + local;
+  if (local >= per_group() || index >= op.rows) { return; }
+  ${FINISH('tree(select(local * 16u, local * 32u + side * 16u, is_gated()))')}
 `,
-  }
 }
 
 /** One group of a row with one group of activations: an integer below 2^29 in magnitude. */
@@ -130,16 +115,10 @@ const LOADS: Record<'q8' | 'q4', (at: string) => string> = {
  * §5 of q8 and q4: each thread takes every 64th group of four rows. Sums of groups are kept as S = high·2^16 + low, of which neither part overflows for
  * any fan-in up to 131,072 (4,096 groups below 2^29), in whatever order they are added.
  */
-function integerKernel({ format, end, tile }: MatrixVariant & { format: 'q8' | 'q4' }): KernelParts {
+function integerKernel(format: 'q8' | 'q4', tile: number): KernelParts {
   const rows = 4
   const range = (count: number) => Array.from({ length: count }, (_unused, index) => index)
   const cells = range(tile).flatMap((m) => range(rows).map((r) => ({ m, r, cell: m * rows + r })))
-  const gated = end === 'gated'
-  const rowOf = (r: number) =>
-    gated
-      ? `min(group.x * 2u + ${r >> 1}u, op.rows - 1u) + ${r & 1}u * op.rows`
-      : `min(group.x * 4u + ${r}u, op.rows - 1u)`
-  const outputs = tile * MATRIX_ROWS[end]
   const multiplier = (r: number) =>
     format === 'q4'
       ? `i32((multipliers[(row${r} * op.units + g) / 4u] >> (((row${r} * op.units + g) & 3u) * 8u)) & 255u)`
@@ -152,7 +131,7 @@ function integerKernel({ format, end, tile }: MatrixVariant & { format: 'q8' | '
       read('mantissas', 'array<vec4<u32>>'),
       read('group_words', 'array<i32>'),
       read('scales'),
-      ...ENDS[end].bindings,
+      ...OUTPUTS,
     ],
     declarations: /* wgsl */ `
 var<workgroup> highs: array<i32, ${cells.length * THREADS}>;
@@ -162,11 +141,11 @@ ${GROUP_SUMS[format]}
 fn finished(cell: u32, weights_row: u32, row: u32) -> u32 {
   return product(highs[cell * ${THREADS}u], lows[cell * ${THREADS}u], row_scales[weights_row], scales[row]);
 }
-${ENDS[end].source}
+${END}
 `,
     body: /* wgsl */ `
   ${range(rows)
-    .map((r) => `let row${r} = ${rowOf(r)};`)
+    .map((r) => `let row${r} = row_at(group.x, ${r}u);`)
     .join('\n  ')}
   ${range(tile)
     .map((m) => `let x${m} = min(group.y * ${tile}u + ${m}u, now.rows - 1u) * op.units;`)
@@ -200,12 +179,11 @@ ${ENDS[end].source}
     }
   }
   workgroupBarrier();
-  if (local >= ${outputs}u) { return; }
-  let row = group.y * ${tile}u + local / ${MATRIX_ROWS[end]}u;
-  let index = group.x * ${MATRIX_ROWS[end]}u + local % ${MATRIX_ROWS[end]}u;
+  if (local >= per_group() * ${tile}u) { return; }
+  let row = group.y * ${tile}u + local / per_group();
+  let index = group.x * per_group() + local % per_group();
   if (row >= now.rows || index >= op.rows) { return; }
-  ${gated ? PAIR('finished(local * 2u + side, index + side * op.rows, row)') : 'let value = finished(local, index, row);'}
-  end(row, index, ${gated ? 'pair[0], pair[1]' : 'value'});
+  ${FINISH('finished(select(local, local * 2u + side, is_gated()), index + side * op.rows, row)')}
 `,
   }
 }

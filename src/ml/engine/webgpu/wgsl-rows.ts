@@ -4,7 +4,7 @@
  * @module
  */
 import type { WeightFormat } from '../../config.ts'
-import { FLAG, type Kernel, read, write } from './kernel.ts'
+import { FLAG, type Kernel, read, STATUS, write } from './kernel.ts'
 
 const ROW_THREADS = 256
 
@@ -27,7 +27,22 @@ fn tree(start: u32) -> u32 {
 }
 `
 
-/** §4: one group of 32. Writes mantissas, and the group's word: sum of mantissas · 2^8 + exponent. */
+/** §6.1: 1 ÷ √(squares ÷ length + epsilon). */
+export const RECIPROCAL_ROOT = /* wgsl */ `
+fn reciprocal_root(squares: u32, length: u32, epsilon: u32) -> u32 {
+  var above = squares;
+  var below = length;
+  var quotient = 0u;
+  for (var i = now.zero; i < 2u; i++) {
+    quotient = divide(above, below);
+    above = 0x3f800000u;
+    below = square_root(add(quotient, epsilon));
+  }
+  return quotient;
+}
+`
+
+/** §4: one group of 32, which ends up multiplied by `inverse` in `floats`. Writes mantissas, and the group's word: sum of mantissas · 2^8 + exponent. */
 const QUANTIZE_GROUP = /* wgsl */ `
 const SMALLEST: u32 = ${(127 - 100) << 23}u; // 2^-100
 const WHOLE: u32 = 0x467e0000u; // 16256
@@ -36,9 +51,13 @@ fn quantize_group(row: u32, index: u32, length: u32, inverse: u32, zero: bool) {
   let start = row * length + index * 32u;
   let count = min(length - index * 32u, 32u);
   let groups = (length + 31u) / 32u;
-  var largest = 0u;
-  for (var k = 0u; k < count; k++) { largest = max(largest, floats[start + k] & 0x7fffffffu); }
-  let bound = multiply(largest, inverse);
+  // f32(gmax·inverse) is the largest of the products, as rounding keeps the order.
+  var bound = 0u;
+  for (var k = 0u; k < count; k++) {
+    let value = multiply(floats[start + k], inverse);
+    floats[start + k] = value;
+    bound = max(bound, value & 0x7fffffffu);
+  }
   // Bits of numbers of one sign are in their order, and 127·2^e is a multiple of 2^23 above 127.
   let above = (max(bound, 0x42fe0000u) - 0x42fe0000u + 0x7fffffu) >> 23u;
   let exponent = select(min(above, 7u), 0u, zero);
@@ -48,7 +67,7 @@ fn quantize_group(row: u32, index: u32, length: u32, inverse: u32, zero: bool) {
     for (var byte = now.zero; byte < 4u; byte++) {
       let k = word * 4u + byte;
       if (k >= count || zero) { continue; }
-      let mantissa = clamp(nearest_integer(multiply(floats[start + k], inverse), exponent), -127, 127);
+      let mantissa = clamp(nearest_integer(floats[start + k], exponent), -127, 127);
       sum += mantissa;
       packed |= (u32(mantissa) & 255u) << (byte * 8u);
     }
@@ -70,8 +89,7 @@ export const NORM: Kernel = {
     read('gain'), // (length)
     write('floats'), // (rows, length)
     ...QUANTIZED,
-    write('largest', 'array<atomic<u32>>'), // (rows)
-    write('flags', 'array<atomic<u32>>'), // (rows)
+    STATUS,
   ],
   hasCache: false,
   workgroupSize: ROW_THREADS,
@@ -80,6 +98,7 @@ var<workgroup> lanes: array<u32, 16>;
 var<workgroup> factor: u32;
 var<workgroup> largest_here: atomic<u32>;
 ${TREE}
+${RECIPROCAL_ROOT}
 ${QUANTIZE_GROUP}
 `,
   body: /* wgsl */ `
@@ -100,9 +119,9 @@ ${QUANTIZE_GROUP}
   workgroupBarrier();
   if (local == 0u) {
     let squares = tree(0u);
-    if (!is_finite(squares)) { atomicOr(&flags[source_row], ${FLAG.norm}u); }
-    factor = divide(0x3f800000u, square_root(add(divide(squares, op.float_length), op.epsilon)));
-    atomicStore(&largest[row], 0u);
+    if (!is_finite(squares)) { atomicOr(&status[source_row * 2u], ${FLAG.norm}u); }
+    factor = reciprocal_root(squares, op.float_length, op.epsilon);
+    atomicStore(&status[row * 2u + 1u], 0u);
   }
   storageBarrier();
   workgroupBarrier();
@@ -123,7 +142,7 @@ ${QUANTIZE_GROUP}
   }
   if (local == 0u) {
     scales[row] = select(divide(amax, WHOLE), 0u, zero);
-    if (amax >= INF) { atomicOr(&flags[source_row], ${FLAG.product}u); }
+    if (amax >= INF) { atomicOr(&status[source_row * 2u], ${FLAG.product}u); }
   }
 `,
 }
@@ -133,10 +152,9 @@ export const QUANTIZE: Kernel = {
   name: 'quantize',
   parameters: ['length'],
   bindings: [
-    read('floats'), // (rows, length)
+    write('floats'), // (rows, length)
     ...QUANTIZED,
-    read('largest'), // (rows)
-    write('flags', 'array<atomic<u32>>'), // (rows)
+    STATUS,
   ],
   hasCache: false,
   workgroupSize: QUANTIZE_THREADS,
@@ -144,12 +162,12 @@ export const QUANTIZE: Kernel = {
   body: /* wgsl */ `
   let row = group.y;
   let index = group.x * ${QUANTIZE_THREADS}u + local;
-  let amax = largest[row];
+  let amax = atomicLoad(&status[row * 2u + 1u]);
   let zero = amax < SMALLEST;
   if (index * 32u < op.length) { quantize_group(row, index, op.length, divide(WHOLE, amax), zero); }
   if (index == 0u) {
     scales[row] = select(divide(amax, WHOLE), 0u, zero);
-    if (amax >= INF) { atomicOr(&flags[row], ${FLAG.product}u); }
+    if (amax >= INF) { atomicOr(&status[row * 2u], ${FLAG.product}u); }
   }
 `,
 }

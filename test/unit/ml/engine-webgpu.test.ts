@@ -1,0 +1,73 @@
+/**
+ * Exact-1 on software GPUs, which compile for seconds what a GPU's driver compiles in milliseconds. The suite runs on the first of them, for one format of weights and short
+ * sessions; `DLLM_TEST_GPU_LENGTH=70` gives it all formats and the length that other engines get. The other formats run on the last driver. Spec: docs/spec/gpu.md §5.
+ * @module
+ */
+import { afterAll, describe, expect, test } from 'vitest'
+import { type OpenGpu, openGpuDevice } from '../../../src/app/gpu/open-device.ts'
+import type { DeviceEngine } from '../../../src/ml/engine/engine.ts'
+import { createReferenceEngine } from '../../../src/ml/engine/reference.ts'
+import { createWebgpuEngine } from '../../../src/ml/engine/webgpu/webgpu.ts'
+import { FORMATS, logitsThrough, sameBits, tokensOf } from '../../contract/engine-case.ts'
+import { engineSuite } from '../../contract/engine-suite.ts'
+import { randomWeights, smallConfig, wholeRange } from '../../contract/random-model.ts'
+import { GPU_DRIVERS, noteMissingDrivers, useDrivers } from '../../gpu-drivers.ts'
+
+const ASKED = process.env['DLLM_TEST_GPU_LENGTH']
+const LENGTH = Number(ASKED ?? 9)
+
+/** `refused` collects what the device finds invalid. */
+async function open(refused: string[]): Promise<OpenGpu> {
+  const gpu = await openGpuDevice({ allowSoftware: true })
+  gpu.device.addEventListener('uncapturederror', ({ error }) => refused.push(error.message))
+  return gpu
+}
+
+describe('webgpu engine', () => {
+  noteMissingDrivers()
+
+  describe.each(GPU_DRIVERS.slice(0, 1))('on $name', (driver) => {
+    const refused: string[] = []
+    let gpu: OpenGpu | undefined
+    let engine: DeviceEngine | undefined
+    afterAll(async () => {
+      await gpu?.close()
+      expect(refused).toEqual([])
+    })
+    engineSuite({
+      name: 'from integers',
+      length: LENGTH,
+      formats: ASKED === undefined ? ['q8'] : FORMATS,
+      create: async () => {
+        useDrivers(driver)
+        gpu ??= await open(refused)
+        // One for all tests: a driver compiles its kernels once.
+        engine ??= createWebgpuEngine({ device: gpu.device, arithmetic: 'soft', tile: 2 })
+        return engine
+      },
+    })
+  })
+
+  test.each(GPU_DRIVERS.slice(-1))('on $name: other formats, bytes one by one, matrices in parts', async (driver) => {
+    const refused: string[] = []
+    useDrivers(driver)
+    const gpu = await open(refused)
+    const engine = createWebgpuEngine({
+      ...{ device: gpu.device, arithmetic: 'soft', hasPackedDot: false, tile: 2 },
+      // A matrix of 51 × 40 is 1,632 bytes of q4.
+      bindingBytesMax: 1_024,
+    })
+    const config = smallConfig({ layerCount: 1, queryKeyNorm: true, queryKeyValueBias: true, slidingWindow: 5 })
+    for (const format of ['q4', 'f32'] as const) {
+      const weights = randomWeights({ config, format, seed: 1 })
+      const options = { config, range: wholeRange(config), weights, cacheBytesMax: 1 << 24 }
+      const stage = await engine.createStage(options)
+      const tokens = tokensOf(config, 9)
+      const expected = await logitsThrough([createReferenceEngine().createStage(options)], tokens, 9)
+      for (const chunk of [1, 4]) sameBits(await logitsThrough([stage], tokens, chunk), expected, `${format}, ${chunk}`)
+      await stage.close()
+    }
+    await gpu.close()
+    expect(refused).toEqual([])
+  })
+})
