@@ -103,7 +103,7 @@ test('it begins with another model, and ends with the first, one deposit and one
     await leave()
   }
   const ending = life.mining.moves().end(MODEL.hash, NEVER)
-  await vi.waitFor(async () => expect(await placementOf(5, MODEL.hash)).toMatchObject({ slots: 0 }), { interval: 50 })
+  await vi.waitFor(async () => expect(await placementOf(5, MODEL.hash)).toBeUndefined(), { interval: 50 })
   await close(leases[0]!.id)
   await ending
   expect(runs(life)).toEqual(['other 0-3'])
