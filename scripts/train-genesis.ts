@@ -14,6 +14,7 @@ import { TFJS_BACKENDS, type TfjsBackend } from '../src/app/tfjs/backends.ts'
 import { openTfjs } from '../src/app/tfjs/open-tfjs.ts'
 import { lossPlot } from '../src/app/train/loss-plot.ts'
 import { encodeSafetensors, loadSafetensors, writeHuggingFaceFolder } from '../src/app/train/safetensors-out.ts'
+import { HouseError } from '../src/base/error.ts'
 import type { ModelConfig } from '../src/ml/config.ts'
 import { createModelOps } from '../src/ml/engine/tfjs/model-ops.ts'
 import type { NamedTensor } from '../src/ml/huggingface-out.ts'
@@ -215,4 +216,7 @@ async function main(): Promise<void> {
   await gpu?.close()
 }
 
-await main()
+await main().catch((error: unknown) => {
+  if (!(error instanceof HouseError)) throw error
+  fail(error.message)
+})

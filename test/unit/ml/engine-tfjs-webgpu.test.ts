@@ -60,7 +60,8 @@ describe('tfjs engine, webgpu', () => {
       sameWithin(BOUND)(await logitsThrough([stage], tokens, 4), await logitsThrough([oracle], tokens, 9), format)
       await stage.close()
     }
-    await trainSteps(tf, 'webgpu')
+    // The other driver is four times slower, and its products are those above.
+    if (driver === GPU_DRIVERS[0]) await trainSteps(tf, 'webgpu')
     expect(tf.memory().numTensors).toBe(before)
     open.close()
     await gpu.close()
