@@ -1,6 +1,6 @@
 /**
  * Exact-1 on software GPUs, which compile for seconds what a GPU's driver compiles in milliseconds. The suite runs on the first of them, for one format of weights and short
- * sessions; `DLLM_TEST_GPU_LENGTH=70` gives it all formats and the length that other engines get. The other formats run on the last driver. Spec: docs/spec/gpu.md §5.
+ * sessions; `DLLM_TEST_GPU_LENGTH=70` gives it all formats and the length that other engines get. The other formats run on the last driver. Spec: docs/spec/gpu.md §8.
  * @module
  */
 import { afterAll, describe, expect, test } from 'vitest'

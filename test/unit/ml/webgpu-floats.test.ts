@@ -1,6 +1,6 @@
 /**
  * The arithmetic of the exact engine on software GPUs, bit for bit against this machine's own: each function over hard and random numbers.
- * Spec: docs/spec/gpu.md §5.
+ * Spec: docs/spec/gpu.md §8.
  * @module
  */
 import { describe, expect, test } from 'vitest'

@@ -1,0 +1,123 @@
+/**
+ * What the exact engine asks of a device, counted on Dawn's backend that computes nothing, whose results are whatever was in memory: calls per layer, submissions per step, buffers that stay. Counts, not times: those are in
+ * bench/gpu-calls.ts. Spec: docs/spec/gpu.md §8.
+ * @module
+ */
+import { afterEach, describe, expect, test } from 'vitest'
+import { type OpenGpu, openGpuDevice } from '../../../src/app/gpu/open-device.ts'
+import type { DeviceStage } from '../../../src/ml/engine/engine.ts'
+import { createWebgpuEngine } from '../../../src/ml/engine/webgpu/webgpu.ts'
+import { step, tokens, tokensOf } from '../../contract/engine-case.ts'
+import { randomWeights, smallConfig, wholeRange } from '../../contract/random-model.ts'
+import { HAS_WEBGPU } from '../../gpu-drivers.ts'
+
+interface Counts {
+  calls: number
+  submissions: number
+  buffers: number
+}
+
+/** Counts what goes through this device from now on. */
+function counting(device: GPUDevice): Counts {
+  const counts: Counts = { calls: 0, submissions: 0, buffers: 0 }
+  const createBuffer = device.createBuffer.bind(device)
+  device.createBuffer = (descriptor) => {
+    const buffer = createBuffer(descriptor)
+    const destroy = buffer.destroy.bind(buffer)
+    counts.buffers++
+    buffer.destroy = () => {
+      counts.buffers--
+      destroy()
+    }
+    return buffer
+  }
+  const submit = device.queue.submit.bind(device.queue)
+  device.queue.submit = (commands) => {
+    counts.submissions++
+    submit(commands)
+  }
+  const createCommandEncoder = device.createCommandEncoder.bind(device)
+  device.createCommandEncoder = () => {
+    const encoder = createCommandEncoder()
+    const begin = encoder.beginComputePass.bind(encoder)
+    encoder.beginComputePass = () => {
+      const pass = begin()
+      const dispatch = pass.dispatchWorkgroups.bind(pass)
+      pass.dispatchWorkgroups = (...sizes) => {
+        counts.calls++
+        dispatch(...sizes)
+      }
+      return pass
+    }
+    return encoder
+  }
+  return counts
+}
+
+describe.skipIf(!HAS_WEBGPU)('what the webgpu engine asks of a device', () => {
+  const open: OpenGpu[] = []
+  afterEach(async () => {
+    for (const gpu of open.splice(0)) await gpu.close()
+  })
+  const config = smallConfig({ layerCount: 6, slidingWindow: 30 })
+
+  async function started(format: 'f32' | 'q8' | 'q4'): Promise<{ stage: DeviceStage; counts: Counts }> {
+    const gpu = await openGpuDevice({ allowSoftware: true, backend: 'null' })
+    open.push(gpu)
+    const counts = counting(gpu.device)
+    const weights = randomWeights({ config, format, seed: 1 })
+    const engine = createWebgpuEngine({ device: gpu.device, arithmetic: 'native' })
+    const options = { config, range: wholeRange(config), weights, cacheBytesMax: 1 << 24 }
+    return { stage: await engine.createStage(options), counts }
+  }
+
+  test.each([
+    ['f32', 8],
+    ['q8', 10],
+    ['q4', 10],
+  ] as const)(
+    'a token of a model in %s is %d calls per layer, three more, and one submission',
+    async (format, perLayer) => {
+      const { stage, counts } = await started(format)
+      const cache = stage.openCache(200)
+      await stage.run([step(cache, 0, tokens(1), 'last')])
+      const before = { ...counts }
+      for (let round = 0; round < 8; round++) await stage.run([step(cache, 0, tokens(2), 'last')])
+      // Embedding; norm and product of the head.
+      expect(counts.calls - before.calls).toBe(8 * (perLayer * config.layerCount + 3))
+      expect(counts.submissions - before.submissions).toBe(8)
+      expect(counts.buffers).toBe(before.buffers)
+    },
+  )
+
+  test('a prompt of 150 is three submissions of as many calls, and a step without logits has no head', async () => {
+    const { stage, counts } = await started('q4')
+    const cache = stage.openCache(200)
+    const input = { type: 'tokens', tokens: tokensOf(config, 150) } as const
+    await stage.run([step(cache, 0, input, 'last')])
+    expect(counts).toMatchObject({ submissions: 3, calls: 3 * 61 + 2 })
+    await stage.run([step(cache, 0, tokens(1), 'none')])
+    expect(counts).toMatchObject({ submissions: 4, calls: 3 * 61 + 2 + 61 })
+  })
+
+  test('caches and stages give back every buffer', async () => {
+    const { stage, counts } = await started('q8')
+    stage.closeCache(stage.openCache(100))
+    const before = counts.buffers
+    const caches = [stage.openCache(100), stage.openCache(50)]
+    expect(counts.buffers).toBe(before + 2 * 2 * config.layerCount)
+    for (const cache of caches) stage.closeCache(cache)
+    expect(counts.buffers).toBe(before)
+    await stage.close()
+    expect(counts.buffers).toBe(0)
+  })
+
+  test('a device that is gone is told of, and steps fail with what happened', async () => {
+    const { stage } = await started('q8')
+    const cache = stage.openCache(10)
+    open[0]!.device.createShaderModule({ code: 'this is no shader' })
+    expect(await stage.lost).toMatchObject({ code: 'ENGINE_UNAVAILABLE' })
+    open[0]!.device.destroy()
+    await expect(stage.run([step(cache, 0, tokens(1))])).rejects.toMatchObject({ code: 'ENGINE_UNAVAILABLE' })
+  })
+})
