@@ -97,6 +97,8 @@ export function createDllm(): Dllm {
   }
 }
 
+const GONE = 'the process that stays has ended'
+
 interface Warm {
   run(args: readonly string[]): Promise<Outcome>
   end(): Promise<void>
@@ -116,7 +118,7 @@ function createWarm(): Warm {
   })
   const ended = new Promise<void>((resolve) => {
     child.once('exit', (code) => {
-      for (const done of waiting.values()) done({ code, stdout: '', stderr: 'the process that stays has ended' })
+      for (const done of waiting.values()) done({ code, stdout: '', stderr: GONE })
       resolve()
     })
   })
@@ -125,7 +127,8 @@ function createWarm(): Warm {
       new Promise((resolve) => {
         const id = count++
         waiting.set(id, resolve)
-        child.send({ id, args } satisfies WarmCommand)
+        if (child.connected) child.send({ id, args } satisfies WarmCommand)
+        else resolve({ code: child.exitCode, stdout: '', stderr: GONE })
       }),
     end() {
       if (child.connected) child.disconnect()

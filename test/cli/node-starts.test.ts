@@ -100,7 +100,7 @@ describe('a node does not start', () => {
   ])('%s', async (_how, damage, code, sentence) => {
     await damage()
     const before = contents()
-    const outcome = await dllm.run(['node', '--network', NETWORK, '--name', NAME])
+    const outcome = await dllm.runWarm(['node', '--network', NETWORK, '--name', NAME])
     expect({ code: outcome.code, stderr: outcome.stderr }).toEqual({
       ...{ code: 1, stderr: expect.stringMatching(new RegExp(`^Error: [^\\n]*\\(${code}\\)\\n$`)) },
     })

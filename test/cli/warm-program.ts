@@ -5,13 +5,18 @@
 import type { WarmCommand, WarmOutcome } from './dllm.ts'
 
 const entry = new URL('../../bin/run.js', import.meta.url)
+const exit = process.exit.bind(process)
+const answer: (outcome: WarmOutcome) => boolean = process.send!.bind(process)
+// A command that would leave at once what keeps its process alive, or tell its starter that it is ready.
+process.exit = () => undefined as never
+delete process.send
 let last = Promise.resolve()
 let count = 0
 
 process.on('message', (command: WarmCommand) => {
   last = last.then(() => run(command))
 })
-process.on('disconnect', () => process.exit())
+process.on('disconnect', () => exit())
 
 async function run({ id, args }: WarmCommand): Promise<void> {
   const stdout = captured(process.stdout)
@@ -24,8 +29,8 @@ async function run({ id, args }: WarmCommand): Promise<void> {
     process.stderr.write(`${error.stack}\n`)
   })
   const code = Number(process.exitCode ?? 0)
-  process.stdout.removeAllListeners('error')
-  process.send!({ id, code, stdout: stdout.end(), stderr: stderr.end() } satisfies WarmOutcome)
+  for (const event of ['error', 'drain']) process.stdout.removeAllListeners(event)
+  answer({ id, code, stdout: stdout.end(), stderr: stderr.end() })
 }
 
 /** Keeps what is written until `end`. */
