@@ -2,9 +2,14 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { lesser } from '../../../../src/base/bigint.ts'
+import { hash } from '../../../../src/base/brand.ts'
 import { MARKET_LIMITS } from '../../../../src/base/chain-limits.ts'
+import { openLease, planLease, termsOf } from '../../../../src/core/market/open.ts'
+import { closeLease, settleLease } from '../../../../src/core/market/settle.ts'
+import { INITIAL_PARAMETERS } from '../../../../src/core/parameters.ts'
 import { putCanaryReport } from '../../../../src/core/state/canary-reports.ts'
 import { getMiner, getStanding, type MinerRecord, putMiner } from '../../../../src/core/state/miners.ts'
+import { getModel } from '../../../../src/core/state/models.ts'
 import {
   countPlacements,
   getPlacement,
@@ -14,9 +19,10 @@ import {
 } from '../../../../src/core/state/placements.ts'
 import { endPlacements, roomForPlacement, roomForReport } from '../../../../src/core/state/registry.ts'
 import { type Overlay, overlayOn } from '../../../../src/core/state/state.ts'
+import { putSupply } from '../../../../src/core/state/supply.ts'
 import { place } from '../../../../src/core/transaction/place.ts'
 import { reportCanary } from '../../../../src/core/transaction/report-canary.ts'
-import { DLLM } from '../../../chain-accounts.ts'
+import { DLLM, person } from '../../../chain-accounts.ts'
 import { countedState } from '../../../counted-state.ts'
 import { crowdedState, minerOf, WIDE_MODEL } from '../../../many-miners.ts'
 
@@ -105,6 +111,27 @@ test('who goes leaves with its open lots, takes no place and reads as before', (
   ])
   putPlacement(state, ids[0]!, { ...getPlacement(state, ids[0]!)!, used: 0 })
   expect([...placementIds(state, WIDE_MODEL)]).toHaveLength(PLACES - 2)
+})
+
+test('a lease whose miner is displaced closes and is settled like any other, and leaves nothing', () => {
+  const state = overlayOn(crowd)
+  putSupply(state, { genesis: 0n, issued: 0n, burnt: 0n, pool: 0n, bonded: 0n, proposalsMade: 0 })
+  const id = hash('01'.repeat(32))
+  const record = getModel(state, WIDE_MODEL)!
+  const request = { leaseId: id, model: WIDE_MODEL, cuts: [], avoid: [], rows: 1_000 }
+  const plan = planLease(state, { request, record }, { height: HEIGHT, parameters: INITIAL_PARAMETERS })
+  if (!plan.ok) throw new Error('somebody serves it')
+  openLease(state, id, {
+    ...{ payer: person(1).id, model: WIDE_MODEL, voucherKey: new Uint8Array(32), cap: 0n, openedHeight: HEIGHT },
+    ...{ expiryHeight: 9, terms: termsOf(record.price, INITIAL_PARAMETERS), lots: plan.lots },
+  })
+  const { operator } = plan.lots[0]!
+  endPlacements(state, WIDE_MODEL, [operator])
+  expect(getPlacement(state, { model: WIDE_MODEL, operator })).toMatchObject({ slots: 0, used: 1 })
+  closeLease(state, id, 20)
+  settleLease(state, id)
+  expect(getPlacement(state, { model: WIDE_MODEL, operator })).toBeUndefined()
+  expect(getMiner(state, operator)).toMatchObject({ status: 'active', openLots: 0, locked: 0n })
 })
 
 test('what is compared of a miner is what its record says', () => {
