@@ -1,19 +1,40 @@
 /** The tfjs engine on the backends that every machine has: near the reference with the same weights as f32. @module */
 import { createRequire } from 'node:module'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { expect, test } from 'vitest'
+import { probeModel } from '../../../src/app/model-probe.ts'
+import { openModelStore } from '../../../src/app/model-store.ts'
 import { openTfjs } from '../../../src/app/tfjs/open-tfjs.ts'
+import { createNodeWasmEngine } from '../../../src/app/wasm-engine.ts'
 import { EngineError } from '../../../src/ml/engine/engine.ts'
 import { createTfjsEngine } from '../../../src/ml/engine/tfjs/tfjs.ts'
 import type { WeightSource } from '../../../src/ml/tensors.ts'
-import { rowsOf, step, valuesOf } from '../../contract/engine-case.ts'
+import { rowsOf, sameWithin, step, valuesOf } from '../../contract/engine-case.ts'
 import { engineSuite } from '../../contract/engine-suite.ts'
 import { randomWeights, smallConfig, wholeRange } from '../../contract/random-model.ts'
 
 /** docs/spec/float.md §2. */
 const BOUND = 1e-5
+/** Against weights in q8 whose activations exact-1 rounds. */
+const EXACT_BOUND = 0.05
 
 const { tf, backend } = await openTfjs('wasm')
 engineSuite({ name: 'tfjs engine, wasm', create: () => createTfjsEngine(tf, { backend }), length: 12, bound: BOUND })
+
+test('on genesis it is as near to exact-1 as the rounding of activations lets it be, and mostly says the same', async () => {
+  const model = openModelStore({ home: join(tmpdir(), 'no home of anybody') }).find('genesis')
+  const tokens = Array.from({ length: 48 }, (_unused, at) => (at * 37) % 300)
+  const probed = await Promise.all(
+    [createTfjsEngine(tf, { backend }), createNodeWasmEngine({ threads: 1 })].map((engine) =>
+      probeModel({ model, engine, tokens, chunk: 16 }, new AbortController().signal),
+    ),
+  )
+  const [found, expected] = probed.map((list) => list.flatMap(({ logits }) => logits!))
+  sameWithin(EXACT_BOUND)(Float32Array.from(found!), Float32Array.from(expected!))
+  const agreeing = probed[0]!.filter(({ top }, at) => top[0]!.token === probed[1]![at]!.top[0]!.token)
+  expect(agreeing.length).toBeGreaterThan(40)
+})
 
 test('a stage leaves nothing behind, and sessions hold no more after a hundred steps than their positions take', async () => {
   const unused = tf.memory().numTensors
