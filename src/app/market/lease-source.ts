@@ -7,7 +7,7 @@
 import type { AccountId, Hash, Milliseconds } from '../../base/brand.ts'
 import type { Counters } from '../../core/market/counters.ts'
 import type { PaymentTerms } from '../../core/market/payment-meter.ts'
-import { decodeRowUnitsOf } from '../../core/market/payment-window.ts'
+import { unitsOfDecodeRow } from '../../core/market/payment-window.ts'
 import { type SegmentWork, unitsOf } from '../../core/market/work.ts'
 import type { LeaseTerms } from '../../core/state/leases.ts'
 
@@ -55,5 +55,5 @@ export interface LeaseSource {
 export function paymentTermsOf({ terms, lots, cap }: OpenLease): PaymentTerms {
   const charge = (counters: Counters): bigint =>
     terms.price * lots.reduce((sum, { work }) => sum + unitsOf([work], counters, terms.decodeWeight), 0n)
-  return { charge, cap, decodeRowUnits: decodeRowUnitsOf(lots.map(({ work }) => work)) }
+  return { charge, cap, decodeRowUnits: unitsOfDecodeRow(lots.map(({ work }) => work)) }
 }

@@ -33,7 +33,7 @@ export interface PaymentTerms {
   readonly charge: (counters: Counters) => bigint
   /** Grains that it may cost, at most. */
   readonly cap: bigint
-  /** See decodeRowUnitsOf. */
+  /** See unitsOfDecodeRow. */
   readonly decodeRowUnits: bigint
 }
 

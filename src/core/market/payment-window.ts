@@ -46,7 +46,7 @@ export function addRows(counters: Counters, { kind, position, rows }: StepRows):
  * Units of a row of decoding in a lease of these lots. What is done on trust is bounded by what it is worth: a voucher costs each stage a signature
  * to check and a synced write, which 16 rows of a small model are not worth.
  */
-export function decodeRowUnitsOf(lots: readonly SegmentWork[]): bigint {
+export function unitsOfDecodeRow(lots: readonly SegmentWork[]): bigint {
   const macs = lots.reduce((sum, { linear }) => sum + linear, 0n)
   return DECODE_ROW_UNITS.findLast((units) => (WINDOW_UNITS / units) * macs <= WINDOW_MACS_MAX) ?? DECODE_ROW_UNITS[0]
 }

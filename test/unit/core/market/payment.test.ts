@@ -3,7 +3,7 @@ import { hash } from '../../../../src/base/brand.ts'
 import { type Counters, ZERO_COUNTERS } from '../../../../src/core/market/counters.ts'
 import { createPayer } from '../../../../src/core/market/payer.ts'
 import { createPaymentMeter } from '../../../../src/core/market/payment-meter.ts'
-import { addRows, decodeRowUnitsOf, unitsIn } from '../../../../src/core/market/payment-window.ts'
+import { addRows, unitsIn, unitsOfDecodeRow } from '../../../../src/core/market/payment-window.ts'
 import { EMPTY_TRANSCRIPT, nextTranscript } from '../../../../src/core/market/transcript.ts'
 import { voucherKeyOf } from '../../../../src/core/market/voucher-key.ts'
 
@@ -30,7 +30,7 @@ test.each([
   ['a million', [1_000_000n], 128],
   ['none', [0n], 128],
 ])('a window of a model of %s has rows worth as much', (_what, lots, rows) => {
-  expect(decodeRowUnitsOf(lots.map((linear) => ({ linear, attention: 5n })))).toBe(256n / BigInt(rows))
+  expect(unitsOfDecodeRow(lots.map((linear) => ({ linear, attention: 5n })))).toBe(256n / BigInt(rows))
 })
 
 describe('a stage works on trust', () => {
