@@ -32,8 +32,8 @@ export interface BatchRunner {
   run(batch: readonly StepInput[]): Promise<{ outputs: StepOutput[]; computeMs: Milliseconds }>
   /** Resolves, with the reason, when the engine is gone although nobody closed it; else never. */
   readonly lost: Promise<EngineError>
-  /** Resolves when another engine has taken over, of another speed. Default: never. */
-  readonly moved?: Promise<void> | undefined
+  /** Resolves when another engine has taken over, of another speed: with that one. Default: never. */
+  readonly moved?: Promise<BatchRunner['engine']> | undefined
   close(): Promise<void>
 }
 
@@ -49,7 +49,7 @@ export interface EngineHost {
   readonly engine: EngineName | DeviceEngineName
   readonly weightBytes: number
   /** As BatchRunner. */
-  readonly moved?: Promise<void> | undefined
+  readonly moved?: BatchRunner['moved']
   /** `part` of the engine's segments (Stage.openCache), default all. Throws ENGINE_OUT_OF_MEMORY. */
   openCache(capacity: number, part?: LayerRange): Promise<CacheId>
   closeCache(cache: CacheId): Promise<void>

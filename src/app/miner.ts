@@ -175,7 +175,8 @@ async function ready(toServe: PostToServe, log: Log): Promise<Post> {
   const { config, segments } = model.manifest
   const served = { model: model.hash, config, segments, firstSegment, lastSegment, host }
   const post: Post = { ...toServe, speed: await measureSpeed(toServe), served }
-  const measureAgain = async (): Promise<void> => {
+  const measureAgain = async (engine: string): Promise<void> => {
+    post.device = engine
     post.speed = await measureSpeed(post)
   }
   const fail = (error: unknown): void => log.write('warn', 'speed.not_measured', { code: codeOf(error) })

@@ -99,12 +99,19 @@ async function answer({ id, body }: Numbered<WorkerRequest>, { gpu, runner }: Wo
   }
 }
 
+/** Whoever asks later is told by the other side. */
+async function end({ gpu }: Work, why: string): Promise<void> {
+  reply(0, { type: 'lost', why })
+  await gpu.close()
+  port.close()
+}
+
 function serve(work: Work): void {
   let latest: Promise<unknown> = Promise.resolve()
   port.on('message', (request: Numbered<WorkerRequest>) => {
     latest = latest.then(() => answer(request, work)).catch((error: unknown) => tell(request.id, error))
   })
-  void work.runner.lost.then(({ message }) => reply(0, { type: 'lost', why: message }))
+  void work.runner.lost.then(({ message }) => end(work, message))
 }
 
 const work = await start(workerData as GpuWorkerInit).catch((error: unknown) => tell(0, error))

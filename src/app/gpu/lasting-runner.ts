@@ -91,8 +91,8 @@ interface Moves {
   /** Resolves when no session is on its way. */
   settled(): Promise<void>
   readonly lost: Promise<EngineError>
-  /** Resolves when the device is gone and its sessions are elsewhere. */
-  readonly moved: Promise<void>
+  /** Resolves when the device is gone and its sessions are elsewhere: where. */
+  readonly moved: Promise<BatchRunner['engine']>
   close(): Promise<void>
 }
 
@@ -101,7 +101,7 @@ function createMoves(
   { openSpare, onLost, sessions }: LastingOptions & { readonly sessions: ReadonlyMap<CacheId, Session> },
 ): Moves {
   const lost = Promise.withResolvers<EngineError>()
-  const moved = Promise.withResolvers<void>()
+  const moved = Promise.withResolvers<BatchRunner['engine']>()
   let gone: EngineError | undefined
   let opening: Promise<BatchRunner> | undefined
   let moving: Promise<void> | undefined
@@ -128,9 +128,9 @@ function createMoves(
   }
   const moveAll = async (why: EngineError): Promise<void> => {
     try {
-      await spare()
+      const { engine } = await spare()
       for (const session of sessions.values()) if (session.place.runner === device) await move(session)
-      moved.resolve()
+      moved.resolve(engine)
     } catch (cause) {
       const message = `${why.message} The engine that was to take over does not run either: ${messageOf(cause)}`
       const failure = new EngineError('ENGINE_UNAVAILABLE', message, { cause })

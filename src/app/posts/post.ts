@@ -28,8 +28,9 @@ export interface PostToServe extends PostWish {
 }
 
 export interface Post extends PostToServe {
-  /** Of the engine that it has now. */
+  /** Of the engine that it has now, as is `device`. */
   speed: Speed
+  device: string
   readonly served: ServedSegments
 }
 

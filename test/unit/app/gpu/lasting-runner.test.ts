@@ -125,7 +125,7 @@ describe.each([
     })
     expect(found).toEqual(await expectedOf(range))
     expect(told).toEqual([gone])
-    await runner.moved
+    expect(await runner.moved).toBe('wasm')
     await runner.close()
   })
 })

@@ -18,7 +18,7 @@ test('a miner whose engine was replaced by a slower one offers the speed of that
   const weights = randomWeights({ config, format: 'q8', seed: 1 })
   const options = { config, range: wholeRange(config), weights, cacheBytesMax: 1 << 24 }
   const runner = createInlineRunner('reference', createReferenceEngine().createStage(options), { clock })
-  const moved = Promise.withResolvers<void>()
+  const moved = Promise.withResolvers<'wasm'>()
   let stepMs = 2
   const timed = {
     ...runner,
@@ -39,7 +39,8 @@ test('a miner whose engine was replaced by a slower one offers the speed of that
   const offered = (): number => miner.status().offers[0]!.offer.stepMicros
   expect(offered()).toBe(2_000)
   stepMs = 30
-  moved.resolve()
+  moved.resolve('wasm')
   await until(() => offered() === 30_000, 'the new speed is offered')
+  expect(miner.status().offers[0]!.offer.device).toBe('wasm')
   await miner.close()
 })
