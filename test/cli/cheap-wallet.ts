@@ -18,12 +18,16 @@ export function passwordFileOf({ home }: Pick<Dllm, 'home'>): string {
   return join(home, '..', 'password')
 }
 
-/** Makes a wallet in the data folder, and the file with its password. */
-export async function makeWallet(dllm: Pick<Dllm, 'home'>, name = 'default'): Promise<OpenWallet> {
+/** Makes a wallet in the data folder, of new words unless some are given, and the file with its password. */
+export async function makeWallet(
+  dllm: Pick<Dllm, 'home'>,
+  name = 'default',
+  words?: readonly string[],
+): Promise<OpenWallet> {
   const system = createSystem()
   const home = await openHome({ path: dllm.home })
   const wallets = createWallets({ folder: home.file('wallets'), cost: CHEAP }, system)
-  const secret = { words: createWords(24, system.random), passphrase: '' }
+  const secret = { words: words ?? createWords(24, system.random), passphrase: '' }
   await wallets.create({ name, description: '', secret, password: PASSWORD })
   mkdirSync(join(dllm.home, '..'), { recursive: true })
   writeFileSync(passwordFileOf(dllm), `${PASSWORD}\n`)
