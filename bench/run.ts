@@ -17,6 +17,7 @@ import { chainThroughput } from './chain-throughput.ts'
 import { decodeBandwidth } from './decode-bandwidth.ts'
 import { economy } from './economy.ts'
 import { firstText } from './first-text.ts'
+import { gpuCalls } from './gpu-calls.ts'
 import { helpTime } from './help-time.ts'
 import { describeMachine, isQuiet, machineText } from './machine.ts'
 import { placement } from './placement.ts'
@@ -35,6 +36,7 @@ const MEASURES: readonly Measure[] = [
   shardSteps,
   helpTime,
   firstText,
+  gpuCalls,
   chainApply,
   chainBlock,
   chainFinality,

@@ -1,7 +1,7 @@
 /**
  * What a kernel is to the rest of the executor: a name, what it binds, its parameters and its code. Every number is its bits in a u32.
  * Group 0 holds `now` (changes with each pass), `op` (fixed per recorded call) and buffers; group 1 a session's cache.
- * Spec: docs/spec/gpu.md §"Exact numbers".
+ * Spec: docs/spec/gpu.md §8.
  * @module
  */
 import { type FloatArithmetic, floatSource } from './wgsl-float.ts'

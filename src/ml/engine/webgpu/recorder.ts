@@ -1,5 +1,5 @@
 /**
- * Calls of kernels, recorded once with all that they bind and replayed for each pass. Spec: docs/spec/gpu.md §"Exact numbers".
+ * Calls of kernels, recorded once with all that they bind and replayed for each pass. Spec: docs/spec/gpu.md §8.
  * @module
  */
 import { assert } from '../../../base/assert.ts'

@@ -1,7 +1,7 @@
 /**
  * A stage on a GPU that gives the bits of exact-1. Steps are cut into passes of rows of one session; all passes of a run are handed to the device before
  * the first result is waited for. Weights, caches and what is between kernels stay on the device.
- * Spec: docs/spec/numerics.md §1, §6; docs/spec/gpu.md §"Exact numbers".
+ * Spec: docs/spec/numerics.md §1, §6; docs/spec/gpu.md §8.
  * @module
  */
 import { assert } from '../../../base/assert.ts'

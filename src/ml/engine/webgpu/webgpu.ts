@@ -1,6 +1,6 @@
 /**
  * The webgpu engine: exact-1 on a GPU, in WGSL. The device comes from outside (src/app/gpu); several stages may share one.
- * Spec: docs/spec/gpu.md §"Exact numbers".
+ * Spec: docs/spec/gpu.md §8.
  * @module
  */
 import { type DeviceEngine, type DeviceStage, EngineError, type StageOptions } from '../engine.ts'

@@ -1,7 +1,7 @@
 /**
  * IEEE binary32 in WGSL from 32-bit integers. WGSL lets a driver fuse, reassociate, flush subnormals and round division as it likes;
  * on integers it may do nothing of the kind, so that these functions give the bits of the specification wherever WGSL runs.
- * A number is its bits in a u32. Spec: docs/spec/numerics.md, docs/spec/gpu.md §"Exact numbers".
+ * A number is its bits in a u32. Spec: docs/spec/numerics.md, docs/spec/gpu.md §8.
  * @module
  */
 

@@ -1,6 +1,6 @@
 /**
  * Kernels of matrix products (numerics.md §5), each with one of three ends: the product, the product added to a row, or silu of one half times the other.
- * Rows of a matrix are read as they are stored. Spec: docs/spec/gpu.md §"Exact numbers".
+ * Rows of a matrix are read as they are stored. Spec: docs/spec/gpu.md §8.
  * @module
  */
 import type { WeightFormat } from '../../config.ts'

@@ -1,6 +1,6 @@
 /**
  * `f32((f64(S)·f64(scale of the weights))·f64(scale of the row))` (numerics.md §5) in WGSL, which has no f64: both products in 32-bit words,
- * rounded to 53 bits as f64 rounds them. |S| < 2^39, scales are f32, so that no f64 overflows or is subnormal. Spec: docs/spec/gpu.md §"Exact numbers".
+ * rounded to 53 bits as f64 rounds them. |S| < 2^39, scales are f32, so that no f64 overflows or is subnormal. Spec: docs/spec/gpu.md §8.
  * @module
  */
 
