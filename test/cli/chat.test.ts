@@ -61,7 +61,7 @@ describe('with the network of the first chat', () => {
   })
 
   test('prints a line of JSON per token, then the whole', async () => {
-    const { code, stdout, stderr } = await dllm.run([...sampled, '--json', '--digests'])
+    const { code, stdout, stderr } = await dllm.runWarm([...sampled, '--json', '--digests'])
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
     const [parts, others] = [lines(stdout), [] as Record<string, unknown>[]]
     const end = parts.pop()!
@@ -76,19 +76,19 @@ describe('with the network of the first chat', () => {
   })
 
   test('chooses the same tokens every time at temperature 0, whatever the seed', async () => {
-    const greedy = (seed: string) => dllm.run(['chat', PROMPT, '-t', '0', '--max-tokens', '20', '--seed', seed])
+    const greedy = (seed: string) => dllm.runWarm(['chat', PROMPT, '-t', '0', '--max-tokens', '20', '--seed', seed])
     const [one, two] = await Promise.all([greedy('1'), greedy('2')])
     expect(one.stdout).toBe(two.stdout)
   })
 
   test('ends at a stop text and does not show it', async () => {
     const stop = expected.trim().split(' ')[3]!
-    const { stdout } = await dllm.run([...sampled, '--stop', 'never in it', '--stop', ` ${stop}`])
+    const { stdout } = await dllm.runWarm([...sampled, '--stop', 'never in it', '--stop', ` ${stop}`])
     expect(stdout).toBe(expected.slice(0, expected.indexOf(` ${stop}`)))
   })
 
   test('traces the route and the work of every stage beside the answer', async () => {
-    const { stdout, stderr } = await dllm.run([...sampled, '--trace'])
+    const { stdout, stderr } = await dllm.runWarm([...sampled, '--trace'])
     expect(stdout).toBe(expected)
     expect(stderr).toMatch(
       /# +PEER +SEGMENTS[^\n]*\n1 .*\n2 .*\n3 .*\n40 tokens \(max-tokens\)(?:.|\n)*\nChain +block \d+, /,

@@ -42,7 +42,7 @@ describe.skipIf(!hasStories)('stories260k (skipped where ../shared is missing)',
     const { started } = await up('--model', 'stories260k', '--miners', String(miners))
     expect(started).toBe(miners)
     const args = ['chat', '--model', 'stories260k', '--temperature', '0', '--max-tokens', '200', '']
-    const { code, stdout, stderr } = await dllm.run(args)
+    const { code, stdout, stderr } = await dllm.runWarm(args)
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
     expect(stdout).toBe(readFileSync(join(STORIES, 'expected.txt'), 'utf8'))
   })
