@@ -276,6 +276,8 @@ export const GPU_LIMITS = {
   readingBytesMax: 64 * KIB,
   /** More than any machine has. */
   cardsMax: 64,
-  /** Looking at all of them, with compiling and running the self-test; drivers on the processor take seconds each. */
-  probeMs: 120_000,
+  /** Looking at all of them. */
+  probeMs: 60_000,
+  /** With compiling and running the self-test, which takes drivers on the processor half a minute of it each. */
+  probeTestMs: 300_000,
 } as const

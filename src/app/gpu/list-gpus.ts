@@ -46,7 +46,8 @@ async function askProbe({ tests }: ListOptions, { clock }: { readonly clock: Clo
   child.once('exit', (code, signal) =>
     reject(failed(`the process that looks at them ended with ${signal ?? `code ${code}`}`)),
   )
-  const cancel = clock.schedule(milliseconds(GPU_LIMITS.probeMs), () => reject(failed('the driver does not answer')))
+  const waitMs = tests === 'none' ? GPU_LIMITS.probeMs : GPU_LIMITS.probeTestMs
+  const cancel = clock.schedule(milliseconds(waitMs), () => reject(failed('the driver does not answer')))
   try {
     return await promise
   } finally {
