@@ -27,6 +27,8 @@ type WholeFile = FileId & { readonly path: string; readonly mark: string }
 
 /** Files whose comparison is remembered. */
 const COMPARED_MAX = 4_096
+/** Files whose leaves could not be kept on the disk, and are here in memory: of a 4 GB file 128 KiB. */
+const UNKEPT_MAX = 16
 
 /** A file that the disk has damaged. */
 export interface DamagedFile {
@@ -50,6 +52,8 @@ export function serveStore({ home, store, onDamaged }: ServedStoreOptions, signa
   const hashing = new Map<Hash, Promise<Uint8Array | undefined>>()
   /** By path, which mark of it was compared with its root, and whether it is what it is called: strangers' questions make nobody hash it again. */
   const compared = new Map<string, { readonly mark: string; readonly isRight: boolean }>()
+  /** Where the disk is full a file would be hashed for each of its chunks. */
+  const unkept = new Map<Hash, Uint8Array>()
 
   const outcomeOf = ({ path, mark }: WholeFile): boolean | undefined => {
     const known = compared.get(path)
@@ -66,7 +70,7 @@ export function serveStore({ home, store, onDamaged }: ServedStoreOptions, signa
   }
 
   const leavesOf = async (root: Hash): Promise<Uint8Array | undefined> => {
-    const known = await store.leaves(root)
+    const known = (await store.leaves(root)) ?? unkept.get(root)
     if (known !== undefined) return known
     const running = hashing.get(root)
     if (running !== undefined) return running
@@ -86,8 +90,10 @@ export function serveStore({ home, store, onDamaged }: ServedStoreOptions, signa
       remember(whole, isRight)
       if (!isRight) onDamaged({ root, path: whole.path })
       if (!isRight) return undefined
-      // Where the disk is full they are made anew the next time.
-      await writeFileAtomic(shardPaths(store.folder, root).leaves, leaves).catch(() => undefined)
+      await writeFileAtomic(shardPaths(store.folder, root).leaves, leaves).catch(() => {
+        unkept.set(root, leaves)
+        if (unkept.size > UNKEPT_MAX) unkept.delete(unkept.keys().next().value!)
+      })
       return leaves
     } finally {
       await file.close()
@@ -115,8 +121,9 @@ export function serveStore({ home, store, onDamaged }: ServedStoreOptions, signa
       const whole = await findWhole(root)
       if (whole === undefined || outcomeOf(whole) === false) return false
       const leaves = await leavesOf(root)
-      if (leaves !== undefined && Buffer.compare(leafAt(leaves, index), leaf) === 0) return true
-      // Making leaves anew has told it.
+      // The file went, or cannot be opened now; if it was hashed and is damaged, that was told.
+      if (leaves === undefined) return false
+      if (Buffer.compare(leafAt(leaves, index), leaf) === 0) return true
       if (outcomeOf(whole) !== false) onDamaged({ root, path: whole.path })
       remember(whole, false)
       return false

@@ -7,6 +7,8 @@ import {
   readFileSync,
   renameSync,
   rmSync,
+  statSync,
+  symlinkSync,
   truncateSync,
   utimesSync,
   writeFileSync,
@@ -189,6 +191,20 @@ describe('peers may have', () => {
     utimesSync(path, written, new Date(written.getTime() + 5_000))
     expect(await files.locate(file.root)).toMatchObject({ path, bytes: file.bytes })
     expect(await files.leaves(file.root)).toEqual(Buffer.from(file.leaves))
+  })
+
+  test('leaves that the disk has no room for, without hashing the file for each chunk', async () => {
+    cpSync(genesis.directory, join(home, 'models', 'genesis'), { recursive: true })
+    const path = join(home, 'models', 'genesis', first.name)
+    symlinkSync(join(home, 'full', 'disk'), join(home, 'shards'))
+    const { files } = served()
+    const leaves = (await files.leaves(first.root))!
+    // Whoever hashes it now finds it damaged.
+    const { atime, mtime, size } = statSync(path)
+    writeFileSync(path, Buffer.alloc(size))
+    utimesSync(path, atime, mtime)
+    expect(await files.confirm(first.root, 0, leafAt(leaves, 0))).toBe(true)
+    expect(damaged).toEqual([])
   })
 
   test('nothing of a whole file any more once a chunk was not what its leaf says, which is told once', async () => {
