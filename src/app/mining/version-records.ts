@@ -22,6 +22,8 @@ export interface VersionRecords {
   find(text: string): Hash | undefined
   /** What cannot be written is forgotten with the process. */
   note(model: { readonly model: Hash; readonly name: string }, successor: Hash): Promise<void>
+  /** It has its place back. */
+  forget(model: Hash): Promise<void>
 }
 
 /** `folder`: `mining/NAME/`. What cannot be read counts as nothing. */
@@ -30,6 +32,10 @@ export async function openVersionRecords(folder: string, networkId: Hash): Promi
   const text = await readText(path)
   const records = new Map(parseVersionRecords(text).map((record) => [record.model, record]))
   const successors = new Map([...records.values()].map(({ model, successor }) => [model, successor]))
+  const write = async (): Promise<void> => {
+    const kept = [...records.values()].slice(-MINING_LIMITS.versionRecordsMax)
+    await writeFileAtomic(path, `${JSON.stringify(kept)}\n`).catch(() => undefined)
+  }
   return {
     successors,
     find: (name) =>
@@ -40,8 +46,12 @@ export async function openVersionRecords(folder: string, networkId: Hash): Promi
       records.delete(model)
       records.set(model, { model, name, successor })
       successors.set(model, successor)
-      const kept = [...records.values()].slice(-MINING_LIMITS.versionRecordsMax)
-      await writeFileAtomic(path, `${JSON.stringify(kept)}\n`).catch(() => undefined)
+      await write()
+    },
+    async forget(model) {
+      if (!records.delete(model)) return
+      successors.delete(model)
+      await write()
     },
   }
 }

@@ -198,6 +198,8 @@ export function createStepper(parts: ModelLifeParts, memory: LifeMemory, tasks: 
     async noteLives(served, { models }) {
       for (const view of models) {
         if (view.successor !== undefined && view.status === 'superseded') await records.note(view, view.successor)
+        // A vote, or the end of the version after it, brought it back.
+        if (view.status === 'active') await records.forget(view.model)
       }
       const known = new Set(models.map(({ model }) => model))
       for (const model of served) {

@@ -38,6 +38,7 @@ function lifeWith({ canary, send = async () => undefined, servesNext = false }: 
   const done: string[] = []
   const said: string[] = []
   const noted: string[] = []
+  const successors = new Map<string, string>()
   const chain = { models: MODELS }
   const parts = {
     chain: { market: { models: async () => chain.models } },
@@ -72,8 +73,12 @@ function lifeWith({ canary, send = async () => undefined, servesNext = false }: 
       remove: async () => 0,
     },
     records: {
-      successors: new Map(),
-      note: async ({ name }: { name: string }, successor: string) => void noted.push(`${name} ${successor}`),
+      successors,
+      async note({ name, model }: { name: string; model: string }, successor: string) {
+        noted.push(`${name} ${successor}`)
+        successors.set(model, successor)
+      },
+      forget: async (model: string) => void successors.delete(model),
     },
     notes: { say: ({ text }: { text: string }) => void said.push(text) },
     mode: () => 'run',
@@ -82,7 +87,7 @@ function lifeWith({ canary, send = async () => undefined, servesNext = false }: 
   const look = async (height: number): Promise<void> => {
     await life.duty.look({ height } as Parameters<typeof life.duty.look>[0], NEVER)
   }
-  return { look, done, said, noted, served, chain, idle: life.idle }
+  return { look, done, said, noted, successors, served, chain, idle: life.idle }
 }
 
 test('nothing is moved while a canary is fetched, which nobody may have', async () => {
@@ -186,7 +191,7 @@ test('an active version whose canary fails here is loaded ever less often, and w
 })
 
 test('what took the place of what is kept; what the chain has never heard of is said once', async () => {
-  const { look, noted, said, chain, idle } = lifeWith({ canary: () => canaryOf(NEXT) })
+  const { look, noted, successors, said, chain, idle } = lifeWith({ canary: () => canaryOf(NEXT) })
   chain.models = []
   await look(10)
   await look(20)
@@ -198,6 +203,13 @@ test('what took the place of what is kept; what the chain has never heard of is 
   await look(30)
   await idle()
   expect(noted).toEqual([`genesis ${NEXT.hash}`])
+  chain.models = [
+    { ...GENESIS, status: 'active' },
+    { ...MODELS[1]!, status: 'superseded', successor: MODEL.hash },
+  ]
+  await look(40)
+  await idle()
+  expect([...successors]).toEqual([[NEXT.hash, MODEL.hash]])
 })
 
 test('a model that the chain has forgotten is ended, where the chain names it as what a version took the place of', async () => {

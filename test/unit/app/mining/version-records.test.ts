@@ -43,6 +43,17 @@ test('another network has records of its own, and of one name the latest counts'
   expect((await openVersionRecords(folder, V1)).successors.size).toBe(0)
 })
 
+test('who has its place back had it taken by nobody', async () => {
+  const records = await openVersionRecords(folder, NETWORK)
+  await records.note({ model: V1, name: 'old' }, V2)
+  await records.note({ model: V2, name: 'newer' }, V1)
+  await records.forget(V1)
+  await records.forget(V3)
+  const again = await openVersionRecords(folder, NETWORK)
+  for (const { successors } of [records, again]) expect([...successors]).toEqual([[V2, V1]])
+  expect([again.find('old'), again.find('newer')]).toEqual([undefined, V2])
+})
+
 test('no more are kept than the bound says, the latest of them', async () => {
   const at = (number: number): Hash => hash(number.toString(16).padStart(64, '0'))
   const numbers = Array.from({ length: MINING_LIMITS.versionRecordsMax + 2 }, (_, number) => number)
