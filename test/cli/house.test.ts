@@ -87,6 +87,14 @@ describe('every command', () => {
   })
 })
 
+test('asking a node loads no web client, which is a sixth of what a short command takes', async () => {
+  const client = new URL('../../dist/app/control/control-client.js', import.meta.url)
+  const script = `await import('${client}'); console.log(process.moduleLoadList.filter((name) => name.includes('undici')))`
+  const child = spawn(process.execPath, ['--input-type=module', '-e', script])
+  child.stdout.setEncoding('utf8')
+  expect((await child.stdout.toArray()).join('')).toBe('[]\n')
+})
+
 describe('dllm', () => {
   test.each([[[]], [['--help']], [['help']]])('shows the topics for %j', async (args) => {
     const { code, stdout } = await dllm(...args)
