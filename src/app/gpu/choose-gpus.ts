@@ -20,6 +20,9 @@ export interface ChosenGpu {
 /** Of what is free: the rest is for the driver, and for buffers that come and go. */
 const MEMORY_SHARE = 0.9
 
+/** Guessed at the most: some drivers allow of buffers of a TiB, whatever the card has. */
+const GUESS_BYTES_MAX = 4 * 1024 ** 3
+
 export interface GpuWishes {
   readonly indexes: readonly number[]
   readonly allowSoftware: boolean
@@ -45,13 +48,13 @@ interface Memory {
   readonly isGuess: boolean
 }
 
-/** What is free, if the system tells; else one buffer, which it can have at the least. */
+/** What is free, if the system tells; else one buffer, which it can have at the least, within reason. */
 function memoryOf({ reading, found }: ListedGpu): Memory | undefined {
   if (reading?.memoryBytes !== undefined) {
     const free = reading.memoryBytes - (reading.memoryUsedBytes ?? 0)
     return { bytes: Math.floor(free * MEMORY_SHARE), isGuess: false }
   }
-  return found === undefined ? undefined : { bytes: found.bufferBytesMax, isGuess: true }
+  return found === undefined ? undefined : { bytes: Math.min(found.bufferBytesMax, GUESS_BYTES_MAX), isGuess: true }
 }
 
 function wordsOf({ index, name }: ListedGpu, memory: Memory | undefined): string {

@@ -171,6 +171,11 @@ function createRun(device: BatchRunner, moves: Moves): Run {
     if (entries.length === 0) return 0
     try {
       const run = await device.run(entries.map(({ step, session }) => copyOf(step, session.place.cache)))
+      // Lost meanwhile (of several GPUs another one): sessions moved without this step, which their new caches need as well.
+      if (moves.isGone()) {
+        await moves.settled()
+        return 0
+      }
       for (const [at, { index, step, session }] of entries.entries()) {
         const output = run.outputs[at]!
         const { position, input } = step

@@ -17,18 +17,20 @@ const folder = mkdtempSync(join(tmpdir(), 'dllm-gpus-'))
 afterAll(() => rmSync(folder, { recursive: true }))
 
 interface Change {
+  readonly bufferBytesMax?: number
   readonly isSoftware?: boolean
   readonly reading?: Partial<ListedGpu['reading']>
   readonly refused?: ListedGpu['refused']
 }
 
-function gpu(index: number, { isSoftware = false, reading, refused }: Change = {}): ListedGpu {
+function gpu(index: number, change: Change = {}): ListedGpu {
+  const { isSoftware = false, bufferBytesMax = 2 * GIB, reading, refused } = change
   const unknown = { name: undefined, memoryBytes: undefined, memoryUsedBytes: undefined, load: undefined }
   return {
     ...{ index, name: `card ${index}`, backend: 'vulkan' },
     found: {
       ...{ vendor: 'nvidia', architecture: 'hopper', driver: 'driver', isSoftware, features: [], hasPackedDot: true },
-      ...{ subgroupSizeMin: 32, subgroupSizeMax: 32, bufferBytesMax: 4 * GIB, bindingBytesMax: 2 * GIB },
+      ...{ subgroupSizeMin: 32, subgroupSizeMax: 32, bufferBytesMax, bindingBytesMax: 2 * GIB },
       ...{ workgroupThreadsMax: 256, workgroupBytesMax: 32_768 },
     },
     ...(refused === undefined ? {} : { refused }),
@@ -59,7 +61,8 @@ describe('a miner takes', () => {
       9 * GIB,
     ],
     ['all, if nobody tells what is used', gpu(0, { reading: { memoryBytes: 20 * GIB } }), 18 * GIB],
-    ['one buffer at the least', gpu(0), 4 * GIB],
+    ['one buffer at the least', gpu(0), 2 * GIB],
+    ['no more than 4 GiB by guess, whatever its driver says', gpu(0, { bufferBytesMax: 1024 * GIB }), 4 * GIB],
     ['the memory of the machine for a driver on the processor', gpu(0, { isSoftware: true }), undefined],
   ])('for memory %s', (_what, listed, bytes) => {
     expect(chooseGpus([listed], { indexes: [0], allowSoftware: true })[0]!.memoryBytes).toBe(bytes)
@@ -69,7 +72,7 @@ describe('a miner takes', () => {
     const chosen = chooseGpus([gpu(0), gpu(1), gpu(2)], { indexes: [2, 0], allowSoftware: false })
     expect(chosen.map(({ index }) => index)).toEqual([2, 0])
     expect(chosen[0]!.words).toBe(
-      'GPU 2 is card 2. Its memory cannot be read and is counted as 4.0 GiB; say how much it has with --memory-mib.',
+      'GPU 2 is card 2. Its memory cannot be read and is counted as 2.0 GiB; say how much it has with --memory-mib.',
     )
   })
 

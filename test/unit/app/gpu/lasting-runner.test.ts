@@ -28,6 +28,8 @@ interface Device extends BatchRunner {
   /** What its next runs do instead of computing; then it computes again. */
   readonly fails: (EngineError | 'first step')[]
   lose(): void
+  /** What its next run waits for when it has computed. */
+  meanwhile?: () => Promise<unknown>
 }
 
 /** A device that goes when it is told to. */
@@ -35,7 +37,7 @@ function deviceOf(range: LayerRange): Device {
   const runner = inline(createReferenceEngine(), range)
   const lost = Promise.withResolvers<EngineError>()
   const fails: Device['fails'] = []
-  return {
+  const device: Device = {
     ...runner,
     fails,
     lost: lost.promise,
@@ -44,10 +46,14 @@ function deviceOf(range: LayerRange): Device {
       const fail = fails.shift()
       if (fail instanceof EngineError) throw fail
       const run = await runner.run(batch)
+      const { meanwhile } = device
+      delete device.meanwhile
+      await meanwhile?.()
       if (fail === undefined) return run
       return { ...run, outputs: [{ type: 'failed', error: noMemory }, ...run.outputs.slice(1)] }
     },
   }
+  return device
 }
 
 const CAPACITY = 40
@@ -149,6 +155,23 @@ test('a device that goes while nobody computes is left at once', async () => {
     { type: 'logits' },
   ])
   await runner.closeCache(await runner.openCache(CAPACITY))
+  await runner.close()
+})
+
+test('what a device computed while its sessions moved away is computed again', async () => {
+  const device = deviceOf(middle)
+  const runner = createLastingRunner(device, {
+    openSpare: async () => inline(createNodeWasmEngine({ threads: 1 }), middle),
+    onLost: () => undefined,
+  })
+  const found = await conversation(runner, middle, (round) => {
+    if (round !== 2) return
+    device.meanwhile = () => {
+      device.lose()
+      return runner.moved!
+    }
+  })
+  expect(found).toEqual(await expectedOf(middle))
   await runner.close()
 })
 
