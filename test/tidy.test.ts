@@ -74,6 +74,24 @@ describe('sources', () => {
     expect(places(program, pattern, part)).toEqual([])
   })
 
+  test('name no command and no flag that there is not', () => {
+    const manifest = readFileSync(join(root, 'oclif.manifest.json'), 'utf8')
+    const { commands }: { commands: Record<string, { flags: object }> } = JSON.parse(manifest)
+    const topics = new Set(Object.keys(commands).map((id) => id.split(':')[0]))
+    const readme = { path: 'README.md', text: readFileSync(join(root, 'README.md'), 'utf8') }
+    const wrong = [...program, readme].flatMap(({ path, text }) =>
+      [...text.matchAll(/`(?:npx )?dllm ([a-z][a-z-]*)(?: ([a-z][a-z-]*))?([^`\n]*)/g)].flatMap(
+        ([said, first, second, rest]) => {
+          const command = commands[`${first}:${second}`] ?? commands[first!]
+          if (command === undefined) return second === undefined && topics.has(first!) ? [] : [`${path}: ${said}`]
+          const flags = [...rest!.matchAll(/ --(?:no-)?([a-z-]+)/g)].map(([, flag]) => flag!)
+          return flags.every((flag) => flag in command.flags || flag === 'help') ? [] : [`${path}: ${said}`]
+        },
+      ),
+    )
+    expect(wrong).toEqual([])
+  })
+
   test('load ink and react only below src/tui', () => {
     const others = program.filter(({ path }) => !path.startsWith('src/tui/'))
     const loading = others.filter((source) => staticImports(source).some((name) => /^(?:ink|react)(?:\/|$)/.test(name)))

@@ -139,7 +139,7 @@ export function createStepper(parts: ModelLifeParts, memory: LifeMemory, tasks: 
     const rest =
       markets.runs().length > 0 || memory.begun.size > 0
         ? ''
-        : ' Nothing else is: start this miner with another --model (`dllm market models` lists them).'
+        : ' Nothing else is: start this miner with another --model (`dllm chain models` lists them).'
     notes.say({ type: 'state', text: `${name} is not served here any more.${rest}` })
   }
   const remove = async (model: Hash): Promise<void> => {
@@ -205,7 +205,7 @@ export function createStepper(parts: ModelLifeParts, memory: LifeMemory, tasks: 
       for (const model of served) {
         if (known.has(model) || memory.seen.has(model)) continue
         const name = keeper.find(model)?.model.manifest.name ?? model
-        const text = `${name} is not on the chain, so that nobody leases it here. If another version took its place long ago, start this miner with --model and that one's name (\`dllm market models\` lists them).`
+        const text = `${name} is not on the chain, so that nobody leases it here. If another version took its place long ago, start this miner with --model and that one's name (\`dllm chain models\` lists them).`
         once(`unknown ${model}`, text)
       }
     },

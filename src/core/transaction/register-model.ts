@@ -60,7 +60,7 @@ export const registerModel: Contract<RegisterModel> = {
     // A retired model has placements as long as leases of it are open: their lots stand in its segments.
     if (before !== undefined && (before.status !== 'retired' || hasPlacements(state, model))) {
       const sentence =
-        'This model is registered already, or leases of it are still open. `dllm market models` lists those there are.'
+        'This model is registered already, or leases of it are still open. `dllm chain models` lists those there are.'
       throw new TransactionError('MODEL_EXISTS', sentence)
     }
     if (predecessor !== undefined) requireActivePredecessor(state, predecessor)
