@@ -53,7 +53,7 @@ describe('webgpu engine', () => {
     useDrivers(driver)
     const gpu = await open(refused)
     const engine = createWebgpuEngine({
-      ...{ device: gpu.device, arithmetic: 'soft', hasPackedDot: false, tile: 2 },
+      ...{ device: gpu.device, arithmetic: 'soft', hasPackedDot: false, tile: 1 },
       // A matrix of 51 × 40 is 1,632 bytes of q4.
       bindingBytesMax: 1_024,
     })

@@ -2,6 +2,7 @@
  * Kernels of one device, compiled once each and for all sizes: sizes are in the parameters of a call.
  * @module
  */
+import { EngineError } from '../engine.ts'
 import { type Access, CACHE_BINDINGS, type Kernel, type KernelOptions, kernelSource } from './kernel.ts'
 
 /** A kernel that can be called. */
@@ -14,7 +15,7 @@ export interface Compiled {
 export interface KernelSet {
   /** Group 1 of the kernels that work on a cache. */
   readonly cacheLayout: GPUBindGroupLayout
-  /** Rejects where the device's compiler does. */
+  /** Rejects with ENGINE_UNAVAILABLE where the device's compiler does. */
   compile(kernel: Kernel): Promise<Compiled>
 }
 
@@ -44,12 +45,13 @@ export function createKernelSet(device: GPUDevice, options: KernelOptions): Kern
       ...kernel.bindings.map(({ access }): GPUBufferBindingType => bindingType(access)),
     ])
     const bindGroupLayouts = kernel.hasCache ? [layout, cacheLayout] : [layout]
-    const pipeline = await device.createComputePipelineAsync({
+    const code = kernelSource(kernel, options)
+    const pipeline = device.createComputePipelineAsync({
       label: kernel.name,
       layout: device.createPipelineLayout({ bindGroupLayouts }),
-      compute: { module: device.createShaderModule({ label: kernel.name, code: kernelSource(kernel, options) }) },
+      compute: { module: device.createShaderModule({ label: kernel.name, code }) },
     })
-    return { kernel, pipeline, layout }
+    return { kernel, pipeline: await pipeline.catch((cause: unknown) => refuse(kernel, cause)), layout }
   }
 
   return {
@@ -60,6 +62,12 @@ export function createKernelSet(device: GPUDevice, options: KernelOptions): Kern
       return known
     },
   }
+}
+
+function refuse({ name }: Kernel, cause: unknown): never {
+  throw new EngineError('ENGINE_UNAVAILABLE', 'The driver of the GPU does not compile this program; update it.', {
+    ...{ cause, details: { kernel: name } },
+  })
 }
 
 function bindingType(access: Access): GPUBufferBindingType {

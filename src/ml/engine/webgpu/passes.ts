@@ -44,6 +44,8 @@ export interface PassesOptions {
 
 /** Of a row: two words (STATUS). */
 const STATUS_BYTES = 8
+/** Parts whose calls are kept in one list. */
+const PARTS_KEPT = 64
 
 export function createPasses({ memory, config, range, program }: PassesOptions): Passes {
   const { device } = memory
@@ -74,10 +76,18 @@ export function createPasses({ memory, config, range, program }: PassesOptions):
     device.queue.writeBuffer(scratch.rope, 0, tables)
   }
 
-  const callsOf = ({ part }: Cache<unknown>): readonly Call[] => [
-    ...(part.hasEmbedding ? program.embedding : []),
-    ...program.layers.slice(part.firstLayer - range.firstLayer, part.lastLayer - range.firstLayer).flat(),
-  ]
+  const calls = new Map<LayerRange, readonly Call[]>()
+  const callsOf = (part: LayerRange): readonly Call[] => {
+    const { firstLayer, lastLayer, hasEmbedding } = part
+    const known = calls.get(part) ?? [
+      ...(hasEmbedding ? program.embedding : []),
+      ...program.layers.slice(firstLayer - range.firstLayer, lastLayer - range.firstLayer).flat(),
+    ]
+    // Sessions of equal parts have the same object while one of them is open; others would pile up.
+    if (calls.size > PARTS_KEPT) calls.clear()
+    calls.set(part, known)
+    return known
+  }
 
   const submit = (pass: PassInput): { buffer: GPUBuffer; rows: number } => {
     const { cache, count, wanted } = pass
@@ -89,7 +99,7 @@ export function createPasses({ memory, config, range, program }: PassesOptions):
     const encoder = device.createCommandEncoder()
     encoder.clearBuffer(scratch.status)
     const compute = encoder.beginComputePass()
-    replay(compute, callsOf(cache), { rows: count, caches: cache.memory.groups })
+    replay(compute, callsOf(cache.part), { rows: count, caches: cache.memory.groups })
     if (hasHead && rows > 0) replay(compute, program.head, { rows, caches: [] })
     compute.end()
     encoder.copyBufferToBuffer(scratch.status, 0, buffer, 0, count * STATUS_BYTES)

@@ -18,7 +18,7 @@ export interface WebgpuEngineOptions extends KernelOptions {
   readonly bindingBytesMax?: number
 }
 
-/** Rows of a pass: what scratch is sized for. */
+/** Rows of a pass at the most: what scratch is sized for. */
 const ROWS_MAX = 64
 const TILE = 8
 
@@ -28,11 +28,17 @@ export function createWebgpuEngine(options: WebgpuEngineOptions): DeviceEngine {
   const lost = whenLost(device)
   const { maxStorageBufferBindingSize, maxBufferSize } = device.limits
   const bindingBytesMax = options.bindingBytesMax ?? Math.min(maxStorageBufferBindingSize, maxBufferSize)
+  const parts = { device, kernels, bindingBytesMax, tile: options.tile ?? TILE, lost }
+  let last: Promise<unknown> = Promise.resolve()
   return {
     name: 'webgpu',
     numbers: 'exact',
-    createStage: (stage) =>
-      createStage({ ...stage, device, kernels, bindingBytesMax, tile: options.tile ?? TILE, lost }),
+    createStage(stage) {
+      // One after the other: what a device says of its memory, it says to whoever asked last.
+      const created = last.then(() => createStage({ ...stage, ...parts }))
+      last = created.catch(() => undefined)
+      return created
+    },
   }
 }
 
@@ -47,8 +53,10 @@ interface CreateOptions extends StageOptions {
 async function createStage(options: CreateOptions): Promise<DeviceStage> {
   const { device, kernels, config, range, bindingBytesMax, tile, lost } = options
   const memory = createDeviceMemory(device)
+  const logitRowsMax = range.hasHead ? Math.floor(bindingBytesMax / (config.vocabularySize * 4)) : ROWS_MAX
+  const rowsMax = Math.max(Math.min(ROWS_MAX, logitRowsMax), 1)
   device.pushErrorScope('out-of-memory')
-  const program = await recordProgram({ ...options, memory, source: options.weights, rowsMax: ROWS_MAX, tile }).catch(
+  const program = await recordProgram({ ...options, memory, source: options.weights, rowsMax, tile }).catch(
     async (cause: unknown) => {
       memory.freeAll()
       await device.popErrorScope().catch(() => null)
@@ -66,7 +74,7 @@ async function createStage(options: CreateOptions): Promise<DeviceStage> {
     range,
     layout: kernels.cacheLayout,
     bindingBytesMax,
-    rowsMax: ROWS_MAX,
+    rowsMax,
   })
   const passes = createPasses({ memory, config, range, program })
   return new WebgpuStage({ ...options, memory, caches, passes, weightBytes: program.weightBytes, lost })
