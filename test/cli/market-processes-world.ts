@@ -15,7 +15,7 @@ import { accountOf, accountOfAddress, addressOfAccount } from '../../src/core/fi
 import type { Role } from '../../src/core/role.ts'
 import { signTransaction } from '../../src/core/transaction/transaction.ts'
 import { transfer } from '../../src/core/transaction/transfer.ts'
-import { allHoldings, createLab, kill, type Lab, NETWORK, readyNode, startNode, TIMEOUTS } from './chain-lab.ts'
+import { allHoldings, createLab, kill, type Lab, NETWORK, readyNode, startNode } from './chain-lab.ts'
 import { makeWallet, passwordFileOf } from './cheap-wallet.ts'
 import type { Dllm, Outcome, Started } from './dllm.ts'
 import { type Ledger, ledgerOf } from './market-processes-ledger.ts'
@@ -28,8 +28,8 @@ const DEADLINE_MS = 180_000
 
 const PARAMETERS = [
   // Blocks no faster than miners look at them: phases are counted in blocks, and an audit takes a second where others use the machine as well.
-  ...TIMEOUTS,
-  ...['disputeBlocks=8', 'auditCommitBlocks=14', 'auditRevealBlocks=8', 'receiptRows=512'],
+  ...['proposeMs=800', 'voteMs=300', 'roundMs=100', 'commitMs=1000'],
+  ...['disputeBlocks=5', 'auditCommitBlocks=9', 'auditRevealBlocks=5', 'receiptRows=512'],
   // The price stays, so that what a lease costs follows from its work alone; and no epoch ends.
   ...[`priceMin=${PRICE}`, `priceMax=${PRICE}`, 'issuancePerBlock=0', 'epochBlocks=20000'],
   // One miner beside those of a lease is left for an audit of each lot.
