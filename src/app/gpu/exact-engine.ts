@@ -3,9 +3,10 @@
  * Spec: docs/spec/gpu.md §4.
  * @module
  */
+import { assert } from '../../base/assert.ts'
 import type { WeightFormat } from '../../ml/config.ts'
-import type { DeviceEngine } from '../../ml/engine/engine.ts'
-import { testNumbers } from '../../ml/engine/self-test.ts'
+import { type DeviceEngine, EngineError } from '../../ml/engine/engine.ts'
+import { type SelfTestFailure, testNumbers } from '../../ml/engine/self-test.ts'
 import { createWebgpuEngine } from '../../ml/engine/webgpu/webgpu.ts'
 import type { FloatArithmetic } from '../../ml/engine/webgpu/wgsl-float.ts'
 import { GpuError } from './gpu-error.ts'
@@ -19,22 +20,30 @@ export interface ExactEngine {
 /** The fastest first. */
 const WAYS: readonly FloatArithmetic[] = ['native', 'soft']
 
-/** For weights of these formats. @throws GpuError GPU_NOT_EXACT; EngineError. */
+/** For weights of these formats. @throws GpuError GPU_NOT_EXACT; EngineError, where no way computes at all. */
 export async function openExactEngine(
   { device, info }: Pick<OpenGpu, 'device' | 'info'>,
   formats: readonly WeightFormat[],
 ): Promise<ExactEngine> {
-  let last = ''
+  let last: SelfTestFailure | EngineError | undefined
   for (const arithmetic of WAYS) {
     const engine = createWebgpuEngine({ device, arithmetic, hasPackedDot: info.hasPackedDot })
-    const failure = await testNumbers(engine, formats)
-    if (failure === undefined) return { engine, arithmetic }
-    const { what, format, differing, count } = failure
-    last = `${differing} of ${count} numbers of ${what} in ${format}`
+    // What a driver does not compile in one way, it may in the other.
+    const found = await testNumbers(engine, formats).catch(unavailable)
+    if (found === undefined) return { engine, arithmetic }
+    last = found
   }
+  assert(last !== undefined, 'there is a way')
+  if (last instanceof EngineError) throw last
+  const { what, format, differing, count } = last
   throw new GpuError(
     'GPU_NOT_EXACT',
-    `The driver of ${info.name} computes other numbers than this program's own engines do (${last}), so its work would not stand an audit. Update the driver; \`dllm mine --gpu none\` computes on the processor.`,
+    `The driver of ${info.name} computes other numbers than this program's own engines do (${differing} of ${count} numbers of ${what} in ${format}), so its work would not stand an audit. Update the driver; \`dllm mine --gpu none\` computes on the processor.`,
     { details: { name: info.name, driver: info.driver } },
   )
+}
+
+function unavailable(error: unknown): EngineError {
+  if (error instanceof EngineError && error.code === 'ENGINE_UNAVAILABLE') return error
+  throw error
 }
