@@ -14,7 +14,7 @@ import type { MinerReady } from './devnet/devnet.ts'
 import type { Home } from './home.ts'
 import { createMiner } from './miner.ts'
 import { type JoinedMarket, joinMarket, type MarketToJoin } from './mining/join-market.ts'
-import { type MarketFlags, requireWalletFor } from './mining/mining-flags.ts'
+import { type MarketFlags, marketWish, requireWalletFor } from './mining/mining-flags.ts'
 import { withNodeForNames } from './mining/node-for-names.ts'
 import { chosenPosts, mayMoveBy, memoryBytesOf, type PlanPlace, weightBytesMaxOf } from './mining/plan-posts.ts'
 import { LOCAL_NETWORK, loadNetwork, type Network } from './networks.ts'
@@ -76,6 +76,8 @@ export async function runMiner(run: MineRun): Promise<MineResult> {
     flags: { network: flags.network, listen: flags.listen },
   })
   const network = withBootstrap(await loadNetwork(home, settings.network), flags.bootstrap ?? [])
+  // Elsewhere the chain comes before anything is served. Here it may come later, when nobody looks any more.
+  if (flags.wallet !== undefined && network.id === LOCAL_NETWORK.id) marketWish(flags, { kind: 'local', posts: 1 })
   const threads = (flags.threads ?? settings.threads) || availableParallelism()
   const lock = await lockNode(home, flags.name)
   try {

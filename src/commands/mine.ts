@@ -144,6 +144,9 @@ With --wallet it earns: the wallet's operator account registers with a deposit, 
     const { minerKeysOf } = await import('../app/mining/miner-keys.ts')
     const { wallets, network, name } = await this.walletContext(flags)
     const { account, index } = flags
-    return minerKeysOf(await this.openWallet(wallets, name(flags.wallet), flags), { network, account, index })
+    const wallet = name(flags.wallet)
+    // Nobody is asked for the password of a wallet that there is not.
+    await wallets.show(wallet, network)
+    return minerKeysOf(await this.openWallet(wallets, wallet, flags), { network, account, index })
   }
 }

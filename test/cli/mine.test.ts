@@ -142,6 +142,9 @@ describe('refuses', () => {
     ['a name with a separator', ['--name', '../x'], 2, 'USAGE'],
     ['an engine that is not there', ['--engine', 'abacus'], 2, 'USAGE'],
     ['a bootstrap address that is none', ['--bootstrap', 'example.org:4001'], 2, 'USAGE'],
+    ['a deposit that is no amount', ['--wallet', 'local', '--deposit', 'all'], 2, 'AMOUNT_BAD'],
+    ['a bid in parts of grains', ['--wallet', 'local', '--bid', '0.5'], 2, 'AMOUNT_BAD'],
+    ['pay for nobody', ['--wallet', 'local', '--payout', 'ldllm1nobody'], 2, 'ADDRESS'],
     ['an unknown model', ['--model', 'gpt'], 1, 'MODEL_NOT_FOUND'],
     ['a network that is not there', ['--network', 'moon'], 2, 'NETWORK_UNKNOWN'],
   ])('%s', async (_case, args, code, text) => {
