@@ -4,10 +4,17 @@
  */
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { createBudget } from '../../src/core/market/budget.ts'
 import { type Counters, recede, ZERO_COUNTERS } from '../../src/core/market/counters.ts'
 import { createPayer, type Payer, type Payment } from '../../src/core/market/payer.ts'
 import { createPaymentMeter, type PaymentMeter } from '../../src/core/market/payment-meter.ts'
-import { type StepRows, sameCounters, UNPAID_UNITS_MAX, unitsIn } from '../../src/core/market/payment-window.ts'
+import {
+  addRows,
+  type StepRows,
+  sameCounters,
+  UNPAID_UNITS_MAX,
+  unitsIn,
+} from '../../src/core/market/payment-window.ts'
 import { EMPTY_TRANSCRIPT } from '../../src/core/market/transcript.ts'
 
 const STAGES = 3
@@ -230,4 +237,27 @@ describe('however messages interleave', () => {
       { numRuns: 30, interruptAfterTimeLimit: 8_000 },
     )
   })
+})
+
+test('a budget says at every step what the charge and the cap say', () => {
+  const step = fc.record({
+    kind: fc.constantFrom('prompt' as const, 'decode' as const, 'decode' as const),
+    position: fc.nat(600),
+    rows: fc.integer({ min: 1, max: 40 }),
+    isAsked: fc.boolean(),
+  })
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 60 }), fc.bigInt({ min: 0n, max: 4_000n }), (steps, cap) => {
+      const { charge } = terms(cap)
+      const isWithin = createBudget({ charge, cap })
+      let counters = ZERO_COUNTERS
+      for (const { isAsked, ...rows } of steps) {
+        const after = addRows(counters, rows)
+        expect(isWithin(after, rows.position + rows.rows)).toBe(charge(after) <= cap)
+        // A step that is asked about need not be done: a turn is cancelled, or it waits.
+        if (!isAsked) counters = after
+      }
+    }),
+    { numRuns: 200 },
+  )
 })
