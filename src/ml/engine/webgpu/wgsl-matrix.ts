@@ -111,18 +111,55 @@ const LOADS: Record<'q8' | 'q4', (at: string) => string> = {
     `array<vec4<u32>, 2>(weights[${at}] & vec4<u32>(0x0f0f0f0fu), (weights[${at}] >> vec4<u32>(4u)) & vec4<u32>(0x0f0f0f0fu))`,
 }
 
+const ROWS = 4
+const range = (count: number) => Array.from({ length: count }, (_unused, index) => index)
+
+/** Row of activations, row of weights, and the place of their sum. */
+interface Cell {
+  readonly m: number
+  readonly r: number
+  readonly cell: number
+}
+
+/** Sums of this thread's groups in `high0`, `low0` …, written out for each cell. */
+function groupLoop(format: 'q8' | 'q4', cells: readonly Cell[], tile: number): string {
+  const multiplier = (r: number) =>
+    format === 'q4'
+      ? `i32((multipliers[(row${r} * op.units + g) / 4u] >> (((row${r} * op.units + g) & 3u) * 8u)) & 255u)`
+      : '1'
+  return `
+  ${range(ROWS)
+    .map((r) => `let row${r} = row_at(group.x, ${r}u);`)
+    .join('\n  ')}
+  ${range(tile)
+    .map((m) => `let x${m} = min(group.y * ${tile}u + ${m}u, now.rows - 1u) * op.units;`)
+    .join('\n  ')}
+  ${cells.map(({ cell }) => `var high${cell} = 0; var low${cell} = 0;`).join('\n  ')}
+  for (var g = local; g < op.units; g += ${THREADS}u) {
+    ${range(tile)
+      .map(
+        (m) =>
+          `let a${m} = mantissas[(x${m} + g) * 2u]; let b${m} = mantissas[(x${m} + g) * 2u + 1u]; let e${m} = group_words[x${m} + g];`,
+      )
+      .join('\n    ')}
+    ${range(ROWS)
+      .map((r) => `let w${r} = ${LOADS[format](`row${r} * op.units + g`)}; let k${r} = ${multiplier(r)};`)
+      .join('\n    ')}
+    ${cells
+      .map(
+        ({ m, r, cell }) =>
+          `{ let s = group_sum(w${r}, k${r}, a${m}, b${m}, e${m}); high${cell} += s >> 16u; low${cell} += s & 0xffff; }`,
+      )
+      .join('\n    ')}
+  }`
+}
+
 /**
  * §5 of q8 and q4: each thread takes every 64th group of four rows. Sums of groups are kept as S = high·2^16 + low, of which neither part overflows for
  * any fan-in up to 131,072 (4,096 groups below 2^29), in whatever order they are added.
  */
 function integerKernel(format: 'q8' | 'q4', tile: number): KernelParts {
-  const rows = 4
-  const range = (count: number) => Array.from({ length: count }, (_unused, index) => index)
-  const cells = range(tile).flatMap((m) => range(rows).map((r) => ({ m, r, cell: m * rows + r })))
-  const multiplier = (r: number) =>
-    format === 'q4'
-      ? `i32((multipliers[(row${r} * op.units + g) / 4u] >> (((row${r} * op.units + g) & 3u) * 8u)) & 255u)`
-      : '1'
+  const cells = range(tile).flatMap((m) => range(ROWS).map((r) => ({ m, r, cell: m * ROWS + r })))
   return {
     bindings: [
       read('weights', 'array<vec4<u32>>'),
@@ -144,30 +181,7 @@ fn finished(cell: u32, weights_row: u32, row: u32) -> u32 {
 ${END}
 `,
     body: /* wgsl */ `
-  ${range(rows)
-    .map((r) => `let row${r} = row_at(group.x, ${r}u);`)
-    .join('\n  ')}
-  ${range(tile)
-    .map((m) => `let x${m} = min(group.y * ${tile}u + ${m}u, now.rows - 1u) * op.units;`)
-    .join('\n  ')}
-  ${cells.map(({ cell }) => `var high${cell} = 0; var low${cell} = 0;`).join('\n  ')}
-  for (var g = local; g < op.units; g += ${THREADS}u) {
-    ${range(tile)
-      .map(
-        (m) =>
-          `let a${m} = mantissas[(x${m} + g) * 2u]; let b${m} = mantissas[(x${m} + g) * 2u + 1u]; let e${m} = group_words[x${m} + g];`,
-      )
-      .join('\n    ')}
-    ${range(rows)
-      .map((r) => `let w${r} = ${LOADS[format](`row${r} * op.units + g`)}; let k${r} = ${multiplier(r)};`)
-      .join('\n    ')}
-    ${cells
-      .map(
-        ({ m, r, cell }) =>
-          `{ let s = group_sum(w${r}, k${r}, a${m}, b${m}, e${m}); high${cell} += s >> 16u; low${cell} += s & 0xffff; }`,
-      )
-      .join('\n    ')}
-  }
+  ${groupLoop(format, cells, tile)}
   ${cells.map(({ cell }) => `highs[${cell * THREADS}u + local] = high${cell}; lows[${cell * THREADS}u + local] = low${cell};`).join('\n  ')}
   for (var width = ${THREADS / 2}u; width > 0u; width >>= 1u) {
     workgroupBarrier();
