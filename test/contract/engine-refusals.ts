@@ -20,7 +20,7 @@ export function refusalTests({ stageOf, same }: SuiteContext): void {
     ['no row', 'ENGINE_BAD_INPUT', { position: 2, input: tokens() }],
   ]
   test.each(table)('refuses %s with %s and leaves the rest of the batch alone', async (_what, code, refused) => {
-    const stage = await stageOf({ config: smallConfig(), format: 'q8' })
+    const stage = await stageOf({ config: smallConfig({ layerCount: 1 }), format: 'q8' })
     const [bad, good, alone] = [4, 4, 4].map((capacity) => stage.openCache(capacity))
     for (const cache of [bad!, good!, alone!]) valuesOf((await stage.run([step(cache, 0, tokens(7, 8))]))[0])
     const expected = valuesOf((await stage.run([step(alone!, 2, tokens(9))]))[0])

@@ -9,8 +9,9 @@ import type { Tensor, Tensorflow } from './tensorflow.ts'
 
 const WEBGPU = 'webgpu'
 const NAMES = { q8: 'DllmQ8Product', q4: 'DllmQ4Product' } as const
-/** Threads that share one output. */
+/** Threads that share one output, and those of a narrow matrix: of 64 most would have nothing to read. */
 const LANES = 64
+const NARROW_LANES = 16
 /** Rows that read a weight together. */
 const TILE_ROWS = 8
 
@@ -18,11 +19,13 @@ const TILE_ROWS = 8
 interface WebGpuBackend {
   runWebGPUProgram(
     program: Program,
-    inputs: readonly Tensor[],
+    inputs: readonly TensorInfo[],
     dtype: 'float32',
     uniforms: readonly { type: 'int32'; data: number[] }[],
   ): Tensor
 }
+
+type TensorInfo = Pick<Tensor, 'dataId' | 'dtype' | 'shape'>
 
 /** A "WebGPUProgram" of TF.js 4.22.0. */
 interface Program {
@@ -55,32 +58,36 @@ export function registerPackedKernels(tf: Tensorflow): void {
         const { x, words, scales } = inputs as unknown as { x: Tensor; words: Tensor; scales: Tensor }
         const device = backend as WebGpuBackend
         const sizes = [x.shape[1]!, words.shape[1]!].map((size) => ({ type: 'int32' as const, data: [size] }))
-        return device.runWebGPUProgram(
-          program(format, x.shape[0]!, words.shape[0]!),
-          [x, words, scales],
-          'float32',
-          sizes,
-        )
+        const given = [x, words, scales].map(flat)
+        return device.runWebGPUProgram(program(format, x.shape[0]!, words.shape), given, 'float32', sizes)
       },
     })
   }
 }
 
-function program(format: 'q8' | 'q4', rows: number, outputs: number): Program {
-  // A dimension of the dispatch has 65,535 workgroups at the most.
-  const across = Math.min(outputs, 32_768)
+/** Its values in one dimension: TF.js compiles a program again where an input has the shape of the output and where it has not. */
+function flat({ dataId, dtype, size }: Tensor): TensorInfo {
+  return { dataId, dtype, shape: [size] }
+}
+
+/** The same code, and so one compilation, for all sizes of one format, tile and number of threads. */
+function program(format: 'q8' | 'q4', rows: number, words: readonly number[]): Program {
+  const [outputs, wordsPerRow] = words as [number, number]
+  const lanes = wordsPerRow <= LANES ? NARROW_LANES : LANES
+  // A dimension of the dispatch has 65,535 workgroups at the most. Two planes at the least: TF.js compiles again where there is only one line.
+  const across = Math.min(Math.ceil(outputs / 2), 32_768)
   const tile = Math.min(rows, TILE_ROWS)
   return {
     outputShape: [rows, outputs],
     variableNames: ['x', 'words', 'scales'],
     variableComponents: [1, 1, 1],
     outputComponent: 1,
-    workgroupSize: [LANES, 1, 1],
+    workgroupSize: [lanes, 1, 1],
     dispatchLayout: { x: [1], y: [0], z: [] },
-    dispatch: [across, Math.ceil(rows / tile), Math.ceil(outputs / across)],
+    dispatch: [across, Math.ceil(rows / tile), Math.max(2, Math.ceil(outputs / across))],
     uniforms: 'columns : i32, wordsPerRow : i32,',
-    shaderKey: `dllm ${format} ${across} ${tile}`,
-    getUserCode: () => source(format, across, tile),
+    shaderKey: `dllm ${format} ${tile} ${lanes}`,
+    getUserCode: () => source(format, tile, lanes),
   }
 }
 
@@ -120,31 +127,31 @@ fn addWord(first : i32, output : i32, w : i32) {
 }
 fn finish(output : i32, sum : f32) -> f32 { return sum; }`
 
-function source(format: 'q8' | 'q4', across: number, tile: number): string {
+function source(format: 'q8' | 'q4', tile: number, lanes: number): string {
   return `
 const TILE : i32 = ${tile};
 var<private> sums : array<f32, ${tile}>;
-var<workgroup> lanes : array<f32, ${LANES * tile}>;
+var<workgroup> lanes : array<f32, ${lanes * tile}>;
 ${READ}
 ${format === 'q8' ? Q8_WORD : Q4_WORD}
 fn main() {
   let first = TILE * i32(workgroupId.y);
-  let output = i32(workgroupId.x) + ${across} * i32(workgroupId.z);
+  let output = i32(workgroupId.x + numWorkgroups.x * workgroupId.z);
   let lane = i32(localIndex);
   let outputs = uniforms.outShape[1];
   if (output < outputs) {
-    for (var w = lane; w < uniforms.wordsPerRow; w += ${LANES}) { addWord(first, output, w); }
+    for (var w = lane; w < uniforms.wordsPerRow; w += ${lanes}) { addWord(first, output, w); }
   }
-  for (var r = 0; r < TILE; r++) { lanes[r * ${LANES} + lane] = sums[r]; }
-  for (var half = ${LANES / 2}; half > 0; half = half / 2) {
+  for (var r = 0; r < TILE; r++) { lanes[r * ${lanes} + lane] = sums[r]; }
+  for (var half = ${lanes / 2}; half > 0; half = half / 2) {
     workgroupBarrier();
     if (lane < half) {
-      for (var r = 0; r < TILE; r++) { lanes[r * ${LANES} + lane] += lanes[r * ${LANES} + lane + half]; }
+      for (var r = 0; r < TILE; r++) { lanes[r * ${lanes} + lane] += lanes[r * ${lanes} + lane + half]; }
     }
   }
   if (lane == 0 && output < outputs) {
     for (var r = 0; r < TILE && first + r < uniforms.outShape[0]; r++) {
-      result[(first + r) * outputs + output] = finish(output, lanes[r * ${LANES}]);
+      result[(first + r) * outputs + output] = finish(output, lanes[r * ${lanes}]);
     }
   }
 }`
