@@ -85,7 +85,10 @@ export function checkShardHead(start: Uint8Array, fileBytes: number, layout: Sha
   }
 }
 
-/** A tensor's arrays as a Matrix; `read` gives the bytes of a part in a buffer of its own. */
+/**
+ * A tensor's arrays as a Matrix; `read` gives the bytes of a part in a buffer of its own. Throws MODEL_BAD_SHARD for numbers that numerics.md §3 does
+ * not have: engines need not agree on them, and who serves such a model would lose its deposit.
+ */
 export function matrixFromParts(
   layout: TensorLayout,
   format: WeightFormat,
@@ -96,18 +99,29 @@ export function matrixFromParts(
   switch (format) {
     case 'f32':
       return { format, rows, columns, values: new Float32Array(first!) }
-    case 'q8':
-      return { format, rows, columns, values: new Int8Array(first!), scales: new Float32Array(second!) }
-    case 'q4':
-      return {
-        format,
-        rows,
-        columns,
-        nibbles: new Uint8Array(first!),
-        multipliers: new Uint8Array(second!),
-        scales: new Float32Array(third!),
+    case 'q8': {
+      const values = new Int8Array(first!)
+      if (values.includes(-128)) throw badShard('it has a weight of −128')
+      return { format, rows, columns, values, scales: scalesOf(second!) }
+    }
+    case 'q4': {
+      const multipliers = new Uint8Array(second!)
+      if (multipliers.some((multiplier) => multiplier < 1 || multiplier > MULTIPLIER_MAX)) {
+        throw badShard(`it has a multiplier that is not 1 to ${MULTIPLIER_MAX}`)
       }
+      return { format, rows, columns, nibbles: new Uint8Array(first!), multipliers, scales: scalesOf(third!) }
+    }
   }
+}
+
+const MULTIPLIER_MAX = 63
+/** Of the largest f32; greater are the bits of infinity, of what is no number, and of all that has a sign, −0 too. */
+const LARGEST_BITS = 0x7f7f_ffff
+
+function scalesOf(bytes: ArrayBuffer): Float32Array {
+  if (new Uint32Array(bytes).some((bits) => bits > LARGEST_BITS))
+    throw badShard('it has a scale that is negative or not finite')
+  return new Float32Array(bytes)
 }
 
 /** The arrays of a block of rows, in the order of the tensor's parts. */
