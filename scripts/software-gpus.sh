@@ -14,8 +14,10 @@ install() { timeout 120 "${as_root[@]}" apt-get install -y -qq --no-install-reco
 
 # shellcheck disable=SC1091
 codename=$(. /etc/os-release 2>/dev/null && echo "${VERSION_CODENAME:-}")
-if [ ! -e "$icds/lvp_icd.json" ] && [ "$codename" = bookworm ] && ! grep -rqs bookworm-backports /etc/apt/sources.list /etc/apt/sources.list.d; then
-  echo 'deb http://deb.debian.org/debian bookworm-backports main' |
+if [ ! -e "$icds/lvp_icd.json" ] && [ "$codename" = bookworm ] && ! apt-get indextargets | grep -q bookworm-backports; then
+  # From wherever this machine has the rest of Debian.
+  mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Release: bookworm' | head -n 1)
+  echo "deb $mirror bookworm-backports main" |
     "${as_root[@]}" tee /etc/apt/sources.list.d/dllm-backports.list >/dev/null
   timeout 60 "${as_root[@]}" apt-get update -qq || echo 'software-gpus: the list of backports cannot be read'
 fi
