@@ -67,7 +67,7 @@ describe.skipIf(!HAS_WEBGPU)('what the webgpu engine asks of a device', () => {
     const counts = counting(gpu.device)
     const weights = randomWeights({ config, format, seed: 1 })
     const engine = createWebgpuEngine({ device: gpu.device, arithmetic: 'native' })
-    const options = { config, range: wholeRange(config), weights, cacheBytesMax: 1 << 24 }
+    const options = { config, range: wholeRange(config), weights, cacheBytesMax: 2 ** 40 }
     return { stage: await engine.createStage(options), counts }
   }
 
@@ -110,6 +110,26 @@ describe.skipIf(!HAS_WEBGPU)('what the webgpu engine asks of a device', () => {
     expect(counts.buffers).toBe(before)
     await stage.close()
     expect(counts.buffers).toBe(0)
+  })
+
+  test('a session that the device has no room for is refused alone, and leaves nothing there', async () => {
+    const { stage, counts } = await started('q8')
+    const small = stage.openCache(16)
+    await stage.run([step(small, 0, tokens(1), 'last')])
+    const before = counts.buffers
+    // This backend has 512 MiB.
+    const large = stage.openCache(1_000_000)
+    expect(await stage.run([step(large, 0, tokens(1))])).toMatchObject([
+      { type: 'failed', error: { code: 'ENGINE_OUT_OF_MEMORY' } },
+    ])
+    // Scores came before what there was no room for, and stay for others.
+    expect(counts.buffers).toBe(before + 1)
+    stage.closeCache(large)
+    expect(counts.buffers).toBe(before + 1)
+    const later = stage.openCache(16)
+    const outputs = await stage.run([step(small, 0, tokens(1), 'last'), step(later, 0, tokens(1), 'last')])
+    for (const output of outputs) expect(output).not.toMatchObject({ error: { code: 'ENGINE_OUT_OF_MEMORY' } })
+    expect(await Promise.race([stage.lost, 'not lost'])).toBe('not lost')
   })
 
   test('a device that is gone is told of, and steps fail with what happened', async () => {

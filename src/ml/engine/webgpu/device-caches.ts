@@ -5,7 +5,7 @@
 import type { ModelConfig } from '../../config.ts'
 import type { LayerRange } from '../../tensors.ts'
 import { EngineError } from '../engine.ts'
-import type { DeviceMemory } from './device-memory.ts'
+import { asked, type DeviceMemory } from './device-memory.ts'
 
 /** One session's cache. */
 export interface DeviceCache {
@@ -37,14 +37,31 @@ export function createDeviceCaches(options: DeviceCachesOptions): DeviceCaches {
   const { memory, config, range, layout, bindingBytesMax, rowsMax } = options
   const { device } = memory
   const rowBytes = config.keyValueHeadCount * config.headSize * 4
+  /** For sessions to come, and the last that the device has had room for. */
   let scores: GPUBuffer | undefined
+  let goodScores: GPUBuffer | undefined
 
   const scoresFor = (capacity: number, rows: number): GPUBuffer => {
     const bytes = rows * config.headCount * capacity * 4
     if (scores !== undefined && scores.size >= bytes) return scores
     // Sessions that are open keep the smaller one; doubling bounds what that wastes.
-    scores = memory.storage(Math.min(Math.max(bytes, (scores?.size ?? 0) * 2), bindingBytesMax))
-    return scores
+    const size = Math.min(Math.max(bytes, (scores?.size ?? 0) * 2), bindingBytesMax)
+    const { value: made, refusal } = asked(device, () => memory.storage(size))
+    scores = made
+    const settle = (error: EngineError | undefined) => {
+      if (error === undefined) {
+        goodScores = made
+        return
+      }
+      // Whoever got it meanwhile is refused as well: what binds it is.
+      memory.free(made)
+      if (scores === made) scores = goodScores
+    }
+    void refusal.then(settle).catch(() => undefined)
+    return made
+  }
+  const close = (buffers: readonly GPUBuffer[]): void => {
+    for (const buffer of buffers) memory.free(buffer)
   }
 
   return {
@@ -59,33 +76,21 @@ export function createDeviceCaches(options: DeviceCachesOptions): DeviceCaches {
           },
         )
       }
-      device.pushErrorScope('out-of-memory')
       const buffers: GPUBuffer[] = []
-      const groups: GPUBindGroup[] = []
-      for (let layer = part.firstLayer; layer < part.lastLayer; layer++) {
-        const [keys, values] = [memory.storage(capacity * rowBytes), memory.storage(capacity * rowBytes)]
-        buffers.push(keys, values)
-        const resources = [keys, values, scoresFor(capacity, rows)]
-        const entries = resources.map((buffer, binding) => ({ binding, resource: { buffer } }))
-        groups[layer - range.firstLayer] = device.createBindGroup({ layout, entries })
-      }
-      const refusal = device.popErrorScope().then((error) => (error === null ? undefined : outOfMemory(error)))
-      refusal.catch(() => undefined)
+      const { value: groups, refusal } = asked(device, () => {
+        const list: GPUBindGroup[] = []
+        for (let layer = part.firstLayer; layer < part.lastLayer; layer++) {
+          const [keys, values] = [memory.storage(capacity * rowBytes), memory.storage(capacity * rowBytes)]
+          buffers.push(keys, values)
+          const resources = [keys, values, scoresFor(capacity, rows)]
+          const entries = resources.map((buffer, binding) => ({ binding, resource: { buffer } }))
+          list[layer - range.firstLayer] = device.createBindGroup({ layout, entries })
+        }
+        return list
+      })
+      void refusal.then((error) => error !== undefined && close(buffers)).catch(() => undefined)
       return { groups, buffers, rowsMax: rows, refusal }
     },
-    close({ buffers }) {
-      for (const buffer of buffers) memory.free(buffer)
-    },
+    close: ({ buffers }) => close(buffers),
   }
-}
-
-/** Of a device that is full. */
-export function outOfMemory(cause: GPUError): EngineError {
-  return new EngineError(
-    'ENGINE_OUT_OF_MEMORY',
-    'The memory of the GPU is full. Offer fewer layers or shorter sessions, or close other programs that use it.',
-    {
-      details: { reason: cause.message },
-    },
-  )
 }

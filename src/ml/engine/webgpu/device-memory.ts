@@ -1,11 +1,14 @@
 /**
- * Buffers of one stage on a device, so that closing it frees them all.
+ * Buffers of one stage on a device, so that closing it frees them all, and how a device says that it is full.
  * @module
  */
+import { EngineError } from '../engine.ts'
 
 /** GPUBufferUsage and GPUMapMode as WebGPU fixes them; the globals of these names exist in browsers only. */
 export const USAGE = { MAP_READ: 1, COPY_SRC: 4, COPY_DST: 8, UNIFORM: 64, STORAGE: 128 } as const
 export const MAP_READ = 1
+/** A device may hold each write a second time until it has it, in one piece. */
+const WRITE_BYTES_MAX = 2 ** 26
 
 export interface DeviceMemory {
   readonly device: GPUDevice
@@ -45,14 +48,48 @@ export function createDeviceMemory(device: GPUDevice): DeviceMemory {
       return buffer
     },
     free(buffer) {
-      live.delete(buffer)
-      buffer.destroy()
+      if (live.delete(buffer)) buffer.destroy()
     },
     freeAll() {
       for (const buffer of live) buffer.destroy()
       live.clear()
     },
   }
+}
+
+/** What `make` asks of the device at once, and what the device says of it later: that it is full, if it does not take it. */
+export function asked<Value>(
+  device: GPUDevice,
+  make: () => Value,
+): { value: Value; refusal: Promise<EngineError | undefined> } {
+  // What writes to or binds a buffer that there was no room for is refused as well, and must not count as the loss of the device.
+  device.pushErrorScope('validation')
+  device.pushErrorScope('out-of-memory')
+  const answer = async (): Promise<EngineError | undefined> => {
+    const [full, other] = await Promise.all([device.popErrorScope(), device.popErrorScope()])
+    const error = full ?? other
+    return error === null ? undefined : outOfMemory(error)
+  }
+  let value: Value
+  try {
+    value = make()
+  } catch (cause) {
+    answer().catch(() => undefined)
+    throw cause
+  }
+  const refusal = answer()
+  refusal.catch(() => undefined)
+  return { value, refusal }
+}
+
+function outOfMemory(cause: GPUError): EngineError {
+  return new EngineError(
+    'ENGINE_OUT_OF_MEMORY',
+    'The memory of the GPU is full. Offer fewer layers or shorter sessions, or close other programs that use it.',
+    {
+      details: { reason: cause.message },
+    },
+  )
 }
 
 /** Writes at an offset that is a multiple of 4; a length that is none is filled up with zeros. */
@@ -63,8 +100,10 @@ export function writeBytes(
 ): void {
   const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength)
   const whole = bytes.length - (bytes.length % 4)
-  if (whole > 0)
-    device.queue.writeBuffer(target.buffer, target.offset, bytes.subarray(0, whole) as Uint8Array<ArrayBuffer>)
+  for (let at = 0; at < whole; at += WRITE_BYTES_MAX) {
+    const piece = bytes.subarray(at, Math.min(at + WRITE_BYTES_MAX, whole)) as Uint8Array<ArrayBuffer>
+    device.queue.writeBuffer(target.buffer, target.offset + at, piece)
+  }
   if (whole === bytes.length) return
   const tail = new Uint8Array(4)
   tail.set(bytes.subarray(whole))

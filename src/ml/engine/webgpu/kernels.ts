@@ -46,11 +46,14 @@ export function createKernelSet(device: GPUDevice, options: KernelOptions): Kern
     ])
     const bindGroupLayouts = kernel.hasCache ? [layout, cacheLayout] : [layout]
     const code = kernelSource(kernel, options)
+    // A program that is refused says so twice; once is enough, and the device is not lost for it.
+    device.pushErrorScope('validation')
     const pipeline = device.createComputePipelineAsync({
       label: kernel.name,
       layout: device.createPipelineLayout({ bindGroupLayouts }),
       compute: { module: device.createShaderModule({ label: kernel.name, code }) },
     })
+    device.popErrorScope().catch(() => null)
     return { kernel, pipeline: await pipeline.catch((cause: unknown) => refuse(kernel, cause)), layout }
   }
 

@@ -5,6 +5,7 @@
  */
 import type { ModelConfig } from '../../config.ts'
 import { EMBEDDING, HEAD, type LayerPart, type LayerRange, layerTensor, OUTPUT_NORM } from '../../tensors.ts'
+import { asked } from './device-memory.ts'
 import { type DeviceMatrix, type UploadOptions, uploadMatrix } from './device-weights.ts'
 import type { KernelSet } from './kernels.ts'
 import { type Call, type CallPlan, createRecorder } from './recorder.ts'
@@ -39,7 +40,9 @@ function bitsOf(value: number): number {
 
 export async function recordProgram(options: ProgramOptions): Promise<Program> {
   const { config, range, memory, source, tile } = options
-  const scratch = createScratch(options)
+  const { value: scratch, refusal } = asked(memory.device, () => createScratch(options))
+  const full = await refusal
+  if (full !== undefined) throw full
   const recorder = createRecorder(memory, options.kernels, scratch.now)
   let weightBytes = 0
   const matrix = (names: readonly string[], arrangement: 'stacked' | 'paired' = 'stacked') => {
@@ -58,18 +61,23 @@ export async function recordProgram(options: ProgramOptions): Promise<Program> {
     weightBytes += joined.byteLength
     return memory.holding(joined)
   }
-  const record = async (plans: readonly CallPlan[]) => {
+  const record = async (plansOf: () => readonly CallPlan[]) => {
+    const { value: plans, refusal } = asked(memory.device, plansOf)
+    const full = await refusal
+    if (full !== undefined) throw full
+    // What is written lies in memory of this machine until the device has it: one layer at a time, not all.
+    await memory.device.queue.onSubmittedWorkDone()
     const calls: Call[] = []
     for (const plan of plans) calls.push(await recorder.record(plan))
     return calls
   }
   const load: Load = { config, tile, scratch, matrix, vector }
-  const embedding = range.hasEmbedding ? await record(embeddingPlans(load)) : []
+  const embedding = range.hasEmbedding ? await record(() => embeddingPlans(load)) : []
   const layers: Call[][] = []
   for (let layer = range.firstLayer; layer < range.lastLayer; layer++) {
-    layers.push(await record(layerPlans(load, layer, layer - range.firstLayer)))
+    layers.push(await record(() => layerPlans(load, layer, layer - range.firstLayer)))
   }
-  const head = range.hasHead ? await record(headPlans(load)) : []
+  const head = range.hasHead ? await record(() => headPlans(load)) : []
   return { embedding, layers, head, scratch, weightBytes }
 }
 

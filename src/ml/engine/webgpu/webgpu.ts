@@ -4,7 +4,7 @@
  * @module
  */
 import { type DeviceEngine, type DeviceStage, EngineError, type StageOptions } from '../engine.ts'
-import { createDeviceCaches, outOfMemory } from './device-caches.ts'
+import { createDeviceCaches } from './device-caches.ts'
 import { createDeviceMemory } from './device-memory.ts'
 import type { KernelOptions } from './kernel.ts'
 import { createKernelSet, type KernelSet } from './kernels.ts'
@@ -27,14 +27,16 @@ export function createWebgpuEngine(options: WebgpuEngineOptions): DeviceEngine {
   const kernels = createKernelSet(device, options)
   const lost = whenLost(device)
   const { maxStorageBufferBindingSize, maxBufferSize } = device.limits
-  const bindingBytesMax = options.bindingBytesMax ?? Math.min(maxStorageBufferBindingSize, maxBufferSize)
+  const bytesMax = options.bindingBytesMax ?? Math.min(maxStorageBufferBindingSize, maxBufferSize)
+  // Sizes are rounded up; some devices' bound is no multiple of anything.
+  const bindingBytesMax = bytesMax - (bytesMax % 256)
   const parts = { device, kernels, bindingBytesMax, tile: options.tile ?? TILE, lost }
   let last: Promise<unknown> = Promise.resolve()
   return {
     name: 'webgpu',
     numbers: 'exact',
     createStage(stage) {
-      // One after the other: what a device says of its memory, it says to whoever asked last.
+      // One after the other, so that of two that do not fit together the first does.
       const created = last.then(() => createStage({ ...stage, ...parts }))
       last = created.catch(() => undefined)
       return created
@@ -55,19 +57,12 @@ async function createStage(options: CreateOptions): Promise<DeviceStage> {
   const memory = createDeviceMemory(device)
   const logitRowsMax = range.hasHead ? Math.floor(bindingBytesMax / (config.vocabularySize * 4)) : ROWS_MAX
   const rowsMax = Math.max(Math.min(ROWS_MAX, logitRowsMax), 1)
-  device.pushErrorScope('out-of-memory')
   const program = await recordProgram({ ...options, memory, source: options.weights, rowsMax, tile }).catch(
-    async (cause: unknown) => {
+    (cause: unknown) => {
       memory.freeAll()
-      await device.popErrorScope().catch(() => null)
       throw cause
     },
   )
-  const full = await device.popErrorScope()
-  if (full !== null) {
-    memory.freeAll()
-    throw outOfMemory(full)
-  }
   const caches = createDeviceCaches({
     memory,
     config,
