@@ -1,7 +1,12 @@
 import { defineConfig } from 'vitest/config'
 
 /** Whose files share a process, and so load the program once. The others start processes, change the environment or measure memory. */
-const SHARED = ['test/unit/**/*.test.ts', 'test/property/**/*.test.ts', 'test/fuzz/**/*.test.ts', 'test/sim/**/*.test.ts']
+const SHARED = [
+  'test/unit/**/*.test.ts',
+  'test/property/**/*.test.ts',
+  'test/fuzz/**/*.test.ts',
+  'test/sim/**/*.test.ts',
+]
 
 export default defineConfig({
   test: {
