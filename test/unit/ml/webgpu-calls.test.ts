@@ -90,14 +90,22 @@ describe.skipIf(!HAS_WEBGPU)('what the webgpu engine asks of a device', () => {
     },
   )
 
-  test('a prompt of 150 is three submissions of as many calls, and a step without logits has no head', async () => {
+  test('a prompt of 150 is as many calls three times, handed over four layers at a time and then the head, and a step without logits has no head', async () => {
     const { stage, counts } = await started('q4')
     const cache = stage.openCache(200)
     const input = { type: 'tokens', tokens: tokensOf(config, 150) } as const
     await stage.run([step(cache, 0, input, 'last')])
-    expect(counts).toMatchObject({ submissions: 3, calls: 3 * 61 + 2 })
+    expect(counts).toMatchObject({ submissions: 3 * 2 + 1, calls: 3 * 61 + 2 })
     await stage.run([step(cache, 0, tokens(1), 'none')])
-    expect(counts).toMatchObject({ submissions: 4, calls: 3 * 61 + 2 + 61 })
+    expect(counts).toMatchObject({ submissions: 3 * 2 + 2, calls: 3 * 61 + 2 + 61 })
+  })
+
+  test('rows of a pass are as many as 64 MiB of scores hold', async () => {
+    const { stage, counts } = await started('q8')
+    // 4 heads · 300,000 positions · 4 bytes: 13 rows.
+    const cache = stage.openCache(300_000, { firstLayer: 0, lastLayer: 1, hasEmbedding: true, hasHead: false })
+    await stage.run([step(cache, 0, { type: 'tokens', tokens: tokensOf(config, 40) })])
+    expect(counts.submissions).toBe(Math.ceil(40 / 13))
   })
 
   test('caches and stages give back every buffer', async () => {

@@ -33,9 +33,13 @@ export interface DeviceCachesOptions {
   readonly rowsMax: number
 }
 
+/** More than one row has at the most: bounds room that no session is charged for, and how long a device is busy with one call of attention. */
+const SCORES_BYTES_MAX = 2 ** 26
+
 export function createDeviceCaches(options: DeviceCachesOptions): DeviceCaches {
   const { memory, config, range, layout, bindingBytesMax, rowsMax } = options
   const { device } = memory
+  const scoresBytesMax = Math.min(SCORES_BYTES_MAX, bindingBytesMax)
   const rowBytes = config.keyValueHeadCount * config.headSize * 4
   /** For sessions to come, and the last that the device has had room for. */
   let scores: GPUBuffer | undefined
@@ -45,7 +49,7 @@ export function createDeviceCaches(options: DeviceCachesOptions): DeviceCaches {
     const bytes = rows * config.headCount * capacity * 4
     if (scores !== undefined && scores.size >= bytes) return scores
     // Sessions that are open keep the smaller one; doubling bounds what that wastes.
-    const size = Math.min(Math.max(bytes, (scores?.size ?? 0) * 2), bindingBytesMax)
+    const size = Math.max(bytes, Math.min((scores?.size ?? 0) * 2, scoresBytesMax))
     const { value: made, refusal } = asked(device, () => memory.storage(size))
     scores = made
     const settle = (error: EngineError | undefined) => {
@@ -66,8 +70,9 @@ export function createDeviceCaches(options: DeviceCachesOptions): DeviceCaches {
 
   return {
     open(capacity, part) {
-      const rows = Math.min(rowsMax, Math.floor(bindingBytesMax / (config.headCount * capacity * 4)))
-      if (capacity * rowBytes > bindingBytesMax || rows === 0) {
+      const scoreBytes = config.headCount * capacity * 4
+      const rows = Math.max(Math.min(rowsMax, Math.floor(scoresBytesMax / scoreBytes)), 1)
+      if (Math.max(capacity * rowBytes, scoreBytes) > bindingBytesMax) {
         throw new EngineError(
           'ENGINE_OUT_OF_MEMORY',
           'A session of this length does not fit what this GPU lets one program see at once.',

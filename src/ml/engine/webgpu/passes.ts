@@ -44,6 +44,8 @@ export interface PassesOptions {
 
 /** Of a row: two words (STATUS). */
 const STATUS_BYTES = 8
+/** Layers that a device is handed at once for several rows: a driver takes one that is busy for seconds for one that hangs. */
+const LAYERS_AT_ONCE = 4
 /** Parts whose calls are kept in one list. */
 const PARTS_KEPT = 64
 
@@ -76,13 +78,9 @@ export function createPasses({ memory, config, range, program }: PassesOptions):
     device.queue.writeBuffer(scratch.rope, 0, tables)
   }
 
-  const calls = new Map<LayerRange, readonly Call[]>()
-  const callsOf = (part: LayerRange): readonly Call[] => {
-    const { firstLayer, lastLayer, hasEmbedding } = part
-    const known = calls.get(part) ?? [
-      ...(hasEmbedding ? program.embedding : []),
-      ...program.layers.slice(firstLayer - range.firstLayer, lastLayer - range.firstLayer).flat(),
-    ]
+  const calls = new Map<LayerRange, readonly (readonly Call[])[]>()
+  const callsOf = (part: LayerRange): readonly (readonly Call[])[] => {
+    const known = calls.get(part) ?? portionsOf(program, range, part)
     // Sessions of equal parts have the same object while one of them is open; others would pile up.
     if (calls.size > PARTS_KEPT) calls.clear()
     calls.set(part, known)
@@ -96,11 +94,24 @@ export function createPasses({ memory, config, range, program }: PassesOptions):
     const valueBytes = rows * (hasHead ? vocabularySize : hiddenSize) * 4
     const buffer = staging.take(count * STATUS_BYTES + valueBytes)
     writeInputs(pass)
-    const encoder = device.createCommandEncoder()
+    let encoder = device.createCommandEncoder()
     encoder.clearBuffer(scratch.status)
-    const compute = encoder.beginComputePass()
-    replay(compute, callsOf(cache.part), { rows: count, caches: cache.memory.groups })
-    if (hasHead && rows > 0) replay(compute, program.head, { rows, caches: [] })
+    let compute = encoder.beginComputePass()
+    const next = (): void => {
+      if (count === 1) return
+      compute.end()
+      device.queue.submit([encoder.finish()])
+      encoder = device.createCommandEncoder()
+      compute = encoder.beginComputePass()
+    }
+    for (const [index, portion] of callsOf(cache.part).entries()) {
+      if (index > 0) next()
+      replay(compute, portion, { rows: count, caches: cache.memory.groups })
+    }
+    if (hasHead && rows > 0) {
+      next()
+      replay(compute, program.head, { rows, caches: [] })
+    }
     compute.end()
     encoder.copyBufferToBuffer(scratch.status, 0, buffer, 0, count * STATUS_BYTES)
     if (valueBytes > 0) {
@@ -140,6 +151,20 @@ export function createPasses({ memory, config, range, program }: PassesOptions):
   }
 }
 
+/** Calls of so many layers each, those of the embedding with the first. */
+function portionsOf({ embedding, layers }: Program, range: LayerRange, part: LayerRange): (readonly Call[])[] {
+  const own = layers.slice(part.firstLayer - range.firstLayer, part.lastLayer - range.firstLayer)
+  const start = part.hasEmbedding ? embedding : []
+  const portions = [[...start, ...own.slice(0, LAYERS_AT_ONCE).flat()]]
+  for (let first = LAYERS_AT_ONCE; first < own.length; first += LAYERS_AT_ONCE) {
+    portions.push(own.slice(first, first + LAYERS_AT_ONCE).flat())
+  }
+  return portions
+}
+
+/** Kept for the next pass; what only long prompts with all their logits need is not. */
+const STAGING_BYTES_KEPT = 2 ** 23
+
 /** Buffers that can be mapped, by size: powers of two. */
 function createStagingPool(memory: DeviceMemory) {
   const free = new Map<number, GPUBuffer[]>()
@@ -149,6 +174,10 @@ function createStagingPool(memory: DeviceMemory) {
       return free.get(size)?.pop() ?? memory.staging(size)
     },
     giveBack(buffer: GPUBuffer): void {
+      if (buffer.size > STAGING_BYTES_KEPT) {
+        memory.free(buffer)
+        return
+      }
       const list = free.get(buffer.size) ?? []
       free.set(buffer.size, list)
       list.push(buffer)

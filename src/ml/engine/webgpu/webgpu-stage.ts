@@ -65,8 +65,10 @@ export class WebgpuStage implements DeviceStage {
 
   async run(batch: readonly StepInput[]): Promise<StepOutput[]> {
     assert(new Set(batch.map((step) => step.cache)).size === batch.length, 'a session occurs once in a batch')
-    const steps: (RunningStep | Refused)[] = []
-    for (const step of batch) steps.push(await this.#begin(step))
+    const refusals = await Promise.all(batch.map((step) => this.#caches.get(step.cache).memory.refusal))
+    // From here to the last pass nothing is waited for: a cache that is closed meanwhile would be one that the device is handed no more.
+    const caches = batch.map((step) => this.#caches.get(step.cache))
+    const steps = batch.map((step, index) => this.#begin(step, caches[index]!, refusals[index]))
     return Promise.all(steps.map((step) => ('results' in step ? this.#end(step) : step)))
   }
 
@@ -75,9 +77,8 @@ export class WebgpuStage implements DeviceStage {
     this.#parts.memory.freeAll()
   }
 
-  async #begin(step: StepInput): Promise<RunningStep | Refused> {
-    const cache = this.#caches.get(step.cache)
-    const error = checkStep(step, cache, this.config) ?? (await cache.memory.refusal)
+  #begin(step: StepInput, cache: Cache<DeviceCache>, refusal: EngineError | undefined): RunningStep | Refused {
+    const error = checkStep(step, cache, this.config) ?? refusal
     if (error) return { type: 'failed', error }
     const rows = rowsOf(step, this.config)
     // What this step overwrites is lost, whether the step succeeds or not.
