@@ -86,6 +86,12 @@ export function products(): { sum: number; scales: readonly [number, number] }[]
     list.push({ sum: tied, scales: [first, second] }, { sum: -tied, scales: [first, second] })
     list.push({ sum: tied, scales: [bitsOf(weight * 2 ** -30), scale()] })
   }
+  // The largest there is (numerics.md §5), which makes 64 bits of the first product.
+  const largest = 131_072 * 504 * 16_256
+  for (const sum of [largest, -largest, 1 - largest]) {
+    for (const bits of [0x3f7f_ffff, 0x7f7f_ffff, 0x007f_ffff])
+      list.push({ sum, scales: [bits, 0x3f7f_ffff] }, { sum, scales: [bits, 0x2f80_0000] })
+  }
   for (const sum of [0, 1, -1, 65_535, 65_536, -65_536, 2 ** 38, -(2 ** 38)]) {
     for (const bits of [0, 1, 0x3f80_0000, 0x7f7f_ffff])
       list.push({ sum, scales: [bits, 0x3f80_0000] }, { sum, scales: [bits, 0x10_0001] })

@@ -1,11 +1,11 @@
 /**
  * `f32((f64(S)·f64(scale of the weights))·f64(scale of the row))` (numerics.md §5) in WGSL, which has no f64: both products in 32-bit words,
- * rounded to 53 bits as f64 rounds them. |S| < 2^39, scales are f32, so that no f64 overflows or is subnormal. Spec: docs/spec/gpu.md §8.
+ * rounded to 53 bits as f64 rounds them. |S| < 2^40, scales are f32, so that no f64 overflows or is subnormal. Spec: docs/spec/gpu.md §8.
  * @module
  */
 
 /**
- * `product(high, low, weights, row)`: S = high·2^16 + low with low ≥ 0. S has 39 bits at most and a scale 24, so the first product has 63; rounded to 53 (or 2^53), times 24 bits
+ * `product(high, low, weights, row)`: S = high·2^16 + low with low ≥ 0. S has 40 bits at most (131,072·504·16,256) and a scale 24, so the first product has 64; rounded to 53 (or 2^53), times 24 bits
  * more it has 78. Whoever rounds to nearest drops `count` bits, at most 25, of the value.
  */
 export const PRODUCT_SOURCE: string = /* wgsl */ `
