@@ -65,3 +65,25 @@ test('a device that refuses rows fails', async () => {
   )
   expect(found).toMatchObject({ what: 'ordinary rows', format: 'q8' })
 })
+
+test('a device that makes a finite number of what overflows fails', async () => {
+  const values = new Float32Array(7 * 40)
+  const found = await testNumbers(
+    asDevice(createReferenceEngine(), (output) => (output.type === 'failed' ? { type: 'hidden', values } : output)),
+    FORMATS,
+  )
+  expect(found).toMatchObject({ what: 'rows too large', format: 'q8' })
+})
+
+test.each([
+  ['attention', 21 * 40],
+  ['a wide head', 21 * 33],
+])('more rows than a loop takes at once go through %s', async (_what, count) => {
+  const last = (output: StepOutput): StepOutput =>
+    output.type !== 'failed' && output.values.length === count
+      ? { ...output, values: output.values.map((value, at) => (at === count - 1 ? value * (1 + 2 ** -20) : value)) }
+      : output
+  expect(await testNumbers(asDevice(createReferenceEngine(), last), ['q8'])).toMatchObject({
+    ...{ what: 'many rows', differing: 1 },
+  })
+})
