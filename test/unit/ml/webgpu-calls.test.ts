@@ -140,6 +140,22 @@ describe.skipIf(!HAS_WEBGPU)('what the webgpu engine asks of a device', () => {
     expect(await Promise.race([stage.lost, 'not lost'])).toBe('not lost')
   })
 
+  test('scores that the device has no room for are not those of later sessions', async () => {
+    const { stage, counts } = await started('q8')
+    const fillers = [240, 240].map((mib) => open[0]!.device.createBuffer({ size: mib * 2 ** 20, usage: 128 }))
+    const before = counts.buffers
+    const [large, meanwhile] = [stage.openCache(100_000), stage.openCache(16)]
+    expect(await stage.run([step(large, 0, tokens(1)), step(meanwhile, 0, tokens(1))])).toMatchObject(
+      [0, 1].map(() => ({ type: 'failed', error: { code: 'ENGINE_OUT_OF_MEMORY' } })),
+    )
+    for (const cache of [large, meanwhile]) stage.closeCache(cache)
+    expect(counts.buffers).toBe(before)
+    for (const filler of fillers) filler.destroy()
+    const [output] = await stage.run([step(stage.openCache(100_000), 0, tokens(1))])
+    expect(output).not.toMatchObject({ error: { code: 'ENGINE_OUT_OF_MEMORY' } })
+    expect(await Promise.race([stage.lost, 'not lost'])).toBe('not lost')
+  })
+
   test('a device that is gone is told of, and steps fail with what happened', async () => {
     const { stage } = await started('q8')
     const cache = stage.openCache(10)
