@@ -101,7 +101,8 @@ describe('with the network of the first chat', () => {
     expect(stdout.length).toBeGreaterThan(0)
   })
 
-  const long = ['chat', PROMPT, '--seed', '3', '--max-tokens', '200']
+  // A miner that is told to end goes on for half a second, in which a small model makes 200 tokens.
+  const long = ['chat', PROMPT, '--seed', '3', '--max-tokens', '480']
   let unbroken: Promise<Outcome> | undefined
 
   test.each(['SIGKILL', 'SIGTERM'] as const)(
