@@ -40,8 +40,6 @@ const CONFIG: ModelConfig = {
   endTokens: [],
 }
 
-/** Longer than the longest chunk. */
-const PROMPT_TOKENS = 260
 const GENERATION: Generation = {
   ...GREEDY,
   maxTokens: 6,
@@ -51,7 +49,15 @@ const GENERATION: Generation = {
   seed: 99n,
 }
 
-const CHUNKS = [1, 7, 64, 256]
+/** Sizes of chunks, each with a prompt that is a few chunks long, and the longest with one that is longer than it. */
+const CHUNKS = [
+  { chunkTokens: 1, promptTokens: 20 },
+  { chunkTokens: 7, promptTokens: 40 },
+  { chunkTokens: 64, promptTokens: 150 },
+  { chunkTokens: 256, promptTokens: 260 },
+] as const
+type Chunks = (typeof CHUNKS)[number]
+const PROMPT_TOKENS = Math.max(...CHUNKS.map(({ promptTokens }) => promptTokens))
 const SPLITS = [[6], [2, 4], [1, 3, 2], [1, 2, 2, 1], [1, 1, 1, 1, 2], [1, 1, 1, 1, 1, 1]]
 export interface EngineUnderTest {
   readonly name: EngineName
@@ -59,7 +65,8 @@ export interface EngineUnderTest {
 }
 
 const random = generator(2026)
-const prompt = Array.from({ length: PROMPT_TOKENS }, () => random.integer(CONFIG.vocabularySize))
+const text = Array.from({ length: PROMPT_TOKENS }, () => random.integer(CONFIG.vocabularySize))
+const promptOf = ({ promptTokens }: Chunks): readonly number[] => text.slice(0, promptTokens)
 const strangers = [5, 40].map((length) => Array.from({ length }, () => random.integer(CONFIG.vocabularySize)))
 
 interface Expected {
@@ -67,30 +74,43 @@ interface Expected {
   readonly digests: readonly string[]
 }
 
-/** One machine, one stage, one token at a time, no ring: what everything else must equal. */
-async function computeExpected(format: WeightFormat): Promise<Expected> {
+/** One machine, one stage, one token at a time, no ring: what everything else must equal, for each length of a prompt. */
+async function computeExpected(format: WeightFormat): Promise<Map<Chunks, Expected>> {
   const engine = await createEngine('reference')
   const range = { firstLayer: 0, lastLayer: CONFIG.layerCount, hasEmbedding: true, hasHead: true }
   const weights = randomWeights({ config: CONFIG, format, seed: 1 })
   const stage = engine.createStage({ config: CONFIG, range, weights, cacheBytesMax: 1 << 28 })
   const cache = stage.openCache(CONFIG.contextLength)
-  const history = [...prompt]
-  const digests: string[] = []
-  let position = 0
-  const feed = (token: number): Float32Array => {
+  const feed = (token: number, position: number): Float32Array => {
     const input = { type: 'tokens', tokens: Int32Array.of(token) } as const
-    const [output] = stage.run([{ cache, position: position++, input, logits: 'last' }])
+    const [output] = stage.run([{ cache, position, input, logits: 'last' }])
     if (output?.type !== 'logits') throw new Error('a step failed')
     return output.values
   }
+  const expected = new Map<Chunks, Expected>()
   let logits = new Float32Array(0)
-  for (const token of prompt) logits = Float32Array.from(feed(token))
-  while (history.length < prompt.length + GENERATION.maxTokens) {
-    digests.push(digestOf(logits))
-    history.push(sampleToken({ logits, options: GENERATION, history, position: history.length }))
-    if (history.length < prompt.length + GENERATION.maxTokens) logits = Float32Array.from(feed(history.at(-1)!))
+  let fed = 0
+  // From short to long: what an answer left behind its prompt is written over.
+  for (const chunks of CHUNKS) {
+    for (; fed < chunks.promptTokens; fed++) logits = Float32Array.from(feed(text[fed]!, fed))
+    expected.set(chunks, answerTo(promptOf(chunks), logits, feed))
   }
   stage.close()
+  return expected
+}
+
+function answerTo(
+  prompt: readonly number[],
+  first: Float32Array,
+  feed: (token: number, position: number) => Float32Array,
+): Expected {
+  const history = [...prompt]
+  const digests: string[] = []
+  for (let logits = first; ; logits = feed(history.at(-1)!, history.length - 1)) {
+    digests.push(digestOf(logits))
+    history.push(sampleToken({ logits, options: GENERATION, history, position: history.length }))
+    if (history.length === prompt.length + GENERATION.maxTokens) break
+  }
   return { tokens: history.slice(prompt.length), digests }
 }
 
@@ -119,7 +139,7 @@ const worlds = SPLITS.flatMap((split) => [
 
 /** The tests of one engine: each split, format, wire, chunk size, alone and batched, gives the bits of the plainest run. */
 export function describeExactness({ name, threads }: EngineUnderTest): void {
-  const expected = new Map<WeightFormat, Expected>()
+  const expected = new Map<WeightFormat, Map<Chunks, Expected>>()
 
   beforeAll(async () => {
     for (const format of formats) expected.set(format, await computeExpected(format))
@@ -142,15 +162,18 @@ export function describeExactness({ name, threads }: EngineUnderTest): void {
 
     afterAll(() => world.close())
 
-    test.each(CHUNKS)('gives the same tokens and logits in chunks of %i, alone', async (chunkTokens) => {
+    test.each(CHUNKS)('gives the same tokens and logits in chunks of $chunkTokens, alone', async (chunks) => {
       const session = await world.open(CONFIG.contextLength)
-      const answer = await collect(session, prompt, { generation: GENERATION, chunkTokens })
+      const answer = await collect(session, promptOf(chunks), {
+        generation: GENERATION,
+        chunkTokens: chunks.chunkTokens,
+      })
       await session.close()
-      expect(answer).toEqual({ ...expected.get(format)!, reason: 'max-tokens' })
+      expect(answer).toEqual({ ...expected.get(format)!.get(chunks)!, reason: 'max-tokens' })
     })
 
     describe('batched with strangers, and with each other,', () => {
-      let answers: Map<number, Awaited<ReturnType<typeof collect>>>
+      let answers: Map<Chunks, Awaited<ReturnType<typeof collect>>>
 
       beforeAll(async () => {
         const sessions = await Promise.all([...CHUNKS, ...strangers].map(() => world.open(CONFIG.contextLength)))
@@ -158,16 +181,17 @@ export function describeExactness({ name, threads }: EngineUnderTest): void {
           const generation = { ...GENERATION, maxTokens: 20, withDigests: false }
           return collect(sessions[CHUNKS.length + index]!, other, { generation })
         })
-        const ours = CHUNKS.map((chunkTokens, index) => {
-          return collect(sessions[index]!, prompt, { generation: GENERATION, chunkTokens })
+        const ours = CHUNKS.map((chunks, index) => {
+          const { chunkTokens } = chunks
+          return collect(sessions[index]!, promptOf(chunks), { generation: GENERATION, chunkTokens })
         })
         answers = new Map((await Promise.all(ours)).map((answer, index) => [CHUNKS[index]!, answer]))
         await Promise.all(noise)
         await Promise.all(sessions.map((one) => one.close()))
       })
 
-      test.each(CHUNKS)('gives the same tokens and logits in chunks of %i', (chunkTokens) => {
-        expect(answers.get(chunkTokens)).toEqual({ ...expected.get(format)!, reason: 'max-tokens' })
+      test.each(CHUNKS)('gives the same tokens and logits in chunks of $chunkTokens', (chunks) => {
+        expect(answers.get(chunks)).toEqual({ ...expected.get(format)!.get(chunks)!, reason: 'max-tokens' })
       })
     })
   })
