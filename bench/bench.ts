@@ -6,9 +6,11 @@ import { mkdir, mkdtemp, rm, symlink } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { stopAll } from '../src/app/devnet/devnet.ts'
+import { createEngine, ENGINE_NAMES } from '../src/app/engines.ts'
 import { type Home, openHome } from '../src/app/home.ts'
 import { modelsFolder, openModelStore, type StoredModel } from '../src/app/model-store.ts'
 import { createSystem, type System } from '../src/app/system.ts'
+import type { EngineName } from '../src/ml/engine/engine.ts'
 import { type RandomFormat, TINYLLAMA_SHAPE, writeRandomModel } from './random-model.ts'
 import type { Row } from './report.ts'
 
@@ -30,12 +32,16 @@ export interface BenchOptions {
   readonly quick: boolean
   /** Only models whose label holds this text. */
   readonly modelFilter: string
+  /** Only this engine. Default: those that users get. */
+  readonly engine?: string | undefined
   readonly signal: AbortSignal
   readonly progress: (text: string) => void
 }
 
 export interface Bench extends BenchOptions {
   readonly system: System
+  /** That run here, the fastest first; at least one. */
+  readonly engines: readonly EngineName[]
   /** Interleaved runs per figure. */
   readonly runs: number
   /** The data folder of the models. */
@@ -46,6 +52,8 @@ export interface Bench extends BenchOptions {
   newHome(options: { readonly sharesModels: boolean }): Promise<Home>
 }
 
+/** What labels of generated models begin with. */
+export const RANDOM_LABEL = '1.1B'
 /** Comes with the program. */
 const EMBEDDED_MODEL = 'genesis'
 const RUNS = 7
@@ -54,6 +62,7 @@ const RANDOM_FORMATS: readonly RandomFormat[] = ['q4', 'q8']
 
 /** Calls `work`, and afterwards ends every process and removes every file that it made. */
 export async function withBench(options: BenchOptions, work: (bench: Bench) => Promise<void>): Promise<void> {
+  const engines = await enginesHere(options.engine)
   const root = await mkdtemp(join(tmpdir(), 'dllm-bench-'))
   const system = createSystem({ level: 'error' })
   const homes: Home[] = []
@@ -67,7 +76,7 @@ export async function withBench(options: BenchOptions, work: (bench: Bench) => P
     await mkdir(modelsFolder(home.path))
     await work({
       ...options,
-      system,
+      ...{ system, engines },
       runs: options.quick ? RUNS_QUICK : RUNS,
       home,
       forEachModel: (visit) => forEachModel({ ...options, home }, visit),
@@ -83,6 +92,23 @@ export async function withBench(options: BenchOptions, work: (bench: Bench) => P
   }
 }
 
+/** Of the names for flags; `reference` is no engine for users, so it runs only when it is asked for. */
+async function enginesHere(wanted: string | undefined): Promise<EngineName[]> {
+  const names = ENGINE_NAMES.filter((name) => (wanted === undefined ? name !== 'reference' : name === wanted))
+  const found: EngineName[] = []
+  for (const name of names) {
+    const engine = await createEngine(name, { threads: 1 }).catch(() => undefined)
+    if (engine !== undefined) found.push(name)
+  }
+  if (found.length === 0) throw new Error(`No such engine runs here: ${wanted ?? names.join(', ')}.`)
+  return found.sort((a, b) => speedRank(a) - speedRank(b))
+}
+
+function speedRank(name: string): number {
+  const rank = ['native', 'wasm'].indexOf(name)
+  return rank < 0 ? Number.MAX_SAFE_INTEGER : rank
+}
+
 async function forEachModel(
   options: BenchOptions & { readonly home: Home },
   visit: (model: BenchModel) => Promise<void>,
@@ -93,7 +119,7 @@ async function forEachModel(
   const label = `genesis ${genesis.manifest.format}`
   if (label.includes(modelFilter)) await visit({ label, stored: genesis })
   for (const format of quick && modelFilter === '' ? [] : RANDOM_FORMATS) {
-    const model = { name: `random-1.1b-${format}`, label: `1.1B ${format}` }
+    const model = { name: `random-1.1b-${format}`, label: `${RANDOM_LABEL} ${format}` }
     if (!model.label.includes(modelFilter)) continue
     if (!store.list().some(({ manifest }) => manifest.name === model.name)) {
       progress(`writing ${model.name}`)

@@ -1,10 +1,10 @@
 /**
- * A whole model in the wasm engine, in this thread, and the time of its steps.
+ * A whole model in an engine, in this thread, and the time of its steps.
  * @module
  */
 import { createEngine } from '../src/app/engines.ts'
 import { openModelStore } from '../src/app/model-store.ts'
-import type { Stage } from '../src/ml/engine/engine.ts'
+import type { EngineName, Stage } from '../src/ml/engine/engine.ts'
 import { rangeOf } from '../src/ml/manifest.ts'
 import { shardLayout } from '../src/ml/shard-file.ts'
 import { EMBEDDING } from '../src/ml/tensors.ts'
@@ -12,11 +12,18 @@ import type { Bench, BenchModel } from './bench.ts'
 import { median } from './report.ts'
 
 export interface TimedStage {
-  /** Median milliseconds of one decode step after the prompt. */
-  decodeMs(): number
-  /** Median milliseconds of the prompt of PROMPT_ROWS tokens in one chunk. */
-  prefillMs(): number
+  /** Median milliseconds of one decode step, whose token stands at `position`; the default is the one after the prompt. */
+  decodeMs(position?: number): number
+  /** Median milliseconds of a prompt of `rows` tokens, in one chunk; the default is PROMPT_ROWS. */
+  prefillMs(rows?: number): number
   close(): void
+}
+
+export interface TimedStageOptions {
+  readonly engine: EngineName
+  readonly threads: number
+  /** Tokens of the longest prompt. Default: PROMPT_ROWS. */
+  readonly rowsMax?: number
 }
 
 export const PROMPT_ROWS = 128
@@ -27,9 +34,13 @@ const STEPS_MIN = 3
 const WARM_UP_MS = 1_000
 const CACHE_BYTES_MAX = 2 ** 28
 
-export async function openTimedStage(bench: Bench, { stored }: BenchModel, threads: number): Promise<TimedStage> {
+export async function openTimedStage(
+  bench: Bench,
+  { stored }: BenchModel,
+  { engine: name, threads, rowsMax = PROMPT_ROWS }: TimedStageOptions,
+): Promise<TimedStage> {
   const { manifest } = stored
-  const engine = await createEngine('wasm', { threads })
+  const engine = await createEngine(name, { threads })
   const count = manifest.segments.length
   const weights = openModelStore({ home: bench.home.path }).openWeights(stored, 0, count, { checkHashes: false })
   const range = rangeOf(manifest, 0, count)
@@ -39,17 +50,22 @@ export async function openTimedStage(bench: Bench, { stored }: BenchModel, threa
   } finally {
     weights.close()
   }
-  const cache = stage.openCache(PROMPT_ROWS + 1)
-  const tokens = (rows: number) => Int32Array.from({ length: rows }, (_, index) => 1 + index)
-  const prompt = { type: 'tokens', tokens: tokens(PROMPT_ROWS) } as const
-  const next = { type: 'tokens', tokens: tokens(1) } as const
-  const prefill = () => check(stage.run([{ cache, position: 0, input: prompt, logits: 'last' }]))
-  const decode = () => check(stage.run([{ cache, position: PROMPT_ROWS, input: next, logits: 'last' }]))
-  sample(prefill, WARM_UP_MS)
-  sample(decode, WARM_UP_MS)
+  const cache = stage.openCache(rowsMax + 1)
+  const run = (position: number, rows: number) => {
+    const tokens = Int32Array.from({ length: rows }, (_, index) => 1 + index)
+    return () => check(stage.run([{ cache, position, input: { type: 'tokens', tokens }, logits: 'last' }]))
+  }
+  // Positions before a step have to be there.
+  run(0, rowsMax)()
+  sample(run(0, PROMPT_ROWS), WARM_UP_MS)
+  run(0, rowsMax)()
+  sample(run(PROMPT_ROWS, 1), WARM_UP_MS)
   return {
-    decodeMs: () => sample(decode, SAMPLE_MS),
-    prefillMs: () => sample(prefill, SAMPLE_MS),
+    decodeMs(position = PROMPT_ROWS) {
+      if (stage.cacheLength(cache) < position) run(0, position)()
+      return sample(run(position, 1), SAMPLE_MS)
+    },
+    prefillMs: (rows = PROMPT_ROWS) => sample(run(0, rows), SAMPLE_MS),
     close: () => stage.close(),
   }
 }

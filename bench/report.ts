@@ -23,7 +23,7 @@ export interface RowInput {
   readonly measure: string
   /** One per run: both sides of the ratio were measured in the same run. */
   readonly ratios?: readonly number[]
-  readonly target?: Target
+  readonly target?: Target | undefined
   readonly values: Readonly<Record<string, readonly number[]>>
 }
 

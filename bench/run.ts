@@ -1,7 +1,7 @@
 /**
  * `npm run bench`: measures on this machine, now, and prints one table of ratios. See bench/README.md.
  *
- *   node bench/run.ts [--only NAME] [--model TEXT] [--json FILE] [--quick]
+ *   node bench/run.ts [--only NAME] [--model TEXT] [--engine NAME] [--json FILE] [--quick]
  * @module
  */
 import { writeFileSync } from 'node:fs'
@@ -52,6 +52,7 @@ const { values: flags } = parseArgs({
   options: {
     only: { type: 'string', multiple: true },
     model: { type: 'string', default: '' },
+    engine: { type: 'string' },
     json: { type: 'string' },
     quick: { type: 'boolean', default: false },
   },
@@ -71,7 +72,13 @@ async function main(): Promise<void> {
   const stopping = new AbortController()
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stopping.abort(new Error('stopped')))
   const rows: Row[] = []
-  const options = { quick: flags.quick, modelFilter: flags.model, signal: stopping.signal, progress }
+  const options = {
+    quick: flags.quick,
+    modelFilter: flags.model,
+    engine: flags.engine,
+    signal: stopping.signal,
+    progress,
+  }
   await withBench(options, async (bench) => void (await runMeasures(bench, rows)))
   progress('')
   console.log(`\n${tableOf(rows)}`)
