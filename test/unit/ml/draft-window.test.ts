@@ -1,0 +1,90 @@
+import { describe, expect, test } from 'vitest'
+import { createDraftWindow, type DraftSource, type DraftWindow, sourceOf } from '../../../src/ml/draft-window.ts'
+
+interface Ring {
+  readonly stepMs: number
+  readonly rowMs: number
+  readonly computeMs: number
+}
+
+interface Text {
+  /** How many of the drafts at this token are right; undefined: there are no drafts. */
+  readonly rightAt: (at: number) => number | undefined
+  readonly source: DraftSource
+}
+
+const FAR: Ring = { stepMs: 76, rowMs: 0.3, computeMs: 0.3 }
+const NEAR: Ring = { stepMs: 1.6, rowMs: 1.3, computeMs: 0.4 }
+const DRAFTS = 15
+
+/** Makes a text of so many tokens in virtual time; how much sooner it is there than without drafts. */
+function gainOf(ring: Ring, text: Text, tokens: number): { gain: number; sent: number; window: DraftWindow } {
+  const window = createDraftWindow(3)
+  let [now, made, sentAll] = [0, 0, 0]
+  while (made < tokens) {
+    const right = text.rightAt(made)
+    const sent = right === undefined ? 0 : window.choose(text.source, DRAFTS)
+    const gained = Math.min(sent, right ?? 0) + 1
+    const ms = ring.stepMs + sent * ring.rowMs
+    const told = Math.min(right ?? 0, gained)
+    if (right !== undefined) window.compare(text.source, { right: told, missed: told < gained && right < DRAFTS })
+    window.learn({ sent, gained, ms, computeMs: ring.computeMs })
+    now += ms
+    made += gained
+    sentAll += sent
+  }
+  return { gain: (made * ring.stepMs) / now, sent: sentAll, window }
+}
+
+const never: Text = { source: 'middle', rightAt: () => 0 }
+const copied: Text = { source: 'long', rightAt: () => 15 }
+
+describe('how many drafts go along', () => {
+  test('none before a step was timed', () => {
+    expect(createDraftWindow(3).choose('long', DRAFTS)).toBe(0)
+  })
+
+  test.each<[string, Ring, Text, number, number]>([
+    ['a copied text far away', FAR, copied, 10, 17],
+    ['a copied text far away, of 64 tokens', FAR, copied, 5, 17],
+    ['a text whose drafts are right two times in three', FAR, { source: 'model', rightAt: (at) => 1 + (at % 3) }, 1.8, 4],
+    ['a text whose drafts are never right, far away', FAR, never, 0.985, 1],
+    ['a text whose drafts are never right, close by', NEAR, never, 0.985, 1],
+    ['a copied text close by, where rows cost as much as steps', { ...NEAR, rowMs: 1.6 }, copied, 0.985, 1.01],
+    ['a copied text close by, where rows are cheap', { ...NEAR, rowMs: 0.3 }, copied, 3, 17],
+    ['a text without drafts', FAR, { source: 'long', rightAt: () => undefined }, 1, 1],
+  ])('%s', (name, ring, text, least, most) => {
+    const { gain } = gainOf(ring, text, name.includes('64') ? 64 : 400)
+    expect(gain).toBeGreaterThanOrEqual(least)
+    expect(gain).toBeLessThanOrEqual(most)
+  })
+
+  test('a text that stops being copied costs little, and one that begins again is found', () => {
+    const { gain } = gainOf(FAR, { source: 'long', rightAt: (at) => (at % 400 < 200 ? 15 : 0) }, 1_600)
+    expect(gain).toBeGreaterThan(1.7)
+    const late = gainOf(FAR, { source: 'long', rightAt: (at) => (at < 300 ? 0 : 15) }, 700)
+    expect(late.gain).toBeGreaterThan(1.8)
+  })
+
+  test('a stall does not decide', () => {
+    const { window } = gainOf(FAR, copied, 200)
+    window.learn({ sent: 15, gained: 16, ms: 60_000, computeMs: 0.3 })
+    expect(window.choose('long', DRAFTS)).toBe(15)
+  })
+
+  test('the same inputs give the same window', () => {
+    const runs = [0, 1].map(() => gainOf(FAR, { source: 'middle', rightAt: (at) => at % 7 }, 300))
+    expect(runs[0]!.sent).toBe(runs[1]!.sent)
+    expect(runs[0]!.gain).toBe(runs[1]!.gain)
+  })
+
+  test.each<[number, DraftSource]>([
+    [2, 'short'],
+    [3, 'short'],
+    [4, 'middle'],
+    [8, 'long'],
+    [16, 'long'],
+  ])('a match of %i tokens is %s', (match, source) => {
+    expect(sourceOf(match)).toBe(source)
+  })
+})
