@@ -11,6 +11,7 @@ import { type Home, openHome } from '../src/app/home.ts'
 import { modelsFolder, openModelStore, type StoredModel } from '../src/app/model-store.ts'
 import { createSystem, type System } from '../src/app/system.ts'
 import type { EngineName } from '../src/ml/engine/engine.ts'
+import type { LineMeans } from './lab/lines.ts'
 import { type RandomFormat, TINYLLAMA_SHAPE, writeRandomModel } from './random-model.ts'
 import type { Row } from './report.ts'
 
@@ -34,6 +35,8 @@ export interface BenchOptions {
   readonly modelFilter: string
   /** Only this engine. Default: those that users get. */
   readonly engine?: string | undefined
+  /** How lines with a delay are made. Default: namespaces where they are possible. */
+  readonly means?: LineMeans | undefined
   readonly signal: AbortSignal
   readonly progress: (text: string) => void
 }

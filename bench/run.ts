@@ -1,7 +1,7 @@
 /**
  * `npm run bench`: measures on this machine, now, and prints one table of ratios. See bench/README.md.
  *
- *   node bench/run.ts [--only NAME] [--model TEXT] [--engine NAME] [--json FILE] [--quick]
+ *   node bench/run.ts [--only NAME] [--model TEXT] [--engine NAME] [--lines namespaces|proxies] [--json FILE] [--quick]
  * @module
  */
 import { writeFileSync } from 'node:fs'
@@ -24,6 +24,7 @@ import { placement } from './placement.ts'
 import { prefillDecode } from './prefill-decode.ts'
 import { receipts } from './receipts.ts'
 import { type Row, tableOf } from './report.ts'
+import { ringDelay } from './ring-delay.ts'
 import { ringSplit } from './ring-split.ts'
 import { shardSteps, shards } from './shards.ts'
 
@@ -31,6 +32,7 @@ const MEASURES: readonly Measure[] = [
   decodeBandwidth,
   prefillDecode,
   ringSplit,
+  ringDelay,
   receipts,
   shards,
   shardSteps,
@@ -53,6 +55,7 @@ const { values: flags } = parseArgs({
     only: { type: 'string', multiple: true },
     model: { type: 'string', default: '' },
     engine: { type: 'string' },
+    lines: { type: 'string' },
     json: { type: 'string' },
     quick: { type: 'boolean', default: false },
   },
@@ -72,13 +75,9 @@ async function main(): Promise<void> {
   const stopping = new AbortController()
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stopping.abort(new Error('stopped')))
   const rows: Row[] = []
-  const options = {
-    quick: flags.quick,
-    modelFilter: flags.model,
-    engine: flags.engine,
-    signal: stopping.signal,
-    progress,
-  }
+  const means = (['namespaces', 'proxies'] as const).find((name) => name === flags.lines)
+  const { quick, model: modelFilter, engine } = flags
+  const options = { quick, modelFilter, engine, means, signal: stopping.signal, progress }
   await withBench(options, async (bench) => void (await runMeasures(bench, rows)))
   progress('')
   console.log(`\n${tableOf(rows)}`)

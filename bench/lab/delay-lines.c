@@ -1,7 +1,8 @@
 /*
  * A line with a delay between network namespaces, for systems whose kernel has no netem: each namespace has a TUN device
  * called "line" with the address 10.77.0.N (N from 1); every IPv4 packet is carried to the namespace of its destination
- * after DELAY_US microseconds. Nothing is lost, reordered or limited.
+ * after DELAY_US microseconds. Nothing is lost, reordered or limited. A number of microseconds on a line of the standard input
+ * is the delay from then on; "ok" answers it.
  *
  *   delay-lines DELAY_US NAMESPACE...
  */
@@ -67,12 +68,14 @@ int main(int count, char **words) {
   }
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   int64_t delay_ns = atoll(words[1]) * 1000LL;
-  struct pollfd polls[LINES_MAX];
+  /* The last one is the standard input. */
+  struct pollfd polls[LINES_MAX + 1];
+  polls[lines] = (struct pollfd){.fd = STDIN_FILENO, .events = POLLIN};
   for (int each = 0; each < lines; each++) polls[each] = (struct pollfd){.fd = open_line(words[each + 2]), .events = POLLIN};
   printf("ready\n");
   fflush(stdout);
 
-  /* One delay for all: the order of arrival is the order of departure. */
+  /* One delay for all: the order of arrival is the order of departure, also where the delay becomes shorter. */
   struct packet *first = NULL, **end = &first;
   unsigned char buffer[PACKET_BYTES_MAX];
   for (;;) {
@@ -81,7 +84,18 @@ int main(int count, char **words) {
       int64_t left = first->due_ns - now_ns();
       if (left > 0) wait = (struct timespec){.tv_sec = left / 1000000000LL, .tv_nsec = left % 1000000000LL};
     }
-    must(ppoll(polls, lines, first == NULL ? NULL : &wait, NULL), "ppoll");
+    must(ppoll(polls, lines + 1, first == NULL ? NULL : &wait, NULL), "ppoll");
+    if (polls[lines].revents & (POLLIN | POLLHUP)) {
+      int length = read(STDIN_FILENO, buffer, sizeof buffer - 1);
+      if (length <= 0) {
+        polls[lines].fd = -1;
+      } else {
+        buffer[length] = 0;
+        delay_ns = atoll((char *)buffer) * 1000LL;
+        printf("ok\n");
+        fflush(stdout);
+      }
+    }
     for (int from = 0; from < lines; from++) {
       if (!(polls[from].revents & POLLIN)) continue;
       int length;

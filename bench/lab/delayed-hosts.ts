@@ -14,6 +14,8 @@ export interface DelayedHosts {
   on(index: number, command: readonly string[]): readonly string[]
   /** Its IPv4 address. */
   address(index: number): string
+  /** Of packets that are sent from now on. */
+  setOneWay(ms: number): Promise<void>
   remove(): Promise<void>
 }
 
@@ -21,6 +23,8 @@ export interface DelayedHostsOptions {
   readonly count: number
   /** From one host to any other; half of what a ping takes. */
   readonly oneWayMs: number
+  /** What a host can send, in megabits per second; default: as fast as the machine. */
+  readonly megabits?: number | undefined
   /** For the compiled program. */
   readonly folder: string
 }
@@ -29,6 +33,8 @@ const run = promisify(execFile)
 const SOURCE = join(import.meta.dirname, 'delay-lines.c')
 /** Packets that may wait at the device: a burst of a megabyte is 700. */
 const QUEUE_PACKETS = 10_000
+/** A token bucket sends so much at once, and keeps what it has no room for so long. */
+const BUCKET = ['burst', '32kb', 'latency', '400ms']
 
 /** Why there can be no such hosts here; undefined when there can. */
 export async function delayedHostsFault(): Promise<string | undefined> {
@@ -49,7 +55,8 @@ export async function congestionControl(): Promise<string> {
   return stdout.trim()
 }
 
-export async function createDelayedHosts({ count, oneWayMs, folder }: DelayedHostsOptions): Promise<DelayedHosts> {
+export async function createDelayedHosts(options: DelayedHostsOptions): Promise<DelayedHosts> {
+  const { count, oneWayMs, megabits, folder } = options
   const program = join(folder, 'delay-lines')
   await run('cc', ['-O2', '-o', program, SOURCE])
   const names = Array.from({ length: count }, (_, index) => `dllm-bench-${process.pid}-${index + 1}`)
@@ -69,15 +76,28 @@ export async function createDelayedHosts({ count, oneWayMs, folder }: DelayedHos
       await inside('tuntap', 'add', 'mode', 'tun', 'name', 'line')
       await inside('addr', 'add', `${address(index)}/24`, 'dev', 'line')
       await inside('link', 'set', 'line', 'mtu', '1500', 'txqueuelen', String(QUEUE_PACKETS), 'up')
+      if (megabits !== undefined) {
+        const rate = ['rate', `${megabits}mbit`, ...BUCKET]
+        await run('tc', ['-n', name, 'qdisc', 'add', 'dev', 'line', 'root', 'tbf', ...rate])
+      }
     }
-    lines = spawn(program, [String(oneWayMs * 1_000), ...names], { stdio: ['ignore', 'pipe', 'inherit'] })
-    await Promise.race([
-      once(lines.stdout!, 'data'),
-      once(lines, 'exit').then(() => Promise.reject(new Error('no lines'))),
-    ])
+    lines = spawn(program, [String(oneWayMs * 1_000), ...names], { stdio: ['pipe', 'pipe', 'inherit'] })
+    await answerOf(lines)
   } catch (error) {
     await remove()
     throw error
   }
-  return { address, remove, on: (index, command) => ['ip', 'netns', 'exec', names[index]!, ...command] }
+  const { stdin } = lines
+  const setOneWay = async (ms: number): Promise<void> => {
+    stdin!.write(`${Math.round(ms * 1_000)}\n`)
+    await answerOf(lines)
+  }
+  return { address, setOneWay, remove, on: (index, command) => ['ip', 'netns', 'exec', names[index]!, ...command] }
+}
+
+async function answerOf(lines: ChildProcess): Promise<void> {
+  const done = new AbortController()
+  const { signal } = done
+  const gone = once(lines, 'exit', { signal }).then(() => Promise.reject(new Error('no lines')))
+  await Promise.race([once(lines.stdout!, 'data', { signal }), gone]).finally(() => done.abort())
 }

@@ -1,0 +1,51 @@
+/**
+ * A process with one stage: the product's engine in its thread, its stage server, its wire. Asked by messages (ring/messages.ts).
+ * @module
+ */
+import { monitorEventLoopDelay } from 'node:perf_hooks'
+import { createEngineHost } from '../../src/app/engine-host.ts'
+import { openModelStore } from '../../src/app/model-store.ts'
+import { createStageServer } from '../../src/app/ring/stage-server.ts'
+import { createSystem } from '../../src/app/system.ts'
+import { createWorkerRunner } from '../../src/app/worker-runner.ts'
+import { answerParent } from '../lab/child.ts'
+import type { Serving, StageOrder, StageUsage } from './messages.ts'
+import { openWire } from './wire.ts'
+
+const CACHE_BYTES_MAX = 2 ** 30
+const NS_PER_MS = 1e6
+/** A timer of this interval is watched. */
+const LOOP_MS = 1
+
+const system = createSystem({ level: 'error' })
+const loop = monitorEventLoopDelay({ resolution: LOOP_MS })
+let cpu = process.cpuUsage()
+
+answerParent<StageOrder>(async (order) => (order.type === 'serve' ? serve(order) : usage()))
+
+async function serve(order: Extract<StageOrder, { type: 'serve' }>): Promise<Serving> {
+  const { home, model: name, engine, threads, transport, address } = order
+  const part = { firstSegment: order.firstSegment, lastSegment: order.lastSegment }
+  const model = openModelStore({ home }).find(name)
+  const runner = await createWorkerRunner({ home, model, ...part, engine, threads, cacheBytesMax: CACHE_BYTES_MAX })
+  const host = createEngineHost(runner, system)
+  const wire = await openWire(transport, address, system)
+  const { config, segments } = model.manifest
+  await createStageServer([{ model: model.hash, config, segments, ...part, host }], { wire, ...system })
+  loop.enable()
+  return { peer: wire.peer, listener: wire.addresses()[0]! }
+}
+
+async function usage(): Promise<StageUsage> {
+  const spent = process.cpuUsage(cpu)
+  const late = (value: number): number => Math.max(0, value / NS_PER_MS - LOOP_MS)
+  const told: StageUsage = {
+    cpuMs: (spent.user + spent.system) / 1_000,
+    rssBytes: process.memoryUsage.rss(),
+    loopMaxMs: late(loop.max),
+    loopP99Ms: late(loop.percentile(99)),
+  }
+  cpu = process.cpuUsage()
+  loop.reset()
+  return told
+}
