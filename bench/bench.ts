@@ -49,10 +49,14 @@ export interface Bench extends BenchOptions {
   readonly runs: number
   /** The data folder of the models. */
   readonly home: Home
-  /** Calls `visit` for one model after the other; generated ones are written when their turn comes. */
-  forEachModel(visit: (model: BenchModel) => Promise<void>): Promise<void>
+  /** Calls `visit` for one model after the other; generated ones, of all formats or of some, are written when their turn comes. */
+  forEachModel(visit: (model: BenchModel) => Promise<void>, only?: FormatFilter): Promise<void>
   /** An empty data folder; with `sharesModels` it sees the models of `home`. */
   newHome(options: { readonly sharesModels: boolean }): Promise<Home>
+}
+
+export interface FormatFilter {
+  readonly formats: readonly RandomFormat[]
 }
 
 /** What labels of generated models begin with. */
@@ -82,7 +86,8 @@ export async function withBench(options: BenchOptions, work: (bench: Bench) => P
       ...{ system, engines },
       runs: options.quick ? RUNS_QUICK : RUNS,
       home,
-      forEachModel: (visit) => forEachModel({ ...options, home }, visit),
+      forEachModel: (visit, only) =>
+        forEachModel({ ...options, home, formats: only?.formats ?? RANDOM_FORMATS }, visit),
       newHome: async ({ sharesModels }) => {
         const other = await openIn(`home-${homes.length}`)
         if (sharesModels) await symlink(modelsFolder(home.path), modelsFolder(other.path))
@@ -113,15 +118,15 @@ function speedRank(name: string): number {
 }
 
 async function forEachModel(
-  options: BenchOptions & { readonly home: Home },
+  options: BenchOptions & FormatFilter & { readonly home: Home },
   visit: (model: BenchModel) => Promise<void>,
 ): Promise<void> {
-  const { quick, modelFilter, signal, progress, home } = options
+  const { quick, modelFilter, signal, progress, home, formats } = options
   const store = openModelStore({ home: home.path })
   const genesis = store.find(EMBEDDED_MODEL)
   const label = `genesis ${genesis.manifest.format}`
   if (label.includes(modelFilter)) await visit({ label, stored: genesis })
-  for (const format of quick && modelFilter === '' ? [] : RANDOM_FORMATS) {
+  for (const format of quick && modelFilter === '' ? [] : formats) {
     const model = { name: `random-1.1b-${format}`, label: `${RANDOM_LABEL} ${format}` }
     if (!model.label.includes(modelFilter)) continue
     if (!store.list().some(({ manifest }) => manifest.name === model.name)) {

@@ -1,30 +1,22 @@
 /**
- * What splitting costs when nothing is gained by it: tokens per second of three miner processes on this machine ÷ those
- * of one process that holds the whole model. Both are the product's own processes, reached by the product's own client
- * over libp2p and TCP on loopback; every process may use all threads. The two take turns.
+ * What splitting costs when nothing is gained by it: tokens per second of two, three and four miner processes on this machine ÷ those
+ * of one process that holds the whole model. All are the product's own processes, reached by the product's own client
+ * over libp2p and TCP on loopback; every process may use all threads. They take turns.
  * @module
  */
-
-import { readdir, readFile } from 'node:fs/promises'
-import { availableParallelism, freemem } from 'node:os'
-import { type Client, createClient } from '../src/app/client.ts'
-import { ensureGroup, stopAll } from '../src/app/devnet/devnet.ts'
-import type { Home } from '../src/app/home.ts'
-import { LOCAL_NETWORK } from '../src/app/networks.ts'
-import { openRing } from '../src/app/ring/ring-client.ts'
-import type { RingSession } from '../src/app/ring/ring-session.ts'
+import { freemem } from 'node:os'
 import type { Bench, BenchModel, Measure } from './bench.ts'
-import { GREEDY } from './greedy.ts'
 import { type Row, rowOf } from './report.ts'
+import { arrivals, type LocalRing, printLogs, startLocalRing } from './ring/local-ring.ts'
 
-const MINERS = 3
+const SPLITS = [2, 3, 4]
 /** Answers before the counting ones: a miner lives for days, its compiled code is warm. */
 const WARM_UPS = 4
 const PROMPT_TOKENS = 16
-const TARGET = { atLeast: 0.9 }
+const TARGET = { atLeast: 0.92 }
 const CAPACITY = 512
 /** Small models make more tokens, so that a sample takes a while. */
-const TOKENS = 64
+const TOKENS = 48
 const TOKENS_SMALL = 200
 const SMALL_BYTES = 50e6
 /** Memory of a process beside its weights. */
@@ -34,14 +26,8 @@ export const ringSplit: Measure = {
   name: 'split',
   run: (bench, report) =>
     bench.forEachModel(async (model) => {
-      const row = await measureModel(bench, model)
-      if (row !== undefined) report(row)
+      for (const row of await measureModel(bench, model)) report(row)
     }),
-}
-
-interface Ring {
-  readonly home: Home
-  readonly client: Client
 }
 
 /** One answer of one ring. */
@@ -53,79 +39,66 @@ interface Sample {
   readonly firstTokenMs: number
 }
 
-async function measureModel(bench: Bench, model: BenchModel): Promise<Row | undefined> {
+async function measureModel(bench: Bench, model: BenchModel): Promise<Row[]> {
   const weightBytes = model.stored.manifest.segments.reduce((sum, { shard }) => sum + shard.bytes, 0)
-  const needed = 2 * weightBytes + (MINERS + 1) * PROCESS_BYTES
+  const counts = [...SPLITS, 1]
+  const processes = counts.reduce((sum, count) => sum + count, 0)
+  const needed = counts.length * weightBytes + processes * PROCESS_BYTES
   if (needed > freemem()) {
     bench.progress(`split, ${model.label}: left out, needs ${Math.ceil(needed / 1e9)} GB of free memory`)
-    return undefined
+    return []
   }
   const tokens = weightBytes < SMALL_BYTES ? TOKENS_SMALL : TOKENS
-  const rings: Ring[] = []
+  const rings = new Map<number, LocalRing>()
+  const samples = new Map<number, Sample[]>(counts.map((count) => [count, []]))
   try {
-    for (const miners of [MINERS, 1]) {
-      bench.progress(`split, ${model.label}: starting ${miners} of ${miners === 1 ? 'one' : 'three'}`)
-      rings.push(await startRing(bench, model, miners))
+    for (const count of counts) {
+      bench.progress(`split, ${model.label}: starting ${count} of ${count}`)
+      rings.set(count, await startLocalRing(bench, model, count))
     }
-    const [three, one] = rings as [Ring, Ring]
-    const samples: { three: Sample; one: Sample }[] = []
     for (let run = -WARM_UPS; run < bench.runs; run++) {
-      bench.signal.throwIfAborted()
-      bench.progress(`split, ${model.label}, ${run < 0 ? 'warming up' : `run ${run + 1} of ${bench.runs}`}`)
-      // Taking turns at going first, so that neither always follows a pause.
-      const order = run % 2 === 0 ? [three, one] : [one, three]
-      const first = await answer(bench, { model, ring: order[0]!, tokens })
-      const second = await answer(bench, { model, ring: order[1]!, tokens })
-      const sample = order[0] === three ? { three: first, one: second } : { three: second, one: first }
-      if (run >= 0) samples.push(sample)
+      // Taking turns at going first, so that none always follows the same one.
+      const start = (run + WARM_UPS) % counts.length
+      for (const count of [...counts.slice(start), ...counts.slice(0, start)]) {
+        bench.signal.throwIfAborted()
+        bench.progress(`split, ${model.label}, ${run < 0 ? 'warming up' : `run ${run + 1} of ${bench.runs}`}`)
+        const sample = await answer(bench, rings.get(count)!, tokens)
+        if (run >= 0) samples.get(count)!.push(sample)
+      }
     }
-    return rowFor(model, samples)
   } catch (error) {
-    for (const ring of rings) await printLogs(ring.home)
+    for (const ring of rings.values()) await printLogs(ring)
     throw error
   } finally {
-    for (const ring of rings) {
-      await ring.client.close()
-      await stopAll(ring.home, bench.system)
-    }
+    for (const ring of rings.values()) await ring.close()
   }
+  return SPLITS.map((count) => rowFor(model, { count, split: samples.get(count)!, one: samples.get(1)! }))
 }
 
-function rowFor(model: BenchModel, samples: readonly { three: Sample; one: Sample }[]): Row {
+function rowFor(
+  { label }: BenchModel,
+  { count, split, one }: { count: number; split: readonly Sample[]; one: readonly Sample[] },
+): Row {
   const outside = ({ tokenMs, engineMs }: Sample): number => tokenMs - engineMs
   return rowOf({
-    measure: `three processes ÷ one process, ${model.label}`,
-    ratios: samples.map(({ three, one }) => three.tokensPerSecond / one.tokensPerSecond),
+    measure: `${count} processes ÷ one process, tokens/s, ${label}`,
+    ratios: split.map(({ tokensPerSecond }, run) => tokensPerSecond / one[run]!.tokensPerSecond),
     target: TARGET,
     values: {
-      'three tokens/s': samples.map(({ three }) => three.tokensPerSecond),
-      'one tokens/s': samples.map(({ one }) => one.tokensPerSecond),
-      'three engine ms': samples.map(({ three }) => three.engineMs),
-      'one engine ms': samples.map(({ one }) => one.engineMs),
-      'three outside engines ms': samples.map(({ three }) => outside(three)),
-      'one outside engines ms': samples.map(({ one }) => outside(one)),
-      'three first token ms': samples.map(({ three }) => three.firstTokenMs),
-      'one first token ms': samples.map(({ one }) => one.firstTokenMs),
+      [`${count} tokens/s`]: split.map(({ tokensPerSecond }) => tokensPerSecond),
+      '1 tokens/s': one.map(({ tokensPerSecond }) => tokensPerSecond),
+      [`${count} engine ms`]: split.map(({ engineMs }) => engineMs),
+      '1 engine ms': one.map(({ engineMs }) => engineMs),
+      [`${count} outside engines ms`]: split.map(outside),
+      '1 outside engines ms': one.map(outside),
+      [`${count} first token ms`]: split.map(({ firstTokenMs }) => firstTokenMs),
+      '1 first token ms': one.map(({ firstTokenMs }) => firstTokenMs),
     },
   })
 }
 
-/** Processes of their own data folder, so that the two rings do not hear of each other. */
-async function startRing(bench: Bench, { stored }: BenchModel, miners: number): Promise<Ring> {
-  const home = await bench.newHome({ sharesModels: true })
-  const threads = availableParallelism()
-  const { group } = await ensureGroup({ home, model: stored, miners, threads }, bench.system)
-  const bootstrap = group.miners.flatMap(({ addresses }) => addresses.slice(0, 1))
-  return { home, client: await createClient({ ...LOCAL_NETWORK, bootstrap }, bench.system) }
-}
-
-async function answer(
-  bench: Bench,
-  { model, ring, tokens }: { model: BenchModel; ring: Ring; tokens: number },
-): Promise<Sample> {
-  const { client } = ring
-  const route = await client.routes.findRoute(model.stored.hash, bench.signal)
-  const session = await openRing({ route, capacity: CAPACITY }, { ...bench.system, wire: client.wire }, bench.signal)
+async function answer(bench: Bench, ring: LocalRing, tokens: number): Promise<Sample> {
+  const session = await ring.open(CAPACITY)
   try {
     const prompt = Array.from({ length: PROMPT_TOKENS }, (_, index) => 10 + index)
     const startedMs = performance.now()
@@ -142,27 +115,3 @@ async function answer(
     await session.close()
   }
 }
-
-/** When each token of a turn came. */
-async function arrivals(
-  bench: Bench,
-  session: RingSession,
-  { prompt, maxTokens }: { prompt: readonly number[]; maxTokens: number },
-): Promise<number[]> {
-  const times: number[] = []
-  const generation = { ...GREEDY, maxTokens }
-  for await (const event of session.generate(prompt, { generation, signal: bench.signal })) {
-    if (event.type === 'token') times.push(performance.now())
-  }
-  return times
-}
-
-/** The data folder goes away with the run, and with it what the miners wrote. */
-async function printLogs(home: Home): Promise<void> {
-  for (const file of await readdir(home.file('devnet', 'logs'))) {
-    const text = await readFile(home.file('devnet', 'logs', file), 'utf8')
-    console.error(`\n${file}:\n${text.split('\n').slice(-LOG_LINES).join('\n')}`)
-  }
-}
-
-const LOG_LINES = 20

@@ -24,15 +24,23 @@ import { placement } from './placement.ts'
 import { prefillDecode } from './prefill-decode.ts'
 import { receipts } from './receipts.ts'
 import { type Row, tableOf } from './report.ts'
+import { ringChats } from './ring-chats.ts'
 import { ringDelay } from './ring-delay.ts'
+import { ringPrefill } from './ring-prefill.ts'
 import { ringSplit } from './ring-split.ts'
+import { ringTransport } from './ring-transport.ts'
 import { shardSteps, shards } from './shards.ts'
+import { stageLoad } from './stage-load.ts'
 
 const MEASURES: readonly Measure[] = [
   decodeBandwidth,
   prefillDecode,
   ringSplit,
   ringDelay,
+  ringChats,
+  ringTransport,
+  ringPrefill,
+  stageLoad,
   receipts,
   shards,
   shardSteps,

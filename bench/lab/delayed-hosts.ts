@@ -29,6 +29,8 @@ export interface DelayedHostsOptions {
   readonly folder: string
 }
 
+/** Made by this process so far. */
+let groups = 0
 const run = promisify(execFile)
 const SOURCE = join(import.meta.dirname, 'delay-lines.c')
 /** Packets that may wait at the device: a burst of a megabyte is 700. */
@@ -59,7 +61,8 @@ export async function createDelayedHosts(options: DelayedHostsOptions): Promise<
   const { count, oneWayMs, megabits, folder } = options
   const program = join(folder, 'delay-lines')
   await run('cc', ['-O2', '-o', program, SOURCE])
-  const names = Array.from({ length: count }, (_, index) => `dllm-bench-${process.pid}-${index + 1}`)
+  const group = `dllm-bench-${process.pid}-${groups++}`
+  const names = Array.from({ length: count }, (_, index) => `${group}-${index + 1}`)
   const address = (index: number): string => `10.77.0.${index + 1}`
   const made: string[] = []
   let lines: ChildProcess | undefined
