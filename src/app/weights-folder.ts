@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { MODEL_LIMITS } from '../base/limits.ts'
 import type { ModelConfig } from '../ml/config.ts'
 import { decodeElements, dtypeBytes } from '../ml/float-formats.ts'
-import { checkSourceTensor, huggingFaceName, isIgnorable } from '../ml/huggingface-tensors.ts'
+import { checkSourceTensor, isIgnorable, sourceTensor, textName } from '../ml/huggingface-tensors.ts'
 import { parseJson, readFields } from '../ml/json-fields.ts'
 import { ModelError } from '../ml/model-error.ts'
 import { isPlainFileName } from '../ml/model-names.ts'
@@ -56,8 +56,9 @@ export async function openWeightsFolder(folder: string): Promise<SourceWeights> 
       const file = await openForReading(path)
       files.push(file)
       for (const located of await readHeader(file, path)) {
-        if (tensors.has(located.tensor.name)) throw bad(path, `tensor ${located.tensor.name} is in two files`)
-        tensors.set(located.tensor.name, located)
+        const name = textName(located.tensor.name)
+        if (tensors.has(name)) throw bad(path, `tensor ${located.tensor.name} is in two files`)
+        tensors.set(name, located)
       }
     }
   } catch (error) {
@@ -69,9 +70,9 @@ export async function openWeightsFolder(folder: string): Promise<SourceWeights> 
     check: (config, plan) => checkTensors(tensors, config, plan),
     bytesOf: (config, plan) => {
       const { tensor } = locate(tensors, config, plan)
-      return tensor.end - tensor.start
+      return (tensor.end - tensor.start) * (plan.rows / sourceTensor(plan, config).rows)
     },
-    readRows: (config, plan, block) => readRows(locate(tensors, config, plan), plan, block),
+    readRows: (config, plan, block) => readRows(locate(tensors, config, plan), { config, plan, block }),
   }
 }
 
@@ -121,28 +122,36 @@ function checkTensors(
 ): void {
   const wanted = new Set<string>()
   for (const item of plan) {
-    checkSourceTensor(item, locate(tensors, config, item).tensor)
-    wanted.add(huggingFaceName(item.name, config))
+    const { name, rows } = sourceTensor(item, config)
+    checkSourceTensor(item, locate(tensors, config, item).tensor, rows)
+    wanted.add(name)
   }
   const stranger = [...tensors.keys()].find((name) => !wanted.has(name) && !isIgnorable(name, config))
   if (stranger !== undefined) throw unknownTensor(stranger)
 }
 
 function locate(tensors: ReadonlyMap<string, LocatedTensor>, config: ModelConfig, plan: TensorPlan): LocatedTensor {
-  const name = huggingFaceName(plan.name, config)
+  const { name } = sourceTensor(plan, config)
   const found = tensors.get(name)
   if (found !== undefined) return found
   throw missingTensor(name)
 }
 
-async function readRows(located: LocatedTensor, plan: TensorPlan, block: RowBlock): Promise<Float32Array> {
+interface Wanted {
+  readonly config: ModelConfig
+  readonly plan: TensorPlan
+  readonly block: RowBlock
+}
+
+async function readRows(located: LocatedTensor, { config, plan, block }: Wanted): Promise<Float32Array> {
   const { tensor, file, dataOffset } = located
-  const dtype: WeightDtype = checkSourceTensor(plan, tensor)
+  const { rows, firstRow, offset } = sourceTensor(plan, config)
+  const dtype: WeightDtype = checkSourceTensor(plan, tensor, rows)
   const rowBytes = plan.columns * dtypeBytes(dtype)
-  const bytes = await bytesAt(file, dataOffset + tensor.start + block.firstRow * rowBytes, block.rows * rowBytes)
-  const values = decodeElements(dtype, bytes)
+  const start = dataOffset + tensor.start + (firstRow + block.firstRow) * rowBytes
+  const values = decodeElements(dtype, await bytesAt(file, start, block.rows * rowBytes))
   checkFinite(tensor.name, values, plan, block.firstRow)
-  return values
+  return offset === 0 ? values : values.map((value) => value + offset)
 }
 
 async function exists(path: string): Promise<boolean> {

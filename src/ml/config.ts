@@ -11,7 +11,17 @@ export const NUMBER_SPEC = 'exact-1'
 export const WEIGHT_FORMATS = ['f32', 'q8', 'q4'] as const
 export type WeightFormat = (typeof WEIGHT_FORMATS)[number]
 
-export const MODEL_FAMILIES = ['llama', 'mistral', 'qwen2', 'qwen3'] as const
+export const MODEL_FAMILIES = [
+  'llama',
+  'mistral',
+  'qwen2',
+  'qwen3',
+  'gemma',
+  'gemma2',
+  'gemma3',
+  'phi3',
+  'smollm3',
+] as const
 export type ModelFamily = (typeof MODEL_FAMILIES)[number]
 
 export type RopeScaling =
@@ -24,6 +34,46 @@ export type RopeScaling =
       readonly highFrequencyFactor: number
       readonly originalContextLength: number
     }
+  | {
+      readonly type: 'yarn'
+      readonly factor: number
+      readonly originalContextLength: number
+      /** Rotations within the original context from which a frequency stays, and up to which it is divided. */
+      readonly fastRotations: number
+      readonly slowRotations: number
+      /** Cosines and sines are multiplied by it. */
+      readonly attentionFactor: number
+    }
+  | {
+      readonly type: 'longrope'
+      /** What each frequency is divided by, (rotarySize / 2): where the context is no longer than the original one, and else. */
+      readonly shortFactors: readonly number[]
+      readonly longFactors: readonly number[]
+      readonly originalContextLength: number
+      readonly attentionFactor: number
+    }
+
+/** What some families have beyond the rest of ModelConfig. */
+export interface ModelExtras {
+  readonly gate: 'silu' | 'gelu'
+  /** Norms of what attention and feed-forward give, before it is added (Gemma 2 and 3). */
+  readonly outputNorms: boolean
+  /** Rows of the embedding are multiplied by it; 1: they are not. */
+  readonly embeddingFactor: number
+  /** Scores are divided by its root. */
+  readonly scoreSize: number
+  /** Bounds that scores and logits approach by tanh; 0: none. */
+  readonly scoreCap: number
+  readonly logitCap: number
+  /** Leading elements of a head that are rotated; even. */
+  readonly rotarySize: number
+  /** Layers whose attention has the window, ascending; undefined: all. */
+  readonly windowLayers: readonly number[] | undefined
+  /** Theta of these layers, unscaled; undefined: they rotate as the others do. */
+  readonly windowTheta: number | undefined
+  /** Layers without rotary positions, ascending. */
+  readonly unrotatedLayers: readonly number[]
+}
 
 export interface ModelConfig {
   readonly family: ModelFamily
@@ -43,7 +93,7 @@ export interface ModelConfig {
   readonly normEpsilon: number
   readonly ropeTheta: number
   readonly ropeScaling: RopeScaling
-  /** Positions that attention sees, the current one included; undefined: all. */
+  /** Positions that attention sees, the current one included; undefined: all. `extras` may name the layers. */
   readonly slidingWindow: number | undefined
   /** Biases on query, key and value (Qwen2). */
   readonly queryKeyValueBias: boolean
@@ -55,6 +105,8 @@ export interface ModelConfig {
   readonly beginToken: number | undefined
   /** Tokens that end an answer. */
   readonly endTokens: readonly number[]
+  /** Those that differ from the default (extras.ts). */
+  readonly extras?: Partial<ModelExtras> | undefined
 }
 
 /** Fan-in rounded up to whole groups of 32 (docs/spec/numerics.md §3). */

@@ -45,6 +45,11 @@ export function expF32(argument: number): number {
   return Number.isNaN(n) ? Number.NaN : f32(y * powerOfTwo(n))
 }
 
+/** tanh in f32: 1 − 2 ÷ (exp(2x) + 1). Absolute error below 2e-7. */
+export function tanhF32(x: number): number {
+  return f32(1 - f32(2 / f32(expF32(2 * x) + 1)))
+}
+
 const LN2_HIGH = 0.6931471803691238
 const LN2_LOW = 1.9082149292705877e-10
 const LOG_POLYNOMIAL = [

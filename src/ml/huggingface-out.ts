@@ -4,24 +4,28 @@
  * @module
  */
 import { unreachable } from '../base/assert.ts'
-import type { ModelConfig, RopeScaling } from './config.ts'
+import type { ModelConfig, ModelFamily, RopeScaling } from './config.ts'
 import { dequantizeRows } from './dequantize.ts'
+import { architectureName } from './huggingface-families.ts'
 import { huggingFaceName } from './huggingface-tensors.ts'
+import { ModelError } from './model-error.ts'
 import { HEAD, tensorPlan, type WeightSource } from './tensors.ts'
 
-const ARCHITECTURES = {
-  llama: 'LlamaForCausalLM',
-  mistral: 'MistralForCausalLM',
-  qwen2: 'Qwen2ForCausalLM',
-  qwen3: 'Qwen3ForCausalLM',
-} as const
+/** Families that are trained here. */
+const KNOWN: readonly ModelFamily[] = ['llama', 'mistral', 'qwen2', 'qwen3']
 
-/** config.json; `configFromHuggingFace` of it is the config again. */
+/** config.json; `configFromHuggingFace` of it is the config again. Throws MODEL_UNSUPPORTED. */
 export function huggingFaceConfig(config: ModelConfig): Record<string, unknown> {
   const { family, slidingWindow, ropeScaling } = config
+  if (!KNOWN.includes(family) || config.extras !== undefined) {
+    throw new ModelError(
+      'MODEL_UNSUPPORTED',
+      `This program does not write ${family} models. It writes ${KNOWN.join(', ')}.`,
+    )
+  }
   const isQwen = family === 'qwen2' || family === 'qwen3'
   return {
-    architectures: [ARCHITECTURES[family]],
+    architectures: [architectureName(family)],
     model_type: family,
     hidden_act: 'silu',
     hidden_size: config.hiddenSize,
@@ -60,6 +64,17 @@ function ropeFields(scaling: RopeScaling): Record<string, unknown> | null {
         high_freq_factor: scaling.highFrequencyFactor,
         original_max_position_embeddings: scaling.originalContextLength,
       }
+    case 'yarn':
+      return {
+        rope_type: 'yarn',
+        factor: scaling.factor,
+        original_max_position_embeddings: scaling.originalContextLength,
+        beta_fast: scaling.fastRotations,
+        beta_slow: scaling.slowRotations,
+        attention_factor: scaling.attentionFactor,
+      }
+    case 'longrope':
+      return unreachable('of a family that is not written' as never)
     default:
       return unreachable(scaling)
   }

@@ -5,6 +5,8 @@
  */
 import { assert } from '../base/assert.ts'
 import type { ModelConfig } from './config.ts'
+import { type FusedTensors, fusedPlace } from './fused-tensors.ts'
+import { isGemma } from './huggingface-families.ts'
 import { ModelError } from './model-error.ts'
 import type { SafetensorsTensor, WeightDtype } from './safetensors.ts'
 import { WEIGHT_DTYPES } from './safetensors.ts'
@@ -23,29 +25,69 @@ const PARTS: Readonly<Record<LayerPart, string>> = {
   queryNorm: 'self_attn.q_norm.weight',
   keyNorm: 'self_attn.k_norm.weight',
   attentionOutput: 'self_attn.o_proj.weight',
+  attentionOutputNorm: 'post_attention_layernorm.weight',
   feedForwardNorm: 'post_attention_layernorm.weight',
   gate: 'mlp.gate_proj.weight',
   up: 'mlp.up_proj.weight',
   down: 'mlp.down_proj.weight',
+  feedForwardOutputNorm: 'post_feedforward_layernorm.weight',
 }
 
-/** Name in the files of our tensor `name`. A tied head is the embedding. */
-export function huggingFaceName(name: string, config: Pick<ModelConfig, 'tiedHead'>): string {
+const FUSED: FusedTensors = [
+  ['self_attn.qkv_proj.weight', ['query', 'key', 'value']],
+  ['mlp.gate_up_proj.weight', ['gate', 'up']],
+]
+
+/** Where one of our tensors lies in the files. */
+export interface SourceTensor {
+  readonly name: string
+  /** Rows of the file's tensor, and the first of them that is ours. */
+  readonly rows: number
+  readonly firstRow: number
+  /** Added to each value: Gemma's gains are there less one. */
+  readonly offset: 0 | 1
+}
+
+export function sourceTensor(plan: TensorPlan, config: ModelConfig): SourceTensor {
+  const [, layer, part] = plan.name.split('.')
+  const offset = isGemma(config.family) && plan.kind === 'vector' ? 1 : 0
+  const place = part === undefined ? undefined : fusedPlace(part as LayerPart, FUSED, config)
+  if (place === undefined) return { name: huggingFaceName(plan.name, config), rows: plan.rows, firstRow: 0, offset }
+  return { name: `model.layers.${layer}.${place.suffix}`, rows: place.rows, firstRow: place.firstRow, offset }
+}
+
+type NamingConfig = Pick<ModelConfig, 'family' | 'tiedHead'>
+
+/** Name in the files of our tensor `name`, where it is one of its own. A tied head is the embedding. */
+export function huggingFaceName(name: string, config: NamingConfig): string {
   if (name === EMBEDDING) return EMBEDDING_NAME
   if (name === HEAD) return config.tiedHead ? EMBEDDING_NAME : 'lm_head.weight'
   if (name === OUTPUT_NORM) return 'model.norm.weight'
   const [, layer, part] = name.split('.')
-  const suffix = PARTS[part as LayerPart]
+  const suffix = suffixOf(part as LayerPart, config)
   assert(layer !== undefined && suffix !== undefined, `unknown tensor ${name}`)
   return `model.layers.${layer}.${suffix}`
 }
 
+function suffixOf(part: LayerPart, { family }: NamingConfig): string {
+  // Families with norms after attention have that name for one of them.
+  const hasOutputNorms = family === 'gemma2' || family === 'gemma3'
+  return part === 'feedForwardNorm' && hasOutputNorms ? 'pre_feedforward_layernorm.weight' : PARTS[part]
+}
+
+/** Our name for a tensor of models that see images too, where the text part has a name of its own in it. */
+export function textName(name: string): string {
+  return name
+    .replace(/^(?:model\.language_model|language_model\.model)\./, 'model.')
+    .replace(/^language_model\.lm_head\./, 'lm_head.')
+}
+
 /**
- * Checks one tensor of a file against the plan. Returns its dtype.
+ * Checks one tensor of a file, of so many rows, against the plan. Returns its dtype.
  * Throws WEIGHTS_BAD_SHAPE or WEIGHTS_BAD_DTYPE.
  */
-export function checkSourceTensor(plan: TensorPlan, found: SafetensorsTensor): WeightDtype {
-  const wanted = plan.kind === 'vector' ? [plan.rows] : [plan.rows, plan.columns]
+export function checkSourceTensor(plan: TensorPlan, found: SafetensorsTensor, rows: number = plan.rows): WeightDtype {
+  const wanted = plan.kind === 'vector' ? [rows] : [rows, plan.columns]
   if (wanted.join() !== found.shape.join()) {
     throw new ModelError(
       'WEIGHTS_BAD_SHAPE',
@@ -62,8 +104,18 @@ export function checkSourceTensor(plan: TensorPlan, found: SafetensorsTensor): W
   return dtype
 }
 
-/** A tensor that carries nothing: old exports store the rotary frequencies, which follow from the config. */
-export function isIgnorable(name: string, config: Pick<ModelConfig, 'tiedHead'>): boolean {
+const IMAGE_PARTS = /^(?:model\.)?(?:vision_tower|vision_model|multi_modal_projector)\./
+
+/**
+ * A tensor that carries nothing: old exports store the rotary frequencies, which follow from the config. Parts for images are those of a model
+ * that sees them; text is computed without.
+ */
+export function isIgnorable(name: string, config: NamingConfig): boolean {
   if (name === 'lm_head.weight') return config.tiedHead
+  if (config.family === 'gemma3' || config.family === 'mistral') return IMAGE_PARTS.test(name) || isFrequencies(name)
+  return isFrequencies(name)
+}
+
+function isFrequencies(name: string): boolean {
   return /(^|\.)rotary_emb\.inv_freq$/.test(name)
 }

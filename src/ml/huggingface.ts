@@ -6,18 +6,21 @@
  * @module
  */
 import { MODEL_LIMITS } from '../base/limits.ts'
-import { type ModelConfig, type ModelFamily, type ModelSizes, NUMBER_SPEC } from './config.ts'
-import { readRope, readSlidingWindow } from './huggingface-attention.ts'
+import type { ModelConfig, ModelFamily, ModelSizes } from './config.ts'
+import { differingExtras } from './extras.ts'
+import { readRope, readWindows } from './huggingface-attention.ts'
+import {
+  badConfig,
+  isGemma,
+  readFamily,
+  readFamilyExtras,
+  readUnrotatedLayers,
+  refuseStrangers,
+  unsupported,
+} from './huggingface-families.ts'
 import { type JsonFields, readFields } from './json-fields.ts'
 import type { GenerationDefaults } from './manifest.ts'
 import { ModelError } from './model-error.ts'
-
-const FAMILIES: ReadonlyMap<string, ModelFamily> = new Map([
-  ['LlamaForCausalLM', 'llama'],
-  ['MistralForCausalLM', 'mistral'],
-  ['Qwen2ForCausalLM', 'qwen2'],
-  ['Qwen3ForCausalLM', 'qwen3'],
-])
 
 const QWEN3_HEAD_SIZE = 128
 const END_TOKENS_MAX = 64
@@ -27,24 +30,44 @@ const END_TOKENS_MAX = 64
  * MODEL_BAD_CONFIG for values that are missing, malformed or over a bound.
  */
 export function configFromHuggingFace(configJson: unknown, generationJson?: unknown): ModelConfig {
-  const fields = readFields(configJson, badConfig)
-  const family = readFamily(fields)
+  const { family, fields } = familyOf(configJson)
   refuseOptions(fields, family)
   const sizes = readSizes(fields, family)
   const vocabulary = { min: 0, max: sizes.vocabularySize - 1 }
   const generation = generationJson === undefined ? undefined : readFields(generationJson, badGeneration)
-  return {
+  const rope = readRope(fields, { family, ...sizes })
+  const windows = readWindows(fields, { family, ...sizes })
+  const extras = {
+    ...readFamilyExtras(fields, { family, ...sizes }),
+    ...rope.extras,
+    ...windows.extras,
+    unrotatedLayers: readUnrotatedLayers(fields, family, sizes.layerCount),
+  }
+  const config: ModelConfig = {
     family,
     ...sizes,
     normEpsilon: fields.has('rms_norm_eps') ? fields.number('rms_norm_eps', { min: 1e-12, max: 1 }) : 1e-6,
-    ...readRope(fields),
-    slidingWindow: readSlidingWindow(fields, family, sizes.layerCount),
+    ropeTheta: rope.ropeTheta,
+    ropeScaling: rope.ropeScaling,
+    slidingWindow: windows.slidingWindow,
     queryKeyValueBias: family === 'qwen2',
-    queryKeyNorm: family === 'qwen3',
+    queryKeyNorm: family === 'qwen3' || family === 'gemma3',
     tiedHead: flagOr(fields, 'tie_word_embeddings', false),
     beginToken: fields.has('bos_token_id') ? fields.integer('bos_token_id', vocabulary) : undefined,
     endTokens: readEndTokens([fields, generation], vocabulary.max),
   }
+  const differing = differingExtras({ headSize: sizes.headSize, extras })
+  return differing === undefined ? config : { ...config, extras: differing }
+}
+
+/** Whether the model has parts for images, which an import leaves out. */
+export function hasImageParts(configJson: unknown): boolean {
+  return familyOf(configJson).hasImages
+}
+
+function familyOf(configJson: unknown): ReturnType<typeof readFamily> {
+  const read = (value: unknown): JsonFields => readFields(value, badConfig)
+  return readFamily(read(configJson), read)
 }
 
 /** Sampling defaults of generation_config.json. Throws MODEL_BAD_CONFIG for values that no sampler takes. */
@@ -68,31 +91,23 @@ export function generationFromHuggingFace(generationJson: unknown): GenerationDe
   }
 }
 
-function readFamily(fields: JsonFields): ModelFamily {
-  const named = fields.has('architectures') ? fields.list('architectures', 16)[0] : undefined
-  const name = typeof named === 'string' ? named : architectureOf(fields)
-  const family = FAMILIES.get(name)
-  if (family === undefined) {
-    throw unsupported(`the architecture ${name}`, `It takes ${[...FAMILIES.keys()].join(', ')}`)
-  }
-  return family
-}
-
-function architectureOf(fields: JsonFields): string {
-  const type = fields.text('model_type')
-  return [...FAMILIES].find(([, family]) => family === type)?.[0] ?? type
-}
-
 function refuseOptions(fields: JsonFields, family: ModelFamily): void {
-  const activation = fields.has('hidden_act') ? fields.text('hidden_act') : 'silu'
-  if (activation !== 'silu' && activation !== 'swish')
-    throw unsupported(`the activation ${activation}`, 'It takes silu')
+  refuseActivation(fields, family)
+  refuseStrangers(fields, family)
   if (fields.has('quantization_config')) {
     throw unsupported('weights that are quantised already', 'Import the F32, F16 or BF16 weights of this model instead')
   }
   for (const key of ['mlp_bias', ...(family === 'qwen2' ? [] : ['attention_bias'])]) {
     if (flagOr(fields, key, false)) throw unsupported(`${key} for ${family} models`, 'Choose a model without it')
   }
+}
+
+function refuseActivation(fields: JsonFields, family: ModelFamily): void {
+  const text = (key: string, absent: string): string => (fields.has(key) ? fields.text(key) : absent)
+  // Gemma's first configs name another activation in hidden_act, which transformers does not use.
+  const activation = isGemma(family) ? text('hidden_activation', 'gelu_pytorch_tanh') : text('hidden_act', 'silu')
+  const known = isGemma(family) ? ['gelu_pytorch_tanh'] : ['silu', 'swish']
+  if (!known.includes(activation)) throw unsupported(`the activation ${activation}`, `It takes ${known[0]}`)
 }
 
 function readSizes(fields: JsonFields, family: ModelFamily): ModelSizes {
@@ -150,14 +165,6 @@ function readEndTokens(sources: readonly (JsonFields | undefined)[], max: number
 
 function flagOr(fields: JsonFields, key: string, absent: boolean): boolean {
   return fields.has(key) ? fields.flag(key) : absent
-}
-
-function unsupported(what: string, advice: string): ModelError {
-  return new ModelError('MODEL_UNSUPPORTED', `${NUMBER_SPEC} does not compute ${what}. ${advice}.`)
-}
-
-function badConfig(problem: string): ModelError {
-  return new ModelError('MODEL_BAD_CONFIG', `config.json cannot be used: ${problem}.`)
 }
 
 function badGeneration(problem: string): ModelError {

@@ -7,14 +7,7 @@
 import { type Hash, hash } from '../base/brand.ts'
 import { MODEL_LIMITS } from '../base/limits.ts'
 import { CHUNK_BYTES } from './chunk-tree.ts'
-import {
-  MODEL_FAMILIES,
-  type ModelConfig,
-  NUMBER_SPEC,
-  type RopeScaling,
-  WEIGHT_FORMATS,
-  type WeightFormat,
-} from './config.ts'
+import { type ModelConfig, NUMBER_SPEC, WEIGHT_FORMATS, type WeightFormat } from './config.ts'
 import { type JsonFields, parseJson, readFields } from './json-fields.ts'
 import {
   encodeManifest,
@@ -23,7 +16,7 @@ import {
   type ModelManifest,
   type SegmentEntry,
 } from './manifest.ts'
-import { ModelError } from './model-error.ts'
+import { badManifest as bad, oneOf, readManifestConfig } from './manifest-config.ts'
 import { checkModelName, isPlainFileName } from './model-names.ts'
 import { shardLayout } from './shard-file.ts'
 
@@ -35,7 +28,7 @@ export function parseManifest(bytes: Uint8Array): ModelManifest {
   const fields = readFields(parseJson(bytes, bad), bad)
   fields.only(['name', 'spec', 'format', 'config', 'segments', 'files', 'generation'])
   if (fields.text('spec') !== NUMBER_SPEC) throw bad(`its number specification is not ${NUMBER_SPEC}`)
-  const config = parseConfig(fields.object('config'))
+  const config = readManifestConfig(fields.object('config'))
   const format = oneOf(WEIGHT_FORMATS, fields.text('format'), 'format')
   const manifest: ModelManifest = {
     name: fields.text('name'),
@@ -54,57 +47,6 @@ export function parseManifest(bytes: Uint8Array): ModelManifest {
     throw bad('it is not in the canonical encoding')
   }
   return manifest
-}
-
-function parseConfig(fields: JsonFields): ModelConfig {
-  const size = (key: string, max: number): number => fields.integer(key, { min: 1, max })
-  const layerCount = size('layerCount', MODEL_LIMITS.layersMax)
-  const vocabularySize = size('vocabularySize', MODEL_LIMITS.vocabularyMax)
-  const token = { min: 0, max: vocabularySize - 1 }
-  const config: ModelConfig = {
-    family: oneOf(MODEL_FAMILIES, fields.text('family'), 'family'),
-    hiddenSize: size('hiddenSize', MODEL_LIMITS.hiddenMax),
-    layerCount,
-    headCount: size('headCount', MODEL_LIMITS.headsMax),
-    keyValueHeadCount: size('keyValueHeadCount', MODEL_LIMITS.headsMax),
-    headSize: size('headSize', MODEL_LIMITS.hiddenMax),
-    intermediateSize: size('intermediateSize', MODEL_LIMITS.intermediateMax),
-    vocabularySize,
-    contextLength: size('contextLength', MODEL_LIMITS.contextMax),
-    normEpsilon: fields.number('normEpsilon', { min: 1e-12, max: 1 }),
-    ropeTheta: fields.number('ropeTheta', { min: 1, max: 1e12 }),
-    ropeScaling: parseScaling(fields.object('ropeScaling')),
-    slidingWindow: fields.has('slidingWindow') ? size('slidingWindow', MODEL_LIMITS.contextMax) : undefined,
-    queryKeyValueBias: fields.flag('queryKeyValueBias'),
-    queryKeyNorm: fields.flag('queryKeyNorm'),
-    tiedHead: fields.flag('tiedHead'),
-    beginToken: fields.has('beginToken') ? fields.integer('beginToken', token) : undefined,
-    endTokens: fields.list('endTokens', 64).map((id) => readFields({ id }, bad).integer('id', token)),
-  }
-  if (config.headCount % config.keyValueHeadCount !== 0) throw bad('headCount is no multiple of keyValueHeadCount')
-  if (config.headSize % 2 !== 0) throw bad('headSize is odd')
-  if (config.headCount * config.headSize > MODEL_LIMITS.intermediateMax) throw bad('the heads together are too wide')
-  return config
-}
-
-function parseScaling(fields: JsonFields): RopeScaling {
-  const factor = (key: string): number => fields.number(key, { min: 1e-6, max: 1e6 })
-  switch (fields.text('type')) {
-    case 'none':
-      return { type: 'none' }
-    case 'linear':
-      return { type: 'linear', factor: factor('factor') }
-    case 'llama3':
-      return {
-        type: 'llama3',
-        factor: factor('factor'),
-        lowFrequencyFactor: factor('lowFrequencyFactor'),
-        highFrequencyFactor: factor('highFrequencyFactor'),
-        originalContextLength: fields.integer('originalContextLength', { min: 1, max: MODEL_LIMITS.contextMax }),
-      }
-    default:
-      throw bad('ropeScaling has an unknown type')
-  }
 }
 
 /** Segments that tile all layers in order, with the ends where they belong and shards of the right size. */
@@ -172,14 +114,4 @@ function rootIn(fields: JsonFields): Hash {
   const text = fields.text('root')
   if (!/^[0-9a-f]{64}$/.test(text)) throw bad('root must be 64 hexadecimal digits')
   return hash(text)
-}
-
-function oneOf<Value extends string>(known: readonly Value[], text: string, field: string): Value {
-  const found = known.find((value) => value === text)
-  if (found === undefined) throw bad(`${field} must be one of ${known.join(', ')}`)
-  return found
-}
-
-function bad(problem: string): ModelError {
-  return new ModelError('MODEL_BAD_MANIFEST', `The manifest cannot be used: ${problem}. Import the model again.`)
 }

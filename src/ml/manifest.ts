@@ -9,6 +9,7 @@ import { bytesToHex } from '@noble/hashes/utils.js'
 import { assert } from '../base/assert.ts'
 import { type Hash, hash } from '../base/brand.ts'
 import type { ModelConfig, NUMBER_SPEC, WeightFormat } from './config.ts'
+import { differingExtras } from './extras.ts'
 import type { LayerRange } from './tensors.ts'
 
 /** What the model's authors suggest for sampling; absent: the program's own default. */
@@ -91,6 +92,7 @@ export function rangeOf(
 }
 
 function orderedConfig(config: ModelConfig): unknown {
+  const extras = differingExtras(config)
   return {
     family: config.family,
     hiddenSize: config.hiddenSize,
@@ -110,6 +112,8 @@ function orderedConfig(config: ModelConfig): unknown {
     tiedHead: config.tiedHead,
     beginToken: config.beginToken ?? null,
     endTokens: config.endTokens,
+    // Alone in being left out: models that were there before it have no such field.
+    ...(extras === undefined ? {} : { extras }),
   }
 }
 
@@ -126,6 +130,23 @@ function orderedScaling(scaling: ModelConfig['ropeScaling']): unknown {
         lowFrequencyFactor: scaling.lowFrequencyFactor,
         highFrequencyFactor: scaling.highFrequencyFactor,
         originalContextLength: scaling.originalContextLength,
+      }
+    case 'yarn':
+      return {
+        type: 'yarn',
+        factor: scaling.factor,
+        originalContextLength: scaling.originalContextLength,
+        fastRotations: scaling.fastRotations,
+        slowRotations: scaling.slowRotations,
+        attentionFactor: scaling.attentionFactor,
+      }
+    case 'longrope':
+      return {
+        type: 'longrope',
+        shortFactors: scaling.shortFactors,
+        longFactors: scaling.longFactors,
+        originalContextLength: scaling.originalContextLength,
+        attentionFactor: scaling.attentionFactor,
       }
   }
 }

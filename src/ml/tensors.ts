@@ -5,6 +5,7 @@
  * @module
  */
 import type { ModelConfig } from './config.ts'
+import { extrasOf } from './extras.ts'
 
 /** A weight matrix: rows outputs, columns inputs; K = paddedColumns(columns). */
 export type Matrix =
@@ -71,10 +72,12 @@ export type LayerPart =
   | 'queryNorm'
   | 'keyNorm'
   | 'attentionOutput'
+  | 'attentionOutputNorm'
   | 'feedForwardNorm'
   | 'gate'
   | 'up'
   | 'down'
+  | 'feedForwardOutputNorm'
 
 /** Every tensor that `range` of this model holds, in canonical order. */
 export function tensorPlan(config: ModelConfig, range: LayerRange): TensorPlan[] {
@@ -98,6 +101,7 @@ function layerPlan(config: ModelConfig): (TensorPlan & { name: LayerPart })[] {
     ? [vector('queryBias', queryRows), vector('keyBias', keyRows), vector('valueBias', keyRows)]
     : []
   const headNorms = config.queryKeyNorm ? [vector('queryNorm', h), vector('keyNorm', h)] : []
+  const { outputNorms } = extrasOf(config)
   return [
     vector('attentionNorm', d),
     matrix('query', queryRows, d),
@@ -106,10 +110,12 @@ function layerPlan(config: ModelConfig): (TensorPlan & { name: LayerPart })[] {
     ...bias,
     ...headNorms,
     matrix('attentionOutput', d, queryRows),
+    ...(outputNorms ? [vector('attentionOutputNorm', d)] : []),
     vector('feedForwardNorm', d),
     matrix('gate', f, d),
     matrix('up', f, d),
     matrix('down', d, f),
+    ...(outputNorms ? [vector('feedForwardOutputNorm', d)] : []),
   ]
 }
 

@@ -33,6 +33,18 @@ const manifest: ModelManifest = {
   generation: { temperature: 0.5, topK: 40 },
 }
 
+const unusual: ModelManifest = {
+  ...manifest,
+  config: {
+    ...config,
+    ...{ slidingWindow: 9, extras: { gate: 'gelu', scoreCap: 50, windowLayers: [], windowTheta: 9, rotarySize: 4 } },
+    ropeScaling: {
+      ...{ type: 'longrope', shortFactors: [1, 2], longFactors: [3, 4], originalContextLength: 9 },
+      attentionFactor: 1.5,
+    },
+  },
+}
+
 const json = (value: unknown): Uint8Array => utf8(JSON.stringify(value))
 const parsed = (bytes: Uint8Array): unknown =>
   parseJson(bytes, (problem) => new ModelError('MODEL_BAD_CONFIG', `The file ${problem}.`))
@@ -49,6 +61,14 @@ const HUGGING_FACE = {
   ...{ bos_token_id: 1, eos_token_id: [2], hidden_act: 'silu' },
   rope_scaling: { rope_type: 'linear', factor: 2 },
 }
+const FAMILIES = [
+  { architectures: ['Gemma3ForCausalLM'], rope_parameters: { full_attention: {}, sliding_attention: {} } },
+  {
+    architectures: ['Phi3ForCausalLM'],
+    rope_scaling: { type: 'su', short_factor: Array(16).fill(1), long_factor: Array(16).fill(2) },
+  },
+  { architectures: ['SmolLM3ForCausalLM'], no_rope_layers: [0], rope_scaling: { type: 'yarn', factor: 2 } },
+]
 const TOKENIZER = {
   model: { type: 'BPE', vocab: { a: 0, b: 1, ab: 2 }, merges: ['a b'] },
   added_tokens: [{ id: 3, content: '<s>', special: true }],
@@ -58,8 +78,13 @@ const TOKENIZER = {
 export const MODEL_ROWS: readonly Decoder[] = [
   decoder({
     name: 'manifest',
-    covers: ['ml/manifest-parse.ts:parseManifest', 'ml/json-fields.ts:parseJson', 'ml/json-fields.ts:readFields'],
-    samples: () => [encodeManifest(manifest)],
+    covers: [
+      'ml/manifest-parse.ts:parseManifest',
+      'ml/json-fields.ts:parseJson',
+      'ml/json-fields.ts:readFields',
+      'ml/manifest-config.ts:readManifestConfig',
+    ],
+    samples: () => [encodeManifest(manifest), encodeManifest(unusual)],
     decode: parseManifest,
     encode: encodeManifest,
     isText: true,
@@ -112,9 +137,20 @@ export const MODEL_ROWS: readonly Decoder[] = [
   }),
   decoder({
     name: 'model-config',
-    covers: ['ml/huggingface-attention.ts:readRope', 'ml/huggingface-attention.ts:readSlidingWindow'],
+    covers: [
+      'ml/huggingface-attention.ts:readRope',
+      'ml/huggingface-attention.ts:readWindows',
+      'ml/huggingface-rope.ts:readScaling',
+      'ml/huggingface-families.ts:readFamily',
+      'ml/huggingface-families.ts:readFamilyExtras',
+      'ml/huggingface-families.ts:readUnrotatedLayers',
+    ],
     near: () => [json({ ...HUGGING_FACE, rope_scaling: { type: { toString: 1 } } })],
-    samples: () => [json(HUGGING_FACE), json({ ...HUGGING_FACE, layer_types: ['full_attention'], sliding_window: 9 })],
+    samples: () => [
+      json(HUGGING_FACE),
+      json({ ...HUGGING_FACE, layer_types: ['full_attention'], sliding_window: 9 }),
+      ...FAMILIES.map((change) => json({ ...HUGGING_FACE, ...change })),
+    ],
     decode: (bytes) => configFromHuggingFace(parsed(bytes)),
     isText: true,
     codes: ['MODEL_'],

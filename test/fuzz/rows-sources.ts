@@ -6,7 +6,8 @@ import { readRemoteFile } from '../../src/app/hub/repository.ts'
 import { parseRepositoryName } from '../../src/app/hub/repository-name.ts'
 import { readEndpoint } from '../../src/app/import/import-by-name.ts'
 import { BLOCK_NAMES, blockTypeOf, decodeBlocks } from '../../src/ml/gguf/blocks.ts'
-import { configFromGguf, readGgufFields, readVocabularySize } from '../../src/ml/gguf/config.ts'
+import { configFromGguf, readVocabularySize } from '../../src/ml/gguf/config.ts'
+import { readGgufFields } from '../../src/ml/gguf/fields.ts'
 import { type GgufHeader, parseGgufHeader } from '../../src/ml/gguf/header.ts'
 import { readGgufTokenizer } from '../../src/ml/gguf/tokenizer.ts'
 import { parseJson } from '../../src/ml/json-fields.ts'
@@ -72,8 +73,9 @@ export const SOURCE_ROWS: readonly Decoder[] = [
   decoder({
     name: 'gguf-model',
     covers: [
-      'ml/gguf/config.ts:readGgufFields',
+      'ml/gguf/fields.ts:readGgufFields',
       'ml/gguf/config.ts:readVocabularySize',
+      'ml/gguf/attention.ts:readAttention',
       'ml/gguf/tokenizer.ts:readGgufTokenizer',
     ],
     samples: models,

@@ -4,8 +4,9 @@
  */
 import type { ModelConfig } from '../../ml/config.ts'
 import { blockNameOf, decodeBlocks } from '../../ml/gguf/blocks.ts'
-import { configFromGguf, readGgufFields, readVocabularySize } from '../../ml/gguf/config.ts'
-import { ROPE_FACTORS_NAME } from '../../ml/gguf/tensors.ts'
+import { configFromGguf, readVocabularySize } from '../../ml/gguf/config.ts'
+import { readGgufFields } from '../../ml/gguf/fields.ts'
+import { LONG_FACTORS_NAME, ROPE_FACTORS_NAME, SHORT_FACTORS_NAME } from '../../ml/gguf/tensors.ts'
 import { readGgufTokenizer } from '../../ml/gguf/tokenizer.ts'
 import { ModelError } from '../../ml/model-error.ts'
 import { TOKENIZER_CONFIG_FILE, TOKENIZER_FILE } from '../model-tokenizer.ts'
@@ -30,9 +31,14 @@ export async function describeGguf({ metadata, tensors }: GgufFiles): Promise<Gg
   const fields = readGgufFields(metadata)
   const shapes = new Map([...tensors].map(([name, { tensor }]) => [name, tensor]))
   const { files, beginToken, endTokens } = readGgufTokenizer(metadata, readVocabularySize(shapes))
-  const ropeFactors = await readRopeFactors(tensors)
+  const [ropeFactors, short, long] = [
+    await readRopeFactors(tensors, ROPE_FACTORS_NAME),
+    await readRopeFactors(tensors, SHORT_FACTORS_NAME),
+    await readRopeFactors(tensors, LONG_FACTORS_NAME),
+  ]
+  const longFactors = short === undefined || long === undefined ? undefined : { short, long }
   return {
-    config: configFromGguf(fields, { tensors: shapes, ropeFactors, beginToken, endTokens }),
+    config: configFromGguf(fields, { tensors: shapes, ropeFactors, longFactors, beginToken, endTokens }),
     tokenizer: {
       files:
         files.type === 'unknown'
@@ -46,18 +52,15 @@ export async function describeGguf({ metadata, tensors }: GgufFiles): Promise<Gg
   }
 }
 
-async function readRopeFactors(tensors: GgufFiles['tensors']): Promise<Float32Array | undefined> {
-  const located = tensors.get(ROPE_FACTORS_NAME)
+async function readRopeFactors(tensors: GgufFiles['tensors'], name: string): Promise<Float32Array | undefined> {
+  const located = tensors.get(name)
   if (located === undefined) return undefined
   const { tensor, file } = located
-  const name = blockNameOf(tensor.type)
-  if (name !== 'F32' || tensor.shape.length !== 1 || tensor.shape[0]! > FACTORS_MAX) {
-    throw new ModelError(
-      'WEIGHTS_BAD_SHAPE',
-      `Tensor ${ROPE_FACTORS_NAME} is no list of F32 factors. Download the file again.`,
-    )
+  const form = blockNameOf(tensor.type)
+  if (form !== 'F32' || tensor.shape.length !== 1 || tensor.shape[0]! > FACTORS_MAX) {
+    throw new ModelError('WEIGHTS_BAD_SHAPE', `Tensor ${name} is no list of F32 factors. Download the file again.`)
   }
-  return decodeBlocks(name, await bytesAt(file, tensor.start, tensor.end - tensor.start))
+  return decodeBlocks(form, await bytesAt(file, tensor.start, tensor.end - tensor.start))
 }
 
 function encoded(json: unknown): Uint8Array {

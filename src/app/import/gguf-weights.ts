@@ -4,7 +4,15 @@
  */
 import type { ModelConfig } from '../../ml/config.ts'
 import { type BlockName, decodeBlocks } from '../../ml/gguf/blocks.ts'
-import { checkGgufTensor, ggufName, isPermuted, permutedRow, ROPE_FACTORS_NAME } from '../../ml/gguf/tensors.ts'
+import {
+  checkGgufTensor,
+  ggufPlace,
+  isPermuted,
+  LONG_FACTORS_NAME,
+  permutedRow,
+  ROPE_FACTORS_NAME,
+  SHORT_FACTORS_NAME,
+} from '../../ml/gguf/tensors.ts'
 import type { TensorPlan } from '../../ml/tensors.ts'
 import type { GgufFiles, LocatedGgufTensor } from './gguf-files.ts'
 import {
@@ -26,12 +34,14 @@ export function ggufWeights(files: GgufFiles): SourceWeights {
     check: (config, plan) => checkTensors(tensors, config, plan),
     bytesOf: (config, plan) => {
       const { tensor } = locate(tensors, config, plan)
-      return tensor.end - tensor.start
+      return (tensor.end - tensor.start) * (plan.rows / ggufPlace(plan, config).rows)
     },
     async readRows(config, plan, block) {
       const located = locate(tensors, config, plan)
-      const name = checkGgufTensor(plan, located.tensor)
-      const values = await readBlock(located, { name, plan, block, config })
+      const place = ggufPlace(plan, config)
+      const name = checkGgufTensor(plan, located.tensor, place.rows)
+      const inFile = { ...block, firstRow: place.firstRow + block.firstRow }
+      const values = await readBlock(located, { name, plan, block: inFile, config })
       checkFinite(located.tensor.name, values, plan, block.firstRow)
       return values
     },
@@ -39,17 +49,19 @@ export function ggufWeights(files: GgufFiles): SourceWeights {
 }
 
 function checkTensors(tensors: Tensors, config: ModelConfig, plan: readonly TensorPlan[]): void {
-  const wanted = new Set<string>([ROPE_FACTORS_NAME])
+  const scaling = config.ropeScaling.type === 'longrope' ? [SHORT_FACTORS_NAME, LONG_FACTORS_NAME] : [ROPE_FACTORS_NAME]
+  const wanted = new Set<string>(scaling)
   for (const item of plan) {
-    checkGgufTensor(item, locate(tensors, config, item).tensor)
-    wanted.add(ggufName(item.name, config))
+    const { name, rows } = ggufPlace(item, config)
+    checkGgufTensor(item, locate(tensors, config, item).tensor, rows)
+    wanted.add(name)
   }
   const stranger = [...tensors.keys()].find((name) => !wanted.has(name))
   if (stranger !== undefined) throw unknownTensor(stranger)
 }
 
 function locate(tensors: Tensors, config: ModelConfig, plan: TensorPlan): LocatedGgufTensor {
-  const name = ggufName(plan.name, config)
+  const { name } = ggufPlace(plan, config)
   const found = tensors.get(name)
   if (found === undefined) throw missingTensor(name)
   return found

@@ -5,7 +5,7 @@
  * @module
  */
 import { GROUP_SIZE, paddedColumns } from '../config.ts'
-import { expF32, roundToEven } from '../exact-math.ts'
+import { expF32, roundToEven, tanhF32 } from '../exact-math.ts'
 import type { Matrix } from '../tensors.ts'
 import { EngineError } from './engine.ts'
 
@@ -168,7 +168,7 @@ export function embeddingRow(matrix: ReferenceMatrix, token: number): Float32Arr
   return row
 }
 
-/** §6.4: rotates one head in place; `cos` and `sin` are the tables' row of this position, (h/2). */
+/** §6.4: rotates these elements of a head in place; `cos` and `sin` are the tables' row of this position, (rotated / 2). */
 export function rotate(head: Float32Array, cos: Float32Array, sin: Float32Array): void {
   const half = head.length / 2
   for (let index = 0; index < half; index++) {
@@ -189,20 +189,23 @@ export interface AttentionInput {
   readonly offset: number
   readonly firstPosition: number
   readonly lastPosition: number
+  readonly factor: number // f32
+  /** f32; 0: none. */
+  readonly cap: number
 }
 
 /** §6.6: one head's attention over positions firstPosition … lastPosition, (h). */
 export function attendHead(input: AttentionInput): Float32Array {
-  const { query, keys, values, stride, offset, firstPosition, lastPosition } = input
+  const { query, keys, values, stride, offset, firstPosition, lastPosition, factor } = input
   const size = query.length
-  const factor = f32(1 / Math.sqrt(size))
   const count = lastPosition - firstPosition + 1
   const scores = new Float32Array(count)
   let largest = Number.NEGATIVE_INFINITY
   for (let index = 0; index < count; index++) {
     const start = (firstPosition + index) * stride + offset
-    const score = f32(dot16({ values: query, start: 0 }, { values: keys, start }, size) * factor)
-    requireFinite(score, 'attention')
+    const product = f32(dot16({ values: query, start: 0 }, { values: keys, start }, size) * factor)
+    requireFinite(product, 'attention')
+    const score = capped(product, input.cap)
     if (score > largest) largest = score
     scores[index] = score
   }
@@ -217,9 +220,29 @@ export function attendHead(input: AttentionInput): Float32Array {
   return output.map((value) => f32(value / total))
 }
 
-/** §6.8: silu(gate)·up, (n). */
-export function gated(gate: Float32Array, up: Float32Array): Float32Array {
-  return gate.map((x, index) => f32(f32(x / f32(1 + expF32(-x))) * up[index]!))
+/** §6.9: a finite value held between −cap and cap; a cap of 0 is none. */
+export function capped(value: number, cap: number): number {
+  return cap === 0 ? value : f32(tanhF32(f32(value / cap)) * cap)
+}
+
+/** §6.8: silu(gate)·up or gelu(gate)·up, (n). */
+export function gated(gate: Float32Array, up: Float32Array, kind: 'silu' | 'gelu'): Float32Array {
+  const activation = kind === 'silu' ? silu : gelu
+  return gate.map((x, index) => f32(activation(x) * up[index]!))
+}
+
+function silu(x: number): number {
+  return f32(x / f32(1 + expF32(-x)))
+}
+
+const GELU_CUBE = f32(0.044715)
+/** 2·√(2/π) */
+const GELU_FACTOR = f32(1.5957691216057308)
+
+/** With tanh in place of the error function: ½(1 + tanh(t/2)) is 1 ÷ (1 + exp(−t)). */
+function gelu(x: number): number {
+  const t = f32(f32(f32(f32(f32(x * x) * GELU_CUBE) + 1) * x) * GELU_FACTOR)
+  return f32(x / f32(1 + expF32(-t)))
 }
 
 /** Element-wise sum, one rounding each. */

@@ -5,7 +5,8 @@
  * @module
  */
 import { assert } from '../../base/assert.ts'
-import type { ModelConfig } from '../config.ts'
+import type { ModelConfig, ModelExtras } from '../config.ts'
+import { extrasOf, type LayerAttention, layerAttention, localRope, scoreFactor } from '../extras.ts'
 import { type RopeTables, ropeTables } from '../rope.ts'
 import {
   EMBEDDING,
@@ -30,6 +31,7 @@ import {
 import {
   addRows,
   attendHead,
+  capped,
   embeddingRow,
   gated,
   matrixProduct,
@@ -45,6 +47,8 @@ export function createReferenceEngine(): Engine {
   return { name: 'reference', createStage: (options) => new ReferenceStage(options) }
 }
 
+const NO_TABLES: RopeTables = { cos: new Float32Array(0), sin: new Float32Array(0) }
+
 interface KeysAndValues {
   readonly keys: Float32Array[] // per layer of the part (capacity, V·h)
   readonly values: Float32Array[] // per layer of the part (capacity, V·h)
@@ -57,7 +61,9 @@ class ReferenceStage implements Stage {
   readonly #matrices: Map<string, ReferenceMatrix>
   readonly #vectors: Map<string, Float32Array>
   readonly #caches: CacheTable<KeysAndValues>
-  #rope: RopeTables
+  readonly #extras: ModelExtras
+  readonly #attentions: readonly LayerAttention[]
+  #rope: Readonly<Record<'global' | 'local', RopeTables>> = { global: NO_TABLES, local: NO_TABLES }
 
   constructor(options: StageOptions) {
     this.config = options.config
@@ -67,13 +73,14 @@ class ReferenceStage implements Stage {
     this.#vectors = loaded.vectors
     this.weightBytes = loaded.bytes
     this.#caches = createCacheTable(options)
-    this.#rope = { cos: new Float32Array(0), sin: new Float32Array(0) }
+    this.#extras = extrasOf(options.config)
+    this.#attentions = Array.from({ length: this.config.layerCount }, (_, layer) => layerAttention(this.config, layer))
   }
 
   openCache(capacity: number, part?: LayerRange): CacheId {
     const { keyValueHeadCount, headSize } = this.config
     return this.#caches.open({ capacity, part }, ({ firstLayer, lastLayer }) => {
-      if (this.#rope.cos.length < (capacity * headSize) / 2) this.#rope = ropeTables(this.config, capacity)
+      if (this.#rope.global.cos.length < (capacity * this.#extras.rotarySize) / 2) this.#makeTables(capacity)
       const size = capacity * keyValueHeadCount * headSize
       const arrays = () => Array.from({ length: lastLayer - firstLayer }, () => new Float32Array(size))
       return { keys: arrays(), values: arrays() }
@@ -97,6 +104,14 @@ class ReferenceStage implements Stage {
     this.#matrices.clear()
   }
 
+  #makeTables(capacity: number): void {
+    const local = localRope(this.config)
+    this.#rope = {
+      global: ropeTables(this.config, capacity),
+      local: local === undefined ? NO_TABLES : ropeTables(local, capacity),
+    }
+  }
+
   #runStep(step: StepInput): StepOutput {
     const cache = this.#caches.get(step.cache)
     const refusal = checkStep(step, cache, this.config)
@@ -118,7 +133,11 @@ class ReferenceStage implements Stage {
   }
 
   #inputRow(step: StepInput, row: number): Float32Array {
-    if (step.input.type === 'tokens') return embeddingRow(this.#matrix(EMBEDDING), step.input.tokens[row]!)
+    if (step.input.type === 'tokens') {
+      const embedded = embeddingRow(this.#matrix(EMBEDDING), step.input.tokens[row]!)
+      const factor = Math.fround(this.#extras.embeddingFactor)
+      return factor === 1 ? embedded : embedded.map((value) => value * factor)
+    }
     const size = this.config.hiddenSize
     return step.input.values.slice(row * size, (row + 1) * size)
   }
@@ -127,8 +146,9 @@ class ReferenceStage implements Stage {
     const { firstLayer, lastLayer } = cache.part
     let row = input
     for (let layer = firstLayer; layer < lastLayer; layer++) {
-      row = addRows(row, this.#attention(layer, row, { position, cache }))
-      row = addRows(row, this.#feedForward(layer, row))
+      const attended = this.#attention(layer, row, { position, cache })
+      row = addRows(row, this.#outputNormed(layer, attended, 'attentionOutputNorm'))
+      row = addRows(row, this.#outputNormed(layer, this.#feedForward(layer, row), 'feedForwardOutputNorm'))
     }
     requireFiniteRow(row, 'the output of a layer')
     return row
@@ -141,13 +161,17 @@ class ReferenceStage implements Stage {
     const query = this.#projected(layer, normed, { part: 'query', bias: 'queryBias', norm: 'queryNorm' })
     const key = this.#projected(layer, normed, { part: 'key', bias: 'keyBias', norm: 'keyNorm' })
     const value = this.#projected(layer, normed, { part: 'value', bias: 'valueBias', norm: undefined })
-    this.#rotateHeads(query, at.position)
-    this.#rotateHeads(key, at.position)
+    const { window, rope } = this.#attentions[layer]!
+    if (rope !== 'none') {
+      this.#rotateHeads(query, this.#rope[rope], at.position)
+      this.#rotateHeads(key, this.#rope[rope], at.position)
+    }
     const keys = memory.keys[layer - part.firstLayer]!
     const values = memory.values[layer - part.firstLayer]!
     keys.set(key, at.position * key.length)
     values.set(value, at.position * key.length)
-    const window = config.slidingWindow ?? Number.POSITIVE_INFINITY
+    const factor = Math.fround(scoreFactor(config))
+    const cap = Math.fround(this.#extras.scoreCap)
     const output = new Float32Array(query.length)
     for (let head = 0; head < config.headCount; head++) {
       const shared = Math.floor((head * config.keyValueHeadCount) / config.headCount)
@@ -157,8 +181,9 @@ class ReferenceStage implements Stage {
         values,
         stride: key.length,
         offset: shared * config.headSize,
-        firstPosition: Math.max(0, at.position - window + 1),
+        firstPosition: window === 0 ? 0 : Math.max(0, at.position - window + 1),
         lastPosition: at.position,
+        ...{ factor, cap },
       })
       output.set(attended, head * config.headSize)
     }
@@ -182,19 +207,26 @@ class ReferenceStage implements Stage {
     return projected
   }
 
-  #rotateHeads(rows: Float32Array, position: number): void {
-    const size = this.config.headSize
-    const half = size / 2
-    const cos = this.#rope.cos.subarray(position * half, (position + 1) * half)
-    const sin = this.#rope.sin.subarray(position * half, (position + 1) * half)
-    for (let start = 0; start < rows.length; start += size) rotate(rows.subarray(start, start + size), cos, sin)
+  #rotateHeads(rows: Float32Array, tables: RopeTables, position: number): void {
+    const { rotarySize } = this.#extras
+    const half = rotarySize / 2
+    const cos = tables.cos.subarray(position * half, (position + 1) * half)
+    const sin = tables.sin.subarray(position * half, (position + 1) * half)
+    for (let start = 0; start < rows.length; start += this.config.headSize) {
+      rotate(rows.subarray(start, start + rotarySize), cos, sin)
+    }
+  }
+
+  /** §6.7, §6.8: what is added to the row. */
+  #outputNormed(layer: number, row: Float32Array, name: LayerPart): Float32Array {
+    return this.#extras.outputNorms ? norm(row, this.#vector(layer, name), this.config.normEpsilon) : row
   }
 
   #feedForward(layer: number, row: Float32Array): Float32Array {
     const normed = norm(row, this.#vector(layer, 'feedForwardNorm'), this.config.normEpsilon)
     const gate = matrixProduct(this.#layerMatrix(layer, 'gate'), normed)
     const up = matrixProduct(this.#layerMatrix(layer, 'up'), normed)
-    return matrixProduct(this.#layerMatrix(layer, 'down'), gated(gate, up))
+    return matrixProduct(this.#layerMatrix(layer, 'down'), gated(gate, up, this.#extras.gate))
   }
 
   #output(step: StepInput, hidden: readonly Float32Array[], part: LayerRange): StepOutput {
@@ -203,7 +235,8 @@ class ReferenceStage implements Stage {
     const gain = this.#vectors.get(OUTPUT_NORM)!
     const logits = wanted.map((row) => matrixProduct(this.#matrix(HEAD), norm(row, gain, this.config.normEpsilon)))
     for (const row of logits) requireFiniteRow(row, 'the logits')
-    return { type: 'logits', values: concatenate(logits) }
+    const cap = Math.fround(this.#extras.logitCap)
+    return { type: 'logits', values: concatenate(logits).map((value) => capped(value, cap)) }
   }
 
   #matrix(name: string): ReferenceMatrix {

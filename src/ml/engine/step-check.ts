@@ -59,3 +59,13 @@ function checkRows(values: Float32Array): EngineError | undefined {
   }
   return undefined
 }
+
+/** Throws ENGINE_UNAVAILABLE for a model that has what only engines of processors compute. */
+export function refuseExtras({ family, extras }: ModelConfig, engine: string): void {
+  if (extras === undefined) return
+  throw new EngineError(
+    'ENGINE_UNAVAILABLE',
+    `The ${engine} engine does not compute this ${family} model: ${Object.keys(extras).join(', ')}. Engines of the processor do.`,
+    { details: { engine, family } },
+  )
+}

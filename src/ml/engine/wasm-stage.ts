@@ -11,7 +11,7 @@ import type { LayerRange } from '../tensors.ts'
 import { type Cache, type CacheTable, createCacheTable } from './cache-table.ts'
 import type { CacheId, Stage, StageOptions, StepInput, StepOutput } from './engine.ts'
 import { notFinite } from './reference-math.ts'
-import { checkStep, rowsOf } from './step-check.ts'
+import { checkStep, refuseExtras, rowsOf } from './step-check.ts'
 import { type Block, createWasmHeap, type WasmHeap } from './wasm-heap.ts'
 import type { StartWasmHelper, WasmHelper } from './wasm-helper.ts'
 import { PASS_ROWS_MAX, SYNC_BYTES } from './wasm-layout.ts'
@@ -53,6 +53,7 @@ export class WasmStage implements Stage {
 
   constructor(options: WasmStageOptions) {
     const { config, range, module, threads, startHelper } = options
+    refuseExtras(config, 'wasm')
     assert(config.headSize <= ENGINE_LIMITS.headSizeMax, 'a head fits its scratch')
     this.config = config
     this.range = range

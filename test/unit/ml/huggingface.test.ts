@@ -17,6 +17,17 @@ const llama = {
 const mistral = { ...llama, architectures: ['MistralForCausalLM'] }
 const qwen2 = { ...llama, architectures: ['Qwen2ForCausalLM'] }
 const qwen3 = { ...llama, architectures: ['Qwen3ForCausalLM'], head_dim: 32 }
+const gemma = { ...llama, architectures: ['GemmaForCausalLM'], head_dim: 16 }
+const gemma2 = { ...gemma, architectures: ['Gemma2ForCausalLM'] }
+const gemma3 = { ...gemma, architectures: ['Gemma3ForCausalLM'], num_hidden_layers: 7 }
+const phi3 = { ...llama, architectures: ['Phi3ForCausalLM'], max_position_embeddings: 512 }
+const smollm3 = { ...llama, architectures: ['SmolLM3ForCausalLM'], eos_token_id: 2 }
+const withImages = {
+  architectures: ['Gemma3ForConditionalGeneration'],
+  eos_token_id: [1, 106],
+  text_config: { model_type: 'gemma3_text', hidden_size: 2_560, num_hidden_layers: 34, intermediate_size: 10_240 },
+  vision_config: {},
+}
 const llama3Rope = {
   factor: 8,
   low_freq_factor: 1,
@@ -99,10 +110,97 @@ describe('a Hugging Face config', () => {
     ],
     [
       'layer types',
-      { ...qwen2, sliding_window: 128, layer_types: ['full_attention', 'full_attention'] },
+      { ...qwen2, sliding_window: 128, layer_types: Array(5).fill('full_attention') },
       { slidingWindow: undefined },
     ],
     ['Qwen3 norms and head size', qwen3, { queryKeyNorm: true, headSize: 32 }],
+    [
+      'a Qwen2 window in its last layers',
+      { ...qwen2, use_sliding_window: true, sliding_window: 128, max_window_layers: 3 },
+      { slidingWindow: 128, extras: { windowLayers: [3, 4] } },
+    ],
+    [
+      'windows of some layers of Ministral',
+      {
+        ...{ ...mistral, architectures: ['MinistralForCausalLM'], sliding_window: 64, num_hidden_layers: 3 },
+        layer_types: ['full_attention', 'sliding_attention', 'sliding_attention'],
+      },
+      { family: 'mistral', slidingWindow: 64, extras: { windowLayers: [1, 2] } },
+    ],
+    [
+      'yarn',
+      { ...qwen3, rope_scaling: { rope_type: 'yarn', factor: 4, original_max_position_embeddings: 128 } },
+      {
+        ropeScaling: {
+          ...{ type: 'yarn', factor: 4, originalContextLength: 128, fastRotations: 32, slowRotations: 1 },
+          attentionFactor: 0.1 * Math.log(4) + 1,
+        },
+      },
+    ],
+    ['the gate and factor of Gemma', gemma, { extras: { gate: 'gelu', embeddingFactor: 8 } }],
+    [
+      'caps, norms and windows of Gemma 2',
+      gemma2,
+      {
+        slidingWindow: 4096,
+        tiedHead: true,
+        extras: {
+          ...{ gate: 'gelu', outputNorms: true, embeddingFactor: 8, scoreSize: 256, scoreCap: 50, logitCap: 30 },
+          windowLayers: [0, 2, 4],
+        },
+      },
+    ],
+    [
+      'the two thetas of Gemma 3',
+      { ...gemma3, rope_scaling: { rope_type: 'linear', factor: 8 }, query_pre_attn_scalar: 16 },
+      {
+        ...{ ropeTheta: 1e6, ropeScaling: { type: 'linear', factor: 8 }, queryKeyNorm: true },
+        extras: {
+          ...{ gate: 'gelu', outputNorms: true, embeddingFactor: 8 },
+          ...{ windowLayers: [0, 1, 2, 3, 4, 6], windowTheta: 10_000 },
+        },
+      },
+    ],
+    [
+      'parameters by kind of layer',
+      {
+        ...gemma3,
+        rope_parameters: {
+          full_attention: { rope_type: 'linear', factor: 8, rope_theta: 2e6 },
+          sliding_attention: { rope_type: 'default', rope_theta: 20_000 },
+        },
+      },
+      { ropeTheta: 2e6, ropeScaling: { type: 'linear', factor: 8 }, extras: { windowTheta: 20_000 } },
+    ],
+    [
+      'the text part of a model that sees images',
+      withImages,
+      {
+        ...{ family: 'gemma3', headCount: 8, headSize: 256, vocabularySize: 262_208, endTokens: [1, 106] },
+        ...{ beginToken: 2, extras: { embeddingFactor: 50.5 } },
+      },
+    ],
+    [
+      'the two lists of Phi-3',
+      {
+        ...{ ...phi3, original_max_position_embeddings: 128, sliding_window: 2_047, head_dim: 8 },
+        ...{ partial_rotary_factor: 0.5, rope_scaling: { type: 'su', short_factor: [1, 1.5], long_factor: [2, 4] } },
+      },
+      {
+        slidingWindow: undefined,
+        ropeScaling: {
+          ...{ type: 'longrope', shortFactors: [1, 1.5], longFactors: [2, 4], originalContextLength: 128 },
+          attentionFactor: Math.sqrt(1 + Math.log(4) / Math.log(128)),
+        },
+        extras: { rotarySize: 4 },
+      },
+    ],
+    ['layers of SmolLM3 without rotation', smollm3, { ropeTheta: 2e6, extras: { unrotatedLayers: [3] } }],
+    [
+      'a list of such layers',
+      { ...smollm3, no_rope_layers: [0, 1, 1, 1, 0], tie_word_embeddings: false },
+      { tiedHead: false, extras: { unrotatedLayers: [0, 4] } },
+    ],
   ])('is read with %s', (_case, json, expected) => {
     expect(configFromHuggingFace(json)).toMatchObject(expected)
   })
@@ -118,16 +216,18 @@ describe('a Hugging Face config', () => {
     ['feed-forward biases', { ...llama, mlp_bias: true }, /mlp_bias/],
     ['another activation', { ...llama, hidden_act: 'gelu' }, /gelu/],
     ['dynamic rope', { ...llama, rope_scaling: { type: 'dynamic', factor: 2 } }, /dynamic/],
-    ['yarn', { ...llama, rope_scaling: { rope_type: 'yarn', factor: 2 } }, /yarn/],
+    ['yarn that scales twice', { ...llama, rope_scaling: { rope_type: 'yarn', factor: 2, mscale: 1 } }, /mscale/],
+    ['yarn of Gemma', { ...gemma2, rope_scaling: { rope_type: 'yarn', factor: 2 } }, /yarn/],
+    ['another scaling of Phi-3', { ...phi3, rope_scaling: { rope_type: 'llama3', ...llama3Rope } }, /llama3/],
+    ['another activation of Gemma', { ...gemma2, hidden_activation: 'gelu' }, /gelu/],
+    ['caps of another family', { ...llama, final_logit_softcapping: 30 }, /final_logit_softcapping/],
+    ['experts', { ...qwen3, num_experts: 8 }, /num_experts/],
+    ['attention in both directions', { ...gemma3, use_bidirectional_attention: true }, /bidirectional/],
+    ['chunked attention', { ...qwen3, layer_types: Array(5).fill('chunked_attention') }, /chunked_attention/],
+    ['a text part that is not known', { ...withImages, text_config: { model_type: 'ministral3' } }, /ministral3/],
     ['longrope', { ...llama, rope_parameters: { rope_type: 'longrope' } }, /longrope/],
     ['partial rotation', { ...llama, partial_rotary_factor: 0.5 }, /partial_rotary_factor/],
     ['quantised weights', { ...llama, quantization_config: { quant_method: 'gptq' } }, /quantised/],
-    [
-      'a window in some layers',
-      { ...qwen2, use_sliding_window: true, sliding_window: 8, max_window_layers: 2 },
-      /some layers/,
-    ],
-    ['mixed layers', { ...qwen3, layer_types: ['full_attention', 'sliding_attention'] }, /different kinds/],
   ])('with %s is refused by name', (_case, json, text) => {
     const act = () => configFromHuggingFace(json)
     expect(act).toThrow(expect.objectContaining({ code: 'MODEL_UNSUPPORTED' }))
@@ -152,6 +252,12 @@ describe('a Hugging Face config', () => {
     ['with an end token that is a text', { ...llama, eos_token_id: ['</s>'] }],
     ['with a begin token outside the vocabulary', { ...llama, bos_token_id: 512 }],
     ['with an epsilon of zero', { ...llama, rms_norm_eps: 0 }],
+    [
+      'with lists of factors that are too short',
+      { ...phi3, rope_scaling: { type: 'su', short_factor: [1], long_factor: [1] } },
+    ],
+    ['with layer types that end early', { ...gemma3, layer_types: ['full_attention'] }],
+    ['with odd flags of layers', { ...smollm3, no_rope_layers: [1, 1, 2, 1, 1] }],
     ['with scaling without factor', { ...llama, rope_scaling: { type: 'linear' } }],
     [
       'with Llama 3 scaling upside down',

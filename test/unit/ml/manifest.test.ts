@@ -1,7 +1,9 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
-import { encodeManifest, modelHash, rangeOf } from '../../../src/ml/manifest.ts'
+import type { ModelConfig } from '../../../src/ml/config.ts'
+import { encodeManifest, type ModelManifest, modelHash, rangeOf } from '../../../src/ml/manifest.ts'
 import { parseManifest } from '../../../src/ml/manifest-parse.ts'
+import { shardLayout } from '../../../src/ml/shard-file.ts'
 
 const bytes = readFileSync(new URL('../../../models/genesis/manifest.json', import.meta.url))
 const genesis = parseManifest(bytes)
@@ -14,6 +16,15 @@ function changed(path: string, value: unknown): Uint8Array {
   const target = keys.reduce((object, key) => (object as Record<string, unknown>)[key], json) as Record<string, unknown>
   target[last] = value
   return new TextEncoder().encode(`${JSON.stringify(json, undefined, 2)}\n`)
+}
+
+/** The manifest with a config whose shards may have other sizes. */
+function segmentsOf(config: ModelConfig): ModelManifest {
+  const segments = genesis.segments.map((segment) => {
+    const bytes = shardLayout(config, segment, genesis.format).totalBytes
+    return { ...segment, shard: { ...segment.shard, bytes } }
+  })
+  return { ...genesis, config, segments }
 }
 
 describe('a manifest', () => {
@@ -41,6 +52,37 @@ describe('a manifest', () => {
     expect(parseManifest(encodeManifest(manifest))).toEqual(manifest)
   })
 
+  const original = { originalContextLength: 128, attentionFactor: 1.25 }
+  test.each<[string, Partial<ModelConfig>]>([
+    ['yarn', { ropeScaling: { type: 'yarn', factor: 4, fastRotations: 32, slowRotations: 1, ...original } }],
+    [
+      'longrope',
+      {
+        ropeScaling: { type: 'longrope', shortFactors: [1, 2], longFactors: [3, 4], ...original },
+        extras: { rotarySize: 4 },
+      },
+    ],
+    [
+      'every extra',
+      {
+        slidingWindow: 8,
+        extras: {
+          ...{ gate: 'gelu', outputNorms: true, embeddingFactor: 8, scoreSize: 24, scoreCap: 50, logitCap: 30 },
+          ...{ rotarySize: 4, windowLayers: [0, 2], windowTheta: 500, unrotatedLayers: [1] },
+        },
+      },
+    ],
+  ])('keeps %s', (_case, change) => {
+    const sized = segmentsOf({ ...genesis.config, ...change })
+    expect(parseManifest(encodeManifest(sized))).toEqual(sized)
+    expect(modelHash(sized)).not.toBe(modelHash(segmentsOf(genesis.config)))
+  })
+
+  test('does not tell of extras that are the default', () => {
+    const config = { ...genesis.config, extras: { gate: 'silu', scoreSize: genesis.config.headSize } } as const
+    expect(modelHash({ ...genesis, config })).toBe(modelHash(genesis))
+  })
+
   test('gives the layers of neighbouring segments', () => {
     expect(rangeOf(genesis, 1, 3)).toEqual({ firstLayer: 1, lastLayer: 3, hasEmbedding: false, hasHead: false })
     expect(rangeOf(genesis, 0, 6)).toEqual({ firstLayer: 0, lastLayer: 6, hasEmbedding: true, hasHead: true })
@@ -55,6 +97,26 @@ describe('a manifest', () => {
     ['too many layers', 'config.layerCount', 100_000],
     ['an end token outside the vocabulary', 'config.endTokens', [2048]],
     ['a window of zero', 'config.slidingWindow', 0],
+    ['an unknown extra', 'config.extras', { gain: 1 }],
+    ['no extras', 'config.extras', {}],
+    ['an extra that is the default', 'config.extras', { gate: 'silu' }],
+    ['an unknown gate', 'config.extras', { gate: 'relu' }],
+    ['a negative cap', 'config.extras', { logitCap: -1 }],
+    ['half a pair that is rotated', 'config.extras', { rotarySize: 3 }],
+    ['more rotation than there is', 'config.extras', { rotarySize: 1_024 }],
+    ['a layer that is not there', 'config.extras', { unrotatedLayers: [99] }],
+    ['layers out of order', 'config.extras', { unrotatedLayers: [1, 0] }],
+    ['layers with a window that is none', 'config.extras', { windowLayers: [0] }],
+    [
+      'factors for other frequencies',
+      'config.ropeScaling',
+      { type: 'longrope', shortFactors: [1], longFactors: [1], originalContextLength: 9, attentionFactor: 1 },
+    ],
+    [
+      'factors below one',
+      'config.ropeScaling',
+      { type: 'yarn', factor: 0.5, originalContextLength: 9, fastRotations: 32, slowRotations: 1, attentionFactor: 1 },
+    ],
     ['heads that do not divide', 'config.keyValueHeadCount', 4],
     ['a gap between segments', 'segments.1.firstLayer', 2],
     ['no segments', 'segments', []],

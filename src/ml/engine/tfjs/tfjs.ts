@@ -5,6 +5,7 @@
  * @module
  */
 import type { DeviceEngine, EngineError } from '../engine.ts'
+import { refuseExtras } from '../step-check.ts'
 import { registerPackedKernels } from './packed-kernels.ts'
 import type { Tensorflow } from './tensorflow.ts'
 import { loadTfjsStage } from './tfjs-stage.ts'
@@ -25,6 +26,9 @@ export function createTfjsEngine(tf: Tensorflow, options: TfjsEngineOptions): De
   return {
     name: 'tfjs',
     numbers: 'float',
-    createStage: async (stage) => loadTfjsStage(stage, { tf, backend, tensorBytesMax, lost }),
+    async createStage(stage) {
+      refuseExtras(stage.config, 'tfjs')
+      return loadTfjsStage(stage, { tf, backend, tensorBytesMax, lost })
+    },
   }
 }

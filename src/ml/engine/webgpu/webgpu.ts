@@ -4,6 +4,7 @@
  * @module
  */
 import { type DeviceEngine, type DeviceStage, EngineError, type StageOptions } from '../engine.ts'
+import { refuseExtras } from '../step-check.ts'
 import { createDeviceCaches } from './device-caches.ts'
 import { createDeviceMemory } from './device-memory.ts'
 import type { KernelOptions } from './kernel.ts'
@@ -35,7 +36,8 @@ export function createWebgpuEngine(options: WebgpuEngineOptions): DeviceEngine {
   return {
     name: 'webgpu',
     numbers: 'exact',
-    createStage(stage) {
+    async createStage(stage) {
+      refuseExtras(stage.config, 'webgpu')
       // One after the other, so that of two that do not fit together the first does.
       const created = last.then(() => createStage({ ...stage, ...parts }))
       last = created.catch(() => undefined)

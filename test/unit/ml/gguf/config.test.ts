@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { configFromGguf, decimal, readGgufFields } from '../../../../src/ml/gguf/config.ts'
+import { configFromGguf } from '../../../../src/ml/gguf/config.ts'
+import { decimal, readGgufFields } from '../../../../src/ml/gguf/fields.ts'
 import { type GgufHeader, parseGgufHeader } from '../../../../src/ml/gguf/header.ts'
 import { permutedRow } from '../../../../src/ml/gguf/tensors.ts'
 import { type Entry, ggufBytes, ggufMetadata, ggufTensors, ropeFactors } from '../../app/gguf-file.ts'
@@ -60,7 +61,7 @@ describe('metadata', () => {
     ['experts', [['llama.expert_count', ['u32', 8]]], 'MODEL_UNSUPPORTED'],
     ['attention to later positions', [['llama.attention.causal', ['flag', false]]], 'MODEL_UNSUPPORTED'],
     ['a key that may change the numbers', [['llama.logit_scale', ['f32', 2]]], 'MODEL_UNSUPPORTED'],
-    ['rope scaling of type yarn', [['llama.rope.scaling.type', ['text', 'yarn']]], 'MODEL_UNSUPPORTED'],
+    ['rope scaling of type dynamic', [['llama.rope.scaling.type', ['text', 'dynamic']]], 'MODEL_UNSUPPORTED'],
     ['rotation of a part of a head', [['llama.rope.dimension_count', ['u32', 2]]], 'MODEL_UNSUPPORTED'],
     ['values of another length', [['llama.attention.value_length', ['u32', 8]]], 'MODEL_UNSUPPORTED'],
     ['an odd head', [['llama.attention.key_length', ['u32', 3]]], 'MODEL_BAD_CONFIG'],
