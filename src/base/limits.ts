@@ -90,6 +90,11 @@ export const SESSION_LIMITS = {
   prefillChunkTokensMax: 256,
   prefillChunksInFlightMax: 4,
   batchRowsMax: 512,
+  /** Rows of a step of decoding: one for the token that is certain, the others for drafts. Beyond it hardly any text is copied for so long. */
+  windowRowsMax: 16,
+  /** Drafts that a stage computes although they turn out wrong: so many, and so many more for each row that stays. */
+  draftsLostFree: 64,
+  draftsLostPerRow: 4,
 } as const
 
 /** What one miner serves. */

@@ -179,7 +179,16 @@ export function stepWith(change: Partial<StageMessageOf<'step'>> = {}): StageMes
 
 export function promptWith(change: Partial<StageMessageOf<'prompt'>> = {}): StageMessageOf<'prompt'> {
   const tokens = Int32Array.from(PROMPT)
-  return { type: 'prompt', turn: 1, position: 0, tokens, chunkTokens: 256, generation: SETTINGS, ...change }
+  return {
+    type: 'prompt',
+    turn: 1,
+    position: 0,
+    tokens,
+    chunkTokens: 256,
+    draftsMax: 15,
+    generation: SETTINGS,
+    ...change,
+  }
 }
 
 export function randomBytes(length: number): Uint8Array {

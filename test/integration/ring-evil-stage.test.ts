@@ -40,7 +40,7 @@ describe('an evil stage only harms its own ring:', () => {
     [
       'a token where steps are due',
       0,
-      [{ type: 'token', turn: 1, position: 1, token: 1, digest: undefined }],
+      [{ type: 'token', turn: 1, position: 1, tokens: Int32Array.of(1), digests: [] }],
       'RING_BAD_MESSAGE',
     ],
     ['a prompt on the link', 0, [promptWith()], 'RING_BAD_MESSAGE'],
@@ -48,7 +48,7 @@ describe('an evil stage only harms its own ring:', () => {
     ['half a step', 0, [Uint8Array.of(8, 1, 2)], 'CODEC_TRUNCATED'],
     ['a step that asks for a token before its turn began', 1, [stepWith({ sample: true })], 'RING_BAD_MESSAGE'],
     ['a token outside the vocabulary', 2, [tokenAt(24, CONFIG.vocabularySize)], 'ENGINE_BAD_TOKEN'],
-    ['a token of no vocabulary', 2, [tokenAt(24, 1).with(9, 0xff).with(12, 0xff)], 'CODEC_BAD_VALUE'],
+    ['a token of no vocabulary', 2, [tokenAt(24, 1).with(13, 0xff).with(16, 0xff)], 'CODEC_BAD_VALUE'],
     ['a token out of order', 2, [tokenAt(26, 1)], 'ENGINE_BAD_POSITION'],
     ['a step where tokens are due', 2, [stepWith()], 'RING_BAD_MESSAGE'],
   ])('%s', async (_case, place, messages, code) => {
@@ -67,7 +67,7 @@ describe('an evil stage only harms its own ring:', () => {
   test('tokens of another turn are passed over', async () => {
     const { controls, toNext } = await joinAs(world, stranger, 2)
     say(controls[0]!, promptWith())
-    say(toNext, { type: 'token', turn: 9, position: 24, token: 1, digest: undefined })
+    say(toNext, { type: 'token', turn: 9, position: 24, tokens: Int32Array.of(1), digests: [] })
     say(controls[0]!, { type: 'ask-statistics' })
     await hear(controls[0]!, 'statistics')
     expect(world.sessions()[0]).toBe(1)
@@ -100,11 +100,12 @@ describe('an evil stage only harms its own ring:', () => {
 
 /** A token message as bytes, so that a test can write what the encoder would not. */
 function tokenAt(position: number, token: number): Uint8Array {
-  const bytes = new Uint8Array(17)
+  const bytes = new Uint8Array(21)
   const view = new DataView(bytes.buffer)
   view.setUint8(0, 10)
   view.setUint32(1, 1, true)
   view.setUint32(5, position, true)
-  view.setUint32(9, token, true)
+  view.setUint32(9, 1, true)
+  view.setUint32(13, token, true)
   return bytes
 }

@@ -82,7 +82,7 @@ async function serveOnTrust(): Promise<Channel> {
 
 function promptOf(turn: number): StageMessageOf<'prompt'> {
   const generation = { ...GREEDY, maxTokens: 200 }
-  return { type: 'prompt', turn, position: 0, tokens: PROMPT, chunkTokens: 256, generation }
+  return { type: 'prompt', turn, position: 0, tokens: PROMPT, chunkTokens: 256, draftsMax: 0, generation }
 }
 
 /** After the prompt and so many rows of decoding. */

@@ -171,7 +171,7 @@ function drawn(
 ): { readonly position: number; readonly token: number } | undefined {
   if (step.generation !== undefined) tail.begin(step.generation)
   tail.note(step.position, step.tokens)
-  return logits !== undefined && step.sample ? tail.draw(0, logits) : undefined
+  return logits !== undefined && step.sample ? tail.draw(logits) : undefined
 }
 
 interface Rows {

@@ -27,6 +27,7 @@ import { NO_ROWS_DIGEST, nextRowDigest } from './row-digest.ts'
 export interface AccountStep {
   readonly rows: StepRows
   readonly input: () => Uint8Array
+  readonly isTrial: boolean
   /** What went out, once it is known: undefined when nothing did. */
   output: (() => Uint8Array | undefined) | undefined
   computeMs: number
@@ -37,8 +38,10 @@ export interface LeaseAccount {
   readonly lot: number
   readonly meter: PaymentMeter
   readonly journal: LotJournal
-  /** Begins a step that the meter admits. */
-  begin(rows: StepRows, input: () => Uint8Array): AccountStep
+  /** Begins a step that the meter admits; `isTrial`: it may be forgotten. */
+  begin(rows: StepRows, input: () => Uint8Array, isTrial: boolean): AccountStep
+  /** The newest so many steps, all done, were on trial and count for nothing. False: a voucher with these counters was taken, which pays for some. */
+  forget(count: number, claimed: Counters): boolean
   /**
    * Takes a voucher without fault: digests what it pays for, closes receipts that are full, and writes all of it. Gives the receipts that
    * it closed. One at a time. @throws StoreError.
@@ -117,10 +120,17 @@ export function createLeaseAccount(parts: AccountParts): LeaseAccount {
     lot,
     meter,
     journal,
-    begin(rows, input) {
-      const step: Begun = { rows, input, output: undefined, computeMs: 0, after: meter.begin(rows) }
+    begin(rows, input, isTrial) {
+      const step: Begun = { rows, input, isTrial, output: undefined, computeMs: 0, after: meter.begin(rows) }
       steps.push(step)
       return step
+    },
+    forget(count, claimed) {
+      const left = steps.length - count
+      if (left < 0 || recede(claimed, steps[left - 1]?.after ?? meter.paid.counters)) return false
+      meter.forget(count)
+      steps = steps.slice(0, left)
+      return true
     },
     settle: (voucher) => serial(() => settle(voucher)),
     claim: (closes) =>
@@ -146,7 +156,8 @@ export function createLeaseAccount(parts: AccountParts): LeaseAccount {
         if (fault !== undefined) throw leaseError(fault === 'VOUCHER_ABOVE_CAP' ? fault : 'LEASE_BEHIND')
         await serial(() => settle(voucher))
       }
-      meter.writeOff()
+      // What was on trial when the session ended is nobody's debt.
+      meter.writeOff(steps.length - 1 - steps.findLastIndex(({ isTrial }) => !isTrial))
       steps = []
     },
   }

@@ -30,7 +30,7 @@ export function outputBytes(
   if (output === undefined) return undefined
   if (output instanceof Float32Array) return stepBytes({ ...step, rows: floatBytes(output) })
   const { position, token } = output
-  return encodeStageMessage({ type: 'token', turn: 0, position, token, digest: undefined })
+  return encodeStageMessage({ type: 'token', turn: 0, position, tokens: Int32Array.of(token), digests: [] })
 }
 
 /** `SHA-256(digest ‖ bytes)`; long bytes are hashed by another thread. */

@@ -21,15 +21,15 @@ import { createTimer } from '../ring/timer.ts'
 import type { LeaseAccount } from './lease-account.ts'
 import { leaseError } from './lease-error.ts'
 import type { KeptReceipt } from './lot-entry.ts'
-import { stepBytes } from './row-digest.ts'
-import { stepRowsMax, stepRowsOf } from './step-rows.ts'
+import { outputBytes, stepBytes } from './row-digest.ts'
+import { countedSteps, stepRowsMax, stepRowsOf } from './step-rows.ts'
 import { decodeVoucher } from './voucher-store.ts'
 
 type StepMessage = StageMessageOf<'step'>
 
-/** What a step gave: the bytes that went out, made only when they are asked for. */
+/** What a step gave: activations of all its rows, or what the tail has drawn of those that stay. */
 export interface StepOutcome {
-  readonly output: () => Uint8Array | undefined
+  readonly output: Float32Array | readonly { readonly position: number; readonly token: number }[] | undefined
   readonly computeMs: number
 }
 
@@ -38,6 +38,10 @@ export interface StageLease {
   readonly receiptRows: number
   /** Waits until a step is paid for, and then counts it as begun if it is still wanted. Gives what takes its outcome, or undefined. */
   begin(step: StepMessage, isWanted: () => boolean): Promise<((outcome: StepOutcome) => void) | undefined>
+  /** Of the step that was done last, so many rows are forgotten. They must not have been paid: the session ends. */
+  forget(rows: number): void
+  /** Rows of a step of decoding at this position that may begin now, of `wanted`; one at least, which may have to wait. */
+  rowsAt(position: number, wanted: number): number
   /** A turn was cancelled or overtaken: steps that wait are asked again whether they are wanted. */
   recheck(): void
   /** A voucher came. @throws LeaseError, CodecError: the session ends. */
@@ -102,7 +106,10 @@ export function createStageLease(parts: StageLeaseParts, ports: { clock: Clock; 
     receiptRows,
     async begin(step, isWanted) {
       const rows = stepRowsOf(step)
-      if (rows.rows > stepRowsMax(rows, receiptRows)) throw badMessage('A step is longer than the lease allows.')
+      const parts = countedSteps(step)
+      if (parts.some((part) => part.tokens.length > stepRowsMax(rows, receiptRows))) {
+        throw badMessage('A step is longer than the lease allows.')
+      }
       for (;;) {
         if (closed || !isWanted()) return undefined
         if (ports.clock.wallMs() > lease.openUntilMs) throw leaseError('LEASE_EXPIRED')
@@ -110,12 +117,23 @@ export function createStageLease(parts: StageLeaseParts, ports: { clock: Clock; 
         if (admission === 'yes') break
         await wait(admission)
       }
-      const begun = account.begin(rows, () => stepBytes(step))
+      const begun = parts.map((part, index) => account.begin(stepRowsOf(part), () => stepBytes(part), index > 0))
       return ({ output, computeMs }) => {
-        begun.output = output
-        begun.computeMs = computeMs
-        meter.done()
+        for (const [index, one] of begun.entries()) {
+          one.output = () => outputBytes(parts[index]!, outputOf(output, index, begun.length))
+          // Its first row stays, whatever becomes of the others.
+          one.computeMs = index === 0 ? computeMs : 0
+          meter.done()
+        }
       }
+    },
+    forget(rows) {
+      if (rows > 0 && !account.forget(rows, latest.counters)) throw leaseError('VOUCHER_TOO_EARLY')
+    },
+    rowsAt(position, wanted) {
+      let rows = wanted
+      while (rows > 1 && meter.admits({ kind: 'decode', position, rows }) !== 'yes') rows--
+      return rows
     },
     recheck: wake,
     onVoucher(bytes) {
@@ -149,6 +167,17 @@ export function createStageLease(parts: StageLeaseParts, ports: { clock: Clock; 
       })
     },
   }
+}
+
+/** Of the counted step `index` of `count`. */
+function outputOf(
+  output: StepOutcome['output'],
+  index: number,
+  count: number,
+): Float32Array | { readonly position: number; readonly token: number } | undefined {
+  if (!(output instanceof Float32Array)) return output?.[index]
+  const width = output.length / count
+  return output.subarray(index * width, (index + 1) * width)
 }
 
 interface Handovers {

@@ -58,14 +58,8 @@ export function* promptSteps(prompt: StageMessageOf<'prompt'>, size: number): Ge
   }
 }
 
-/** The step of one token that came back round the ring. */
-export function decodeStep(token: {
-  readonly turn: number
-  readonly position: number
-  readonly token: number
-}): TokenStep {
-  const { turn, position } = token
-  const tokens = Int32Array.of(token.token)
+/** The step of a token that came back round the ring, and of drafts behind it. */
+export function decodeStep({ turn, position, tokens }: Pick<TokenStep, 'turn' | 'position' | 'tokens'>): TokenStep {
   return {
     type: 'step',
     turn,

@@ -22,6 +22,7 @@ import {
 } from '../../net/protocols/stage.ts'
 import type { StageStatistics } from '../../net/protocols/statistics.ts'
 import type { Channel } from '../../net/wire.ts'
+import { type Heard, type HeardToken, tokensOf } from './heard.ts'
 import { createInbox, type Inbox } from './inbox.ts'
 import { checkRoom } from './prompt-room.ts'
 import { badMessage, RingError, stageFailed, stageLost } from './ring-error.ts'
@@ -33,9 +34,6 @@ import { createMovingDeadline, type MovingDeadline } from './timer.ts'
 type Received =
   | { readonly type: 'message'; readonly stage: number; readonly message: Heard }
   | { readonly type: 'end'; readonly stage: number }
-
-/** The cap of the lease ends an answer as the tail would. */
-type Heard = StageMessage | (Omit<StageMessageOf<'end'>, 'reason'> & { readonly reason: 'lease-spent' })
 
 /** What the tail says of tokens. */
 const OF_TAIL: ReadonlySet<StageMessageType> = new Set(['token', 'end', 'progress'])
@@ -188,9 +186,14 @@ class OpenRing implements RingSession {
       if (!payer.told(message)) throw badMessage('The tail spoke of work that nobody asked for.')
     }
     if (message.type === 'progress') return
-    this.#inbox.put({ type: 'message', stage, message })
-    if (message.type !== 'token' || message.turn !== this.#turn || !payer?.isSpent) return
-    const { turn, position } = message
+    if (message.type !== 'token') {
+      this.#inbox.put({ type: 'message', stage, message })
+      return
+    }
+    for (const heard of tokensOf(message)) this.#inbox.put({ type: 'message', stage, message: heard })
+    const { turn, tokens } = message
+    if (turn !== this.#turn || !payer?.isSpent) return
+    const position = message.position + tokens.length - 1
     this.#tellAll({ type: 'cancel', turn })
     this.#inbox.put({ type: 'message', stage, message: { type: 'end', turn, position, reason: 'lease-spent' } })
   }
@@ -233,9 +236,10 @@ class OpenRing implements RingSession {
 
   #sendPrompt(turn: number, prompt: { position: number; pending: readonly number[]; options: TurnOptions }): void {
     const { position, pending, options } = prompt
-    const { generation } = options
+    const { generation, draftsMax = SESSION_LIMITS.windowRowsMax - 1 } = options
     const [tokens, chunkTokens] = [Int32Array.from(pending), this.#chunkSize(pending, options)]
-    this.#channels[0]!.send(encodeStageMessage({ type: 'prompt', turn, position, tokens, chunkTokens, generation }))
+    const message: StageMessage = { type: 'prompt', turn, position, tokens, chunkTokens, draftsMax, generation }
+    this.#channels[0]!.send(encodeStageMessage(message))
   }
 
   async #nextEvent(turn: number, chunksDue: number, deadline: MovingDeadline): Promise<RingEvent> {
@@ -254,7 +258,7 @@ class OpenRing implements RingSession {
     }
   }
 
-  #onToken(message: StageMessageOf<'token'>): RingEvent {
+  #onToken(message: HeardToken): RingEvent {
     const { token, position, digest } = message
     if (position !== this.#tokens.length) throw badMessage('The tail sent a token out of order.')
     // The token at `position` was drawn from all positions before it: every stage holds those.

@@ -49,5 +49,7 @@ export interface TurnOptions {
   readonly generation: Generation
   /** Tokens per prefill chunk; default the limit. */
   readonly chunkTokens?: number
+  /** Drafts that a step may take along; 0: none. Default: as many as pay. The tokens are the same. */
+  readonly draftsMax?: number | undefined
   readonly signal?: AbortSignal
 }

@@ -5,11 +5,12 @@
 import type { StageStatistics } from '../../net/protocols/statistics.ts'
 import type { Channel } from '../../net/wire.ts'
 import type { StepRun } from '../engine-host.ts'
+import type { KeptRows } from './kept-rows.ts'
 
 export interface StageMeter {
   step(rows: number, run: StepRun): void
   /** Totals so far; bytes are summed over the session's channels. */
-  statistics(channels: readonly (Channel | undefined)[]): StageStatistics
+  statistics(channels: readonly (Channel | undefined)[], kept: Pick<KeptRows, 'drafts' | 'draftsKept'>): StageStatistics
 }
 
 export function createMeter(): StageMeter {
@@ -24,13 +25,15 @@ export function createMeter(): StageMeter {
       computeMs += run.computeMs
       queueMs += run.queueMs
     },
-    statistics: (channels) => ({
+    statistics: (channels, { drafts, draftsKept }) => ({
       steps,
       rows: rowsTotal,
       computeMs,
       queueMs,
       bytesReceived: channels.reduce((sum, channel) => sum + (channel?.bytesReceived ?? 0), 0),
       bytesSent: channels.reduce((sum, channel) => sum + (channel?.bytesSent ?? 0), 0),
+      drafts,
+      draftsKept,
     }),
   }
 }
@@ -42,6 +45,8 @@ export const NO_STATISTICS: StageStatistics = {
   queueMs: 0,
   bytesReceived: 0,
   bytesSent: 0,
+  drafts: 0,
+  draftsKept: 0,
 }
 
 export function addStatistics(a: StageStatistics, b: StageStatistics): StageStatistics {
@@ -52,5 +57,7 @@ export function addStatistics(a: StageStatistics, b: StageStatistics): StageStat
     queueMs: a.queueMs + b.queueMs,
     bytesReceived: a.bytesReceived + b.bytesReceived,
     bytesSent: a.bytesSent + b.bytesSent,
+    drafts: a.drafts + b.drafts,
+    draftsKept: a.draftsKept + b.draftsKept,
   }
 }

@@ -1,16 +1,13 @@
 /**
- * One session at one stage: takes prompts (stage 1) or activations (the others), runs them through the engine in
- * order, and passes the result on. The tail samples and sends the token to stage 1 and, beside it, to the client.
- * Ends by the client, by a failure, by silence; every end frees the cache once.
+ * One session at one stage: its channels, and its life. Takes prompts (stage 1) or activations (the others), one after the other; what is computed of them
+ * stands in stage-work.ts. Ends by the client, by a failure, by silence; every end frees the cache once.
  * Spec: docs/spec/wire.md §4.
  * @module
  */
-import { assert } from '../../base/assert.ts'
 import { codeOf, messageOf } from '../../base/error.ts'
-import { DEADLINES } from '../../base/limits.ts'
 import type { Clock, Log } from '../../base/ports.ts'
-import { floatBytes, floatsFromBytes } from '../../ml/digest.ts'
-import type { CacheId, StepInput } from '../../ml/engine/engine.ts'
+import { floatsFromBytes } from '../../ml/digest.ts'
+import type { CacheId } from '../../ml/engine/engine.ts'
 import {
   decodeStageMessage,
   encodeStageMessage,
@@ -20,17 +17,15 @@ import {
 import type { StageStatistics } from '../../net/protocols/statistics.ts'
 import type { Channel } from '../../net/wire.ts'
 import type { EngineHost } from '../engine-host.ts'
-import { outputBytes } from '../market/row-digest.ts'
 import type { StageLease } from '../market/stage-lease.ts'
 import { endChannel, tellFailure } from './farewell.ts'
-import { checkPrompt, checkShape, chunkSize, decodeStep, promptSteps, type TokenStep } from './prompt-steps.ts'
+import { checkPrompt, checkShape, type TokenStep } from './prompt-steps.ts'
 import { badMessage } from './ring-error.ts'
 import { placeIn, type RingPlace } from './ring-place.ts'
 import { createSessionTimers, type SessionTimers } from './session-timers.ts'
 import { createSessionTurns, type SessionTurns } from './session-turns.ts'
 import { createStageLink, type StageLink, watchLink } from './stage-link.ts'
-import { createMeter, type StageMeter } from './stage-meter.ts'
-import { createTail, type Draw, type Tail } from './tail.ts'
+import { createStageWork, type StageWork } from './stage-work.ts'
 
 export interface StageSessionOptions {
   readonly open: StageMessageOf<'open'>
@@ -47,9 +42,8 @@ export interface StageSessionOptions {
 export class StageSession {
   readonly place: RingPlace
   readonly #options: StageSessionOptions
-  readonly #meter: StageMeter = createMeter()
   readonly #log: Log
-  readonly #tail: Tail | undefined
+  readonly #work: StageWork
   readonly #linked = Promise.withResolvers<void>()
   #next: StageLink | undefined
   #previous: Channel | undefined
@@ -60,8 +54,6 @@ export class StageSession {
   #waiting: StageMessageOf<'prompt'> | undefined
   /** Prompts and, in a ring of one, decode steps: one after the other. */
   #running: Promise<unknown> = Promise.resolve()
-  /** The engine's latest work for this session; it works in order. */
-  #latestRun: Promise<unknown> = Promise.resolve()
   readonly #timers: SessionTimers
   /** `fail` waits for `#running`, so it must not be awaited from inside it. */
   readonly #failLater = (error: unknown): void => void this.fail(error)
@@ -71,11 +63,19 @@ export class StageSession {
     this.#options = options
     this.#log = ports.log
     this.#turns = createSessionTurns(options.lease !== undefined)
-    this.#tail = this.place.isTail
-      ? createTail({ endTokens: options.endTokens, capacity: options.open.capacity })
-      : undefined
     this.#timers = createSessionTimers(ports.clock, this.#failLater)
     this.#timers.touch()
+    this.#work = createStageWork(
+      {
+        ...{ ...options, place: this.place, turns: this.#turns, timers: this.#timers, isClosed: () => this.#closed },
+        ...{
+          next: () => this.#next,
+          toClient: (message) => this.#toClient(message),
+          start: (work) => this.#start(work),
+        },
+      },
+      ports,
+    )
   }
 
   /** Takes over the link to the next stage; a session that has ended drops it. */
@@ -119,7 +119,7 @@ export class StageSession {
 
   /** What this session has cost here so far. */
   statistics(): StageStatistics {
-    return this.#meter.statistics([this.#options.control, this.#previous, this.#next?.channel])
+    return this.#work.statistics([this.#options.control, this.#previous, this.#next?.channel])
   }
 
   /** Reads the client's messages until it closes; resolves when the session is over. */
@@ -155,10 +155,11 @@ export class StageSession {
     this.#timers.stop()
     // Who waits to be paid is let go, or the running step would never end.
     const settled = this.#options.lease?.close()
+    this.#work.first?.close()
     this.#next?.channel.abort('session closed')
     this.#previous?.abort('session closed')
     await endChannel(this.#options.control)
-    await Promise.allSettled([this.#running, this.#latestRun, settled])
+    await Promise.allSettled([this.#running, this.#work.latestRun, settled])
     await this.#options.host.closeCache(this.#options.cache).catch(() => undefined)
     this.#options.onClosed()
   }
@@ -194,16 +195,19 @@ export class StageSession {
   }
 
   async #readPrevious(channel: Channel): Promise<void> {
+    const { first } = this.#work
     for (let bytes = await channel.receive(); bytes !== undefined; bytes = await channel.receive()) {
       this.#timers.touch()
       const message = decodeStageMessage(bytes)
-      if (message.type === 'step' && !this.place.isFirst) {
+      if (message.type === 'step' && !first) {
         await this.#onStep(message)
         if (message.acknowledge) channel.send(encodeStageMessage({ type: 'acknowledge', turn: message.turn }))
-      } else if (message.type === 'token' && this.place.isFirst) {
-        await this.#decode(message)
-      } else if (message.type === 'end' && this.place.isFirst) {
-        if (this.#turns.isCurrent(message.turn)) this.#timers.stepDone()
+      } else if (message.type === 'keep' && !first && this.#options.lease) {
+        this.#work.keep(message)
+      } else if (message.type === 'token' && first) {
+        await first.tokens(message)
+      } else if (message.type === 'end' && first) {
+        first.end(message)
       } else {
         throw badMessage(`The stage before sent "${message.type}" where it may not.`)
       }
@@ -215,83 +219,18 @@ export class StageSession {
     this.#running = this.#running.then(work).catch(this.#failLater)
   }
 
-  /** Stage 1: the waiting prompt, chunk by chunk, each sent on while the next is computed. */
+  /** Stage 1: the prompt that waits. */
   async #prefill(): Promise<void> {
     const prompt = this.#waiting
     this.#waiting = undefined
-    if (!prompt || !this.#turns.isCurrent(prompt.turn)) return
-    const { hiddenSize, lease } = this.#options
-    const size = chunkSize(Math.min(prompt.chunkTokens, lease?.receiptRows ?? prompt.chunkTokens), hiddenSize)
-    this.#timers.expectStep(DEADLINES.decodeStepMs + Math.ceil(prompt.tokens.length / size) * DEADLINES.prefillChunkMs)
-    for (const step of promptSteps(prompt, size)) {
-      if (!this.#turns.isCurrent(prompt.turn)) return
-      await this.#runStep(step, { type: 'tokens', tokens: step.tokens })
-    }
-  }
-
-  /** Stage 1: the token that came back round the ring. */
-  async #decode(message: Pick<StageMessageOf<'token'>, 'turn' | 'position' | 'token'>): Promise<void> {
-    if (!this.#turns.isCurrent(message.turn)) return
-    this.#timers.stepDone()
-    const step = decodeStep(message)
-    await this.#runStep(step, { type: 'tokens', tokens: step.tokens })
+    if (prompt) await this.#work.first?.prompt(prompt)
   }
 
   async #onStep(message: TokenStep): Promise<void> {
     checkShape(message, this.#options.hiddenSize)
     this.#turns.note(message.turn)
     if (!this.#turns.goesOn(message.turn)) return
-    await this.#runStep(message, { type: 'hidden', values: floatsFromBytes(message.rows) })
-  }
-
-  async #runStep(message: TokenStep, input: StepInput['input']): Promise<void> {
-    const { host, cache, lease } = this.#options
-    const { turn, position, tokens } = message
-    // Stage 1 decides which steps there are.
-    const isWanted = () => (this.place.isFirst ? this.#turns.isCurrent(turn) : this.#turns.goesOn(turn))
-    const paid = lease && (await lease.begin(message, isWanted))
-    if (lease && !paid) return
-    if (this.place.isFirst && !message.acknowledge) this.#timers.expectStep(DEADLINES.decodeStepMs)
-    if (message.generation) this.#tail?.begin(message.generation)
-    const logits = this.#tail && message.sample ? 'last' : 'none'
-    const work = host.run({ cache, position, input, logits })
-    this.#latestRun = work
-    const run = await work
-    if (this.#closed) return
-    this.#timers.touch()
-    this.#meter.step(tokens.length, run)
-    if (run.output.type === 'failed') throw run.output.error
-    const { type, values } = run.output
-    const drawn = this.#drawn(message, type === 'logits' ? values : undefined)
-    paid?.({ output: () => outputBytes(message, type === 'hidden' ? values : drawn), computeMs: run.computeMs })
-    if (!this.#turns.goesOn(turn)) return
-    if (type === 'hidden') await this.#passOn(message, values)
-    else if (drawn && this.#turns.isCurrent(turn)) this.#tell(drawn)
-    else if (lease) this.#toClient({ type: 'progress', turn, position: position + tokens.length })
-  }
-
-  /** The tail: after the last rows of a prompt, or a decode step, one token is drawn. */
-  #drawn(message: TokenStep, logits: Float32Array | undefined): Draw | undefined {
-    this.#tail?.note(message.position, message.tokens)
-    return logits && message.sample && this.#turns.goesOn(message.turn)
-      ? this.#tail?.draw(message.turn, logits)
-      : undefined
-  }
-
-  async #passOn(message: TokenStep, values: Float32Array): Promise<void> {
-    assert(this.#next, 'a stage without the head has a next one')
-    if (message.acknowledge) await this.#next.credit()
-    if (!this.#closed) this.#next.send({ ...message, rows: floatBytes(values) })
-  }
-
-  /** Closes the ring, to stage 1 by link, or straight back when this is the only stage; beside it, the client hears. */
-  #tell({ messages }: Draw): void {
-    for (const { message, forFirst } of messages) {
-      if (forFirst && this.#next) this.#next.send(forFirst)
-      else if (forFirst?.type === 'token') this.#start(() => this.#decode(forFirst))
-      else if (forFirst) this.#timers.stepDone()
-      this.#toClient(message)
-    }
+    await this.#work.run(message, { type: 'hidden', values: floatsFromBytes(message.rows) })
   }
 
   #toClient(message: StageMessage): void {

@@ -15,12 +15,12 @@ import type { Voucher } from './voucher.ts'
 
 export type Payment = Pick<Voucher, 'seq' | 'counters' | 'transcript'>
 
-/** What the tail said: all rows before `position` are computed in this turn. */
+/** What the tail said: all rows before `position` are computed in this turn, and those of all tokens but the last. */
 export interface Told {
   readonly turn: number
   readonly position: number
-  /** The token drawn for this position. */
-  readonly token?: number | undefined
+  /** Drawn for this position and those after it. */
+  readonly tokens?: Iterable<number> | undefined
 }
 
 export interface PromptRows {
@@ -113,14 +113,17 @@ export function createPayer({ charge, cap, decodeRowUnits }: PaymentTerms, start
         counted: position,
       })
     },
-    told({ turn: number, position, token }) {
+    told({ turn: number, position, tokens = [] }) {
       const turn = turns.find((one) => one.number === number)
       if (turn === undefined || !count(turn, position)) return false
       // Steps are computed in order: nothing older comes any more.
       turns = turns.filter((one) => one.number >= number)
-      if (token === undefined) return true
-      if (position !== turn.start + turn.tokens.length) return false
-      turn.tokens.push(token)
+      let next = position
+      for (const token of tokens) {
+        if (next !== turn.start + turn.tokens.length || !count(turn, next)) return false
+        turn.tokens.push(token)
+        next++
+      }
       return true
     },
     get isSpent() {

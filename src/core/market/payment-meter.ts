@@ -47,11 +47,13 @@ export interface PaymentMeter {
   begin(step: StepRows): Counters
   /** The oldest step that was begun and not done is done. */
   done(): void
+  /** The newest so many steps, all done, were on trial and count for nothing. */
+  forget(count: number): void
   fault(voucher: Claimed): VoucherFault | undefined
   /** Takes a voucher without fault; gives how many steps it pays for, the oldest ones. */
   accept(voucher: Claimed): number
-  /** The session is over: what is unpaid stays a debt, half of which counts as unpaid from now on. */
-  writeOff(): void
+  /** The session is over: what is unpaid, but for the newest `onTrial` steps, stays a debt, half of which counts as unpaid from now on. */
+  writeOff(onTrial: number): void
 }
 
 /** Of what was paid, so much of what sessions left unpaid when they broke is forgiven: a sixteenth. */
@@ -98,6 +100,11 @@ export function createPaymentMeter({ charge, cap, decodeRowUnits }: PaymentTerms
       assert(doneCount < steps.length, 'a step was begun')
       doneCount++
     },
+    forget(count) {
+      assert(count <= doneCount && doneCount === steps.length, 'what is forgotten was done, and is not paid')
+      steps = steps.slice(0, steps.length - count)
+      doneCount -= count
+    },
     fault({ seq, counters }) {
       if (seq <= paid.seq) return 'VOUCHER_REPLAYED'
       if (recede(paid.counters, counters)) return 'VOUCHER_RECEDES'
@@ -116,8 +123,8 @@ export function createPaymentMeter({ charge, cap, decodeRowUnits }: PaymentTerms
       paid = { seq, counters }
       return count
     },
-    writeOff() {
-      debt += units(begun()) - units(paid.counters)
+    writeOff(onTrial) {
+      debt += units(steps.at(-1 - onTrial) ?? paid.counters) - units(paid.counters)
       steps = []
       doneCount = 0
     },

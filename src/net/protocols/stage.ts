@@ -41,6 +41,8 @@ export type StageMessage =
       readonly position: number
       readonly tokens: Int32Array
       readonly chunkTokens: number
+      /** Rows that a step of decoding may take along for drafts; 0: none. */
+      readonly draftsMax: number
       readonly generation: Generation
     }
   | { readonly type: 'cancel'; readonly turn: number }
@@ -68,15 +70,20 @@ export type StageMessage =
       readonly rows: Uint8Array
     }
   | { readonly type: 'acknowledge'; readonly turn: number }
+  // in sessions with a lease: of the last step with drafts, the rows before the position stay
+  | { readonly type: 'keep'; readonly turn: number; readonly position: number }
   // next stage to stage, on the link: that it received what a receipt says
   | { readonly type: 'countersignature'; readonly window: number; readonly signature: Uint8Array }
   // tail to client and to stage 1
   | {
       readonly type: 'token'
       readonly turn: number
+      /** Of the first token. */
       readonly position: number
-      readonly token: number
-      readonly digest: Hash | undefined
+      /** One, and one more for each draft that was right. */
+      readonly tokens: Int32Array
+      /** Of the logits that each was drawn from; none where nobody asks for them. */
+      readonly digests: readonly Hash[]
     }
   | { readonly type: 'end'; readonly turn: number; readonly reason: EndReason; readonly position: number }
   // tail to client, in sessions with a lease: all rows before the position are computed
@@ -103,6 +110,7 @@ const TYPES: readonly StageMessageType[] = [
   'voucher',
   'progress',
   'countersignature',
+  'keep',
 ]
 
 /** One message as bytes; the first byte is its type. */
@@ -119,7 +127,7 @@ function writeBody(writer: Writer, message: StageMessage): void {
       writeOpen(writer, message)
       return
     case 'prompt':
-      writer.u32(message.turn).u32(message.position).u32(message.chunkTokens)
+      writer.u32(message.turn).u32(message.position).u32(message.chunkTokens).u32(message.draftsMax)
       writeGeneration(writer, message.generation)
       writeTokens(writer, message.tokens)
       return
@@ -143,8 +151,9 @@ function writeBody(writer: Writer, message: StageMessage): void {
       writeStep(writer, message)
       return
     case 'token':
-      writer.u32(message.turn).u32(message.position).u32(message.token)
-      writer.bytes(message.digest === undefined ? new Uint8Array(0) : hexToBytes(message.digest))
+      writer.u32(message.turn).u32(message.position)
+      writeTokens(writer, message.tokens)
+      writer.list(message.digests, (inner, digest) => inner.raw(hexToBytes(digest)))
       return
     case 'end':
       writer.u32(message.turn).u8(END_REASONS.indexOf(message.reason)).u32(message.position)
@@ -153,6 +162,7 @@ function writeBody(writer: Writer, message: StageMessage): void {
       writer.raw(message.voucher)
       return
     case 'progress':
+    case 'keep':
       writer.u32(message.turn).u32(message.position)
       return
     case 'countersignature':
@@ -183,6 +193,7 @@ function readBody(reader: Reader, type: StageMessageType): StageMessage {
         turn: reader.u32(),
         position: reader.u32(),
         chunkTokens: reader.u32(),
+        draftsMax: reader.u32(),
         generation: readGeneration(reader),
         tokens: readTokens(reader, SESSION_LIMITS.promptTokensMax),
       }
@@ -201,12 +212,13 @@ function readBody(reader: Reader, type: StageMessageType): StageMessage {
     case 'step':
       return readStep(reader)
     case 'token':
-      return { type, turn: reader.u32(), position: reader.u32(), token: readToken(reader), digest: readDigest(reader) }
+      return readDrawn(reader)
     case 'end':
       return { type, turn: reader.u32(), reason: readReason(reader), position: reader.u32() }
     case 'voucher':
       return { type, voucher: reader.raw(VOUCHER_BYTES) }
     case 'progress':
+    case 'keep':
       return { type, turn: reader.u32(), position: reader.u32() }
     case 'countersignature':
       return { type, window: reader.u32(), signature: reader.raw(SIGNATURE_BYTES) }
@@ -249,11 +261,15 @@ function readSession(reader: Reader): SessionId {
   return sessionId(bytesToHex(reader.raw(16)))
 }
 
-function readDigest(reader: Reader): Hash | undefined {
-  const bytes = reader.bytes(32)
-  if (bytes.length === 0) return undefined
-  if (bytes.length !== 32) throw new CodecError('CODEC_BAD_VALUE', 'A digest has 32 bytes.')
-  return hash(bytesToHex(bytes))
+/** At least one token, and a digest for each or for none. */
+function readDrawn(reader: Reader): StageMessageOf<'token'> {
+  const [turn, position] = [reader.u32(), reader.u32()]
+  const tokens = readTokens(reader, SESSION_LIMITS.windowRowsMax)
+  const digests = reader.list(SESSION_LIMITS.windowRowsMax, (inner) => hash(bytesToHex(inner.raw(32))))
+  if (tokens.length === 0 || (digests.length > 0 && digests.length !== tokens.length)) {
+    throw new CodecError('CODEC_BAD_VALUE', 'The token message has no token, or digests that are not theirs.')
+  }
+  return { type: 'token', turn, position, tokens, digests }
 }
 
 function readReason(reader: Reader): EndReason {

@@ -14,11 +14,14 @@ export interface StageStatistics {
   readonly queueMs: number
   readonly bytesReceived: number
   readonly bytesSent: number
+  /** Of the rows, those that were computed on trial, and of these the ones that stayed. */
+  readonly drafts: number
+  readonly draftsKept: number
 }
 
 export function writeStatistics(writer: Writer, statistics: StageStatistics): void {
   writer.f64(statistics.steps).f64(statistics.rows).f64(statistics.computeMs).f64(statistics.queueMs)
-  writer.f64(statistics.bytesReceived).f64(statistics.bytesSent)
+  writer.f64(statistics.bytesReceived).f64(statistics.bytesSent).f64(statistics.drafts).f64(statistics.draftsKept)
 }
 
 export function readStatistics(reader: Reader): StageStatistics {
@@ -29,5 +32,7 @@ export function readStatistics(reader: Reader): StageStatistics {
     queueMs: reader.f64(),
     bytesReceived: reader.f64(),
     bytesSent: reader.f64(),
+    drafts: reader.f64(),
+    draftsKept: reader.f64(),
   }
 }

@@ -47,7 +47,13 @@ describe('how many drafts go along', () => {
   test.each<[string, Ring, Text, number, number]>([
     ['a copied text far away', FAR, copied, 10, 17],
     ['a copied text far away, of 64 tokens', FAR, copied, 5, 17],
-    ['a text whose drafts are right two times in three', FAR, { source: 'model', rightAt: (at) => 1 + (at % 3) }, 1.8, 4],
+    [
+      'a text whose drafts are right two times in three',
+      FAR,
+      { source: 'model', rightAt: (at) => 1 + (at % 3) },
+      1.8,
+      4,
+    ],
     ['a text whose drafts are never right, far away', FAR, never, 0.985, 1],
     ['a text whose drafts are never right, close by', NEAR, never, 0.985, 1],
     ['a copied text close by, where rows cost as much as steps', { ...NEAR, rowMs: 1.6 }, copied, 0.985, 1.01],

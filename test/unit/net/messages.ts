@@ -5,7 +5,7 @@
 import fc from 'fast-check'
 import { hash, peerId, sessionId } from '../../../src/base/brand.ts'
 import { CodecError } from '../../../src/base/codec.ts'
-import { MODEL_LIMITS } from '../../../src/base/limits.ts'
+import { MODEL_LIMITS, SESSION_LIMITS } from '../../../src/base/limits.ts'
 import type { Generation } from '../../../src/net/protocols/generation.ts'
 import type { StageMessage, StageMessageOf, StageMessageType } from '../../../src/net/protocols/stage.ts'
 import type { StageStatistics } from '../../../src/net/protocols/statistics.ts'
@@ -41,6 +41,8 @@ export const statistics: fc.Arbitrary<StageStatistics> = fc.record({
   queueMs: f64,
   bytesReceived: f64,
   bytesSent: f64,
+  drafts: f64,
+  draftsKept: f64,
 })
 
 const bytesOf = (length: number) => fc.uint8Array({ minLength: length, maxLength: length })
@@ -65,6 +67,7 @@ export const stageMessages: { readonly [Type in StageMessageType]: fc.Arbitrary<
     position: u32,
     tokens,
     chunkTokens: u32,
+    draftsMax: u32,
     generation,
   }),
   cancel: fc.record({ type: fc.constant('cancel' as const), turn: u32 }),
@@ -84,13 +87,19 @@ export const stageMessages: { readonly [Type in StageMessageType]: fc.Arbitrary<
     rows: fc.uint8Array({ maxLength: 64 }),
   }),
   acknowledge: fc.record({ type: fc.constant('acknowledge' as const), turn: u32 }),
-  token: fc.record({
-    type: fc.constant('token' as const),
-    turn: u32,
-    position: u32,
-    token,
-    digest: fc.option(model, { nil: undefined }),
-  }),
+  token: fc
+    .record({
+      type: fc.constant('token' as const),
+      turn: u32,
+      position: u32,
+      drawn: fc.array(fc.tuple(token, model), { minLength: 1, maxLength: SESSION_LIMITS.windowRowsMax }),
+      hasDigests: fc.boolean(),
+    })
+    .map(({ drawn, hasDigests, ...rest }) => ({
+      ...rest,
+      tokens: Int32Array.from(drawn, ([id]) => id),
+      digests: hasDigests ? drawn.map(([, digest]) => digest) : [],
+    })),
   end: fc.record({
     type: fc.constant('end' as const),
     turn: u32,
@@ -98,6 +107,7 @@ export const stageMessages: { readonly [Type in StageMessageType]: fc.Arbitrary<
     position: u32,
   }),
   voucher: fc.record({ type: fc.constant('voucher' as const), voucher }),
+  keep: fc.record({ type: fc.constant('keep' as const), turn: u32, position: u32 }),
   progress: fc.record({ type: fc.constant('progress' as const), turn: u32, position: u32 }),
   countersignature: fc.record({ type: fc.constant('countersignature' as const), window: u32, signature: bytesOf(64) }),
 }

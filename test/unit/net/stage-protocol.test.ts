@@ -39,6 +39,7 @@ test('the first byte is the type, in the order of the specification', () => {
     voucher: 12,
     progress: 13,
     countersignature: 14,
+    keep: 15,
   })
 })
 
@@ -116,12 +117,12 @@ describe('a field over its bound is refused before anything is set aside for it:
     ],
     [
       'tokens of a prompt',
-      begin(1, (w) => settings(w.raw(zeros(12))).u32(SESSION_LIMITS.promptTokensMax + 1)),
+      begin(1, (w) => settings(w.raw(zeros(16))).u32(SESSION_LIMITS.promptTokensMax + 1)),
       'CODEC_TOO_LONG',
     ],
     [
       'tokens of a prompt that are not there',
-      begin(1, (w) => settings(w.raw(zeros(12))).u32(131_072)),
+      begin(1, (w) => settings(w.raw(zeros(16))).u32(131_072)),
       'CODEC_TRUNCATED',
     ],
     [
@@ -145,14 +146,31 @@ describe('a field over its bound is refused before anything is set aside for it:
     ['flags of a step', begin(8, (w) => w.u8(8).raw(zeros(16))), 'CODEC_BAD_VALUE'],
     [
       'a flag of the settings',
-      begin(1, (w) => w.raw(zeros(12)).u32(1).f64(0).u32(0).f64(1).f64(0).f64(1).u64(0n).u8(2)),
+      begin(1, (w) => w.raw(zeros(16)).u32(1).f64(0).u32(0).f64(1).f64(0).f64(1).u64(0n).u8(2)),
       'CODEC_BAD_VALUE',
     ],
-    ['a token', begin(10, (w) => w.raw(zeros(8)).u32(MODEL_LIMITS.vocabularyMax).u32(0)), 'CODEC_BAD_VALUE'],
-    ['a digest', begin(10, (w) => w.raw(zeros(12)).u32(33)), 'CODEC_TOO_LONG'],
-    ['a digest that is too short', begin(10, (w) => w.raw(zeros(12)).bytes(zeros(31))), 'CODEC_BAD_VALUE'],
+    ['a token', begin(10, (w) => w.raw(zeros(8)).u32(1).u32(MODEL_LIMITS.vocabularyMax).u32(0)), 'CODEC_BAD_VALUE'],
+    ['no token', begin(10, (w) => w.raw(zeros(8)).u32(0).u32(0)), 'CODEC_BAD_VALUE'],
+    ['tokens of a step', begin(10, (w) => w.raw(zeros(8)).u32(SESSION_LIMITS.windowRowsMax + 1)), 'CODEC_TOO_LONG'],
+    [
+      'digests',
+      begin(10, (w) =>
+        w
+          .raw(zeros(8))
+          .u32(1)
+          .u32(0)
+          .u32(SESSION_LIMITS.windowRowsMax + 1),
+      ),
+      'CODEC_TOO_LONG',
+    ],
+    ['a digest too many', begin(10, (w) => w.raw(zeros(8)).u32(1).u32(0).u32(2).raw(zeros(64))), 'CODEC_BAD_VALUE'],
+    [
+      'a digest that is too short',
+      begin(10, (w) => w.raw(zeros(8)).u32(1).u32(0).u32(1).raw(zeros(31))),
+      'CODEC_TRUNCATED',
+    ],
     ['a reason', begin(11, (w) => w.u32(1).u8(3).u32(0)), 'CODEC_BAD_VALUE'],
-    ['a type', Uint8Array.of(15), 'CODEC_BAD_VALUE'],
+    ['a type', Uint8Array.of(16), 'CODEC_BAD_VALUE'],
     ['a flag for the lease', begin(0, (w) => w.raw(zeros(56)).u32(0).u8(2)), 'CODEC_BAD_VALUE'],
     ['a lease without its proof', begin(0, (w) => w.raw(zeros(56)).u32(0).u8(1).raw(zeros(90))), 'CODEC_TRUNCATED'],
     [

@@ -56,7 +56,7 @@ function paidAccount() {
   /** Ten rows of a prompt, and the voucher for them. */
   const work = async (): Promise<void> => {
     const rows = { kind: 'prompt' as const, position: Number(seq) * 10, rows: 10 }
-    account.begin(rows, () => new Uint8Array(40)).output = () => new Uint8Array(4)
+    account.begin(rows, () => new Uint8Array(40), false).output = () => new Uint8Array(4)
     account.meter.done()
     counters = addRows(counters, rows)
     await account.settle({ lease: ID, seq: ++seq, counters, transcript: ID, signature: new Uint8Array(64) })

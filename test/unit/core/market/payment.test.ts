@@ -63,7 +63,7 @@ describe('a stage works on trust', () => {
   test('for less after a session that was not paid, and a sixteenth of what was paid is forgiven', () => {
     const meter = createPaymentMeter(FREE, START)
     for (let row = 0; row < 32; row++) meter.begin(decode(row))
-    meter.writeOff()
+    meter.writeOff(0)
     expect(unitsIn(meter.begun, 16n)).toBe(0n)
     expect(meter.admits(prompt(0, 256))).toBe('yes')
     expect(meter.admits(prompt(0, 257))).toBe('unpaid')
@@ -74,6 +74,33 @@ describe('a stage works on trust', () => {
       meter.accept({ seq: ++seq, counters })
     }
     expect(meter.admits(prompt(0, 512))).toBe('yes')
+  })
+})
+
+describe('rows on trial', () => {
+  test('count as unpaid until they are forgotten, and then for nothing', () => {
+    const meter = createPaymentMeter(FREE, START)
+    for (let row = 0; row < 32; row++) {
+      meter.begin(decode(row))
+      meter.done()
+    }
+    expect(meter.admits(decode(32))).toBe('unpaid')
+    meter.forget(15)
+    expect(meter.begun).toMatchObject({ decodeRows: 17n })
+    expect(meter.admits(decode(17))).toBe('yes')
+    const counters = meter.begin(decode(17))
+    meter.done()
+    expect(meter.fault({ seq: 1n, counters })).toBeUndefined()
+    expect(meter.accept({ seq: 1n, counters })).toBe(18)
+  })
+
+  test('that are left when a session ends are nobody’s debt', () => {
+    const meter = createPaymentMeter(FREE, START)
+    for (let row = 0; row < 32; row++) meter.begin(decode(row))
+    meter.writeOff(15)
+    // Half of 17 rows is what is left of two windows less.
+    expect(meter.admits(prompt(0, 376))).toBe('yes')
+    expect(meter.admits(prompt(0, 377))).toBe('unpaid')
   })
 })
 
@@ -94,8 +121,8 @@ describe('a client', () => {
 
   test('pays for the rows before a token, and its transcript has their tokens', () => {
     const payer = seen()
-    expect(payer.told({ turn: 1, position: 3, token: 8 })).toBe(true)
-    expect(payer.told({ turn: 1, position: 4, token: 9 })).toBe(true)
+    expect(payer.told({ turn: 1, position: 3, tokens: [8] })).toBe(true)
+    expect(payer.told({ turn: 1, position: 4, tokens: [9] })).toBe(true)
     const transcript = nextTranscript(EMPTY_TRANSCRIPT, [5, 6, 7, 8])
     const counters = { promptRows: 3n, promptPositions: 3n, decodeRows: 1n, decodePositions: 3n }
     expect(payer.pay()).toEqual({ seq: 1n, counters, transcript })
@@ -104,10 +131,18 @@ describe('a client', () => {
     expect(payer.pay()).toMatchObject({ seq: 2n, transcript: nextTranscript(transcript, [9]) })
   })
 
+  test('pays for all tokens of a message but the last, as if each had come alone', () => {
+    const [one, many] = [seen(), seen()]
+    for (const [index, token] of [8, 9, 4].entries()) one.told({ turn: 1, position: 3 + index, tokens: [token] })
+    expect(many.told({ turn: 1, position: 3, tokens: Int32Array.of(8, 9, 4) })).toBe(true)
+    expect(many.pay()).toEqual(one.pay())
+    expect(many.told({ turn: 1, position: 5, tokens: [1] })).toBe(false)
+  })
+
   test.each([
     ['a turn that there is not', { turn: 2, position: 1 }],
     ['rows of tokens that nobody has heard of', { turn: 1, position: 4 }],
-    ['a token that leaves one out', { turn: 1, position: 2, token: 8 }],
+    ['a token that leaves one out', { turn: 1, position: 2, tokens: [8] }],
   ])('believes no word of %s', (_what, told) => {
     expect(seen().told(told)).toBe(false)
   })
@@ -117,7 +152,7 @@ describe('a client', () => {
     payer.told({ turn: 1, position: 2 })
     expect(payer.told({ turn: 1, position: 1 })).toBe(false)
     payer.prompt({ turn: 2, position: 0, tokens: [1] })
-    expect(payer.told({ turn: 2, position: 1, token: 3 })).toBe(true)
+    expect(payer.told({ turn: 2, position: 1, tokens: [3] })).toBe(true)
     expect(payer.told({ turn: 1, position: 3 })).toBe(false)
   })
 
@@ -125,9 +160,9 @@ describe('a client', () => {
     const payer = createPayer(PER_ROW, START)
     expect(payer.affords({ turn: 1, position: 0, tokens: new Array<number>(101).fill(1) })).toBe(false)
     payer.prompt({ turn: 1, position: 0, tokens: new Array<number>(95).fill(1) })
-    payer.told({ turn: 1, position: 95, token: 1 })
+    payer.told({ turn: 1, position: 95, tokens: [1] })
     expect(payer.isSpent).toBe(false)
-    payer.told({ turn: 1, position: 96, token: 1 })
+    payer.told({ turn: 1, position: 96, tokens: [1] })
     expect(payer.isSpent).toBe(true)
   })
 })
