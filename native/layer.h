@@ -6,9 +6,7 @@
 #define EXACT1_LAYER_H
 
 #include "attention.h"
-#include "matmul-f32.h"
-#include "matmul-q4.h"
-#include "matmul-q8.h"
+#include "products.h"
 #include "quantize.h"
 #include "threads.h"
 
@@ -21,34 +19,25 @@ struct pass {
 
 static inline u32 needs(const struct matrix *m) { return 1u << m->format; }
 
-/* Rows of at most UNITS_MAX units for all tokens; out is (tokens, stride). */
-static void product(const struct matrix *m, u32 unit, u32 count, const struct operand *in, u32 tokens, float *out,
-                    u32 stride) {
-  if (m->format == FORMAT_Q4) units_q4(m, unit, count, in, tokens, out, stride);
-  else if (m->format == FORMAT_Q8)
-    for (u32 i = 0; i < count; i++) unit_q8(m, unit + i, in, tokens, out, stride);
-  else
-    for (u32 i = 0; i < count; i++) unit_f32(m, unit + i, in, tokens, out, stride);
-}
-
 static inline void add_to(float *y, const float *more, u32 n) {
-  for (u32 i = 0; i < n; i += 4) store(y + i, wasm_f32x4_add(load(y + i), load(more + i)));
+  for (u32 i = 0; i < n; i += 4) store4(y + i, load4(y + i) + load4(more + i));
 }
 
 /* §3: row `token` of the embedding. */
 static void embed(const struct embedding *e, u32 token, float *x, u32 hidden) {
   if (e->format == FORMAT_F32) {
-    const float *from = (const float *)e->data + token * e->width;
+    const float *from = (const float *)e->data + (size_t)token * e->width;
     for (u32 k = 0; k < hidden; k++) x[k] = from[k];
   } else if (e->format == FORMAT_Q8) {
-    const i8 *from = (const i8 *)e->data + token * e->width;
+    const i8 *from = (const i8 *)e->data + (size_t)token * e->width;
     for (u32 k = 0; k < hidden; k++) x[k] = (float)from[k] * e->scales[token];
   } else {
-    const u8 *from = e->data + token * (e->width / 2);
+    const u8 *from = e->data + (size_t)token * (e->width / 2);
+    const u8 *multipliers = e->multipliers + (size_t)token * (e->width / GROUP);
     for (u32 k = 0; k < hidden; k++) {
       u32 byte = from[k / GROUP * 16 + k % 16];
       i32 value = (i32)(k % GROUP < 16 ? byte & 15 : byte >> 4) - 8;
-      x[k] = (float)(value * e->multipliers[token * (e->width / GROUP) + k / GROUP]) * e->scales[token];
+      x[k] = (float)(value * multipliers[k / GROUP]) * e->scales[token];
     }
   }
 }
@@ -71,10 +60,9 @@ static void norm_row(const struct pass *p, u32 from, u32 to, u32 rows, const flo
   const float *x = s->x + from * width;
   float *y = s->hidden_operand.values + to * width;
   int bad = 0;
-  v128_t factor = f4(norm_factor(x, s->hidden, s->epsilon, &bad));
+  const floats factor = all(norm_factor(x, s->hidden, s->epsilon, &bad));
   if (bad) fail(p->job, from, BAD_NORM);
-  for (u32 k = 0; k < width; k += 4)
-    store(y + k, wasm_f32x4_mul(wasm_f32x4_mul(load(x + k), factor), load(gain + k)));
+  for (u32 k = 0; k < width; k += WIDTH) store(y + k, (load(x + k) * factor) * load(gain + k));
   if (!quantize_row(&s->hidden_operand, to, rows, formats)) fail(p->job, from, BAD_OPERAND);
 }
 
@@ -95,7 +83,7 @@ static void project_units(const struct pass *p, const struct matrix *m, u32 unit
   product(m, unit, count, &p->stage->hidden_operand, p->job->row_count, out, width);
   if (bias)
     for (u32 t = 0; t < p->job->row_count; t++)
-      add_to(out + t * width + unit * UNIT, bias + unit * UNIT, count * UNIT);
+      add_to(out + (size_t)t * width + unit * UNIT, bias + unit * UNIT, count * UNIT);
 }
 
 static void project(const struct pass *p, const struct layer *l) {
@@ -136,7 +124,7 @@ static void rotate_head(const struct pass *p, u32 row, const float *x, const flo
 
 /* Keys of one layer and shared head in a row's cache; the values follow them. */
 static inline float *cached_keys(const struct stage *s, const struct row *row, u32 layer, u32 head) {
-  return row->cache + (layer * s->shared_heads + head) * 2 * row->capacity * s->head_width;
+  return row->cache + ((size_t)layer * s->shared_heads + head) * 2 * row->capacity * s->head_width;
 }
 
 /* §6.3–§6.5: rotated queries to scratch, rotated keys and plain values to the cache. */
@@ -154,8 +142,8 @@ static void rotate_rows(const struct pass *p, const struct layer *l, u32 layer) 
       }
       const struct row *r = &p->job->rows[row];
       const u32 shared = head - s->heads, from = row * s->key_width + shared * s->head_size;
-      float *key = cached_keys(s, r, layer, shared) + r->position * s->head_width;
-      float *value = key + r->capacity * s->head_width;
+      float *key = cached_keys(s, r, layer, shared) + (size_t)r->position * s->head_width;
+      float *value = key + (size_t)r->capacity * s->head_width;
       rotate_head(p, row, s->key + from, l->key_norm, key);
       for (u32 i = 0; i < s->head_size; i++) value[i] = s->value[from + i];
       for (u32 i = s->head_size; i < s->head_width; i++) value[i] = 0;
@@ -168,16 +156,16 @@ static void attend_heads(const struct pass *p, u32 layer, u32 row, u32 head, u32
   const struct row *r = &p->job->rows[row];
   const u32 width = s->head_width, size = s->head_size;
   const u32 first = s->window != 0 && r->position >= s->window ? r->position - s->window + 1 : 0;
-  const float *keys = cached_keys(s, r, layer, head * s->shared_heads / s->heads) + first * width;
+  const float *keys = cached_keys(s, r, layer, head * s->shared_heads / s->heads) + (size_t)first * width;
   const struct attention a = {
       .queries = s->rotated + (row * s->heads + head) * width,
       .keys = keys,
-      .values = keys + r->capacity * width,
+      .values = keys + (size_t)r->capacity * width,
       .heads = count,
       .width = width,
       .count = r->position - first + 1,
       .factor = s->score_factor,
-      .scores = s->scores + p->team.thread * TASK_HEADS * s->scores_width,
+      .scores = s->scores + (size_t)p->team.thread * TASK_HEADS * s->scores_width,
       .scores_width = s->scores_width,
   };
   float *out = s->mixed_operand.values + row * s->mixed_operand.width + head * size;
@@ -207,16 +195,17 @@ static void add_product(const struct pass *p, const struct matrix *m, const stru
   while (claim(&p->team, m->units, piece_of(&p->team, m->units), &unit, &last))
     for (u32 count; unit < last; unit += count) {
       count = at_most(last - unit, UNITS_MAX);
-      product(m, unit, count, in, p->job->row_count, y - unit * UNIT, STRIDE);
+      product(m, unit, count, in, p->job->row_count, y - (size_t)unit * UNIT, STRIDE);
       for (u32 t = 0; t < p->job->row_count; t++)
         add_to(s->x + t * s->hidden_width + unit * UNIT, y + t * STRIDE, count * UNIT);
     }
 }
 
-static inline void gate4(float *gate, const float *up) {
-  v128_t x = load(gate);
-  v128_t silu = wasm_f32x4_div(x, wasm_f32x4_add(f4(1.0f), exp4(wasm_f32x4_neg(x))));
-  store(gate, wasm_f32x4_mul(silu, load(up)));
+/* silu(gate) * up */
+static inline void gate_lanes(float *gate, const float *up) {
+  const floats x = load(gate);
+  const floats silu = x / (all(1.0f) + exp_of(-x));
+  store(gate, silu * load(up));
 }
 
 /* §6.8: silu(gate) * up; the same thread computes the two halves of a unit. */
@@ -230,8 +219,8 @@ static void gate_rows(const struct pass *p, const struct layer *l) {
       product(&l->gate, unit, count, &s->hidden_operand, p->job->row_count, s->inner_operand.values, width);
       product(&l->up, unit, count, &s->hidden_operand, p->job->row_count, s->up, width);
       for (u32 t = 0; t < p->job->row_count; t++)
-        for (u32 i = unit * UNIT; i < (unit + count) * UNIT; i += 4)
-          gate4(s->inner_operand.values + t * width + i, s->up + t * width + i);
+        for (u32 i = unit * UNIT; i < (unit + count) * UNIT; i += WIDTH)
+          gate_lanes(s->inner_operand.values + (size_t)t * width + i, s->up + (size_t)t * width + i);
     }
 }
 
@@ -251,11 +240,11 @@ static void norm_logit_rows(const struct pass *p) {
 
 static void check_logits(const struct pass *p, u32 unit, u32 count) {
   const struct stage *s = p->stage;
-  const v128_t mask = wasm_i32x4_splat(0x7fffffff);
+  const i4 mask = {0x7fffffff, 0x7fffffff, 0x7fffffff, 0x7fffffff};
   for (u32 t = 0; t < p->job->logit_count; t++) {
-    v128_t most = wasm_i32x4_splat(0);
+    i4 most = {0};
     for (u32 i = unit * UNIT; i < (unit + count) * UNIT; i += 4)
-      most = wasm_i32x4_max(most, wasm_v128_and(load(s->logits + t * s->logits_width + i), mask));
+      most = max4(most, (i4)load4(s->logits + (size_t)t * s->logits_width + i) & mask);
     if (lanes_max(most) >= 0x7f800000u) fail(p->job, p->job->logit_rows[t], BAD_LOGITS);
   }
 }

@@ -1,5 +1,5 @@
 /*
- * y = W x for q4 weights: docs/spec/numerics.md §5. Layout of one unit and group, 128 bytes: two quads of four rows, of
+ * y = W x for q4 weights, in WebAssembly: docs/spec/numerics.md §5. Layout of one unit and group, 128 bytes: two quads of four rows, of
  * four vectors; vector v, 32-bit lane r: bytes 4v..4v+3 of that row's group, so that low nibbles are elements
  * 4v..4v+3 and high nibbles 16+4v..16+4v+3. Multipliers: (units, groups, 8 rows) bytes.
  *
@@ -19,7 +19,7 @@
 
 #include "exact1.h"
 #include "matmul-q8.h"
-#include "quantize.h"
+#include "narrow.h"
 
 /* Up to here unpacking a unit once per token, from the first cache, is faster than unpacking it to memory. */
 enum { Q4_FEW = 4 };
@@ -51,15 +51,15 @@ static inline v128_t high_f64(v128_t v) { return wasm_f64x2_convert_low_i32x4(wa
 
 /* Adds the run's sums of eight rows to their f64 totals, (8). */
 static inline void widen_run(double *total, v128_t first, v128_t second) {
-  store(total, wasm_f64x2_add(load(total), low_f64(first)));
-  store(total + 2, wasm_f64x2_add(load(total + 2), high_f64(first)));
-  store(total + 4, wasm_f64x2_add(load(total + 4), low_f64(second)));
-  store(total + 6, wasm_f64x2_add(load(total + 6), high_f64(second)));
+  store128(total, wasm_f64x2_add(load128(total), low_f64(first)));
+  store128(total + 2, wasm_f64x2_add(load128(total + 2), high_f64(first)));
+  store128(total + 4, wasm_f64x2_add(load128(total + 4), low_f64(second)));
+  store128(total + 6, wasm_f64x2_add(load128(total + 6), high_f64(second)));
 }
 
 static inline void finish_unit(float *y, const double *total, const float *scales, float scale) {
   const v128_t wide = wasm_f64x2_splat((double)scale);
-  UNROLL for (int r = 0; r < UNIT; r += 2) wasm_v128_store64_lane(y + r, finish2(load(total + r), scales + r, wide), 0);
+  UNROLL for (int r = 0; r < UNIT; r += 2) wasm_v128_store64_lane(y + r, finish2(load128(total + r), scales + r, wide), 0);
 }
 
 /* One token, its groups `stride` bytes apart: each nibble vector is used as it is unpacked. */
@@ -77,7 +77,7 @@ static __attribute__((noinline)) void unit_q4_one(const struct matrix *m, u32 un
       v128_t a = wasm_v128_load32_splat(x + NARROW_START), b = a;
       UNROLL for (int v = 0; v < 4; v++) {
         v128_t low = wasm_v128_load32_splat(x + 4 * v), high = wasm_v128_load32_splat(x + 16 + 4 * v);
-        v128_t wa = load(w + 16 * v), wb = load(w + 64 + 16 * v);
+        v128_t wa = load128(w + 16 * v), wb = load128(w + 64 + 16 * v);
         a = dot_nibbles(dot_nibbles(a, low, low_nibbles(wa)), high, high_nibbles(wa));
         b = dot_nibbles(dot_nibbles(b, low, low_nibbles(wb)), high, high_nibbles(wb));
       }
@@ -110,7 +110,7 @@ static inline void unpack_group(struct unpacked *to, const struct matrix *m, u32
     to->quads[2 * i + 1].multipliers = second_quad(multipliers);
     for (int half = 0; half < 2; half++)
       for (int v = 0; v < 4; v++) {
-        const v128_t bytes = load(w + half * 64 + v * 16);
+        const v128_t bytes = load128(w + half * 64 + v * 16);
         to->quads[2 * i + half].low[v] = low_nibbles(bytes);
         to->quads[2 * i + half].high[v] = high_nibbles(bytes);
       }

@@ -1,5 +1,5 @@
 /*
- * Weights from the form of docs/spec/numerics.md §3 to the layouts of the kernels. Each call takes one slab, a whole
+ * For WebAssembly: weights from the form of docs/spec/numerics.md §3 to the layouts of the kernels. Each call takes one slab, a whole
  * number of units, from a staging area; rows past the matrix's last are zero there.
  */
 #ifndef EXACT1_PACK_H
@@ -14,14 +14,14 @@ EXPORT_PACK("pack_f32") void pack_f32(const float *from, float *to, u32 units, u
   for (u32 unit = 0; unit < units; unit++, from += UNIT * width)
     for (u32 k = 0; k < width; k += 16)
       for (u32 r = 0; r < UNIT; r++, to += 16)
-        for (u32 i = 0; i < 16; i += 4) store(to + i, load(from + r * width + k + i));
+        __builtin_memcpy(to, from + r * width + k, 64);
 }
 
 /* (units, 8, width) int8 to (units, width / 16, 8, 16). */
 EXPORT_PACK("pack_q8") void pack_q8(const u8 *from, u8 *to, u32 units, u32 width) {
   for (u32 unit = 0; unit < units; unit++, from += UNIT * width)
     for (u32 k = 0; k < width; k += 16)
-      for (u32 r = 0; r < UNIT; r++, to += 16) store(to, load(from + r * width + k));
+      for (u32 r = 0; r < UNIT; r++, to += 16) __builtin_memcpy(to, from + r * width + k, 16);
 }
 
 /* (units, 8, groups, 16) nibbles to (units, groups, 2 quads, 4 vectors, 4 rows, 4); multipliers (units, 8, groups) to

@@ -7,6 +7,7 @@
 #define EXACT1_THREADS_H
 
 #include "exact1.h"
+#include "wake.h"
 
 /* Words that different threads write stand on cache lines of their own. Zero at the start. */
 struct sync {
@@ -15,7 +16,7 @@ struct sync {
   const struct job *job;
   u32 registered; /* helpers that wait for jobs */
   u32 idle;       /* helpers asleep between jobs */
-  u32 line0[11];
+  u32 line0[12 - sizeof(void *) / 4];
   u32 arrived;
   u32 line1[15];
   u32 generation;
@@ -32,10 +33,10 @@ struct team {
 };
 
 /*
- * Loads of the flag before a thread sleeps. About 2 ns each: some 20 us, which covers the phases that one thread
+ * Loads of the flag before a thread sleeps. About 2 ns each in WebAssembly: some 20 us, which covers the phases that one thread
  * does alone (quantising a row takes about 2 us) and is small beside a time slice when cores are short.
  */
-enum { SPINS = 8192 };
+enum { SPINS = SPINS_BEFORE_SLEEP };
 
 static inline u32 get(u32 *at) { return __atomic_load_n(at, __ATOMIC_SEQ_CST); }
 static inline void set(u32 *at, u32 value) { __atomic_store_n(at, value, __ATOMIC_SEQ_CST); }
@@ -44,9 +45,10 @@ static inline u32 add(u32 *at, u32 value) { return __atomic_fetch_add(at, value,
 static inline void wait_while(u32 *at, u32 value, u32 *sleepers) {
   for (u32 spin = 0; spin < SPINS; spin++)
     if (get(at) != value) return;
+    else relax();
   /* The waker writes *at before it reads *sleepers, we write *sleepers before we read *at: one sees the other. */
   add(sleepers, 1);
-  while (get(at) == value) __builtin_wasm_memory_atomic_wait32((int *)at, (int)value, -1);
+  while (get(at) == value) sleep_while(at, value);
   add(sleepers, (u32)-1);
 }
 
@@ -62,7 +64,7 @@ static inline void barrier(const struct team *team) {
     set(&s->arrived, 0);
     set(&s->claimed, 0);
     set(&s->generation, generation + 1);
-    if (get(&s->sleepers) != 0) __builtin_wasm_memory_atomic_notify((int *)&s->generation, 0xffffffffu);
+    if (get(&s->sleepers) != 0) wake_all(&s->generation);
   } else {
     wait_while(&s->generation, generation, &s->sleepers);
   }

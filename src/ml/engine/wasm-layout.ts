@@ -3,10 +3,10 @@
  * file.
  * @module
  */
+import { PASS_ROWS_MAX } from './step-runner.ts'
 import type { WasmHeap } from './wasm-heap.ts'
 
-/** ROWS_MAX, UNIT, TASK_HEADS, NARROW_GROUP, sizeof(struct sync) of native/. */
-export const PASS_ROWS_MAX = 64
+/** UNIT, TASK_HEADS, NARROW_GROUP, sizeof(struct sync) of native/. */
 export const UNIT_ROWS = 8
 export const TASK_HEADS = 4
 export const NARROW_GROUP_BYTES = 40

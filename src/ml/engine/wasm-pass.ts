@@ -7,12 +7,12 @@ import { assert } from '../../base/assert.ts'
 import { type ModelConfig, paddedColumns } from '../config.ts'
 import { createRopePages } from '../rope.ts'
 import type { LayerRange } from '../tensors.ts'
-import type { WasmHeap } from './wasm-heap.ts'
+import { PASS_ROWS_MAX, type PassRow } from './step-runner.ts'
+import type { Block, WasmHeap } from './wasm-heap.ts'
 import {
   bitsOf,
   LAYER_WORDS,
   operandWords,
-  PASS_ROWS_MAX,
   ROW_WORDS,
   STAGE_LAYER_COUNT,
   STAGE_LAYERS,
@@ -22,27 +22,13 @@ import {
 } from './wasm-layout.ts'
 import type { LoadedWeights } from './wasm-weights.ts'
 
-/** One position of one session, for one pass. */
-export interface PassRow {
-  /** Index among the sessions of this pass. */
-  readonly session: number
-  readonly cache: number
-  readonly capacity: number
-  readonly position: number
-  readonly token: number
-  /** The row that enters (hidden); undefined where a token does. */
-  readonly values: Float32Array | undefined
-  /** Takes the hidden row or the logits; undefined: not wanted. */
-  readonly output: Float32Array | undefined
-}
-
 export interface PassRunner {
   /** Bytes of a cache for `capacity` positions in so many layers. */
   cacheBytes(capacity: number, layers: number): number
   /** Makes sure that scratch is long enough for sessions of this capacity. */
   allowPositions(capacity: number): void
   /** Runs at most PASS_ROWS_MAX rows through `part`; a word of failure bits per session. */
-  run(rows: readonly PassRow[], sessions: number, part: LayerRange): Uint32Array
+  run(rows: readonly PassRow<Block>[], sessions: number, part: LayerRange): Uint32Array
 }
 
 export interface PassRunnerOptions {
@@ -89,14 +75,17 @@ export function createPassRunner(options: PassRunnerOptions): PassRunner {
     heap.words().set([scores, width], scratch.scoresField / 4)
   }
 
-  function writeRows(rows: readonly PassRow[]): void {
+  function writeRows(rows: readonly PassRow<Block>[]): void {
     const { hiddenSize, headSize } = config
     const width = paddedColumns(hiddenSize)
     const floats = heap.floats()
     for (const [index, row] of rows.entries()) {
       heap
         .words()
-        .set([row.cache, row.capacity, row.position, row.token, row.session], rowsAddress / 4 + index * ROW_WORDS)
+        .set(
+          [row.cache.address, row.capacity, row.position, row.token, row.session],
+          rowsAddress / 4 + index * ROW_WORDS,
+        )
       const { cos, sin } = rope(row.position)
       floats.set(cos, scratch.cos / 4 + (index * headSize) / 2)
       floats.set(sin, scratch.sin / 4 + (index * headSize) / 2)
@@ -116,7 +105,7 @@ export function createPassRunner(options: PassRunnerOptions): PassRunner {
     words[stage / 4 + STAGE_LAYERS + 1] = part.hasEmbedding ? weights.embedding : 0
   }
 
-  function copyOut(rows: readonly PassRow[], logitRows: readonly number[], part: LayerRange): void {
+  function copyOut(rows: readonly PassRow<Block>[], logitRows: readonly number[], part: LayerRange): void {
     const floats = heap.floats()
     if (part.hasHead) {
       for (const [at, index] of logitRows.entries()) {
@@ -131,7 +120,7 @@ export function createPassRunner(options: PassRunnerOptions): PassRunner {
     }
   }
 
-  function run(rows: readonly PassRow[], sessions: number, part: LayerRange): Uint32Array {
+  function run(rows: readonly PassRow<Block>[], sessions: number, part: LayerRange): Uint32Array {
     assert(rows.length <= PASS_ROWS_MAX, 'a pass is bounded')
     choosePart(part)
     writeRows(rows)

@@ -1,0 +1,120 @@
+/*
+ * y = W x for q4 weights: docs/spec/numerics.md §5. Layout of one unit: runs of Q4_RUN groups (the last may have fewer), each
+ * the multipliers of Q4_RUN groups (groups, UNIT rows) and then the nibbles of its groups, so that a unit is one stream of
+ * memory. Nibbles of a group: (PARTS, 4 vectors, WIDTH rows, 4 bytes); byte j of vector v of a row holds elements 4v+j and
+ * 16+4v+j in its halves.
+ *
+ * A nibble is 0..15, and two products (2 * 127 * 15) cannot saturate. The +8 of the nibbles is removed by starting at
+ * -8 * (sum of mantissas): after any prefix of a group, a 16-bit half holds sum (nibble - 8) m of the part read plus -8 m of
+ * the rest, 16 elements of magnitude <= 8 * 127. One product with (multiplier << exponent) then ends the group.
+ */
+#ifndef EXACT1_CPU_MATMUL_Q4_H
+#define EXACT1_CPU_MATMUL_Q4_H
+
+#include "../narrow.h"
+#include "layout.h"
+#include "totals.h"
+
+_Static_assert(16 * 127 * 8 < 0x8000, "a 16-bit half holds half a group");
+_Static_assert(32 * 127 * 8 < 0x8000, "a group is 16 bits");
+_Static_assert(63 << 7 < 0x8000, "a multiplier with its exponent is 16 bits");
+_Static_assert((int64_t)Q4_RUN * (32 * 127 * 8) * (63 << 7) < 0x80000000LL, "a 32-bit lane holds one run");
+
+/* Bytes from what is read to what is asked for: tuned on one Zen 3 core. */
+enum { Q4_AHEAD = 2048 };
+
+/* One group of one token for one vector of rows. */
+INLINE ints group_sums_q4(const u8 *w, const u8 *x) {
+  ints sums = spread(x + NARROW_START);
+  UNROLL for (int v = 0; v < 4; v++) {
+    const ints bytes = LOAD(ints, w + v * 4 * WIDTH);
+    sums = add_dots(sums, spread(x + 4 * v), low_nibbles(bytes));
+    sums = add_dots(sums, spread(x + 16 + 4 * v), high_nibbles(bytes));
+  }
+  return sums;
+}
+
+/* One token, its groups `stride` bytes apart; totals (UNIT). */
+INLINE void unit_q4_one(const struct matrix *m, u32 unit, const u8 *x, size_t stride, double *total) {
+  const u32 groups = m->width / GROUP;
+  const u8 *run = m->data + unit * q4_unit_bytes(groups);
+  UNROLL for (int r = 0; r < UNIT; r++) total[r] = 0;
+  for (u32 start = 0; start < groups; start += Q4_RUN) {
+    const u32 count = at_most(groups - start, Q4_RUN);
+    const u8 *w = run + Q4_RUN * UNIT;
+    ints sums[PARTS];
+    UNROLL for (int p = 0; p < PARTS; p++) sums[p] = all_int(0);
+    for (u32 g = 0; g < count; g++, w += 16 * UNIT, x += stride) {
+      UNROLL for (int line = 0; line < 16 * UNIT; line += 64) __builtin_prefetch(w + Q4_AHEAD + line);
+      const ints power = spread(x + NARROW_POWER);
+      UNROLL for (int p = 0; p < PARTS; p++) {
+        const ints multipliers = times_halves(lane_multipliers(run + g * UNIT + p * WIDTH), power);
+        sums[p] = end_group(sums[p], group_sums_q4(w + p * 16 * WIDTH, x), multipliers);
+      }
+    }
+    UNROLL for (int p = 0; p < PARTS; p++) widen_run(total + p * WIDTH, sums[p]);
+    run = w;
+  }
+}
+
+/* One group of one vector of rows for all tokens: its nibbles stay in registers, sums (tokens) in the first cache. */
+NOINLINE void group_q4(const u8 *w, const u8 *multiplier_bytes, const u8 *x, u32 tokens, ints *sums) {
+  ints low[4], high[4];
+  UNROLL for (int v = 0; v < 4; v++) {
+    const ints bytes = LOAD(ints, w + v * 4 * WIDTH);
+    low[v] = low_nibbles(bytes);
+    high[v] = high_nibbles(bytes);
+  }
+  const ints multipliers = lane_multipliers(multiplier_bytes);
+  for (const ints *end = sums + tokens; sums < end; sums++, x += NARROW_GROUP) {
+    ints a = spread(x + NARROW_START);
+    UNROLL for (int v = 0; v < 4; v++) a = add_dots(a, spread(x + 4 * v), low[v]);
+    UNROLL for (int v = 0; v < 4; v++) a = add_dots(a, spread(x + 16 + 4 * v), high[v]);
+    *sums = end_group(*sums, a, times_halves(multipliers, spread(x + NARROW_POWER)));
+  }
+}
+
+/* Totals (tokens, UNITS_MAX * UNIT) of `count` units: a group of all units is read while its mantissas are at hand. */
+NOINLINE void units_q4_many(const struct matrix *m, u32 unit, u32 count, const u8 *x, u32 tokens, double *total) {
+  const u32 groups = m->width / GROUP;
+  const size_t unit_bytes = q4_unit_bytes(groups);
+  const u8 *run = m->data + unit * unit_bytes;
+  ints sums[UNITS_MAX * PARTS][ROWS_MAX];
+  __builtin_memset(total, 0, tokens * UNITS_MAX * UNIT * sizeof *total);
+  for (u32 start = 0; start < groups; start += Q4_RUN) {
+    const u32 here = at_most(groups - start, Q4_RUN);
+    for (u32 p = 0; p < count * PARTS; p++) __builtin_memset(sums[p], 0, tokens * sizeof(ints));
+    for (u32 g = 0; g < here; g++, x += tokens * NARROW_GROUP)
+      for (u32 i = 0; i < count; i++) {
+        const u8 *multipliers = run + i * unit_bytes + g * UNIT;
+        const u8 *w = run + i * unit_bytes + Q4_RUN * UNIT + g * 16 * UNIT;
+        for (u32 p = 0; p < PARTS; p++)
+          group_q4(w + p * 16 * WIDTH, multipliers + p * WIDTH, x, tokens, sums[i * PARTS + p]);
+      }
+    for (u32 t = 0; t < tokens; t++)
+      for (u32 p = 0; p < count * PARTS; p++) widen_run(total + t * UNITS_MAX * UNIT + p * WIDTH, sums[p][t]);
+    run += Q4_RUN * UNIT + here * 16 * UNIT;
+  }
+}
+
+/* Up to here a unit is read once per token, the second time from the first cache. */
+enum { Q4_FEW = 2 };
+
+/* Rows of `count` units for all tokens; out is (tokens, stride). */
+NOINLINE void units_q4(const struct matrix *m, u32 unit, u32 count, const struct operand *in, u32 tokens, float *out,
+                       u32 stride) {
+  double total[ROWS_MAX * UNITS_MAX * UNIT];
+  if (tokens <= Q4_FEW) {
+    for (u32 i = 0; i < count; i++)
+      for (u32 t = 0; t < tokens; t++)
+        unit_q4_one(m, unit + i, in->narrow + t * NARROW_GROUP, tokens * NARROW_GROUP, total + (t * UNITS_MAX + i) * UNIT);
+  } else {
+    units_q4_many(m, unit, count, in->narrow, tokens, total);
+  }
+  for (u32 t = 0; t < tokens; t++)
+    for (u32 i = 0; i < count; i++)
+      finish_unit(out + (size_t)t * stride + (unit + i) * UNIT, total + (t * UNITS_MAX + i) * UNIT,
+                  m->scales + (unit + i) * UNIT, in->scales[t]);
+}
+
+#endif

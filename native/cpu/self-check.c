@@ -1,0 +1,104 @@
+#include "self-check.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "stage.h"
+
+/* Fan-ins of no whole run of groups, rows of no whole unit, heads that share keys. */
+enum { HIDDEN = 328, HEADS = 3, HEAD_SIZE = 24, INNER = 1096, ROWS = 7, WIDTH_MAX = 1120, HIDDEN_WIDTH = 352 };
+
+struct noise {
+  uint32_t state;
+};
+
+/* Marsaglia's xorshift32. */
+static uint32_t next(struct noise *noise) {
+  uint32_t s = noise->state;
+  s ^= s << 13;
+  s ^= s >> 17;
+  s ^= s << 5;
+  return noise->state = s;
+}
+
+struct room {
+  union {
+    float f32[INNER * HIDDEN + HIDDEN];
+    int8_t q8[INNER * WIDTH_MAX];
+    uint8_t q4[INNER * WIDTH_MAX];
+  } values;
+  uint8_t multipliers[INNER * WIDTH_MAX / 32];
+  float scales[INNER];
+};
+
+static int load(struct executor *stage, uint32_t tensor, const uint32_t shape[3], struct room *room, struct noise *noise) {
+  struct source source = {.format = shape[0], .rows = shape[1], .columns = shape[2], .width = (shape[2] + 31) / 32 * 32,
+                          .values = &room->values, .multipliers = room->multipliers};
+  const size_t count = (size_t)source.rows * source.width;
+  if (source.format == 0)
+    for (size_t i = 0; i < (size_t)source.rows * source.columns; i++)
+      room->values.f32[i] = ((float)(next(noise) >> 8) / 8388608.0f - 1.0f) * 0.3f;
+  if (source.format == 1)
+    for (size_t i = 0; i < count; i++)
+      room->values.q8[i] = i % source.width < source.columns ? (int8_t)((int)(next(noise) >> 8) % 255 - 127) : 0;
+  if (source.format == 2)
+    for (size_t i = 0; i < count / 2; i++) room->values.q4[i] = (uint8_t)(next(noise) >> 8);
+  for (size_t i = 0; i < count / 32; i++) room->multipliers[i] = (uint8_t)(1 + (next(noise) >> 8) % 63);
+  for (uint32_t i = 0; i < source.rows; i++) room->scales[i] = 0.001f + (float)(next(noise) >> 20) * 1e-7f;
+  return stage_load(stage, 0, tensor, &source, room->scales) == STAGE_DONE;
+}
+
+/* The rows that leave one layer; 0: no memory. */
+static int compute(const struct kernels *kernels, uint32_t format, struct room *room, float *x) {
+  const struct stage_numbers numbers = {.hidden = HIDDEN, .heads = HEADS, .shared_heads = 1, .head_size = HEAD_SIZE,
+                                        .inner = INNER, .vocabulary = 8, .layers = 1, .threads = 1, .epsilon = 1e-5f,
+                                        .score_factor = 0.2f};
+  struct executor *stage = stage_open(&numbers, kernels);
+  if (stage == 0) return 0;
+  struct noise noise = {.state = 2463534242u};
+  const uint32_t query = HEADS * HEAD_SIZE, key = HEAD_SIZE;
+  const uint32_t vectors[][2] = {{ATTENTION_NORM, HIDDEN}, {FEED_FORWARD_NORM, HIDDEN}};
+  const uint32_t matrices[][3] = {{QUERY, query, HIDDEN}, {KEY, key, HIDDEN},   {VALUE, key, HIDDEN}, {ATTENTION_OUTPUT, HIDDEN, query},
+                                  {GATE, INNER, HIDDEN},  {UP, INNER, HIDDEN}, {DOWN, HIDDEN, INNER}};
+  int is_done = 1;
+  for (int i = 0; i < 2; i++)
+    is_done &= load(stage, vectors[i][0], (const uint32_t[]){0, vectors[i][1], 1}, room, &noise);
+  for (int i = 0; i < 7; i++)
+    is_done &= load(stage, matrices[i][0], (const uint32_t[]){format, matrices[i][1], matrices[i][2]}, room, &noise);
+  float cosines[ROWS * HEAD_SIZE / 2], sines[ROWS * HEAD_SIZE / 2];
+  for (int i = 0; i < ROWS * HEAD_SIZE / 2; i++) {
+    cosines[i] = (float)(next(&noise) >> 8) / 16777216.0f;
+    sines[i] = (float)(next(&noise) >> 8) / 16777216.0f;
+  }
+  memset(x, 0, ROWS * HIDDEN_WIDTH * sizeof *x);
+  for (int row = 0; row < ROWS; row++)
+    for (int i = 0; i < HIDDEN; i++) x[row * HIDDEN_WIDTH + i] = (float)(next(&noise) >> 8) / 8388608.0f - 1.0f;
+  uint32_t failed = 0;
+  struct pass_row rows[ROWS];
+  for (int row = 0; row < ROWS; row++) rows[row] = (struct pass_row){.position = row};
+  is_done &= stage_open_cache(stage, ROWS, 1) == 0;
+  struct pass_input pass = {.last_layer = 1, .wanted_threads = 1, .row_count = ROWS - 1, .sessions = 1, .rows = rows, .x = x,
+                            .cos = cosines, .sin = sines, .failed = &failed};
+  is_done = is_done && stage_run(stage, &pass) == STAGE_DONE && failed == 0;
+  /* One row alone takes other ways than many. */
+  pass.row_count = 1;
+  pass.rows = rows + ROWS - 1;
+  pass.x = x + (ROWS - 1) * HIDDEN_WIDTH;
+  is_done = is_done && stage_run(stage, &pass) == STAGE_DONE && failed == 0;
+  stage_close(stage);
+  return is_done;
+}
+
+int kernels_agree(const struct kernels *one, const struct kernels *other) {
+  if (one == 0 || other == 0) return 0;
+  if (one == other) return 1;
+  float *found = malloc(2 * ROWS * HIDDEN_WIDTH * sizeof *found), *expected = found + ROWS * HIDDEN_WIDTH;
+  struct room *room = malloc(sizeof *room);
+  int agree = found != 0 && room != 0;
+  for (uint32_t format = 0; agree && format < 3; format++)
+    agree = compute(one, format, room, found) && compute(other, format, room, expected) &&
+            memcmp(found, expected, ROWS * HIDDEN_WIDTH * sizeof *found) == 0;
+  free(found);
+  free(room);
+  return agree;
+}

@@ -1,0 +1,151 @@
+/**
+ * Builds the native engine's addon from native/ with the C compiler at hand (CC, else cc, gcc, clang), without headers of
+ * Node: native/build/exact1.node. Runs at install, so nothing that is missing or fails is an error then: the program has
+ * the wasm engine, and `dllm doctor` tells the reason from native/build/report.json.
+ *
+ *   node scripts/build-native.ts [--if-possible] [--prebuild]
+ *
+ * --if-possible: exit 0 whatever happens, and nothing to do when the addon is of these sources. --prebuild: to
+ * native/prebuilds/<platform>-<arch>/, where a published package has it.
+ */
+import { execFile, spawnSync } from 'node:child_process'
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
+import { availableParallelism, tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { promisify } from 'node:util'
+import {
+  hashNativeSources,
+  NATIVE_BUILD,
+  NATIVE_FOLDER,
+  NATIVE_PREBUILD,
+  NATIVE_REPORT,
+  type NativeReport,
+} from '../src/app/native-files.ts'
+import { COMMON_FLAGS, COMMON_SOURCES, type Instructions, instructionsOf } from './native-sources.ts'
+
+interface ObjectFile {
+  readonly path: string
+  readonly source: string
+  readonly flags: readonly string[]
+  readonly instructions?: Instructions
+}
+
+const run = promisify(execFile)
+
+function findCompiler(): string | undefined {
+  const asked = process.env['CC']
+  const candidates = asked ? [asked] : ['cc', 'gcc', 'clang']
+  return candidates.find((compiler) => spawnSync(compiler, ['--version']).status === 0)
+}
+
+/** As many at a time as there are processors. */
+async function inParallel<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
+  const queue = [...items]
+  const worker = async () => {
+    for (let item = queue.shift(); item !== undefined; item = queue.shift()) await work(item)
+  }
+  await Promise.all(Array.from({ length: availableParallelism() }, worker))
+}
+
+async function build(compiler: string, sources: string): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), 'exact1-native-'))
+  try {
+    const kernels = instructionsOf(process.arch).map(
+      (instructions): ObjectFile => ({
+        path: join(folder, `kernels-${instructions.name}.o`),
+        source: 'cpu/kernels.c',
+        flags: [
+          '-O3',
+          `-DKERNELS=kernels_${instructions.name}`,
+          `-DKERNELS_NAME="${instructions.name}"`,
+          ...instructions.flags,
+        ],
+        instructions,
+      }),
+    )
+    const built: ObjectFile[] = []
+    const compile = async (file: ObjectFile) => {
+      const args = [...COMMON_FLAGS, ...file.flags, '-c', join(NATIVE_FOLDER, file.source), '-o', file.path]
+      try {
+        await run(compiler, args)
+        built.push(file)
+      } catch (error) {
+        // A compiler that does not know the instructions: the others remain.
+        if (file.instructions === undefined || file.instructions.name === 'generic') throw error
+      }
+    }
+    await inParallel(kernels, compile)
+    const defines = built.flatMap(({ instructions }) =>
+      instructions ? [`-DWITH_${instructions.name.toUpperCase()}`] : [],
+    )
+    const common = COMMON_SOURCES.map((source): ObjectFile => {
+      const path = join(folder, `${source.replaceAll('/', '-')}.o`)
+      return { path, source, flags: ['-O2', ...defines, `-DSOURCES_HASH="${sources}"`] }
+    })
+    await inParallel(common, compile)
+    const output = join(folder, 'exact1.node')
+    await run(compiler, [...linkFlags(), ...built.map(({ path }) => path), '-o', output])
+    install(output)
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
+}
+
+function linkFlags(): string[] {
+  if (process.platform === 'darwin') return ['-bundle', '-undefined', 'dynamic_lookup']
+  if (process.platform === 'win32') return ['-shared', '-lsynchronization']
+  return ['-shared', '-pthread']
+}
+
+/** Under its name all at once: a program that starts meanwhile loads the old one or the new one. */
+function install(output: string): void {
+  const target = process.argv.includes('--prebuild') ? NATIVE_PREBUILD : NATIVE_BUILD
+  mkdirSync(dirname(target), { recursive: true })
+  copyFileSync(output, `${target}.new`)
+  renameSync(`${target}.new`, target)
+}
+
+function writeReport(report: NativeReport): void {
+  mkdirSync(dirname(NATIVE_REPORT), { recursive: true })
+  writeFileSync(NATIVE_REPORT, `${JSON.stringify(report, undefined, 2)}\n`)
+}
+
+function isBuilt(sources: string): boolean {
+  if (!existsSync(NATIVE_BUILD) || !existsSync(NATIVE_REPORT)) return false
+  const report: NativeReport = JSON.parse(readFileSync(NATIVE_REPORT, 'utf8'))
+  return report.sources === sources && report.failure === undefined
+}
+
+async function main(): Promise<number> {
+  const ifPossible = process.argv.includes('--if-possible')
+  const sources = hashNativeSources()
+  if (ifPossible && isBuilt(sources)) return 0
+  const compiler = findCompiler()
+  if (compiler === undefined) {
+    writeReport({ sources, failure: 'There was no C compiler when this program was installed.' })
+    console.log('native engine: no C compiler (cc, gcc, clang or CC); the wasm engine is used instead')
+    return ifPossible ? 0 : 1
+  }
+  try {
+    await build(compiler, sources)
+  } catch (error) {
+    const failure = error instanceof Error ? error.message.slice(0, 4_000) : String(error)
+    writeReport({ sources, compiler, failure })
+    console.log(`native engine: ${compiler} failed; the wasm engine is used instead\n${ifPossible ? '' : failure}`)
+    return ifPossible ? 0 : 1
+  }
+  writeReport({ sources, compiler })
+  console.log(`native engine: built with ${compiler}`)
+  return 0
+}
+
+process.exitCode = await main()

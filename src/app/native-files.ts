@@ -1,0 +1,41 @@
+/**
+ * Where the native engine's addon lies, and which sources it must have been built from. Shared by who builds it
+ * (scripts/build-native.ts) and who loads it (native-engine.ts).
+ * @module
+ */
+import { createHash } from 'node:crypto'
+import { globSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+/** The same path from src/app and from dist/app. */
+export const NATIVE_FOLDER: string = fileURLToPath(new URL('../../native', import.meta.url))
+/** Built on this machine. Git ignores the folder. */
+export const NATIVE_BUILD: string = join(NATIVE_FOLDER, 'build', 'exact1.node')
+/** What the last build came to, for people. */
+export const NATIVE_REPORT: string = join(NATIVE_FOLDER, 'build', 'report.json')
+/** Built for machines like this one. */
+export const NATIVE_PREBUILD: string = join(
+  NATIVE_FOLDER,
+  'prebuilds',
+  `${process.platform}-${process.arch}`,
+  'exact1.node',
+)
+
+export interface NativeReport {
+  readonly sources: string
+  readonly compiler?: string
+  /** Why there is no addon. */
+  readonly failure?: string
+}
+
+/** SHA-256 over names and bytes of the C sources: an addon of other sources may compute or ask for something else. */
+export function hashNativeSources(): string {
+  const hash = createHash('sha256')
+  const files = globSync('**/*.{c,h}', { cwd: NATIVE_FOLDER }).map((file) => file.replaceAll('\\', '/'))
+  for (const file of files.sort()) {
+    const bytes = readFileSync(join(NATIVE_FOLDER, file))
+    hash.update(`${file}\n${bytes.length}\n`).update(bytes)
+  }
+  return hash.digest('hex')
+}

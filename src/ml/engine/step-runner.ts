@@ -1,0 +1,137 @@
+/**
+ * Steps of many sessions as passes of at most 64 rows, for engines whose native code runs passes. Rows are independent but for
+ * their session's cache, so that passes and neighbours change no bit.
+ * Spec: docs/spec/numerics.md §1, §6.
+ * @module
+ */
+import { assert } from '../../base/assert.ts'
+import type { ModelConfig } from '../config.ts'
+import type { LayerRange } from '../tensors.ts'
+import type { Cache, CacheTable } from './cache-table.ts'
+import type { StepInput, StepOutput } from './engine.ts'
+import { notFinite } from './reference-math.ts'
+import { checkStep, rowsOf } from './step-check.ts'
+
+/** ROWS_MAX of native/exact1.h. */
+export const PASS_ROWS_MAX = 64
+/** Bits of a session's `failed` word (native/exact1.h), the earliest place first. */
+const FAILURES = ['a norm', 'the input of a matrix product', 'attention', 'the output of a layer', 'the logits']
+
+/** One position of one session, for one pass. */
+export interface PassRow<Memory> {
+  /** Index among the sessions of this pass. */
+  readonly session: number
+  readonly cache: Memory
+  readonly capacity: number
+  readonly position: number
+  readonly token: number
+  /** The row that enters (hidden); undefined where a token does. */
+  readonly values: Float32Array | undefined
+  /** Takes the hidden row or the logits; undefined: not wanted. */
+  readonly output: Float32Array | undefined
+}
+
+export interface StepRunnerOptions<Memory> {
+  readonly config: ModelConfig
+  readonly caches: CacheTable<Memory>
+  /** Runs at most PASS_ROWS_MAX rows through `part`; a word of failure bits per session. */
+  readonly runPass: (rows: readonly PassRow<Memory>[], sessions: number, part: LayerRange) => Uint32Array
+}
+
+/** A step on its way through the passes of one run. */
+interface RunningStep<Memory> {
+  readonly step: StepInput
+  readonly cache: Cache<Memory>
+  readonly rows: number
+  readonly values: Float32Array // (rows, hidden) or (logit rows, vocabulary)
+  failed: number
+}
+
+interface PassEntry<Memory> {
+  readonly running: RunningStep<Memory>
+  readonly row: number
+}
+
+/** Stage.run of such an engine. */
+export function createStepRunner<Memory>(
+  options: StepRunnerOptions<Memory>,
+): (batch: readonly StepInput[]) => StepOutput[] {
+  const { config, caches, runPass } = options
+
+  function begin(step: StepInput): RunningStep<Memory> | (StepOutput & { type: 'failed' }) {
+    const cache = caches.get(step.cache)
+    const error = checkStep(step, cache, config)
+    if (error) return { type: 'failed', error }
+    const rows = rowsOf(step, config)
+    // What this step overwrites is lost, whether the step succeeds or not.
+    cache.length = step.position
+    const logitRows = step.logits === 'all' ? rows : step.logits === 'last' ? 1 : 0
+    const size = cache.part.hasHead ? logitRows * config.vocabularySize : rows * config.hiddenSize
+    return { step, cache, rows, values: new Float32Array(size), failed: 0 }
+  }
+
+  function runEntries(entries: readonly PassEntry<Memory>[], part: LayerRange): void {
+    const steps = [...new Set(entries.map((entry) => entry.running))]
+    const rows = entries.map(
+      ({ running, row }): PassRow<Memory> => ({
+        session: steps.indexOf(running),
+        cache: running.cache.memory,
+        capacity: running.cache.capacity,
+        position: running.step.position + row,
+        ...inputOf(running.step, row, config.hiddenSize),
+        output: outputOf(running, row, config),
+      }),
+    )
+    const failed = runPass(rows, steps.length, part)
+    for (const [index, step] of steps.entries()) step.failed |= failed[index]!
+  }
+
+  return (batch) => {
+    assert(new Set(batch.map((step) => step.cache)).size === batch.length, 'a session occurs once in a batch')
+    const steps = batch.map(begin)
+    const running = steps.filter((step) => 'values' in step)
+    // All rows of a pass run through the same layers.
+    for (const [part, alike] of Map.groupBy(running, ({ cache }) => cache.part)) {
+      for (const pass of passesOf(alike)) runEntries(pass, part)
+    }
+    return steps.map((step) => ('values' in step ? end(step) : step))
+  }
+}
+
+function end<Memory>(running: RunningStep<Memory>): StepOutput {
+  if (running.failed !== 0) {
+    const first = 31 - Math.clz32(running.failed & -running.failed)
+    return { type: 'failed', error: notFinite(FAILURES[first]!) }
+  }
+  const { cache, step, rows } = running
+  cache.length = step.position + rows
+  return { type: cache.part.hasHead ? 'logits' : 'hidden', values: running.values }
+}
+
+/** Rows of all steps in order, in passes. A session that failed in one pass is left out of the next ones. */
+function* passesOf<Memory>(steps: readonly RunningStep<Memory>[]): Generator<PassEntry<Memory>[]> {
+  let entries: PassEntry<Memory>[] = []
+  for (const running of steps) {
+    for (let row = 0; row < running.rows && running.failed === 0; row++) {
+      entries.push({ running, row })
+      if (entries.length < PASS_ROWS_MAX) continue
+      yield entries
+      entries = []
+    }
+  }
+  if (entries.length > 0) yield entries
+}
+
+function inputOf<Memory>(step: StepInput, row: number, hiddenSize: number): Pick<PassRow<Memory>, 'token' | 'values'> {
+  if (step.input.type === 'tokens') return { token: step.input.tokens[row]!, values: undefined }
+  return { token: 0, values: step.input.values.subarray(row * hiddenSize, (row + 1) * hiddenSize) }
+}
+
+/** Where in the step's values this row's result goes; undefined: nowhere. */
+function outputOf<Memory>(running: RunningStep<Memory>, row: number, config: ModelConfig): Float32Array | undefined {
+  const { step, cache, rows, values } = running
+  if (!cache.part.hasHead) return values.subarray(row * config.hiddenSize, (row + 1) * config.hiddenSize)
+  const size = config.vocabularySize
+  if (step.logits === 'all') return values.subarray(row * size, (row + 1) * size)
+  return step.logits === 'last' && row === rows - 1 ? values : undefined
+}
