@@ -48,6 +48,8 @@ export interface ImportOptions {
   /** Default: the name of the folder or file. */
   readonly name?: string | undefined
   readonly format: WeightFormat
+  /** Positions of a session, at most those that the model has; default: all of them. */
+  readonly context?: number | undefined
   /** Number of segments; default as in splitIntoSegments. */
   readonly segments?: number | undefined
   /** Threads that quantise; default one per core where that is worth it. */
@@ -80,7 +82,7 @@ export async function importModel(options: ImportOptions, signal: AbortSignal): 
   const place = await findSource(options.folder)
   const name = options.name ?? place.name
   checkModelName(name)
-  const source = await openSource(place)
+  const source = await openSource(place, options)
   try {
     const job = { ...options, name, source, ranges: splitIntoSegments(source.config, options.segments) }
     await checkSpace(job)

@@ -7,7 +7,7 @@ import { stat } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
 import { MODEL_LIMITS } from '../../base/limits.ts'
 import type { ModelConfig } from '../../ml/config.ts'
-import { configFromHuggingFace, generationFromHuggingFace } from '../../ml/huggingface.ts'
+import { configFromHuggingFace, generationFromHuggingFace, hasImageParts } from '../../ml/huggingface.ts'
 import { parseJson } from '../../ml/json-fields.ts'
 import type { GenerationDefaults } from '../../ml/manifest.ts'
 import { ModelError } from '../../ml/model-error.ts'
@@ -61,8 +61,23 @@ export async function findSource(path: string): Promise<SourcePlace> {
 }
 
 /** Opens and checks it. The caller closes `weights`. Throws ModelError; docs/spec/model.md §7 has its codes. */
-export async function openSource(place: SourcePlace): Promise<ModelSource> {
-  return place.type === 'gguf' ? openGguf(place.path) : openFolder(place.path)
+export async function openSource(
+  place: SourcePlace,
+  options: { context?: number | undefined } = {},
+): Promise<ModelSource> {
+  const source = await (place.type === 'gguf' ? openGguf(place.path) : openFolder(place.path))
+  return closing(source.weights, async () => {
+    const config = { ...source.config, contextLength: chosenContext(source.config, options.context) }
+    return { ...source, config, warnings: [...source.warnings, ...notesOn(config)] }
+  })
+}
+
+function chosenContext({ contextLength }: ModelConfig, wanted = contextLength): number {
+  if (wanted <= contextLength) return wanted
+  throw new ModelError(
+    'MODEL_BAD_CONFIG',
+    `This model has ${contextLength} positions, so that --context takes at most as many, not ${wanted}.`,
+  )
 }
 
 async function openFolder(folder: string): Promise<ModelSource> {
@@ -74,7 +89,8 @@ async function openFolder(folder: string): Promise<ModelSource> {
   const weights = await openWeightsFolder(folder)
   return closing(weights, async () => {
     const generationJson = optionalJson(folder, GENERATION_FILE)
-    const read = configFromHuggingFace(optionalJson(folder, CONFIG_FILE), generationJson)
+    const configJson = optionalJson(folder, CONFIG_FILE)
+    const read = configFromHuggingFace(configJson, generationJson)
     const tokenizerFiles = readTokenizerFiles(folder)
     const config = await withTokenizer(read, tokenizerFiles)
     checkWeights(weights, config)
@@ -83,7 +99,10 @@ async function openFolder(folder: string): Promise<ModelSource> {
       generation: generationJson === undefined ? {} : generationFromHuggingFace(generationJson),
       tokenizerFiles,
       weights,
-      warnings: tokenizerFiles.size > 0 ? [] : [noTokenizer(`${folder} has no ${TOKENIZER_FILE}`)],
+      warnings: [
+        ...(tokenizerFiles.size > 0 ? [] : [noTokenizer(`${folder} has no ${TOKENIZER_FILE}`)]),
+        ...(hasImageParts(configJson) ? [NO_IMAGES] : []),
+      ],
     }
   })
 }
@@ -105,10 +124,11 @@ async function openGguf(path: string): Promise<ModelSource> {
       generation: generationJson === undefined ? {} : generationFromHuggingFace(generationJson),
       tokenizerFiles,
       weights,
-      warnings:
-        tokenizerFiles.size > 0
+      warnings: [
+        ...(tokenizerFiles.size > 0
           ? []
-          : [noTokenizer(`The tokenizer in ${basename(path)} cannot be used, because ${tokenizer.reason}`)],
+          : [noTokenizer(`The tokenizer in ${basename(path)} cannot be used, because ${tokenizer.reason}`)]),
+      ],
     }
   })
 }
@@ -166,6 +186,17 @@ function optionalJson(folder: string, name: string): unknown {
   const bytes = optionalFile(folder, name)
   if (bytes === undefined) return undefined
   return parseJson(bytes, (problem) => new ModelError('MODEL_BAD_CONFIG', `${name} cannot be used: it ${problem}.`))
+}
+
+const NO_IMAGES = 'This model sees images; its parts for them are left out, so that it takes text alone.'
+
+/** What the user should know of how this model computes. */
+function notesOn({ ropeScaling: scaling, contextLength }: ModelConfig): string[] {
+  if (scaling.type !== 'longrope' || contextLength <= scaling.originalContextLength) return []
+  return [
+    `This model has two lists of rotary factors. Every position gets the long ones, as llama.cpp does for a context over ${scaling.originalContextLength}; ` +
+      `for short conversations alone, import it again with --context ${scaling.originalContextLength}, which takes the short ones.`,
+  ]
 }
 
 function noTokenizer(why: string): string {

@@ -10,7 +10,7 @@ export default class ModelImport extends BaseCommand {
   static override summary =
     'Convert a folder, a GGUF file or a Hugging Face repository into a model that miners can serve.'
   static override description =
-    'Takes Llama, Mistral, Qwen2 and Qwen3 models: a folder with config.json, safetensors (F32, F16 or BF16) and tokenizer.json; a GGUF file ' +
+    'Takes Llama, Mistral, Qwen2, Qwen3, Gemma, Phi-3 and SmolLM3 models: a folder with config.json, safetensors (F32, F16 or BF16) and tokenizer.json; a GGUF file ' +
     '(F32, F16, BF16, Q8_0, Q6_K, Q5_K, Q5_1, Q5_0, Q4_K, Q4_1, Q4_0); or a repository, which is downloaded first, goes on where it was interrupted, and is ' +
     'removed afterwards. Weights are converted block by block, so memory does not grow with the model. HF_TOKEN in the environment is the token for ' +
     'models that are not open to everybody.'
@@ -36,6 +36,7 @@ export default class ModelImport extends BaseCommand {
       description: 'Number format: q8 keeps the answers, q4 halves memory and time, f32 is for comparison.',
     })(),
     segments: Flags.integer({ min: 1, description: 'Parts that the model is cut into; default: 8 at most.' }),
+    context: Flags.integer({ min: 1, description: 'Positions of a session, if fewer than the model has.' }),
     file: Flags.string({ description: 'GGUF file of a repository that has several.', helpValue: 'NAME' }),
     mirror: Flags.string({
       description: 'Address of the hub that repositories come from.',
@@ -62,10 +63,10 @@ export default class ModelImport extends BaseCommand {
     const downloading = createProgress('Downloading', process.stderr, system)
     // Its time runs from when it is made.
     let converting: typeof downloading | undefined
-    const { name, format, segments, force, file, keep } = flags
+    const { name, format, segments, context, force, file, keep } = flags
     const result = await importByName(
       {
-        ...{ source: args.source, home, name, format, segments, force, file, keep },
+        ...{ source: args.source, home, name, format, segments, context, force, file, keep },
         endpoint: flags.mirror,
         token: process.env['HF_TOKEN'] || undefined,
         quotaBytes: shardQuotaBytes(settings),

@@ -4,6 +4,7 @@
  */
 import { Args } from '@oclif/core'
 import { BaseCommand } from '../../app/base-command.ts'
+import { extrasWords, windowWords } from '../../app/model-words.ts'
 import { formatBytes } from '../../app/table.ts'
 
 export default class ModelShow extends BaseCommand {
@@ -33,7 +34,8 @@ export default class ModelShow extends BaseCommand {
       ['vocabulary', config.vocabularySize],
       ['context', config.contextLength],
       ['rope', `${config.ropeScaling.type}, theta ${config.ropeTheta}`],
-      ['window', config.slidingWindow ?? 'all positions'],
+      ['window', windowWords(config)],
+      ...extrasWords(config).map((words): [string, string] => ['', words]),
       ['end tokens', config.endTokens.join(', ') || 'none'],
     ]
     for (const [label, value] of facts) this.printLine(`${label.padEnd(14)}${value}`)
