@@ -82,7 +82,7 @@ describe('an import of GGUF is refused, and leaves nothing, for', () => {
     ],
     [
       'an unsupported architecture',
-      () => file(() => {}, entry('general.architecture', ['text', 'gemma'])),
+      () => file(() => {}, entry('general.architecture', ['text', 'mamba'])),
       'MODEL_UNSUPPORTED',
     ],
     ['no metadata', () => file(() => {}, new Map()), 'MODEL_BAD_CONFIG'],
