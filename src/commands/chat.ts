@@ -38,6 +38,11 @@ export default class Chat extends BaseCommand {
     'repetition-penalty': Flags.string({ description: '1: none.', helpValue: 'NUMBER' }),
     seed: Flags.string({ description: 'Same seed, same answer; random if left out.', helpValue: 'NUMBER' }),
     stop: Flags.string({ multiple: true, description: 'Text that ends the answer; may be repeated.' }),
+    drafts: Flags.string({
+      options: ['auto', 'off'],
+      default: 'auto',
+      description: 'Whether miners may guess ahead, where that is sooner; the answer is the same.',
+    }),
     trace: Flags.boolean({ description: 'Show the route, what each stage took, and what it cost.' }),
     digests: Flags.boolean({ description: 'With --json: the SHA-256 of the logits of every token.' }),
     wallet: Flags.string({

@@ -18,6 +18,8 @@ export interface ConversationOptions {
   readonly system: string | undefined
   /** Texts that end an answer; they are not shown. */
   readonly stop: readonly string[]
+  /** Drafts that a step may take along (wire.md §4.9); default: as many as pay. */
+  readonly draftsMax?: number | undefined
   /** What was said before, to another version of the model; default: nothing. */
   readonly said?: readonly ChatMessage[] | undefined
 }
@@ -94,7 +96,7 @@ export function createConversation(options: ConversationOptions, ports: { clock:
       let tokens = 0
       let reason: Answer['reason'] = 'cancelled'
       try {
-        for await (const event of ring.generate(prompt, { generation, signal })) {
+        for await (const event of ring.generate(prompt, { generation, draftsMax: options.draftsMax, signal })) {
           if (event.type === 'end') {
             reason = event.reason
             break

@@ -27,6 +27,7 @@ export interface ChatFlags extends GenerationFlags {
   readonly system?: string | undefined
   readonly stop?: string[] | undefined
   readonly trace: boolean
+  readonly drafts: string
   readonly context: number
   /** No lease. */
   readonly free: boolean
@@ -79,8 +80,9 @@ export async function runChat(run: ChatRun): Promise<ChatResult | undefined> {
   let isTyping = false
   const wanted = { network, settings, prompt, isTyping: () => isTyping, purse: createPurse() }
   const ready = await openNewestChat(run, wanted)
+  const draftsMax = flags.drafts === 'off' ? 0 : undefined
   const conversationOn = ({ chat: { ring }, tokenizer }: ReadyChat, said?: readonly ChatMessage[]): Conversation =>
-    createConversation({ ring, tokenizer, system: flags.system, stop: flags.stop ?? [], said }, system)
+    createConversation({ ring, tokenizer, system: flags.system, stop: flags.stop ?? [], said, draftsMax }, system)
   const first = { chat: ready.chat, conversation: conversationOn(ready) }
   const talk = createTalk({
     first,

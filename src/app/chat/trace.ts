@@ -30,8 +30,10 @@ export async function traceText({ client, ring, model, payments }: OpenChat, ans
   const summary =
     `${answer.tokens} tokens (${answer.reason}) after ${answer.promptTokens} prompt tokens; first after ` +
     `${answer.firstMs.toFixed(0)} ms, then ${rate} per second; ${((100 * computeMs) / answer.totalMs).toFixed(0)} % of the time in engines.`
+  const { drafts, draftsKept } = statistics[0]!
+  const guessed = drafts === 0 ? '' : ` ${draftsKept} of ${drafts} drafts were right.`
   const cost = payments?.lease === undefined ? '' : `\n${costText(payments.spent, payments.lease.id)}`
-  return `\n${table(rows)}${summary}${cost}`
+  return `\n${table(rows)}${summary}${guessed}${cost}`
 }
 
 /** The end of a peer id tells peers apart; the beginning is the same for all of one kind. */

@@ -1,0 +1,91 @@
+import { describe, expect, test } from 'vitest'
+import { createKeptRows, type KeptRows } from '../../../../src/app/ring/kept-rows.ts'
+import { SESSION_LIMITS } from '../../../../src/base/limits.ts'
+
+type Step = Parameters<KeptRows['step']>[0]
+
+const decode = (position: number, rows = 1, turn = 1): Step => {
+  return { turn, position, acknowledge: false, tokens: new Int32Array(rows) }
+}
+const prompt = (position: number, rows: number, turn = 1): Step => {
+  return { turn, position, acknowledge: true, tokens: new Int32Array(rows) }
+}
+
+function begun(hasLease = true): KeptRows {
+  const kept = createKeptRows(hasLease)
+  kept.step(prompt(0, 10))
+  kept.step(decode(10, 6))
+  return kept
+}
+
+describe('rows on trial', () => {
+  test.each([
+    [11, 5],
+    [13, 3],
+    [16, 0],
+  ])('a next step at %i forgets %i of them', (position, forgotten) => {
+    const kept = begun()
+    expect(kept.open).toEqual({ turn: 1, position: 10 })
+    expect(kept.step(decode(position))).toBe(forgotten)
+    expect(kept.open).toBeUndefined()
+    expect([kept.drafts, kept.draftsKept]).toEqual([5, position - 11])
+  })
+
+  test('who knows at once forgets once, and says it with the next step or by itself', () => {
+    const kept = begun()
+    expect(kept.settle(12)).toBe(4)
+    expect(kept.unsaid).toEqual({ turn: 1, position: 12 })
+    expect(kept.step(decode(12))).toBe(0)
+    kept.step(decode(13, 3))
+    kept.settle(14)
+    expect(kept.keep(1, 14)).toBe(0)
+    expect(kept.step(prompt(14, 5, 2))).toBe(0)
+  })
+
+  test('who is told forgets then', () => {
+    const kept = begun()
+    expect(kept.keep(1, 15)).toBe(1)
+    expect(kept.step(prompt(15, 5, 2))).toBe(0)
+  })
+
+  test('without a lease a new turn may begin before anybody knows', () => {
+    const kept = begun(false)
+    expect(kept.step(prompt(14, 5, 2))).toBe(0)
+    expect(kept.open).toBeUndefined()
+    expect(kept.draftsAllowed).toBe(SESSION_LIMITS.draftsLostFree)
+  })
+
+  test.each<[string, (kept: KeptRows) => unknown]>([
+    ['a step that forgets the row that was certain', (kept) => kept.step(decode(10))],
+    ['a step behind all of them', (kept) => kept.step(decode(17))],
+    ['a step that does not go on where it was settled', (kept) => [kept.settle(12), kept.step(decode(13))]],
+    ['a turn before it is said what stays', (kept) => kept.step(prompt(11, 1, 2))],
+    ['a turn behind what stays', (kept) => [kept.keep(1, 12), kept.step(prompt(13, 1, 2))]],
+    ['what stays, of another turn', (kept) => kept.keep(2, 12)],
+    ['what stays, twice', (kept) => [kept.keep(1, 12), kept.keep(1, 12)]],
+    ['what stays, otherwise than it was settled', (kept) => [kept.settle(12), kept.keep(1, 13)]],
+    ['nothing that stays', (kept) => kept.settle(10)],
+    ['a word about no step', (kept) => [kept.settle(11), kept.settle(11)]],
+    ['a step of too many rows', (kept) => kept.step(decode(11, SESSION_LIMITS.windowRowsMax + 1))],
+  ])('refuses %s', (_what, act) => {
+    expect(() => act(begun())).toThrow(expect.objectContaining({ code: 'RING_BAD_MESSAGE' }))
+  })
+
+  test('too many that were wrong are refused, more where more were right', () => {
+    const kept = createKeptRows(false)
+    let position = 0
+    let steps = 0
+    const wrong = () => {
+      for (; kept.draftsAllowed >= 15; steps++) {
+        kept.step(decode(position, 16))
+        kept.settle(++position)
+      }
+    }
+    wrong()
+    // Each loses 15, and has a row that stays.
+    expect(steps).toBe(Math.ceil((SESSION_LIMITS.draftsLostFree - 14) / (15 - SESSION_LIMITS.draftsLostPerRow)))
+    expect(() => kept.step(decode(position, 16))).toThrow(expect.objectContaining({ code: 'RING_BAD_MESSAGE' }))
+    for (let row = 0; row < 8; row++) kept.step(decode(position++))
+    expect(kept.draftsAllowed).toBeGreaterThanOrEqual(15)
+  })
+})
