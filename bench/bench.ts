@@ -57,6 +57,8 @@ export interface Bench extends BenchOptions {
 
 export interface FormatFilter {
   readonly formats: readonly RandomFormat[]
+  /** Also in a quick run. */
+  readonly isNeeded?: boolean
 }
 
 /** What labels of generated models begin with. */
@@ -121,12 +123,12 @@ async function forEachModel(
   options: BenchOptions & FormatFilter & { readonly home: Home },
   visit: (model: BenchModel) => Promise<void>,
 ): Promise<void> {
-  const { quick, modelFilter, signal, progress, home, formats } = options
+  const { quick, modelFilter, signal, progress, home, formats, isNeeded = false } = options
   const store = openModelStore({ home: home.path })
   const genesis = store.find(EMBEDDED_MODEL)
   const label = `genesis ${genesis.manifest.format}`
   if (label.includes(modelFilter)) await visit({ label, stored: genesis })
-  for (const format of quick && modelFilter === '' ? [] : formats) {
+  for (const format of quick && modelFilter === '' && !isNeeded ? [] : formats) {
     const model = { name: `random-1.1b-${format}`, label: `${RANDOM_LABEL} ${format}` }
     if (!model.label.includes(modelFilter)) continue
     if (!store.list().some(({ manifest }) => manifest.name === model.name)) {

@@ -55,9 +55,8 @@ export async function openTimedStage(
     const tokens = Int32Array.from({ length: rows }, (_, index) => 1 + index)
     return () => check(stage.run([{ cache, position, input: { type: 'tokens', tokens }, logits: 'last' }]))
   }
-  // Positions before a step have to be there.
-  run(0, rowsMax)()
   sample(run(0, PROMPT_ROWS), WARM_UP_MS)
+  // Positions before a step have to be there.
   run(0, rowsMax)()
   sample(run(PROMPT_ROWS, 1), WARM_UP_MS)
   return {
@@ -65,7 +64,7 @@ export async function openTimedStage(
       if (stage.cacheLength(cache) < position) run(0, position)()
       return sample(run(position, 1), SAMPLE_MS)
     },
-    prefillMs: (rows = PROMPT_ROWS) => sample(run(0, rows), SAMPLE_MS),
+    prefillMs: (rows = PROMPT_ROWS) => sample(run(0, rows), SAMPLE_MS, rows > PROMPT_ROWS ? 1 : STEPS_MIN),
     close: () => stage.close(),
   }
 }
@@ -84,11 +83,11 @@ function check(outputs: ReturnType<Stage['run']>): void {
   for (const output of outputs) if (output.type === 'failed') throw output.error
 }
 
-/** Median milliseconds of `step`, called for `durationMs` and at least STEPS_MIN times. */
-function sample(step: () => void, durationMs: number): number {
+/** Median milliseconds of `step`, called for `durationMs` and at least `stepsMin` times. */
+function sample(step: () => void, durationMs: number, stepsMin = STEPS_MIN): number {
   const times: number[] = []
   const untilMs = performance.now() + durationMs
-  while (times.length < STEPS_MIN || performance.now() < untilMs) {
+  while (times.length < stepsMin || performance.now() < untilMs) {
     const startedMs = performance.now()
     step()
     times.push(performance.now() - startedMs)

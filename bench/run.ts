@@ -19,6 +19,7 @@ import { economy } from './economy.ts'
 import { firstText } from './first-text.ts'
 import { gpuCalls } from './gpu-calls.ts'
 import { helpTime } from './help-time.ts'
+import { llamaPeer } from './llama-peer.ts'
 import { describeMachine, isQuiet, machineText } from './machine.ts'
 import { placement } from './placement.ts'
 import { prefillDecode } from './prefill-decode.ts'
@@ -35,6 +36,7 @@ import { stageLoad } from './stage-load.ts'
 const MEASURES: readonly Measure[] = [
   decodeBandwidth,
   prefillDecode,
+  llamaPeer,
   ringSplit,
   ringDelay,
   ringChats,
