@@ -88,8 +88,7 @@ export async function withBench(options: BenchOptions, work: (bench: Bench) => P
       ...{ system, engines },
       runs: options.quick ? RUNS_QUICK : RUNS,
       home,
-      forEachModel: (visit, only) =>
-        forEachModel({ ...options, home, formats: only?.formats ?? RANDOM_FORMATS }, visit),
+      forEachModel: (visit, only = { formats: RANDOM_FORMATS }) => forEachModel({ ...options, home, ...only }, visit),
       newHome: async ({ sharesModels }) => {
         const other = await openIn(`home-${homes.length}`)
         if (sharesModels) await symlink(modelsFolder(home.path), modelsFolder(other.path))
