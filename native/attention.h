@@ -70,6 +70,14 @@ static inline float weigh(float *z, u32 count, float largest) {
   return tree(lanes);
 }
 
+/* §6.6: z of positions [0, count) held between -cap and cap; the largest. */
+NOINLINE float cap_scores(float *z, u32 count, float cap) {
+  float most = -__builtin_inff();
+  for (u32 t = 0; t < count; t += WIDTH) store(z + t, capped(load(z + t), cap));
+  for (u32 t = 0; t < count; t++) most = z[t] > most ? z[t] : most;
+  return most;
+}
+
 /* o += e[t] v_t for `count` positions in their order, for `vectors` vectors of the head. */
 INLINE void mix(const int vectors, const float *e, const float *v, u32 width, u32 count, float *out) {
   floats o[32 / WIDTH];
@@ -92,7 +100,7 @@ struct attention {
   const float *queries;        /* (heads, width) */
   const float *keys, *values;  /* (count, width) from the first position that is seen */
   u32 heads, width, count;
-  float factor;
+  float factor, cap; /* cap 0: none */
   float *scores; /* (heads, scores_width >= count + 15), scratch */
   u32 scores_width;
 };
@@ -109,7 +117,9 @@ NOINLINE int attend(const struct attention *a, float *mixed) {
                       a->scores + h * a->scores_width + t, &seen[h]);
   for (u32 h = 0; h < a->heads; h++) {
     if (lanes_max(seen[h].magnitude) >= 0x7f800000u) return 0;
-    total[h] = weigh(a->scores + h * a->scores_width, a->count, largest_lane(seen[h].most));
+    float *scores = a->scores + h * a->scores_width;
+    const float most = a->cap == 0 ? largest_lane(seen[h].most) : cap_scores(scores, a->count, a->cap);
+    total[h] = weigh(scores, a->count, most);
   }
   for (u32 i = 0; i < a->heads * width; i += 4) store4(mixed + i, f4_of(0));
   for (u32 t = 0; t < a->count; t += BLOCK_POSITIONS)

@@ -34,6 +34,10 @@ struct matrix {
   const float *scales; /* (units * UNIT) */
 };
 
+/* Which tables a layer rotates by. */
+enum { ROPE_GLOBAL = 0, ROPE_LOCAL = 1, ROPE_NONE = 2 };
+enum { GATE_SILU = 0, GATE_GELU = 1 };
+
 struct layer {
   const float *attention_norm;
   struct matrix query, key, value;
@@ -42,6 +46,9 @@ struct layer {
   struct matrix attention_output;
   const float *feed_forward_norm;
   struct matrix gate, up, down;
+  const float *attention_output_norm, *feed_forward_output_norm; /* or null */
+  u32 window; /* 0: none */
+  u32 rope;
 };
 
 /* The embedding stays in the form of docs/spec/numerics.md §3: it is looked up, never multiplied. */
@@ -65,7 +72,6 @@ struct operand {
 struct stage {
   u32 hidden, hidden_width;
   u32 heads, shared_heads, head_size, head_width; /* head_width: rounded up to 16 */
-  u32 window;                                     /* 0: none */
   u32 layer_count;
   float epsilon, score_factor;
   const struct layer *layers;
@@ -75,7 +81,7 @@ struct stage {
   float *x;                      /* (ROWS_MAX, hidden_width) */
   struct operand hidden_operand; /* normed rows */
   struct operand mixed_operand;  /* attention results (heads * head_size) */
-  struct operand inner_operand;  /* silu(gate) * up */
+  struct operand inner_operand;  /* activation(gate) * up */
   float *query, *key, *value;    /* (ROWS_MAX, width of their outputs) */
   u32 query_width, key_width;
   float *rotated;                /* (ROWS_MAX, heads, head_width) */
@@ -84,7 +90,12 @@ struct stage {
   u32 logits_width;
   float *scores;                 /* (threads, TASK_HEADS, scores_width) */
   u32 scores_width;
-  const float *cos, *sin;        /* (ROWS_MAX, head_size / 2): rows of this pass */
+  const float *cos, *sin;        /* (ROWS_MAX, rotary_size / 2): rows of this pass */
+  const float *local_cos, *local_sin; /* the same for ROPE_LOCAL, or null */
+  float *branch;                 /* (ROWS_MAX, hidden_width), or null without output norms */
+  u32 rotary_size, gate;
+  float embedding_factor;        /* 1: none */
+  float score_cap, logit_cap;    /* 0: none */
 };
 
 /* One position of one session. Its cache holds, per layer and shared head, keys then values (capacity, head_width). */
@@ -146,6 +157,17 @@ static inline floats exp_of(floats x) {
   const floats y = ((p * (r * r)) + r) + all(1.0f);
   /* -126 <= n <= 127, so 2^n is a normal number made of its exponent field alone. */
   return y * (floats)((whole + all_int(127)) << 23);
+}
+
+/* §7: tanh of each lane, and values held between -cap and cap. */
+static inline floats tanh_of(floats x) { return all(1.0f) - all(2.0f) / (exp_of(x * all(2.0f)) + all(1.0f)); }
+static inline floats capped(floats x, float cap) { return tanh_of(x / all(cap)) * all(cap); }
+
+/* §6.8: the two activations of a gate. */
+static inline floats silu_of(floats x) { return x / (all(1.0f) + exp_of(-x)); }
+static inline floats gelu_of(floats x) {
+  const floats t = (((x * x) * all(0.044715f) + all(1.0f)) * x) * all(1.5957691216057308f);
+  return x / (all(1.0f) + exp_of(-t));
 }
 
 #endif

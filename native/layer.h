@@ -48,6 +48,8 @@ static void embed_rows(const struct pass *p) {
   while (claim(&p->team, p->job->row_count, 1, &row, &last)) {
     float *x = s->x + row * s->hidden_width;
     embed(s->embedding, (u32)p->job->rows[row].token, x, s->hidden);
+    if (s->embedding_factor != 1.0f)
+      for (u32 k = 0; k < s->hidden; k++) x[k] = x[k] * s->embedding_factor;
     /* A row that failed before may have left NaN in the padding. */
     for (u32 k = s->hidden; k < s->hidden_width; k++) x[k] = 0;
   }
@@ -102,10 +104,11 @@ static void project(const struct pass *p, const struct layer *l) {
 }
 
 /* §6.3 and §6.4 for one head of h values; y (head_width) is zero past h. */
-static void rotate_head(const struct pass *p, u32 row, const float *x, const float *gain, float *y) {
+static void rotate_head(const struct pass *p, u32 row, u32 rope, const float *x, const float *gain, float *y) {
   const struct stage *s = p->stage;
-  const u32 size = s->head_size, half = size / 2;
-  const float *cos = s->cos + row * half, *sin = s->sin + row * half;
+  const u32 size = s->head_size, half = rope == ROPE_NONE ? 0 : s->rotary_size / 2;
+  const float *cos = (rope == ROPE_LOCAL ? s->local_cos : s->cos) + row * half;
+  const float *sin = (rope == ROPE_LOCAL ? s->local_sin : s->sin) + row * half;
   if (gain) {
     int bad = 0;
     float factor = norm_factor(x, size, s->epsilon, &bad);
@@ -137,14 +140,14 @@ static void rotate_rows(const struct pass *p, const struct layer *l, u32 layer) 
       const u32 row = task / heads, head = task % heads;
       if (head < s->heads) {
         const float *q = s->query + row * s->query_width + head * s->head_size;
-        rotate_head(p, row, q, l->query_norm, s->rotated + (row * s->heads + head) * s->head_width);
+        rotate_head(p, row, l->rope, q, l->query_norm, s->rotated + (row * s->heads + head) * s->head_width);
         continue;
       }
       const struct row *r = &p->job->rows[row];
       const u32 shared = head - s->heads, from = row * s->key_width + shared * s->head_size;
       float *key = cached_keys(s, r, layer, shared) + (size_t)r->position * s->head_width;
       float *value = key + (size_t)r->capacity * s->head_width;
-      rotate_head(p, row, s->key + from, l->key_norm, key);
+      rotate_head(p, row, l->rope, s->key + from, l->key_norm, key);
       for (u32 i = 0; i < s->head_size; i++) value[i] = s->value[from + i];
       for (u32 i = s->head_size; i < s->head_width; i++) value[i] = 0;
     }
@@ -155,7 +158,8 @@ static void attend_heads(const struct pass *p, u32 layer, u32 row, u32 head, u32
   const struct stage *s = p->stage;
   const struct row *r = &p->job->rows[row];
   const u32 width = s->head_width, size = s->head_size;
-  const u32 first = s->window != 0 && r->position >= s->window ? r->position - s->window + 1 : 0;
+  const u32 window = s->layers[layer].window;
+  const u32 first = window != 0 && r->position >= window ? r->position - window + 1 : 0;
   const float *keys = cached_keys(s, r, layer, head * s->shared_heads / s->heads) + (size_t)first * width;
   const struct attention a = {
       .queries = s->rotated + (row * s->heads + head) * width,
@@ -165,6 +169,7 @@ static void attend_heads(const struct pass *p, u32 layer, u32 row, u32 head, u32
       .width = width,
       .count = r->position - first + 1,
       .factor = s->score_factor,
+      .cap = s->score_cap,
       .scores = s->scores + (size_t)p->team.thread * TASK_HEADS * s->scores_width,
       .scores_width = s->scores_width,
   };
@@ -201,14 +206,40 @@ static void add_product(const struct pass *p, const struct matrix *m, const stru
     }
 }
 
-/* silu(gate) * up */
-static inline void gate_lanes(float *gate, const float *up) {
-  const floats x = load(gate);
-  const floats silu = x / (all(1.0f) + exp_of(-x));
-  store(gate, silu * load(up));
+/* §6.7, §6.8, where what is added is normed first: branch = W operand. */
+static void branch_product(const struct pass *p, const struct matrix *m, const struct operand *in) {
+  const struct stage *s = p->stage;
+  u32 unit, last;
+  while (claim(&p->team, m->units, piece_of(&p->team, m->units), &unit, &last))
+    for (u32 count; unit < last; unit += count) {
+      count = at_most(last - unit, UNITS_MAX);
+      product(m, unit, count, in, p->job->row_count, s->branch, s->hidden_width);
+    }
 }
 
-/* §6.8: silu(gate) * up; the same thread computes the two halves of a unit. */
+/* x += norm(branch) */
+static void add_normed(const struct pass *p, const float *gain) {
+  const struct stage *s = p->stage;
+  u32 row, last;
+  while (claim(&p->team, p->job->row_count, 1, &row, &last)) {
+    float *x = s->x + row * s->hidden_width;
+    const float *y = s->branch + row * s->hidden_width;
+    int bad = 0;
+    const floats factor = all(norm_factor(y, s->hidden, s->epsilon, &bad));
+    if (bad) fail(p->job, row, BAD_NORM);
+    for (u32 k = 0; k < s->hidden_width; k += WIDTH) store(x + k, load(x + k) + (load(y + k) * factor) * load(gain + k));
+  }
+}
+
+/* activation(gate) * up of `count` elements, in place of the gate. */
+static inline void gate_lanes(u32 kind, float *gate, const float *up, u32 count) {
+  if (kind == GATE_GELU)
+    for (u32 i = 0; i < count; i += WIDTH) store(gate + i, gelu_of(load(gate + i)) * load(up + i));
+  else
+    for (u32 i = 0; i < count; i += WIDTH) store(gate + i, silu_of(load(gate + i)) * load(up + i));
+}
+
+/* §6.8: the same thread computes the two halves of a unit. */
 static void gate_rows(const struct pass *p, const struct layer *l) {
   const struct stage *s = p->stage;
   const u32 width = s->inner_operand.width;
@@ -218,9 +249,10 @@ static void gate_rows(const struct pass *p, const struct layer *l) {
       count = at_most(last - unit, UNITS_MAX);
       product(&l->gate, unit, count, &s->hidden_operand, p->job->row_count, s->inner_operand.values, width);
       product(&l->up, unit, count, &s->hidden_operand, p->job->row_count, s->up, width);
-      for (u32 t = 0; t < p->job->row_count; t++)
-        for (u32 i = unit * UNIT; i < (unit + count) * UNIT; i += WIDTH)
-          gate_lanes(s->inner_operand.values + (size_t)t * width + i, s->up + (size_t)t * width + i);
+      for (u32 t = 0; t < p->job->row_count; t++) {
+        const size_t at = (size_t)t * width + unit * UNIT;
+        gate_lanes(s->gate, s->inner_operand.values + at, s->up + at, count * UNIT);
+      }
     }
 }
 
@@ -249,6 +281,14 @@ static void check_logits(const struct pass *p, u32 unit, u32 count) {
   }
 }
 
+static void cap_logits(const struct pass *p, u32 unit, u32 count) {
+  const struct stage *s = p->stage;
+  for (u32 t = 0; t < p->job->logit_count; t++) {
+    float *logits = s->logits + (size_t)t * s->logits_width + unit * UNIT;
+    for (u32 i = 0; i < count * UNIT; i += WIDTH) store(logits + i, capped(load(logits + i), s->logit_cap));
+  }
+}
+
 static void logit_products(const struct pass *p) {
   const struct stage *s = p->stage;
   u32 unit, last;
@@ -257,6 +297,7 @@ static void logit_products(const struct pass *p) {
       count = at_most(last - unit, UNITS_MAX);
       product(s->head, unit, count, &s->hidden_operand, p->job->logit_count, s->logits, s->logits_width);
       check_logits(p, unit, count);
+      if (s->logit_cap != 0) cap_logits(p, unit, count);
     }
 }
 

@@ -6,6 +6,17 @@
 
 #include "layer.h"
 
+/* x += W operand, or x += norm(W operand). */
+static void add_branch(const struct pass *p, const struct matrix *m, const struct operand *in, const float *gain) {
+  if (gain == 0) {
+    add_product(p, m, in);
+    return;
+  }
+  branch_product(p, m, in);
+  barrier(&p->team);
+  add_normed(p, gain);
+}
+
 static void run_layer(const struct pass *p, u32 index) {
   const struct stage *s = p->stage;
   const struct layer *l = &s->layers[index];
@@ -19,7 +30,7 @@ static void run_layer(const struct pass *p, u32 index) {
   barrier(&p->team);
   quantize_rows(p, &s->mixed_operand, needs(&l->attention_output));
   barrier(&p->team);
-  add_product(p, &l->attention_output, &s->mixed_operand);
+  add_branch(p, &l->attention_output, &s->mixed_operand, l->attention_output_norm);
   barrier(&p->team);
   norm_rows(p, l->feed_forward_norm, needs(&l->gate) | needs(&l->up));
   barrier(&p->team);
@@ -27,7 +38,7 @@ static void run_layer(const struct pass *p, u32 index) {
   barrier(&p->team);
   quantize_rows(p, &s->inner_operand, needs(&l->down));
   barrier(&p->team);
-  add_product(p, &l->down, &s->inner_operand);
+  add_branch(p, &l->down, &s->inner_operand, l->feed_forward_output_norm);
   barrier(&p->team);
 }
 

@@ -95,7 +95,8 @@ static int open_scratch(struct executor *e) {
   s->shared_heads = n->shared_heads;
   s->head_size = n->head_size;
   s->head_width = head;
-  s->window = n->window;
+  s->rotary_size = n->head_size;
+  s->embedding_factor = 1;
   s->epsilon = n->epsilon;
   s->score_factor = n->score_factor;
   s->query_width = query;
@@ -107,6 +108,7 @@ static int open_scratch(struct executor *e) {
   s->rotated = take_rows(e, n->heads * head);
   s->up = take_rows(e, inner);
   e->layers = take(e, (n->layers + 1) * sizeof *e->layers);
+  for (u32 i = 0; e->layers && i < n->layers; i++) e->layers[i].window = n->window;
   const int has_operands = open_operand(e, &s->hidden_operand, hidden) && open_operand(e, &s->mixed_operand, query) &&
                            open_operand(e, &s->inner_operand, inner);
   return has_operands && s->query && s->key && s->value && s->rotated && s->up && e->layers;

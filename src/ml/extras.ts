@@ -38,7 +38,7 @@ function defaultsOf({ headSize }: Pick<ModelConfig, 'headSize'>): ModelExtras {
 export interface LayerAttention {
   /** Positions that are seen; 0: all. */
   readonly window: number
-  /** `local`: by the tables of localRope. */
+  /** `local`: by the second of ropeConfigs. */
   readonly rope: 'global' | 'local' | 'none'
 }
 
@@ -52,10 +52,11 @@ export function layerAttention(config: ModelConfig, layer: number): LayerAttenti
   }
 }
 
-/** The config whose tables the layers with a window have; undefined: they have no tables of their own. */
-export function localRope(config: ModelConfig): ModelConfig | undefined {
+/** Whose tables layers rotate by: `global`, then `local` where layers with a window have tables of their own. */
+export function ropeConfigs(config: ModelConfig): ModelConfig[] {
   const { windowTheta } = extrasOf(config)
-  return windowTheta === undefined ? undefined : { ...config, ropeTheta: windowTheta, ropeScaling: { type: 'none' } }
+  if (windowTheta === undefined) return [config]
+  return [config, { ...config, ropeTheta: windowTheta, ropeScaling: { type: 'none' } }]
 }
 
 /** §6.6: the factor of scores, to be rounded to f32. */

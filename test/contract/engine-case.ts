@@ -29,6 +29,8 @@ export interface EngineSuiteOptions {
    * Default: not at all, from the reference with the weights as they are.
    */
   readonly bound?: number
+  /** Computes models with extras; default. Else it refuses them. */
+  readonly hasExtras?: boolean
 }
 
 export interface Case {

@@ -5,7 +5,7 @@
  * @module
  */
 import { afterEach, describe, expect, test } from 'vitest'
-import type { ModelConfig } from '../../src/ml/config.ts'
+import type { ModelConfig, ModelExtras } from '../../src/ml/config.ts'
 import { createReferenceEngine } from '../../src/ml/engine/reference.ts'
 import type { LayerRange } from '../../src/ml/tensors.ts'
 import {
@@ -37,6 +37,16 @@ const LLAMA_3 = {
   originalContextLength: 64,
 } as const
 
+const YARN = {
+  ...({ type: 'yarn', factor: 4, originalContextLength: 64 } as const),
+  ...{ fastRotations: 32, slowRotations: 1, attentionFactor: 1.14 },
+}
+const LONGROPE = { type: 'longrope', shortFactors: [1, 1.5], longFactors: [2, 8], attentionFactor: 1.2 } as const
+const GEMMA_3: Partial<ModelExtras> = {
+  ...{ gate: 'gelu', outputNorms: true, embeddingFactor: 6.3125, scoreSize: 20, logitCap: 3 },
+  ...{ windowLayers: [0, 1], windowTheta: 100 },
+}
+
 const CONFIGS: readonly (readonly [string, Partial<ModelConfig>])[] = [
   ['sizes that fit nothing', {}],
   ['sizes that fit everything', { hiddenSize: 64, headSize: 16, intermediateSize: 128, vocabularySize: 64 }],
@@ -50,12 +60,34 @@ const CONFIGS: readonly (readonly [string, Partial<ModelConfig>])[] = [
   ['a sliding window', { family: 'mistral', slidingWindow: 9 }],
   ['linear rope', { ropeScaling: { type: 'linear', factor: 4 } }],
   ['rope of llama 3', { ropeScaling: LLAMA_3 }],
+  ['yarn', { ropeScaling: YARN }],
+  ['the long factors of phi 3', { headSize: 4, ropeScaling: { ...LONGROPE, originalContextLength: 64 } }],
   ['a fan-in of many groups', { hiddenSize: 41, intermediateSize: 1_131, vocabularySize: 9 }],
   ['no whole unit of rows', { hiddenSize: 3, headCount: 1, keyValueHeadCount: 1, headSize: 2, intermediateSize: 5 }],
 ]
 
+/** What engines of devices refuse. */
+const EXTRAS: readonly (readonly [string, Partial<ModelConfig>])[] = [
+  ['a gate of gelu', { extras: { gate: 'gelu' } }],
+  ['norms of outputs and a factor of the embedding', { extras: { outputNorms: true, embeddingFactor: 5.5 } }],
+  ['caps and a score size', { extras: { scoreCap: 1.5, logitCap: 2, scoreSize: 3 } }],
+  ['a part of a head that rotates', { headSize: 12, extras: { rotarySize: 6 }, queryKeyNorm: true }],
+  [
+    'layers that attend and rotate otherwise',
+    { layerCount: 5, slidingWindow: 9, extras: { windowLayers: [0, 1, 3], windowTheta: 50, unrotatedLayers: [1, 4] } },
+  ],
+  ['all of gemma 3', { slidingWindow: 7, queryKeyNorm: true, tiedHead: true, extras: GEMMA_3 }],
+]
+
 /** Registers the suite. */
-export function engineSuite({ name, create, length = 70, formats = FORMATS, bound }: EngineSuiteOptions): void {
+export function engineSuite({
+  name,
+  create,
+  length = 70,
+  formats = FORMATS,
+  bound,
+  hasExtras = true,
+}: EngineSuiteOptions): void {
   describe(`${name}`, () => {
     const open: SuiteStage[] = []
     const optionsOf = (model: Case, range: LayerRange = wholeRange(model.config)) => {
@@ -82,6 +114,7 @@ export function engineSuite({ name, create, length = 70, formats = FORMATS, boun
       same: bound === undefined ? sameBits : sameWithin(bound),
     }
     describe('numbers', () => numberTests(context))
+    describe('extras', () => extrasTests(context, hasExtras))
     describe('overflow', () => overflowTests(context))
     describe('sessions', () => sessionTests(context))
     describe('parts', () => partTests(context))
@@ -112,6 +145,25 @@ function numberTests({ stageOf, oracleOf, same, length, formats }: SuiteContext)
       const stages = await Promise.all(rangesOf(model.config, cuts).map((range) => stageOf(model, range)))
       same(await logitsThrough(stages, tokens, 8), expected, `cut at ${cuts}`)
     }
+  })
+}
+
+/** In one format: what they change is f32. */
+function extrasTests({ stageOf, oracleOf, same, length, formats }: SuiteContext, hasExtras: boolean): void {
+  const format = formats.find((known) => known === 'q8') ?? formats[0]!
+  test.each(EXTRAS)('%s', async (_what, change) => {
+    const model = { config: smallConfig(change), format }
+    if (!hasExtras) {
+      const refused = expect.objectContaining({ code: 'ENGINE_UNAVAILABLE' })
+      await expect(stageOf(model)).rejects.toThrow(refused)
+      return
+    }
+    const tokens = tokensOf(model.config, length)
+    const expected = await logitsThrough([oracleOf(model)], tokens, length)
+    const stage = await stageOf(model)
+    for (const chunk of [1, 64]) same(await logitsThrough([stage], tokens, chunk), expected, `chunks of ${chunk}`)
+    const stages = await Promise.all(rangesOf(model.config, [2]).map((range) => stageOf(model, range)))
+    same(await logitsThrough(stages, tokens, 9), expected, 'two stages')
   })
 }
 

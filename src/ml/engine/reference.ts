@@ -6,7 +6,7 @@
  */
 import { assert } from '../../base/assert.ts'
 import type { ModelConfig, ModelExtras } from '../config.ts'
-import { extrasOf, type LayerAttention, layerAttention, localRope, scoreFactor } from '../extras.ts'
+import { extrasOf, type LayerAttention, layerAttention, ropeConfigs, scoreFactor } from '../extras.ts'
 import { type RopeTables, ropeTables } from '../rope.ts'
 import {
   EMBEDDING,
@@ -105,9 +105,9 @@ class ReferenceStage implements Stage {
   }
 
   #makeTables(capacity: number): void {
-    const local = localRope(this.config)
+    const [global, local] = ropeConfigs(this.config)
     this.#rope = {
-      global: ropeTables(this.config, capacity),
+      global: ropeTables(global!, capacity),
       local: local === undefined ? NO_TABLES : ropeTables(local, capacity),
     }
   }

@@ -3,6 +3,8 @@
  * file.
  * @module
  */
+
+import type { LayerAttention } from '../extras.ts'
 import { PASS_ROWS_MAX } from './step-runner.ts'
 import type { WasmHeap } from './wasm-heap.ts'
 
@@ -13,10 +15,13 @@ export const NARROW_GROUP_BYTES = 40
 export const SYNC_BYTES = 256
 export const ROW_WORDS = 5
 /** sizeof(struct layer), and places in struct stage, in words; `embedding` follows `layers`. */
-export const LAYER_WORDS = 49
-export const STAGE_LAYER_COUNT = 7
-export const STAGE_LAYERS = 10
+export const LAYER_WORDS = 53
+export const STAGE_LAYER_COUNT = 6
+export const STAGE_LAYERS = 9
 export const FORMAT_CODES = { f32: 0, q8: 1, q4: 2 } as const
+/** ROPE_…, GATE_… of native/exact1.h. */
+const ROPE_CODES = { global: 0, local: 1, none: 2 } as const
+export const GATE_CODES = { silu: 0, gelu: 1 } as const
 
 const scratch = new Float32Array(1)
 const scratchBits = new Uint32Array(scratch.buffer)
@@ -64,6 +69,9 @@ export interface PackedLayer {
   readonly gate: PackedMatrix
   readonly up: PackedMatrix
   readonly down: PackedMatrix
+  readonly attentionOutputNorm: number
+  readonly feedForwardOutputNorm: number
+  readonly attention: LayerAttention
 }
 
 export function layerWords(layer: PackedLayer): number[] {
@@ -82,6 +90,10 @@ export function layerWords(layer: PackedLayer): number[] {
     ...matrixWords(layer.gate),
     ...matrixWords(layer.up),
     ...matrixWords(layer.down),
+    layer.attentionOutputNorm,
+    layer.feedForwardOutputNorm,
+    layer.attention.window,
+    ROPE_CODES[layer.attention.rope],
   ]
 }
 

@@ -5,12 +5,14 @@
  */
 import { assert } from '../../base/assert.ts'
 import { type ModelConfig, paddedColumns } from '../config.ts'
+import { extrasOf, ropeConfigs, scoreFactor } from '../extras.ts'
 import { createRopePages } from '../rope.ts'
 import type { LayerRange } from '../tensors.ts'
 import { PASS_ROWS_MAX, type PassRow } from './step-runner.ts'
 import type { Block, WasmHeap } from './wasm-heap.ts'
 import {
   bitsOf,
+  GATE_CODES,
   LAYER_WORDS,
   operandWords,
   ROW_WORDS,
@@ -48,8 +50,8 @@ interface Scratch {
   readonly x: number
   readonly logits: number
   readonly logitsWidth: number
-  readonly cos: number
-  readonly sin: number
+  /** Tables of this pass's rows, each with those of the layers that rotate otherwise, where there are any. */
+  readonly ropes: readonly { readonly cos: number; readonly sin: number }[]
   /** Address of stage.scores, which the field scores_width follows. */
   readonly scoresField: number
 }
@@ -63,7 +65,8 @@ export function createPassRunner(options: PassRunnerOptions): PassRunner {
   const job = writeWords(heap, [stage, 0, rowsAddress, failedAddress, 0, logitRowsAddress])
   const headWidth = Math.ceil(config.headSize / 16) * 16
   const layerBytes = weights.bytes / Math.max(range.lastLayer - range.firstLayer, 1)
-  const rope = createRopePages(config)
+  const rotarySize = extrasOf(config).rotarySize
+  const ropes = ropeConfigs(config).map(createRopePages)
   let positionsMax = 0
 
   function allowPositions(capacity: number): void {
@@ -76,7 +79,7 @@ export function createPassRunner(options: PassRunnerOptions): PassRunner {
   }
 
   function writeRows(rows: readonly PassRow<Block>[]): void {
-    const { hiddenSize, headSize } = config
+    const { hiddenSize } = config
     const width = paddedColumns(hiddenSize)
     const floats = heap.floats()
     for (const [index, row] of rows.entries()) {
@@ -86,9 +89,11 @@ export function createPassRunner(options: PassRunnerOptions): PassRunner {
           [row.cache.address, row.capacity, row.position, row.token, row.session],
           rowsAddress / 4 + index * ROW_WORDS,
         )
-      const { cos, sin } = rope(row.position)
-      floats.set(cos, scratch.cos / 4 + (index * headSize) / 2)
-      floats.set(sin, scratch.sin / 4 + (index * headSize) / 2)
+      for (const [which, tables] of ropes.entries()) {
+        const { cos, sin } = tables(row.position)
+        floats.set(cos, scratch.ropes[which]!.cos / 4 + (index * rotarySize) / 2)
+        floats.set(sin, scratch.ropes[which]!.sin / 4 + (index * rotarySize) / 2)
+      }
       if (row.values === undefined) continue
       const start = scratch.x / 4 + index * width
       floats.set(row.values, start)
@@ -153,11 +158,14 @@ function writeStage(options: PassRunnerOptions): { stage: number; scratch: Scrat
   const inner = paddedColumns(config.intermediateSize)
   const rows = (width: number) => heap.reserve(PASS_ROWS_MAX * width * 4)
   const logitsWidth = range.hasHead ? Math.ceil(config.vocabularySize / UNIT_ROWS) * UNIT_ROWS : 0
-  const [x, logits, cos, sin] = [rows(hidden), rows(logitsWidth), rows(headSize / 2), rows(headSize / 2)]
+  const extras = extrasOf(config)
+  const [x, logits] = [rows(hidden), rows(logitsWidth)]
+  const half = extras.rotarySize / 2
+  const ropes = ropeConfigs(config).map(() => ({ cos: rows(half), sin: rows(half) }))
+  const [global, local = { cos: 0, sin: 0 }] = ropes
   const words = [
     ...[config.hiddenSize, hidden, headCount, keyValueHeadCount, headSize, headWidth],
-    ...[config.slidingWindow ?? 0, 0], // layer count, layers and embedding: choosePart
-    ...[bitsOf(config.normEpsilon), bitsOf(1 / Math.sqrt(headSize))],
+    ...[0, bitsOf(config.normEpsilon), bitsOf(scoreFactor(config))], // layer count, layers, embedding: choosePart
     ...[0, 0, weights.outputNorm, weights.head, x],
     ...operandWords(heap, hidden),
     ...operandWords(heap, queryWidth),
@@ -166,6 +174,10 @@ function writeStage(options: PassRunnerOptions): { stage: number; scratch: Scrat
     ...[rows(headCount * headWidth), rows(inner), logits, logitsWidth],
   ]
   const scoresAt = words.length
-  const stage = writeWords(heap, [...words, 0, 0, cos, sin])
-  return { stage, scratch: { x, logits, logitsWidth, cos, sin, scoresField: stage + scoresAt * 4 } }
+  const stage = writeWords(heap, [
+    ...[...words, 0, 0, global!.cos, global!.sin, local.cos, local.sin],
+    ...[extras.outputNorms ? rows(hidden) : 0, extras.rotarySize, GATE_CODES[extras.gate]],
+    ...[extras.embeddingFactor, extras.scoreCap, extras.logitCap].map(bitsOf),
+  ])
+  return { stage, scratch: { x, logits, logitsWidth, ropes, scoresField: stage + scoresAt * 4 } }
 }

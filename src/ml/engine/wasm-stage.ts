@@ -9,7 +9,6 @@ import type { ModelConfig } from '../config.ts'
 import type { LayerRange } from '../tensors.ts'
 import { type CacheTable, createCacheTable } from './cache-table.ts'
 import type { CacheId, Stage, StageOptions, StepInput, StepOutput } from './engine.ts'
-import { refuseExtras } from './step-check.ts'
 import { createStepRunner } from './step-runner.ts'
 import { type Block, createWasmHeap, type WasmHeap } from './wasm-heap.ts'
 import type { StartWasmHelper, WasmHelper } from './wasm-helper.ts'
@@ -42,7 +41,6 @@ export class WasmStage implements Stage {
 
   constructor(options: WasmStageOptions) {
     const { config, range, module, threads, startHelper } = options
-    refuseExtras(config, 'wasm')
     assert(config.headSize <= ENGINE_LIMITS.headSizeMax, 'a head fits its scratch')
     this.config = config
     this.range = range

@@ -5,6 +5,7 @@
  */
 import { assert } from '../../base/assert.ts'
 import { type ModelConfig, paddedColumns } from '../config.ts'
+import { type LayerAttention, layerAttention } from '../extras.ts'
 import {
   EMBEDDING,
   HEAD,
@@ -83,7 +84,7 @@ export function loadWeights(input: LoadInput): LoadedWeights {
   }
   const words: number[] = []
   for (let layer = range.firstLayer; layer < range.lastLayer; layer++)
-    words.push(...wordsOfLayer(layer, matrices, vectors))
+    words.push(...wordsOfLayer(layer, { matrices, vectors, attention: layerAttention(config, layer) }))
   assert(words.length === (range.lastLayer - range.firstLayer) * LAYER_WORDS, 'a layer is as long as its structure')
   return {
     layers: writeWords(heap, words),
@@ -94,7 +95,13 @@ export function loadWeights(input: LoadInput): LoadedWeights {
   }
 }
 
-function wordsOfLayer(layer: number, matrices: Map<string, PackedMatrix>, vectors: Map<string, number>): number[] {
+interface LoadedLayer {
+  readonly matrices: ReadonlyMap<string, PackedMatrix>
+  readonly vectors: ReadonlyMap<string, number>
+  readonly attention: LayerAttention
+}
+
+function wordsOfLayer(layer: number, { matrices, vectors, attention }: LoadedLayer): number[] {
   const matrix = (part: LayerPart) => matrices.get(layerTensor(layer, part))!
   const vector = (part: LayerPart) => vectors.get(layerTensor(layer, part)) ?? 0
   return layerWords({
@@ -112,6 +119,9 @@ function wordsOfLayer(layer: number, matrices: Map<string, PackedMatrix>, vector
     gate: matrix('gate'),
     up: matrix('up'),
     down: matrix('down'),
+    attentionOutputNorm: vector('attentionOutputNorm'),
+    feedForwardOutputNorm: vector('feedForwardOutputNorm'),
+    attention,
   })
 }
 

@@ -70,6 +70,7 @@ describe('tfjs engine, webgpu', () => {
 
     engineSuite({
       name: 'within the bound',
+      hasExtras: false,
       create: () => createTfjsEngine(open.tf, open),
       length: LENGTH,
       formats: ASKED === undefined ? [FORMAT[driver.name]] : FORMATS,

@@ -20,7 +20,13 @@ const BOUND = 1e-5
 const EXACT_BOUND = 0.05
 
 const { tf, backend } = await openTfjs('wasm')
-engineSuite({ name: 'tfjs engine, wasm', create: () => createTfjsEngine(tf, { backend }), length: 12, bound: BOUND })
+engineSuite({
+  name: 'tfjs engine, wasm',
+  create: () => createTfjsEngine(tf, { backend }),
+  length: 12,
+  bound: BOUND,
+  hasExtras: false,
+})
 
 test('on genesis it is as near to exact-1 as the rounding of activations lets it be, and mostly says the same', async () => {
   const model = openModelStore({ home: join(tmpdir(), 'no home of anybody') }).find('genesis')

@@ -36,6 +36,7 @@ describe('webgpu engine', () => {
     })
     engineSuite({
       name: 'from integers',
+      hasExtras: false,
       length: LENGTH,
       formats: ASKED === undefined ? ['q8'] : FORMATS,
       create: async () => {
