@@ -2,8 +2,11 @@
 import { cpSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import type { MinerView, PlacementView } from '../../src/app/chain/market-access.ts'
+import type { LeaseView, MinerView, PlacementView } from '../../src/app/chain/market-access.ts'
 import type { WhyReport } from '../../src/app/mining/plan-posts.ts'
+import { openModelStore } from '../../src/app/model-store.ts'
+import { driverEnvironment, GPU_DRIVERS, noteMissingDrivers } from '../gpu-drivers.ts'
+import { greedyText } from '../model-versions.ts'
 import { createLab, NETWORK, readyNode, startNode, TIMEOUTS } from './chain-lab.ts'
 import { makeWallet, passwordFileOf } from './cheap-wallet.ts'
 import { createDllm, type Dllm, processesOf, type Started } from './dllm.ts'
@@ -12,12 +15,16 @@ const dllm = createDllm()
 /** Another machine: it has the network's file and a wallet. */
 const other = createDllm()
 const PASSWORD = ['--password-file', passwordFileOf(dllm)]
-const PARAMETERS = [...TIMEOUTS, 'priceMin=12', 'disputeBlocks=8']
-const SERVE = ['--listen', '/ip4/127.0.0.1/tcp/0', '--threads', '1', '--segments', '2', '--network', NETWORK]
+const PARAMETERS = [...TIMEOUTS, 'priceMin=40000', 'disputeBlocks=8']
+const SERVE = ['--listen', '/ip4/127.0.0.1/tcp/0', '--threads', '1', '--network', NETWORK]
 const running: Started[] = []
+const PROMPT = 'Once upon a time'
+const TOKENS = 12
 
+/** Serves segment 2, unless others are named. */
 function mine(on: Dllm, ...args: readonly string[]): Started {
-  const started = on.start(['mine', ...SERVE, ...args])
+  const segments = args.includes('--segments') ? [] : ['--segments', '2']
+  const started = on.start(['mine', ...SERVE, ...segments, ...args])
   running.push(started)
   return started
 }
@@ -105,6 +112,48 @@ describe('with a node on this machine', () => {
     expect(values.filter(({ type }) => type === 'mining').length).toBeGreaterThanOrEqual(3)
   })
 })
+
+noteMissingDrivers()
+const [lavapipe] = GPU_DRIVERS.filter(({ name }) => name === 'lavapipe')
+
+test.skipIf(lavapipe === undefined)(
+  'a miner on a GPU, a software one that was allowed, serves a lease and is paid for exact text',
+  async () => {
+    const before = { ...process.env }
+    Object.assign(process.env, driverEnvironment([lavapipe!]))
+    const onGpu = ['--gpu', '0', '--allow-software-gpu', '--segments', '1-6']
+    const miner = mine(dllm, '--wallet', 'default', '--name', 'gpu', '--account', '6', ...onGpu, ...PASSWORD)
+    process.env = before
+    const address = await fund(miner)
+    await miner.printed(/with webgpu on llvmpipe[\s\S]*Offers segments 1 to 6,/)
+    // Registered as what it is: a driver that computes on the processor.
+    expect((await miners()).find((each) => each.address === address)).toMatchObject({ device: 'cpu' })
+    const choice = [
+      '--network',
+      NETWORK,
+      '--model',
+      'genesis',
+      '--temperature',
+      '0',
+      '--repetition-penalty',
+      '1',
+      '--max-tokens',
+      String(TOKENS),
+    ]
+    const { code, stdout, stderr } = await dllm.run(['chat', PROMPT, ...choice, '--wallet', 'default', ...PASSWORD])
+    const text = await greedyText(openModelStore({ home: dllm.home }).find('genesis'), PROMPT, TOKENS)
+    expect({ code, stdout: stdout.trim(), stderr: code === 0 ? '' : stderr }).toEqual({
+      code: 0,
+      stdout: text.trim(),
+      stderr: '',
+    })
+    const paying = ['--network', NETWORK, '--wallet', 'default', ...PASSWORD]
+    const { leases } = await dllm.json<{ leases: LeaseView[] }>(['lease', 'list', ...paying])
+    await dllm.json(['lease', 'close', leases[0]!.id, '--yes', ...paying])
+    await miner.printed(/Paid [\d.]+ DLLM for /)
+    await end(miner)
+  },
+)
 
 test('without a node it starts one, waits for it, and takes it along at the end, also after it was killed', async () => {
   const far = ['--wallet', 'default', '--name', 'far', ...PASSWORD]
