@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { SESSION_LIMITS } from '../../src/base/limits.ts'
 import type { StageMessage } from '../../src/net/protocols/stage.ts'
 import type { Channel, Wire } from '../../src/net/wire.ts'
 import { until } from '../fake-clock.ts'
@@ -43,12 +44,22 @@ describe('an evil stage only harms its own ring:', () => {
       [{ type: 'token', turn: 1, position: 1, tokens: Int32Array.of(1), digests: [] }],
       'RING_BAD_MESSAGE',
     ],
+    ['a step of too many rows', 0, [draftsAt(0, SESSION_LIMITS.windowRowsMax + 1)], 'RING_BAD_MESSAGE'],
+    ['drafts that are wrong again and again', 0, [0, 1, 2, 3, 4, 5].map((at) => draftsAt(at, 16)), 'RING_BAD_MESSAGE'],
+    [
+      'a word about drafts in a session without a lease',
+      0,
+      [{ type: 'keep', turn: 1, position: 1 }],
+      'RING_BAD_MESSAGE',
+    ],
     ['a prompt on the link', 0, [promptWith()], 'RING_BAD_MESSAGE'],
     ['garbage on the link', 0, [Uint8Array.of(8, 255, 1, 2)], 'CODEC_BAD_VALUE'],
     ['half a step', 0, [Uint8Array.of(8, 1, 2)], 'CODEC_TRUNCATED'],
     ['a step that asks for a token before its turn began', 1, [stepWith({ sample: true })], 'RING_BAD_MESSAGE'],
     ['a token outside the vocabulary', 2, [tokenAt(24, CONFIG.vocabularySize)], 'ENGINE_BAD_TOKEN'],
     ['a token of no vocabulary', 2, [tokenAt(24, 1).with(13, 0xff).with(16, 0xff)], 'CODEC_BAD_VALUE'],
+    ['more tokens than rows', 2, [tokensAt(24, 1, 2)], 'RING_BAD_MESSAGE'],
+    ['tokens that do not go on', 2, [tokensAt(24, 1), tokensAt(26, 1)], 'RING_BAD_MESSAGE'],
     ['a token out of order', 2, [tokenAt(26, 1)], 'ENGINE_BAD_POSITION'],
     ['a step where tokens are due', 2, [stepWith()], 'RING_BAD_MESSAGE'],
   ])('%s', async (_case, place, messages, code) => {
@@ -97,6 +108,14 @@ describe('an evil stage only harms its own ring:', () => {
     await world.stillServes()
   })
 })
+
+function draftsAt(position: number, rows: number): StageMessage {
+  return stepWith({ position, tokens: new Int32Array(rows), rows: rowsOf(rows, 0.1) })
+}
+
+function tokensAt(position: number, ...tokens: number[]): StageMessage {
+  return { type: 'token', turn: 1, position, tokens: Int32Array.from(tokens), digests: [] }
+}
 
 /** A token message as bytes, so that a test can write what the encoder would not. */
 function tokenAt(position: number, token: number): Uint8Array {

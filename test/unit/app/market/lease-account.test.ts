@@ -85,3 +85,26 @@ test('a receipt that the disk did not take is in no claim, and is closed by the 
   state.isFull = false
   expect(await account.claim(true)).toMatchObject({ rows: 10n, root: await rootOnDisk() })
 })
+
+test('rows on trial that turn out wrong are in no receipt, and those that were paid cannot', async () => {
+  const { account, rootOnDisk } = paidAccount()
+  const rows = [0, 1, 2, 3].map((position) => ({ kind: 'decode' as const, position, rows: 1 }))
+  const after = rows.map((row, index) => {
+    account.begin(row, () => Uint8Array.of(index), index > 0)
+    account.meter.done()
+    return account.meter.begun
+  })
+  const voucher = { lease: ID, seq: 1n, counters: after[1]!, transcript: ID, signature: new Uint8Array(64) }
+  expect(account.forget(3, voucher.counters)).toBe(false)
+  expect(account.forget(1, voucher.counters)).toBe(true)
+  await account.settle(voucher)
+  expect(account.meter.begun).toEqual(after[2])
+  expect(account.forget(2, voucher.counters)).toBe(false)
+  expect(account.forget(1, voucher.counters)).toBe(true)
+  expect(account.meter.begun).toEqual(after[1])
+  const { root } = (await account.claim(true))!
+  expect(root).toBe(await rootOnDisk())
+  const steps = []
+  for await (const entry of journal.entries()) steps.push(...entry.steps)
+  expect(steps).toEqual([Uint8Array.of(0), Uint8Array.of(1)])
+})

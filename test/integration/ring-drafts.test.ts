@@ -1,0 +1,172 @@
+/** Drafts change nothing but the time: tokens, logits, what is paid and what is digested are those without them. */
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import type { OpenLease } from '../../src/app/market/lease-source.ts'
+import type { RingSession } from '../../src/app/ring/ring-session.ts'
+import { createSystem } from '../../src/app/system.ts'
+import { hash } from '../../src/base/brand.ts'
+import { createReferenceEngine } from '../../src/ml/engine/reference.ts'
+import { createLibp2pWire } from '../../src/net/libp2p-wire.ts'
+import { createMemoryNetwork } from '../../src/net/memory-network.ts'
+import type { Generation } from '../../src/net/protocols/generation.ts'
+import type { Wire } from '../../src/net/wire.ts'
+import { randomWeights, smallConfig } from '../contract/random-model.ts'
+import { createMarket, leaseFor, type Market, minerKeys, openPaid } from './lease-world.ts'
+import { collect, createRingWorld, GREEDY, type RingWorld, silent } from './ring-world.ts'
+
+const CONFIG = smallConfig({ contextLength: 150, endTokens: [48] })
+const PROMPT = Array.from({ length: 40 }, (_, index) => (index * 7) % 12)
+const { clock } = createSystem()
+
+const SETTINGS: readonly [string, Partial<Generation>][] = [
+  ['the likeliest tokens', { temperature: 0, maxTokens: 70 }],
+  ['tokens drawn of five', { temperature: 1, topK: 5, seed: 11n, maxTokens: 70 }],
+  ['a penalty for what was said', { temperature: 0.4, topP: 0.9, repetitionPenalty: 1.2, seed: 4n, maxTokens: 80 }],
+  ['a full context', { temperature: 0, maxTokens: 1_000 }],
+]
+
+type Wiring = () => (listen: boolean, index?: number) => Promise<Wire>
+
+/** Far apart, so that drafts pay. */
+const memoryWiring: Wiring = () => {
+  const calm = { newsLoss: 0, newsDuplication: 0, channelCut: 0 }
+  const network = createMemoryNetwork({ clock }, { seed: 1n, delayMs: { least: 2, most: 2 }, ...calm })
+  return async (listen, index) =>
+    network.createMemoryWire(index === undefined ? { listen } : { listen, peer: minerKeys(index).peer })
+}
+
+const tcpWiring: Wiring = () => (listen, index) => {
+  const options = { networkId: 'drafts', listen: listen ? ['/ip4/127.0.0.1/tcp/0'] : [], mdns: false, dht: false }
+  const key = index === undefined ? {} : { privateKey: minerKeys(index).privateKey }
+  return createLibp2pWire({ ...options, ...key }, { clock, log: silent })
+}
+
+let market: Market
+let world: RingWorld
+
+async function start(wiring: Wiring, split: readonly number[]): Promise<void> {
+  market = await createMarket()
+  world = await createRingWorld({
+    config: CONFIG,
+    weights: randomWeights({ config: CONFIG, format: 'q8', seed: 3 }),
+    split,
+    createWire: wiring(),
+    engine: createReferenceEngine,
+    desk: (index) => market.desk(index),
+  })
+}
+
+afterEach(async () => {
+  await world.close()
+  await market.close()
+})
+
+/** One answer after the other. */
+async function answers(session: RingSession, draftsMax?: number) {
+  const found = []
+  for (const [, settings] of SETTINGS) {
+    session.rewind(0)
+    const generation = { ...GREEDY, ...settings }
+    found.push(await collect(session, PROMPT, { generation, ...(draftsMax === undefined ? {} : { draftsMax }) }))
+  }
+  return found
+}
+
+async function draftsOf(session: RingSession) {
+  const all = await session.statistics()
+  return all.map(({ drafts, draftsKept }) => ({ drafts, draftsKept }))
+}
+
+function leaseOf(id: string): OpenLease {
+  const lease = leaseFor(world, { id: hash(id.repeat(32)) })
+  market.leases.set(lease.id, { ok: true, lease })
+  return lease
+}
+
+async function allFree(): Promise<void> {
+  while (world.miners.some(({ server }) => server.sessionCount > 0))
+    await new Promise((resolve) => setImmediate(resolve))
+}
+
+/** What each miner has of a lease, but for its time and what it drew by chance. */
+async function paidIn({ id }: OpenLease) {
+  return Promise.all(
+    market.lots.map(async (folder) => {
+      const journal = await folder.open(id)
+      const steps = []
+      for await (const entry of journal.entries())
+        steps.push(...entry.steps.map((step) => Buffer.from(step).toString('hex')))
+      const receipts = (await journal.receipts()).map(({ receipt, outDigest }) => {
+        const { before, after, inDigest, window } = receipt
+        return { before, after, inDigest, outDigest, window }
+      })
+      const counters = journal.newest?.voucher.counters
+      await journal.close()
+      return { counters, steps, receipts }
+    }),
+  )
+}
+
+describe.each<[string, Wiring, number[], boolean]>([
+  ['three stages far apart', memoryWiring, [1, 1, 1], true],
+  ['three stages over TCP', tcpWiring, [1, 1, 1], false],
+  ['one stage', memoryWiring, [3], false],
+])('%s', (_name, wiring, split, isFar) => {
+  beforeEach(() => start(wiring, split))
+
+  test('give the same with drafts as without, paid and unpaid', async () => {
+    const [without, with_] = [leaseOf('22'), leaseOf('33')]
+    const off = await openPaid(world, market, { lease: without, capacity: CONFIG.contextLength })
+    const plain = await answers(off, 0)
+    expect(await draftsOf(off)).toEqual(split.map(() => ({ drafts: 0, draftsKept: 0 })))
+    await off.close()
+    for (const lease of [undefined, with_]) {
+      const { contextLength: capacity } = CONFIG
+      const on = await (lease ? openPaid(world, market, { lease, capacity }) : world.open(capacity))
+      expect(await answers(on)).toEqual(plain)
+      const drafts = await draftsOf(on)
+      if (isFar) for (const each of drafts) expect(each.draftsKept).toBeGreaterThan(20)
+      if (isFar) expect(drafts[0]!.drafts).toBeGreaterThan(drafts[0]!.draftsKept)
+      expect(new Set(drafts.map((each) => each.drafts)).size).toBe(1)
+      await on.close()
+    }
+    await allFree()
+    const [paidOff, paidOn] = [await paidIn(without), await paidIn(with_)]
+    expect(paidOn).toEqual(paidOff)
+    expect(paidOn[0]!.receipts.length).toBeGreaterThan(3)
+    expect((await market.store.newest(with_.id))?.counters).toEqual(paidOff[0]!.counters)
+  })
+})
+
+test('turns that are broken off in the middle of drafts are counted alike by all', async () => {
+  await start(memoryWiring, [1, 1, 1])
+  const lease = leaseOf('44')
+  const session = await openPaid(world, market, { lease, capacity: CONFIG.contextLength })
+  const free = await world.open(CONFIG.contextLength)
+  const generation = { ...GREEDY, temperature: 0.8, topK: 4, maxTokens: 40 }
+  const story = async (of: RingSession): Promise<number[]> => {
+    const said: number[] = []
+    for (let turn = 0; turn < 8; turn++) {
+      let left = turn % 2 === 0 ? 5 + 3 * turn : 1_000
+      for await (const event of of.generate(PROMPT.slice(0, 9), { generation, chunkTokens: 4 })) {
+        if (event.type === 'token') said.push(event.token)
+        if (--left === 0) break
+      }
+      of.rewind(Math.min(60, of.tokens.length))
+    }
+    return said
+  }
+  expect(await story(session)).toEqual(await story(free))
+  expect((await draftsOf(session))[0]!.drafts).toBeGreaterThan(0)
+  await session.close()
+  await free.close()
+  await allFree()
+  const { counters } = (await market.store.newest(lease.id))!
+  const lots = await paidIn(lease)
+  for (const lot of lots) expect(lot.counters).toEqual(counters)
+  for (const [index, { receipts }] of lots.entries()) {
+    for (const [window, { outDigest }] of receipts.entries()) {
+      const next = lots[index + 1]?.receipts[window]
+      if (next !== undefined) expect(next.inDigest).toBe(outDigest)
+    }
+  }
+})
