@@ -6,7 +6,7 @@ import { mkdir, mkdtemp, rm, symlink } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { stopAll } from '../src/app/devnet/devnet.ts'
-import { createEngine, ENGINE_NAMES } from '../src/app/engines.ts'
+import { createEngine } from '../src/app/engines.ts'
 import { type Home, openHome } from '../src/app/home.ts'
 import { modelsFolder, openModelStore, type StoredModel } from '../src/app/model-store.ts'
 import { createSystem, type System } from '../src/app/system.ts'
@@ -63,6 +63,8 @@ export interface FormatFilter {
 
 /** What labels of generated models begin with. */
 export const RANDOM_LABEL = '1.1B'
+/** Of users, the fastest first. */
+const ENGINES = ['native', 'wasm'] as EngineName[]
 /** Comes with the program. */
 const EMBEDDED_MODEL = 'genesis'
 const RUNS = 7
@@ -101,21 +103,16 @@ export async function withBench(options: BenchOptions, work: (bench: Bench) => P
   }
 }
 
-/** Of the names for flags; `reference` is no engine for users, so it runs only when it is asked for. */
+/** `reference` is no engine for users, so it runs only when it is asked for. */
 async function enginesHere(wanted: string | undefined): Promise<EngineName[]> {
-  const names = ENGINE_NAMES.filter((name) => (wanted === undefined ? name !== 'reference' : name === wanted))
+  const names = wanted === undefined ? ENGINES : ([wanted] as EngineName[])
   const found: EngineName[] = []
   for (const name of names) {
     const engine = await createEngine(name, { threads: 1 }).catch(() => undefined)
     if (engine !== undefined) found.push(name)
   }
   if (found.length === 0) throw new Error(`No such engine runs here: ${wanted ?? names.join(', ')}.`)
-  return found.sort((a, b) => speedRank(a) - speedRank(b))
-}
-
-function speedRank(name: string): number {
-  const rank = ['native', 'wasm'].indexOf(name)
-  return rank < 0 ? Number.MAX_SAFE_INTEGER : rank
+  return found
 }
 
 async function forEachModel(

@@ -9,6 +9,7 @@ import { rm } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
 import type { Bench, BenchModel, Measure } from './bench.ts'
 import { openTimedStage, type TimedStage } from './engine-stage.ts'
 import { ask, endChild } from './lab/child.ts'
@@ -28,11 +29,12 @@ const BUILDS: Readonly<Record<string, string>> = {
   'win32-x64': 'win-x64',
   'win32-arm64': 'win-arm64',
 }
-const PEER = join(import.meta.dirname, 'peers', 'llama.ts')
+const PEER = fileURLToPath(import.meta.resolve('./peers/llama.ts'))
 const FORMATS: Readonly<Record<RandomFormat, LlamaFormat>> = { q8: 'Q8_0', q4: 'Q4_0' }
 const DECODE_TARGETS = { q8: { atLeast: 1.1 }, q4: { atLeast: 1.05 } } as const
 const PREFILL_TARGET = { atLeast: 1.2 }
 const PROMPTS = [128, 512]
+const PROMPTS_QUICK = [128]
 /** The first token of a sample stands here, and so many follow. */
 const POSITION = 128
 const STEPS = 16
@@ -86,14 +88,16 @@ async function measureModel(
   bench.progress(`llama, ${model.label}: writing ${FORMATS[format]}`)
   await writeLlamaFile(file, model.stored.manifest.config, FORMATS[format])
   const engine = bench.engines[0]!
-  const rowsMax = Math.max(...PROMPTS)
+  const prompts = bench.quick ? PROMPTS_QUICK : PROMPTS
+  // Beside the prompts, decoding goes on behind its position.
+  const rowsMax = Math.max(...prompts, POSITION + STEPS)
   const stage = await openTimedStage(bench, model, { engine, threads, rowsMax })
   const peer = fork(PEER, { serialization: 'advanced' })
   const tell = (order: LlamaOrder): Promise<LlamaTold> => ask<LlamaTold>(peer, order)
   try {
     const { about } = await tell({ type: 'load', folder, file, threads, context: rowsMax + POSITION })
     console.log(`\nllama.cpp (@node-llama-cpp ${VERSION}): ${about}`)
-    const seen = await takeTurns(bench, model, { stage, tell })
+    const seen = await takeTurns(bench, model, { stage, tell, prompts })
     const isFast = engine !== 'wasm'
     const where = `${model.label}, ${threads} threads`
     return [
@@ -132,14 +136,16 @@ function ratiosOf({ ours, theirs }: Times): number[] {
 }
 
 interface Sides {
+  /** Tokens of each. */
+  readonly prompts: readonly number[]
   readonly stage: TimedStage
   readonly tell: (order: LlamaOrder) => Promise<LlamaTold>
 }
 
-async function takeTurns(bench: Bench, { label }: BenchModel, { stage, tell }: Sides): Promise<Seen> {
+async function takeTurns(bench: Bench, { label }: BenchModel, { prompts, stage, tell }: Sides): Promise<Seen> {
   const decode: Times = { ours: [], theirs: [] }
   const withoutLogitsMs: number[] = []
-  const prefill = new Map<number, Times>(PROMPTS.map((rows) => [rows, { ours: [], theirs: [] }]))
+  const prefill = new Map<number, Times>(prompts.map((rows) => [rows, { ours: [], theirs: [] }]))
   const theirs = async (order: LlamaOrder): Promise<number> => {
     const { ms } = await tell(order)
     await sleep(PAUSE_MS)

@@ -1,7 +1,7 @@
 /**
  * `npm run bench`: measures on this machine, now, and prints one table of ratios. See bench/README.md.
  *
- *   node bench/run.ts [--only NAME] [--model TEXT] [--engine NAME] [--lines namespaces|proxies] [--json FILE] [--quick]
+ *   node bench/run.ts [--only NAME] [--model TEXT] [--engine NAME] [--lines namespaces|proxies] [--json FILE] [--svg FILE] [--quick]
  * @module
  */
 import { writeFileSync } from 'node:fs'
@@ -32,6 +32,7 @@ import { ringSplit } from './ring-split.ts'
 import { ringTransport } from './ring-transport.ts'
 import { shardSteps, shards } from './shards.ts'
 import { stageLoad } from './stage-load.ts'
+import { plotTargets } from './targets-plot.ts'
 
 const MEASURES: readonly Measure[] = [
   decodeBandwidth,
@@ -67,6 +68,7 @@ const { values: flags } = parseArgs({
     engine: { type: 'string' },
     lines: { type: 'string' },
     json: { type: 'string' },
+    svg: { type: 'string' },
     quick: { type: 'boolean', default: false },
   },
 })
@@ -95,6 +97,7 @@ async function main(): Promise<void> {
     const json = { machine: { ...machine, quiet: isQuiet(machine) }, quick: flags.quick, rows }
     writeFileSync(flags.json, `${JSON.stringify(json, undefined, 2)}\n`)
   }
+  if (flags.svg !== undefined) writeFileSync(flags.svg, plotTargets(rows, machineText(machine).split('\n')[0]!))
 }
 
 async function runMeasures(bench: Bench, rows: Row[]): Promise<void> {

@@ -6,6 +6,7 @@
 import { existsSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
 import type { RingSession } from '../src/app/ring/ring-session.ts'
 import { cacheBytesPerPosition } from '../src/ml/engine/engine.ts'
 import { rangeOf } from '../src/ml/manifest.ts'
@@ -24,7 +25,7 @@ const MEMORY_FACTOR = 1.3
 const PROGRAM_BYTES = 150e6
 const LOOP_MS_MAX = 50
 const LOOK_MS = 5
-const PROBE = join(import.meta.dirname, 'chain', 'probe.ts')
+const PROBE = fileURLToPath(import.meta.resolve('./chain/probe.ts'))
 
 export const stageLoad: Measure = {
   name: 'stage',

@@ -5,7 +5,7 @@
  * @module
  */
 import { type ChildProcess, spawn } from 'node:child_process'
-import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { ask, endChild } from './child.ts'
 import type { ProxyOrder, ProxyTold } from './delay-proxy.ts'
 import { createDelayedHosts, delayedHostsFault } from './delayed-hosts.ts'
@@ -34,7 +34,7 @@ export interface LinesOptions {
   readonly folder: string
 }
 
-const PROXY = join(import.meta.dirname, 'delay-proxy.ts')
+const PROXY = fileURLToPath(import.meta.resolve('./delay-proxy.ts'))
 const LOOPBACK = '127.0.0.1'
 
 export async function openLines(options: LinesOptions): Promise<Lines> {

@@ -5,7 +5,7 @@
  */
 import type { ChildProcess } from 'node:child_process'
 import { availableParallelism } from 'node:os'
-import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import type { Route } from '../../src/app/ring/route.ts'
 import { milliseconds } from '../../src/base/brand.ts'
 import type { EngineName } from '../../src/ml/engine/engine.ts'
@@ -37,8 +37,8 @@ export interface BenchRing {
   close(): Promise<void>
 }
 
-const STAGE = join(import.meta.dirname, 'stage.ts')
-const CLIENT = join(import.meta.dirname, 'client.ts')
+const STAGE = fileURLToPath(import.meta.resolve('./stage.ts'))
+const CLIENT = fileURLToPath(import.meta.resolve('./client.ts'))
 
 export async function startRing(bench: Bench, { stored }: BenchModel, options: RingOptions): Promise<BenchRing> {
   const { stages: count, engine = bench.engines[0]!, threads = availableParallelism(), transport = 'libp2p' } = options
