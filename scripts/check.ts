@@ -28,6 +28,7 @@ const environment = {
   // Colour codes make logs unreadable; Biome has a flag of its own for it.
   ...(process.stdout.isTTY ? {} : { NO_COLOR: '1' }),
 }
+const NATIVE_SCRIPT = 'scripts/build-native.ts'
 const WASM_SCRIPT = 'scripts/build-wasm.ts'
 const BIOME_COLORS = process.stdout.isTTY ? '--colors=force' : '--colors=off'
 
@@ -37,6 +38,7 @@ const checks: readonly Check[] = [
   { name: 'format and lint', command: ['biome', 'ci', BIOME_COLORS, '--error-on-warnings', '.'] },
   { name: 'dead code', command: ['knip'] },
   { name: 'command manifest', command: ['node', 'scripts/manifest.ts', '--check'] },
+  { name: 'native engine from source', command: ['node', NATIVE_SCRIPT], skip: nativeSkip() },
   { name: 'WebAssembly from source', command: ['node', WASM_SCRIPT, '--check'], skip: wasmSkip() },
 ]
 
@@ -92,6 +94,12 @@ function count(name: string, passed: number, failed: number): void {
 
 function heading(name: string): void {
   console.log(`\n== ${name}`)
+}
+
+function nativeSkip(): string | undefined {
+  const compilers = [process.env.CC ?? 'cc', 'gcc', 'clang']
+  const hasCompiler = compilers.some((compiler) => spawnSync(compiler, ['--version'], { stdio: 'ignore' }).status === 0)
+  return hasCompiler ? undefined : 'there is no C compiler; the tests of the native engine are skipped'
 }
 
 function wasmSkip(): string | undefined {

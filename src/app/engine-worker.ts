@@ -7,7 +7,7 @@
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads'
 import { assert, unreachable } from '../base/assert.ts'
 import { milliseconds } from '../base/brand.ts'
-import type { Stage, StepInput, StepOutput } from '../ml/engine/engine.ts'
+import type { EngineName, Stage, StepInput, StepOutput } from '../ml/engine/engine.ts'
 import { rangeOf } from '../ml/manifest.ts'
 import { createEngine } from './engines.ts'
 import { openModelStore } from './model-store.ts'
@@ -27,13 +27,14 @@ assert(parentPort, 'this file runs in a worker thread')
 const port = parentPort
 const { clock } = createSystem()
 
-async function createStage(init: WorkerInit): Promise<Stage> {
+async function createStage(init: WorkerInit): Promise<{ stage: Stage; engine: EngineName }> {
   const { model, firstSegment, lastSegment, cacheBytesMax } = init
   const engine = await createEngine(init.engine, { threads: init.threads })
   const weights = openModelStore({ home: init.home }).openWeights(model, firstSegment, lastSegment)
   try {
     const range = rangeOf(model.manifest, firstSegment, lastSegment)
-    return engine.createStage({ config: model.manifest.config, range, weights, cacheBytesMax })
+    const stage = engine.createStage({ config: model.manifest.config, range, weights, cacheBytesMax })
+    return { stage, engine: engine.name }
   } finally {
     weights.close()
   }
@@ -121,8 +122,9 @@ function serve(stage: Stage, mailbox: MailboxReceiver): void {
 }
 
 const init = workerData as WorkerInit
-const stage = await createStage(init).catch((error: unknown) => tell(0, error))
-if (stage) {
-  reply(0, { type: 'started', weightBytes: stage.weightBytes, engine: init.engine })
+const started = await createStage(init).catch((error: unknown) => tell(0, error))
+if (started) {
+  const { stage, engine } = started
+  reply(0, { type: 'started', weightBytes: stage.weightBytes, engine })
   serve(stage, createMailboxReceiver(init.mailbox))
 }

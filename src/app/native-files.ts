@@ -32,7 +32,7 @@ export interface NativeReport {
 /** SHA-256 over names and bytes of the C sources: an addon of other sources may compute or ask for something else. */
 export function hashNativeSources(): string {
   const hash = createHash('sha256')
-  const files = globSync('**/*.{c,h}', { cwd: NATIVE_FOLDER }).map((file) => file.replaceAll('\\', '/'))
+  const files = globSync('{*,cpu/*}.{c,h}', { cwd: NATIVE_FOLDER }).map((file) => file.replaceAll('\\', '/'))
   for (const file of files.sort()) {
     const bytes = readFileSync(join(NATIVE_FOLDER, file))
     hash.update(`${file}\n${bytes.length}\n`).update(bytes)

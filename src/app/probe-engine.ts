@@ -3,19 +3,19 @@
  * Spec: docs/spec/float.md §3.
  * @module
  */
-import type { DeviceEngine, Engine, EngineName } from '../ml/engine/engine.ts'
-import { createEngine, ENGINE_NAMES } from './engines.ts'
+import type { DeviceEngine, Engine } from '../ml/engine/engine.ts'
+import { createEngine, ENGINE_WISHES, type EngineWish } from './engines.ts'
 import type { OpenGpu } from './gpu/open-device.ts'
 import type { TfjsBackend } from './tfjs/backends.ts'
 
 /** For flags, the default first. */
-export const PROBE_ENGINES: readonly (EngineName | 'tfjs')[] = [...ENGINE_NAMES, 'tfjs']
+export const PROBE_ENGINES: readonly (EngineWish | 'tfjs')[] = [...ENGINE_WISHES, 'tfjs']
 
 export interface ProbeEngineWish {
-  readonly engine: EngineName | 'tfjs'
+  readonly engine: EngineWish | 'tfjs'
   /** Of tfjs. */
   readonly backend: TfjsBackend
-  /** Of wasm. */
+  /** Of native and wasm. */
   readonly threads?: number | undefined
 }
 

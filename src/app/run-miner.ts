@@ -5,12 +5,12 @@
  */
 import { existsSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
-import type { EngineName } from '../ml/engine/engine.ts'
 import type { Wire } from '../net/wire.ts'
 import { leaveSoon, lockNode, tellStarter, untilAborted, withBootstrap } from './background.ts'
 import { localGenesisFile } from './chain/genesis-text.ts'
 import { loadConfig } from './config.ts'
 import type { MinerReady } from './devnet/devnet.ts'
+import type { EngineWish } from './engines.ts'
 import type { Home } from './home.ts'
 import { createMiner } from './miner.ts'
 import { type JoinedMarket, joinMarket, type MarketToJoin } from './mining/join-market.ts'
@@ -38,7 +38,7 @@ import { createWorkerRunner } from './worker-runner.ts'
 export interface MineFlags extends MarketFlags, PostFlags {
   readonly network?: string | undefined
   readonly threads?: number | undefined
-  readonly engine: EngineName
+  readonly engine: EngineWish
   readonly listen?: string | undefined
   readonly bootstrap?: string[] | undefined
   readonly name: string

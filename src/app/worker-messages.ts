@@ -8,6 +8,7 @@ import type { CacheId, DeviceEngineName, EngineName, StepInput, StepOutput } fro
 import { EngineError } from '../ml/engine/engine.ts'
 import type { LayerRange } from '../ml/tensors.ts'
 import type { EngineDevice } from './engine-host.ts'
+import type { EngineWish } from './engines.ts'
 import type { StoredModel } from './model-store.ts'
 
 /** Handed to every worker when it starts. */
@@ -21,7 +22,7 @@ interface PartInit {
 }
 
 export interface WorkerInit extends PartInit {
-  readonly engine: EngineName
+  readonly engine: EngineWish
   readonly threads: number
   /** Of createMailboxMemory. */
   readonly mailbox: SharedArrayBuffer

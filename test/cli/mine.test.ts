@@ -37,7 +37,7 @@ describe('a miner', () => {
   test('says what it serves and where, and ends with Ctrl-C', async () => {
     const miner = mine('--segments', '2-3')
     const said = await miner.printed(/Ctrl-C ends it\.\n/)
-    expect(said).toMatch(/^Serving segments 2-3 of 6 of genesis \(q8, .*iB\) with wasm × 1\.\n/)
+    expect(said).toMatch(/^Serving segments 2-3 of 6 of genesis \(q8, .*iB\) with (?:native|wasm) × 1\.\n/)
     expect(said).toMatch(/\nListening on \/ip4\/127\.0\.0\.1\/tcp\/\d+\/p2p\/12D3KooW\w+\n/)
     miner.child.kill('SIGINT')
     expect(await miner.ended).toMatchObject({

@@ -4,9 +4,9 @@
  * @module
  */
 import { CANARY_LIMITS } from '../../base/limits.ts'
-import type { EngineName } from '../../ml/engine/engine.ts'
 import { cacheBytesPerPosition } from '../../ml/engine/engine.ts'
 import { createEngineHost } from '../engine-host.ts'
+import type { EngineWish } from '../engines.ts'
 import type { StoredModel } from '../model-store.ts'
 import type { FileId } from '../shards/chunk-source.ts'
 import type { ShardStore } from '../shards/shard-store.ts'
@@ -21,7 +21,7 @@ export interface CanaryOrder {
   readonly store: ShardStore
   /** All of its shards are here. */
   readonly model: StoredModel
-  readonly engine: EngineName
+  readonly engine: EngineWish
   readonly threads: number
   /** Before each segment, counted from 0. */
   readonly onSegment: (segment: number, count: number) => void

@@ -71,7 +71,7 @@ async function canaryOf(
     home: home.path,
     store: await openHomeStore(home),
     model,
-    engine: 'wasm',
+    engine: 'auto',
     threads,
     onSegment,
   } as const

@@ -5,11 +5,12 @@
 import type { Clock } from '../../base/ports.ts'
 import { loadConfig } from '../config.ts'
 import type { Home } from '../home.ts'
+import { checkEngine } from './engine.ts'
 import { type Finding, failed } from './finding.ts'
 import { checkGpu } from './gpu.ts'
 import { checkBandwidth, checkMemory, checkProcessor } from './machine.ts'
 import { checkListen, checkLoopback, checkMulticast } from './network.ts'
-import { checkClock, checkEngine, checkNode, checkOpenFiles, checkWasm } from './runtime.ts'
+import { checkClock, checkNode, checkOpenFiles, checkWasm } from './runtime.ts'
 import { checkDisk, checkHome, checkModels, checkNetworks } from './storage.ts'
 
 export interface DoctorOptions {

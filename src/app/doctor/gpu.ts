@@ -9,7 +9,7 @@ import { type ListedGpu, listGpus } from '../gpu/list-gpus.ts'
 import { type Finding, ok, warn } from './finding.ts'
 
 const ID = 'engine.gpu'
-const WITHOUT = 'Engines in the order of choice: wasm, reference.'
+const WITHOUT = 'Engines in the order of choice: native, wasm, reference.'
 
 export async function checkGpu(ports: { readonly clock: Clock }): Promise<Finding> {
   try {
@@ -26,7 +26,7 @@ export function gpuFinding(gpus: readonly ListedGpu[]): Finding {
   const usable = gpus.find(({ refused, found }) => refused === undefined && found?.isSoftware === false)
   if (usable !== undefined) {
     const { index, name } = usable
-    const summary = `GPU ${index}, ${name}, computes the same numbers as the processor. Engines in the order of choice: webgpu with \`dllm mine --gpu ${index}\`, wasm, reference.`
+    const summary = `GPU ${index}, ${name}, computes the same numbers as the processor. Engines in the order of choice: webgpu with \`dllm mine --gpu ${index}\`, native, wasm, reference.`
     return ok(ID, summary, { ...values, index, name })
   }
   const refused = gpus.find((gpu) => gpu.refused !== undefined)

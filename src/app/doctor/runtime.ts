@@ -1,11 +1,9 @@
 /**
- * Doctor's checks of the program's own ground: Node, WebAssembly features, the engine, limits of the process, the clock.
+ * Doctor's checks of the program's own ground: Node, WebAssembly features, limits of the process, the clock.
  * @module
  */
 import { stat } from 'node:fs/promises'
-import { messageOf } from '../../base/error.ts'
 import type { Clock } from '../../base/ports.ts'
-import { createEngine } from '../engines.ts'
 import { type Finding, fail, ok, warn } from './finding.ts'
 import { webAssembly } from './webassembly.ts'
 
@@ -53,19 +51,9 @@ export function checkWasm(): Finding {
   const missing = Object.entries(values).filter(([, has]) => !has)
   if (missing.length === 0) return ok('wasm', 'WebAssembly has SIMD, relaxed SIMD and threads.', values)
   const summary = `WebAssembly lacks ${missing.map(([name]) => name).join(', ')}.`
-  const advice = 'Use a newer Node: without these, layers run on the slow reference engine.'
+  const advice =
+    'Use a newer Node: without these, where the native engine does not run either, layers run on the slow reference engine.'
   return warn('wasm', summary, advice, values)
-}
-
-/** The engine that `mine` and `chat` take on this machine, found by making it. */
-export async function checkEngine(): Promise<Finding> {
-  try {
-    await createEngine('wasm', { threads: 1 })
-    return ok('engine', 'The wasm engine runs: native/exact1.wasm loads here.', { engine: 'wasm' })
-  } catch (error) {
-    const advice = `Layers run on the reference engine, which is slow. ${messageOf(error)}`
-    return warn('engine', 'The wasm engine does not run here.', advice, { engine: 'reference' })
-  }
 }
 
 /** A miner holds a socket per connection and files per shard. */

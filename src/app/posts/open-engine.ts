@@ -4,9 +4,10 @@
  * @module
  */
 import type { Clock } from '../../base/ports.ts'
-import type { EngineError, EngineName } from '../../ml/engine/engine.ts'
+import type { EngineError } from '../../ml/engine/engine.ts'
 import { rangeOf } from '../../ml/manifest.ts'
 import { type BatchRunner, createEngineHost } from '../engine-host.ts'
+import type { EngineWish } from '../engines.ts'
 import { markServed } from '../model-use.ts'
 import { formatBytes } from '../table.ts'
 import type { createWorkerRunner } from '../worker-runner.ts'
@@ -18,7 +19,7 @@ import { PostError } from './post-error.ts'
 export interface EnginesOptions {
   /** The data folder. */
   readonly home: string
-  readonly engine: EngineName
+  readonly engine: EngineWish
   readonly threads: number
   /** Of all sessions together. */
   readonly cacheBytesMax: number

@@ -22,15 +22,15 @@ export default class ModelProbe extends BaseCommand {
     tokens: Flags.string({ required: true, description: 'Token ids, separated by commas.', helpValue: 'IDS' }),
     engine: Flags.option({
       options: PROBE_ENGINES,
-      default: 'wasm',
-      description: 'Program part that computes.',
+      default: 'auto',
+      description: 'Program part that computes; auto: native, or wasm where that does not run.',
     })(),
     backend: Flags.option({
       options: TFJS_BACKENDS,
       default: 'wasm',
       description: 'What the engine tfjs runs on; webgpu takes any GPU, also one that is software.',
     })(),
-    threads: Flags.integer({ min: 1, description: 'Threads of the engine wasm.' }),
+    threads: Flags.integer({ min: 1, description: 'Threads of the engines native and wasm.' }),
     'top-k': Flags.integer({ min: 1, description: 'Show only this many of the largest logits.' }),
     chunk: Flags.integer({ min: 1, default: 1, description: 'Tokens per step.' }),
     split: Flags.string({ description: 'Segments at which a new stage starts, such as 1,3.', helpValue: 'SEGMENTS' }),

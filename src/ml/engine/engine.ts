@@ -17,7 +17,7 @@ export class EngineError extends HouseError<
   | 'ENGINE_UNAVAILABLE'
 > {}
 
-export type EngineName = 'reference' | 'wasm'
+export type EngineName = 'reference' | 'wasm' | 'native'
 
 /** Engines that compute elsewhere and answer later. */
 export type DeviceEngineName = 'tfjs' | 'webgpu'

@@ -1,0 +1,76 @@
+/**
+ * The native engine on Node: its addon from native/, built on this machine or delivered for machines like it. An addon of
+ * other sources than this program's is refused: it may compute or ask for something else.
+ * @module
+ */
+import { existsSync, readFileSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
+import { messageOf } from '../base/error.ts'
+import { ENGINE_LIMITS } from '../base/limits.ts'
+import { type Engine, EngineError } from '../ml/engine/engine.ts'
+import { bestInstructions, createNativeEngine } from '../ml/engine/native.ts'
+import type { NativeBinding } from '../ml/engine/native-types.ts'
+import { hashNativeSources, NATIVE_BUILD, NATIVE_PREBUILD, NATIVE_REPORT, type NativeReport } from './native-files.ts'
+
+export interface NodeNativeOptions {
+  /** All that compute, clipped to what the engine takes; default one per core. */
+  readonly threads?: number | undefined
+  /** See NativeEngineOptions; tests pass 1, so that every thread takes part in the smallest step. */
+  readonly bytesPerThread?: number | undefined
+  /** Default: DLLM_NATIVE_ISA, else the best of this processor. */
+  readonly instructions?: string | undefined
+}
+
+/** Throws ENGINE_UNAVAILABLE where there is no addon of these sources, or none that runs here. */
+export function createNodeNativeEngine(options: NodeNativeOptions): Engine {
+  const { threads = availableParallelism(), bytesPerThread } = options
+  const instructions = options.instructions ?? nativeInstructions()
+  const bounded = Math.min(Math.max(threads, 1), ENGINE_LIMITS.wasmThreadsMax)
+  return createNativeEngine({ binding: loadNativeBinding(), instructions, threads: bounded, bytesPerThread })
+}
+
+/** The instructions that an engine would use here: those of DLLM_NATIVE_ISA, else the best. Throws as the engine. */
+export function nativeInstructions(): string {
+  return process.env['DLLM_NATIVE_ISA'] || bestInstructions(loadNativeBinding())
+}
+
+let loaded: NativeBinding | EngineError | undefined
+
+/** The addon of this process; each thread has its own instance. Throws ENGINE_UNAVAILABLE with the reason. */
+export function loadNativeBinding(): NativeBinding {
+  loaded ??= findBinding()
+  if (loaded instanceof EngineError) throw loaded
+  return loaded
+}
+
+function findBinding(): NativeBinding | EngineError {
+  const reasons: string[] = []
+  const sources = hashNativeSources()
+  for (const path of [NATIVE_BUILD, NATIVE_PREBUILD]) {
+    if (!existsSync(path)) continue
+    try {
+      const binding = load(path)
+      if (binding.sources === sources) return binding
+      reasons.push('It was built from other sources: run `npm run prepare` in the folder of the program.')
+    } catch (error) {
+      reasons.push(`It does not load: ${messageOf(error)}`)
+    }
+  }
+  return unavailable(reasons[0] ?? buildFailure())
+}
+
+function load(path: string): NativeBinding {
+  const module = { exports: {} }
+  process.dlopen(module, path)
+  return module.exports as NativeBinding
+}
+
+function buildFailure(): string {
+  if (!existsSync(NATIVE_REPORT)) return 'It was not built: run `npm run prepare` in the folder of the program.'
+  const { failure }: NativeReport = JSON.parse(readFileSync(NATIVE_REPORT, 'utf8'))
+  return failure === undefined ? 'It is missing although it was built; run `npm run prepare`.' : failure
+}
+
+function unavailable(reason: string): EngineError {
+  return new EngineError('ENGINE_UNAVAILABLE', `There is no native engine for this machine. ${reason}`)
+}

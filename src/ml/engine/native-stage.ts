@@ -1,0 +1,161 @@
+/**
+ * One stage of the native engine: its weights, caches and threads are the addon's; arrays of one pass are this side's.
+ * Spec: docs/spec/numerics.md §1, §6; the other side: native/cpu/stage.h.
+ * @module
+ */
+import { assert } from '../../base/assert.ts'
+import { codeOf } from '../../base/error.ts'
+import { ENGINE_LIMITS } from '../../base/limits.ts'
+import { paddedColumns } from '../config.ts'
+import { extrasOf, layerAttention, ropeConfigs, scoreFactor } from '../extras.ts'
+import { createRopePages } from '../rope.ts'
+import type { LayerRange } from '../tensors.ts'
+import { type CacheTable, createCacheTable } from './cache-table.ts'
+import { type CacheId, EngineError, type Stage, type StageOptions, type StepInput, type StepOutput } from './engine.ts'
+import type { NativeBinding } from './native-types.ts'
+import { loadNativeWeights } from './native-weights.ts'
+import { createStepRunner, PASS_ROWS_MAX, type PassRow } from './step-runner.ts'
+
+export interface NativeStageOptions extends StageOptions {
+  readonly binding: NativeBinding
+  readonly instructions: string
+  readonly threads: number
+  readonly bytesPerThread: number
+}
+
+/** Opens a stage; throws ENGINE_OUT_OF_MEMORY, and what the source of the weights throws. Neither leaves anything behind. */
+export function createNativeStage(options: NativeStageOptions): Stage {
+  const { config, range, binding } = options
+  assert(config.headSize <= ENGINE_LIMITS.headSizeMax, 'a head fits its scratch')
+  const stage = withMemory(() => openStage(options))
+  try {
+    withMemory(() => loadNativeWeights({ config, range, weights: options.weights, binding, stage }))
+  } catch (error) {
+    binding.close(stage)
+    throw error
+  }
+  return stageOf(options, stage)
+}
+
+function stageOf(options: NativeStageOptions, stage: number): Stage {
+  const { config, range, binding } = options
+  const caches: CacheTable<number> = createCacheTable(options)
+  const runPass = createPassRunner(options, stage)
+  return {
+    config,
+    range,
+    weightBytes: binding.weightBytes(stage),
+    openCache: (capacity: number, part?: LayerRange): CacheId =>
+      caches.open({ capacity, part }, ({ firstLayer, lastLayer }) =>
+        withMemory(() => binding.openCache(stage, capacity, lastLayer - firstLayer)),
+      ),
+    cacheLength: (cache) => caches.get(cache).length,
+    closeCache(id) {
+      binding.closeCache(stage, caches.get(id).memory)
+      caches.close(id)
+    },
+    run: createStepRunner({ config, caches, runPass }) satisfies (batch: readonly StepInput[]) => StepOutput[],
+    close: () => binding.close(stage),
+  }
+}
+
+function openStage({ config, range, binding, instructions, threads }: NativeStageOptions): number {
+  const extras = extrasOf(config)
+  const numbers = Uint32Array.of(
+    ...[config.hiddenSize, config.headCount, config.keyValueHeadCount, config.headSize],
+    ...[config.intermediateSize, config.vocabularySize],
+    ...[range.lastLayer - range.firstLayer, Number(range.hasEmbedding), Number(range.hasHead), threads],
+    ...[extras.rotarySize, GATE_CODES[extras.gate], Number(extras.outputNorms), ropeConfigs(config).length - 1],
+    ...layersOf(range).flatMap((layer) => {
+      const { window, rope } = layerAttention(config, layer)
+      return [window, ROPE_CODES[rope]]
+    }),
+  )
+  const floats = [config.normEpsilon, scoreFactor(config), extras.embeddingFactor, extras.scoreCap, extras.logitCap]
+  return binding.open(instructions, numbers, Float32Array.from(floats))
+}
+
+function layersOf({ firstLayer, lastLayer }: LayerRange): number[] {
+  return Array.from({ length: lastLayer - firstLayer }, (_, index) => firstLayer + index)
+}
+
+/** ROPE_…, GATE_… of native/exact1.h. */
+const ROPE_CODES = { global: 0, local: 1, none: 2 } as const
+const GATE_CODES = { silu: 0, gelu: 1 } as const
+
+type PassRun = (rows: readonly PassRow<number>[], sessions: number, part: LayerRange) => Uint32Array
+
+/** Integers of one row, and of a pass before its logit rows: native/cpu/addon.c, run. */
+const ROW_INTEGERS = 4
+
+function createPassRunner(options: NativeStageOptions, stage: number): PassRun {
+  const { config, range, binding, threads, bytesPerThread } = options
+  const { hiddenSize, vocabularySize } = config
+  const hiddenWidth = paddedColumns(hiddenSize)
+  const logitsWidth = Math.ceil(vocabularySize / 16) * 16
+  const x = new Float32Array(PASS_ROWS_MAX * hiddenWidth)
+  let logits = new Float32Array(0)
+  const rowIntegers = new Int32Array(PASS_ROWS_MAX * ROW_INTEGERS)
+  const layerBytes = binding.weightBytes(stage) / Math.max(range.lastLayer - range.firstLayer, 1)
+  const half = extrasOf(config).rotarySize / 2
+  const tables = ropeConfigs(config).map(createRopePages)
+
+  function writeRows(rows: readonly PassRow<number>[]): Float32Array {
+    const ropes = new Float32Array(tables.length * 2 * rows.length * half)
+    for (const [index, row] of rows.entries()) {
+      rowIntegers.set([row.cache, row.position, row.token, row.session], index * ROW_INTEGERS)
+      for (const [which, tablesAt] of tables.entries()) {
+        const { cos, sin } = tablesAt(row.position)
+        ropes.set(cos, (2 * which * rows.length + index) * half)
+        ropes.set(sin, ((2 * which + 1) * rows.length + index) * half)
+      }
+      if (row.values === undefined) continue
+      x.set(row.values, index * hiddenWidth)
+      // A row that failed before may have left NaN in the padding.
+      x.fill(0, index * hiddenWidth + hiddenSize, (index + 1) * hiddenWidth)
+    }
+    return ropes
+  }
+
+  function copyOut(rows: readonly PassRow<number>[], logitRows: readonly number[], part: LayerRange): void {
+    if (part.hasHead) {
+      for (const [at, index] of logitRows.entries()) {
+        rows[index]!.output!.set(logits.subarray(at * logitsWidth, at * logitsWidth + vocabularySize))
+      }
+      return
+    }
+    for (const [index, row] of rows.entries()) {
+      row.output?.set(x.subarray(index * hiddenWidth, index * hiddenWidth + hiddenSize))
+    }
+  }
+
+  return (rows, sessions, part) => {
+    const ropes = writeRows(rows)
+    const logitRows = part.hasHead ? rows.flatMap((row, index) => (row.output ? [index] : [])) : []
+    if (logits.length < logitRows.length * logitsWidth) logits = new Float32Array(logitRows.length * logitsWidth)
+    const wanted = Math.max(1, Math.floor((layerBytes * rows.length) / bytesPerThread))
+    const pass = Uint32Array.of(
+      ...[part.firstLayer - range.firstLayer, part.lastLayer - range.firstLayer],
+      ...[Number(part.hasEmbedding), Number(part.hasHead), Math.min(threads, wanted), rows.length, sessions],
+      ...logitRows,
+    )
+    const failed = new Uint32Array(sessions)
+    binding.run(stage, pass, rowIntegers, x, logits, ropes, failed)
+    copyOut(rows, logitRows, part)
+    return failed
+  }
+}
+
+/** The addon throws plain errors: those of memory are expected. */
+function withMemory<T>(work: () => T): T {
+  try {
+    return work()
+  } catch (error) {
+    if (error instanceof EngineError || codeOf(error) !== 'ENGINE_OUT_OF_MEMORY') throw error
+    throw new EngineError(
+      'ENGINE_OUT_OF_MEMORY',
+      'The model part and its sessions do not fit the memory of this machine; serve fewer segments, use a smaller number format (q8 or q4), or allow fewer sessions.',
+      { cause: error },
+    )
+  }
+}

@@ -1,0 +1,53 @@
+/**
+ * The native engine: exact-1 by the kernels of native/ on the instructions of this processor, in an addon that the caller
+ * has loaded.
+ * Spec: docs/spec/numerics.md; kernels and threads: native/cpu/.
+ * @module
+ */
+import { assert } from '../../base/assert.ts'
+import { ENGINE_LIMITS } from '../../base/limits.ts'
+import { type Engine, EngineError } from './engine.ts'
+import { createNativeStage } from './native-stage.ts'
+import type { NativeBinding } from './native-types.ts'
+
+export interface NativeEngineOptions {
+  readonly binding: NativeBinding
+  /** A name of `binding.instructions`; default the best that this processor has and that compute right on it. */
+  readonly instructions?: string | undefined
+  /** Threads that compute, the caller's included; 1 … ENGINE_LIMITS.wasmThreadsMax. */
+  readonly threads: number
+  /** Weight bytes × rows of a layer that are worth one more thread; the bits do not depend on it. */
+  readonly bytesPerThread?: number | undefined
+}
+
+/** A barrier costs a microsecond when cores are free, and a layer has ten. */
+const BYTES_PER_THREAD = 1_048_576
+
+/** Throws ENGINE_UNAVAILABLE where the processor lacks the instructions, or computes other numbers with them. */
+export function createNativeEngine(options: NativeEngineOptions): Engine {
+  const { binding, threads, bytesPerThread = BYTES_PER_THREAD } = options
+  assert(Number.isInteger(threads) && threads >= 1 && threads <= ENGINE_LIMITS.wasmThreadsMax, 'threads are in range')
+  const instructions = options.instructions ?? bestInstructions(binding)
+  if (binding.instructions[instructions] !== 1) {
+    throw new EngineError(
+      'ENGINE_UNAVAILABLE',
+      `This processor does not run the native engine's ${instructions} kernels.`,
+    )
+  }
+  if (binding.check(instructions) !== 1) {
+    throw new EngineError(
+      'ENGINE_UNAVAILABLE',
+      `The native engine's ${instructions} kernels do not compute exact-1 on this processor. Please report it, with the output of \`dllm doctor\`.`,
+    )
+  }
+  return {
+    name: 'native',
+    createStage: (stage) => createNativeStage({ ...stage, binding, instructions, threads, bytesPerThread }),
+  }
+}
+
+/** The first usable ones; those that compute something else on this processor are left out. */
+export function bestInstructions(binding: NativeBinding): string {
+  const usable = Object.keys(binding.instructions).filter((name) => binding.instructions[name] === 1)
+  return usable.find((name) => binding.check(name) === 1) ?? 'generic'
+}
