@@ -142,7 +142,7 @@ async function answer(
     const times: number[] = []
     let start: CpuTime | undefined
     const startedMs = performance.now()
-    for await (const event of ring.generate(prompt, { generation, signal: bench.signal })) {
+    for await (const event of ring.generate(prompt, { generation, draftsMax: 0, signal: bench.signal })) {
       if (event.type !== 'token') continue
       times.push(performance.now())
       start ??= await miners.cpuTime()

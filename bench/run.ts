@@ -31,6 +31,7 @@ import { ringPrefill } from './ring-prefill.ts'
 import { ringSplit } from './ring-split.ts'
 import { ringTransport } from './ring-transport.ts'
 import { shardSteps, shards } from './shards.ts'
+import { speculation } from './speculation.ts'
 import { stageLoad } from './stage-load.ts'
 import { plotTargets } from './targets-plot.ts'
 
@@ -40,6 +41,7 @@ const MEASURES: readonly Measure[] = [
   llamaPeer,
   ringSplit,
   ringDelay,
+  speculation,
   ringChats,
   ringTransport,
   ringPrefill,

@@ -36,7 +36,9 @@ async function answer(order: ClientOrder): Promise<Answers> {
     const before = await chats[0]!.session.statistics()
     // The second turn goes on from the first one's token: steps of one row only.
     const startedMs = performance.now()
-    const times = await Promise.all(chats.map(({ session }) => arrivals(session, { prompt: [], maxTokens: tokens })))
+    const times = await Promise.all(
+      chats.map(({ session }) => arrivals(session, { order, prompt: [], maxTokens: tokens })),
+    )
     const after = await chats[0]!.session.statistics()
     const steps = after[0]!.steps - before[0]!.steps
     const spentMs = after.reduce((sum, { computeMs }, stage) => sum + computeMs - before[stage]!.computeMs, 0)
@@ -46,7 +48,9 @@ async function answer(order: ClientOrder): Promise<Answers> {
       tokensPerSecond: (times.reduce((sum, list) => sum + list.length, 0) * 1_000) / (endedMs - startedMs),
       tokenMs: median(times.map((list) => (list.at(-1)! - list[0]!) / (list.length - 1))),
       engineMs: spentMs / steps,
-      text: sessions[0]!.tokens.slice(order.promptTokens),
+      text: sessions[0]!.tokens.slice(order.prompt?.length ?? order.promptTokens),
+      drafts: after[0]!.drafts - before[0]!.drafts,
+      draftsKept: after[0]!.draftsKept - before[0]!.draftsKept,
     }
   } finally {
     await Promise.all(sessions.map((session) => session.close()))
@@ -61,23 +65,31 @@ function remember(transport: Transport): Promise<Wire> {
 
 async function prompt(order: ClientOrder, session: RingSession, number: number): Promise<Chat> {
   const start = number * order.promptTokens
-  const tokens = Array.from({ length: order.promptTokens }, (_, index) => FIRST_TOKEN + ((start + index) % TOKENS_USED))
+  const numbers = Array.from(
+    { length: order.promptTokens },
+    (_, index) => FIRST_TOKEN + ((start + index) % TOKENS_USED),
+  )
+  const tokens = order.prompt ?? numbers
   const startedMs = performance.now()
-  const [firstMs] = await arrivals(session, { prompt: tokens, maxTokens: 1, chunkTokens: order.chunkTokens })
+  const [firstMs] = await arrivals(session, { order, prompt: tokens, maxTokens: 1 })
   return { session, firstTokenMs: firstMs! - startedMs }
 }
 
 interface Turn {
+  readonly order: ClientOrder
   readonly prompt: readonly number[]
   readonly maxTokens: number
-  readonly chunkTokens?: number | undefined
 }
 
 /** When each token of a turn came. */
-async function arrivals(session: RingSession, { prompt: tokens, maxTokens, chunkTokens }: Turn): Promise<number[]> {
+async function arrivals(session: RingSession, turn: Turn): Promise<number[]> {
+  const { prompt: tokens, maxTokens, chunkTokens, drafts = 0 } = turn
   const times: number[] = []
-  const generation = { ...GREEDY, maxTokens }
-  const options = chunkTokens === undefined ? { generation } : { generation, chunkTokens }
+  const options = {
+    generation: { ...GREEDY, maxTokens },
+    draftsMax: drafts === 'auto' ? undefined : drafts,
+    ...(chunkTokens === undefined ? {} : { chunkTokens }),
+  }
   for await (const event of session.generate(tokens, options)) if (event.type === 'token') times.push(performance.now())
   return times
 }

@@ -43,7 +43,7 @@ export async function startLocalRing(bench: Bench, { stored }: BenchModel, miner
   }
 }
 
-/** When each token of a turn came. */
+/** When each token of a turn came, each of which costs a step. */
 export async function arrivals(
   bench: Bench,
   session: RingSession,
@@ -51,7 +51,7 @@ export async function arrivals(
 ): Promise<number[]> {
   const times: number[] = []
   const generation = { ...GREEDY, maxTokens }
-  for await (const event of session.generate(prompt, { generation, signal: bench.signal })) {
+  for await (const event of session.generate(prompt, { generation, draftsMax: 0, signal: bench.signal })) {
     if (event.type === 'token') times.push(performance.now())
   }
   return times

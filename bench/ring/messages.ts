@@ -5,6 +5,7 @@
 import type { Route } from '../../src/app/ring/route.ts'
 import type { PeerId } from '../../src/base/brand.ts'
 import type { EngineName } from '../../src/ml/engine/engine.ts'
+import type { Generation } from '../../src/net/protocols/generation.ts'
 
 /** `libp2p`: the product's. `tcp`: a bare socket per channel (ring/tcp-wire.ts). */
 export type Transport = 'libp2p' | 'tcp'
@@ -49,10 +50,18 @@ export interface ClientOrder {
   /** Positions of each session. */
   readonly capacity: number
   readonly promptTokens: number
+  /** Instead of any tokens; of each chat. */
+  readonly prompt?: readonly number[] | undefined
   /** Of the prompt that are computed at a time; default: the product's. */
   readonly chunkTokens?: number | undefined
   /** Of the answer. */
   readonly tokens: number
+  /** Instead of tokens that mean nothing. */
+  readonly prompt?: readonly number[] | undefined
+  /** Default: the likeliest tokens. */
+  readonly generation?: Partial<Generation> | undefined
+  /** Rows of drafts that a step may have; default: none, so that a step is a token. */
+  readonly draftsMax?: number | undefined
 }
 
 /** Answers of one order. */
@@ -67,4 +76,7 @@ export interface Answers {
   readonly engineMs: number
   /** Of the first chat. */
   readonly text: readonly number[]
+  /** Of the first chat's answer: drafts that were computed, and those that were right. */
+  readonly drafts: number
+  readonly draftsKept: number
 }

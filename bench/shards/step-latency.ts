@@ -132,7 +132,11 @@ async function stepsOf({ signal, system }: Bench, { route, wire }: Scene): Promi
   try {
     const times: number[] = []
     const prompt = Array.from({ length: PROMPT_TOKENS }, (_, index) => 10 + index)
-    for await (const event of ring.generate(prompt, { generation: { ...GREEDY, maxTokens: TOKENS }, signal })) {
+    for await (const event of ring.generate(prompt, {
+      generation: { ...GREEDY, maxTokens: TOKENS },
+      draftsMax: 0,
+      signal,
+    })) {
       if (event.type === 'token') times.push(performance.now())
     }
     return times.slice(1).map((time, index) => time - times[index]!)
