@@ -82,12 +82,12 @@ interface Turn {
 }
 
 /** When each token of a turn came. */
-async function arrivals(session: RingSession, turn: Turn): Promise<number[]> {
-  const { prompt: tokens, maxTokens, chunkTokens, drafts = 0 } = turn
+async function arrivals(session: RingSession, { order, prompt: tokens, maxTokens }: Turn): Promise<number[]> {
+  const { generation, chunkTokens, draftsMax = 0 } = order
   const times: number[] = []
   const options = {
-    generation: { ...GREEDY, maxTokens },
-    draftsMax: drafts === 'auto' ? undefined : drafts,
+    generation: { ...GREEDY, ...generation, maxTokens },
+    draftsMax,
     ...(chunkTokens === undefined ? {} : { chunkTokens }),
   }
   for await (const event of session.generate(tokens, options)) if (event.type === 'token') times.push(performance.now())

@@ -50,8 +50,6 @@ export interface ClientOrder {
   /** Positions of each session. */
   readonly capacity: number
   readonly promptTokens: number
-  /** Instead of any tokens; of each chat. */
-  readonly prompt?: readonly number[] | undefined
   /** Of the prompt that are computed at a time; default: the product's. */
   readonly chunkTokens?: number | undefined
   /** Of the answer. */
