@@ -84,23 +84,26 @@ static struct executor *stage_at(const struct call *call) {
   return slot == 0 ? 0 : *slot;
 }
 
-/* open(isa, Uint32Array numbers, Float32Array epsilonAndFactor): number of the stage. */
+/* open(isa, Uint32Array numbers, Float32Array floats): number of the stage. numbers and floats are those of struct
+ * stage_numbers in the order below, then the window and the rope of each layer. */
 static napi_value open(napi_env env, napi_callback_info info) {
   const struct call call = call_of(env, info);
   char name[NAME_BYTES_MAX];
   struct array numbers, floats_;
   if (call.count < 1 || napi_get_value_string_utf8(env, call.arguments[0], name, sizeof name, 0) != 0)
     return refuse(env, "the name of the instructions is a text");
-  if (!array_at(&call, 1, napi_uint32_array, &numbers) || numbers.length != 11) return refuse(env, "there are 11 numbers");
-  if (!array_at(&call, 2, napi_float32_array, &floats_) || floats_.length != 2) return refuse(env, "there are 2 floats");
+  if (!array_at(&call, 1, napi_uint32_array, &numbers) || numbers.length < 14) return refuse(env, "there are 14 numbers");
+  if (!array_at(&call, 2, napi_float32_array, &floats_) || floats_.length != 5) return refuse(env, "there are 5 floats");
   const struct kernels *kernels = choose_kernels(name);
   if (kernels == 0) return refuse(env, "this processor does not run these instructions");
   const uint32_t *n = numbers.data;
   const float *f = floats_.data;
   const struct stage_numbers stage = {
       .hidden = n[0], .heads = n[1], .shared_heads = n[2], .head_size = n[3], .inner = n[4], .vocabulary = n[5],
-      .window = n[6], .layers = n[7], .has_embedding = n[8], .has_head = n[9], .threads = n[10],
-      .epsilon = f[0], .score_factor = f[1]};
+      .layers = n[6], .has_embedding = n[7], .has_head = n[8], .threads = n[9], .rotary_size = n[10], .gate = n[11],
+      .has_output_norms = n[12], .has_local_rope = n[13], .epsilon = f[0], .score_factor = f[1], .embedding_factor = f[2],
+      .score_cap = f[3], .logit_cap = f[4], .layer_kinds = n + 14};
+  if (numbers.length != 14 + 2 * (size_t)stage.layers) return refuse(env, "there are 2 numbers for each layer");
   for (uint32_t i = 0; i < STAGES_MAX; i++)
     if (call.instance->stages[i] == 0) {
       call.instance->stages[i] = stage_open(&stage, kernels);
@@ -172,7 +175,7 @@ static napi_value close_cache(napi_env env, napi_callback_info info) {
 
 /* run(stage, Uint32Array pass, Int32Array rows, x, logits, ropes, Uint32Array failed): nothing; x, logits and failed are
  * written. pass: firstLayer, lastLayer, hasEmbedding, hasHead, wantedThreads, rowCount, sessions, then indices of the rows whose
- * logits are wanted. rows: cache, position, token, session of each. ropes: cosines of all rows, then sines. */
+ * logits are wanted. rows: cache, position, token, session of each. ropes: cosines of all rows, then sines, then both of the local rope where there is one. */
 static napi_value run(napi_env env, napi_callback_info info) {
   const struct call call = call_of(env, info);
   struct executor *stage = stage_at(&call);
@@ -190,12 +193,17 @@ static napi_value run(napi_env env, napi_callback_info info) {
       .first_layer = n[0], .last_layer = n[1], .has_embedding = n[2], .has_head = n[3], .wanted_threads = n[4],
       .row_count = n[5], .sessions = n[6], .logit_count = (uint32_t)pass.length - 7, .rows = rows.data, .x = x.data,
       .logits = logits.data, .cos = ropes.data, .logit_rows = n + 7, .failed = failed.data};
-  const size_t count = input.row_count, half = numbers->head_size / 2;
-  if (count > STAGE_ROWS_MAX || rows.length < count * 4 || failed.length < input.sessions || ropes.length < 2 * count * half ||
+  const size_t count = input.row_count, half = numbers->rotary_size / 2;
+  const size_t tables = numbers->has_local_rope ? 4 : 2;
+  if (count > STAGE_ROWS_MAX || rows.length < count * 4 || failed.length < input.sessions || ropes.length < tables * count * half ||
       x.length < count * ((numbers->hidden + 31) / 32 * 32) ||
       logits.length < input.logit_count * (size_t)((numbers->vocabulary + 15) / 16 * 16))
     return refuse(env, "arrays are as long as the pass");
   input.sin = input.cos + count * half;
+  if (numbers->has_local_rope) {
+    input.local_cos = input.sin + count * half;
+    input.local_sin = input.local_cos + count * half;
+  }
   return stage_run(stage, &input) == STAGE_DONE ? undefined(env) : refuse(env, "the pass fits the stage");
 }
 

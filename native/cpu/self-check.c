@@ -52,7 +52,8 @@ static int load(struct executor *stage, uint32_t tensor, const uint32_t shape[3]
 static int compute(const struct kernels *kernels, uint32_t format, struct room *room, float *x) {
   const struct stage_numbers numbers = {.hidden = HIDDEN, .heads = HEADS, .shared_heads = 1, .head_size = HEAD_SIZE,
                                         .inner = INNER, .vocabulary = 8, .layers = 1, .threads = 1, .epsilon = 1e-5f,
-                                        .score_factor = 0.2f};
+                                        .score_factor = 0.2f,
+                                        .rotary_size = HEAD_SIZE, .embedding_factor = 1};
   struct executor *stage = stage_open(&numbers, kernels);
   if (stage == 0) return 0;
   struct noise noise = {.state = 2463534242u};

@@ -54,6 +54,8 @@ static const struct place PLACES[LAYER_TENSORS] = {
     [GATE] = MATRIX_AT(gate),
     [UP] = MATRIX_AT(up),
     [DOWN] = MATRIX_AT(down),
+    [ATTENTION_OUTPUT_NORM] = VECTOR_AT(attention_output_norm),
+    [FEED_FORWARD_OUTPUT_NORM] = VECTOR_AT(feed_forward_output_norm),
 };
 
 /* Rows and columns that a tensor of this model has. */
@@ -65,6 +67,7 @@ static void shape_of(const struct stage_numbers *n, u32 tensor, u32 *rows, u32 *
       [VALUE_BIAS] = {key, 1},           [QUERY_NORM] = {n->head_size, 1}, [KEY_NORM] = {n->head_size, 1},
       [ATTENTION_OUTPUT] = {n->hidden, query}, [FEED_FORWARD_NORM] = {n->hidden, 1},
       [GATE] = {n->inner, n->hidden},    [UP] = {n->inner, n->hidden},  [DOWN] = {n->hidden, n->inner},
+      [ATTENTION_OUTPUT_NORM] = {n->hidden, 1}, [FEED_FORWARD_OUTPUT_NORM] = {n->hidden, 1},
       [EMBEDDING] = {n->vocabulary, n->hidden}, [OUTPUT_NORM] = {n->hidden, 1}, [HEAD] = {n->vocabulary, n->hidden},
   };
   *rows = shapes[tensor][0];
@@ -84,8 +87,7 @@ static int open_operand(struct executor *e, struct operand *operand, u32 width) 
   return operand->values && operand->wide && operand->narrow && operand->scales;
 }
 
-static int open_scratch(struct executor *e) {
-  const struct stage_numbers *n = &e->numbers;
+static int open_scratch(struct executor *e, const struct stage_numbers *n) {
   struct stage *s = &e->stage;
   const u32 query = padded(n->heads * n->head_size), key = padded(n->shared_heads * n->head_size);
   const u32 hidden = padded(n->hidden), inner = padded(n->inner), head = whole_lanes(n->head_size);
@@ -95,8 +97,12 @@ static int open_scratch(struct executor *e) {
   s->shared_heads = n->shared_heads;
   s->head_size = n->head_size;
   s->head_width = head;
-  s->rotary_size = n->head_size;
-  s->embedding_factor = 1;
+  s->rotary_size = n->rotary_size;
+  s->gate = n->gate;
+  s->embedding_factor = n->embedding_factor;
+  s->score_cap = n->score_cap;
+  s->logit_cap = n->logit_cap;
+  s->branch = n->has_output_norms ? take_rows(e, hidden) : 0;
   s->epsilon = n->epsilon;
   s->score_factor = n->score_factor;
   s->query_width = query;
@@ -108,16 +114,25 @@ static int open_scratch(struct executor *e) {
   s->rotated = take_rows(e, n->heads * head);
   s->up = take_rows(e, inner);
   e->layers = take(e, (n->layers + 1) * sizeof *e->layers);
-  for (u32 i = 0; e->layers && i < n->layers; i++) e->layers[i].window = n->window;
+  for (u32 i = 0; e->layers && n->layer_kinds && i < n->layers; i++) {
+    e->layers[i].window = n->layer_kinds[2 * i];
+    e->layers[i].rope = n->layer_kinds[2 * i + 1];
+  }
   const int has_operands = open_operand(e, &s->hidden_operand, hidden) && open_operand(e, &s->mixed_operand, query) &&
                            open_operand(e, &s->inner_operand, inner);
-  return has_operands && s->query && s->key && s->value && s->rotated && s->up && e->layers;
+  const int has_branch = !n->has_output_norms || s->branch;
+  return has_operands && has_branch && s->query && s->key && s->value && s->rotated && s->up && e->layers;
 }
 
 static int fit_a_model(const struct stage_numbers *n) {
   const u32 most = 1u << 20, sizes[] = {n->hidden, n->heads, n->shared_heads, n->head_size, n->inner, n->vocabulary};
   for (u32 i = 0; i < sizeof sizes / sizeof *sizes; i++)
     if (sizes[i] == 0 || sizes[i] > most) return 0;
+  for (u32 i = 0; n->layer_kinds && i < n->layers; i++) {
+    const u32 rope = n->layer_kinds[2 * i + 1];
+    if (rope > ROPE_NONE || (rope == ROPE_LOCAL && !n->has_local_rope)) return 0;
+  }
+  if (n->rotary_size == 0 || n->rotary_size > n->head_size || n->rotary_size % 2 != 0 || n->gate > GATE_GELU) return 0;
   return n->heads % n->shared_heads == 0 && n->head_size <= STAGE_HEAD_SIZE_MAX && n->head_size % 2 == 0 &&
          (uint64_t)n->heads * n->head_size <= most && n->layers <= 65536 && n->threads >= 1 &&
          n->threads <= POOL_THREADS_MAX;
@@ -130,8 +145,9 @@ struct executor *stage_open(const struct stage_numbers *numbers, const struct ke
   if (e == 0) return 0;
   e->arena = arena;
   e->numbers = *numbers;
+  e->numbers.layer_kinds = 0;
   e->kernels = kernels;
-  if (open_scratch(e)) e->pool = pool_open(kernels, numbers->threads);
+  if (open_scratch(e, numbers)) e->pool = pool_open(kernels, numbers->threads);
   if (e->pool != 0) return e;
   stage_close(e);
   return 0;
@@ -209,6 +225,8 @@ enum stage_result stage_load(struct executor *e, u32 layer, u32 tensor, const st
   if (tensor >= TENSORS || (tensor < LAYER_TENSORS && layer >= e->numbers.layers)) return STAGE_BAD_INPUT;
   u32 rows, columns;
   shape_of(&e->numbers, tensor, &rows, &columns);
+  if ((tensor == ATTENTION_OUTPUT_NORM || tensor == FEED_FORWARD_OUTPUT_NORM) && !e->numbers.has_output_norms)
+    return STAGE_BAD_INPUT;
   if (source->rows != rows || source->columns != columns || source->format > FORMAT_Q4) return STAGE_BAD_INPUT;
   if (tensor == OUTPUT_NORM) return load_vector(e, source, &e->output_norm);
   if (tensor == EMBEDDING) return load_embedding(e, source, scales);
@@ -219,7 +237,10 @@ enum stage_result stage_load(struct executor *e, u32 layer, u32 tensor, const st
   return load_vector(e, source, (const float **)(void *)at);
 }
 
-static int is_optional(u32 tensor) { return tensor >= QUERY_BIAS && tensor <= KEY_NORM; }
+static int is_optional(const struct executor *e, u32 tensor) {
+  if (tensor == ATTENTION_OUTPUT_NORM || tensor == FEED_FORWARD_OUTPUT_NORM) return !e->numbers.has_output_norms;
+  return tensor >= QUERY_BIAS && tensor <= KEY_NORM;
+}
 
 int stage_is_whole(const struct executor *e) {
   for (u32 layer = 0; layer < e->numbers.layers; layer++)
@@ -227,7 +248,7 @@ int stage_is_whole(const struct executor *e) {
       const char *at = (const char *)&e->layers[layer] + PLACES[tensor].offset;
       const int is_there = PLACES[tensor].is_matrix ? ((const struct matrix *)(const void *)at)->data != 0
                                                     : *(const float *const *)(const void *)at != 0;
-      if (!is_there && !is_optional(tensor)) return 0;
+      if (!is_there && !is_optional(e, tensor)) return 0;
     }
   if (e->numbers.has_embedding && e->embedding.data == 0) return 0;
   return !e->numbers.has_head || (e->output_norm != 0 && e->head.data != 0);
@@ -323,6 +344,8 @@ enum stage_result stage_run(struct executor *e, const struct pass_input *in) {
   s->logits = in->logits;
   s->cos = in->cos;
   s->sin = in->sin;
+  s->local_cos = in->local_cos;
+  s->local_sin = in->local_sin;
   for (u32 i = 0; i < in->row_count; i++) {
     const struct pass_row *row = &in->rows[i];
     const struct cache *cache = &e->caches[row->cache];

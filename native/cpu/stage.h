@@ -14,9 +14,10 @@ struct executor;
 
 struct stage_numbers {
   uint32_t hidden, heads, shared_heads, head_size, inner, vocabulary;
-  uint32_t window; /* 0: none */
   uint32_t layers, has_embedding, has_head, threads;
-  float epsilon, score_factor;
+  uint32_t rotary_size, gate, has_output_norms, has_local_rope; /* as in exact1.h */
+  float epsilon, score_factor, embedding_factor, score_cap, logit_cap;
+  const uint32_t *layer_kinds; /* (layers, 2): window (0: none) and rope of each; or NULL: zeros. Read by stage_open alone */
 };
 
 enum stage_result { STAGE_DONE = 0, STAGE_NO_MEMORY = 1, STAGE_BAD_INPUT = 2 };
@@ -24,7 +25,7 @@ enum stage_result { STAGE_DONE = 0, STAGE_NO_MEMORY = 1, STAGE_BAD_INPUT = 2 };
 /* Tensors in the order of src/ml/engine/native-weights.ts. */
 enum tensor {
   ATTENTION_NORM, QUERY, KEY, VALUE, QUERY_BIAS, KEY_BIAS, VALUE_BIAS, QUERY_NORM, KEY_NORM, ATTENTION_OUTPUT,
-  FEED_FORWARD_NORM, GATE, UP, DOWN, LAYER_TENSORS,
+  FEED_FORWARD_NORM, GATE, UP, DOWN, ATTENTION_OUTPUT_NORM, FEED_FORWARD_OUTPUT_NORM, LAYER_TENSORS,
   EMBEDDING = LAYER_TENSORS, OUTPUT_NORM, HEAD, TENSORS,
 };
 
@@ -40,7 +41,8 @@ struct pass_input {
   const struct pass_row *rows;
   float *x;                    /* (64, hidden rounded up to 32): rows that enter, without an embedding, and leave */
   float *logits;               /* (logit_count, vocabulary rounded up to 16) */
-  const float *cos, *sin;      /* (row_count, head_size / 2) */
+  const float *cos, *sin;      /* (row_count, rotary_size / 2) */
+  const float *local_cos, *local_sin; /* the same, where there is a local rope */
   const uint32_t *logit_rows;  /* (logit_count) indices into rows */
   uint32_t *failed;            /* (sessions) */
 };
