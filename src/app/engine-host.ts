@@ -1,17 +1,16 @@
 /**
- * An engine stage behind an asynchronous door: steps of many sessions queue up, and whatever waits when the
- * engine is free runs as one batch (batch-invariant by the specification). The stage itself may live in this
+ * An engine stage behind an asynchronous door: steps of many sessions queue up, and what waits when the
+ * engine is free runs as one batch (batch-invariant by the specification; what goes first: step-queue.ts). The stage itself may live in this
  * thread (tests, probes) or in a worker (app/engine-worker.ts).
  * @module
  */
 import { type Milliseconds, milliseconds } from '../base/brand.ts'
-import { SESSION_LIMITS } from '../base/limits.ts'
 import type { Clock } from '../base/ports.ts'
 import type { ModelConfig } from '../ml/config.ts'
 import type { CacheId, DeviceEngineName, EngineError, EngineName, StepInput, StepOutput } from '../ml/engine/engine.ts'
-import { rowsOf } from '../ml/engine/step-check.ts'
 import type { LayerRange } from '../ml/tensors.ts'
 import type { EngineSeat } from './posts/engine-turns.ts'
+import { createStepQueue, type Piece, type QueuedStep, queuedStep } from './step-queue.ts'
 
 /** Of an engine that computes elsewhere than on the processor. */
 export interface EngineDevice {
@@ -39,7 +38,7 @@ export interface BatchRunner {
 
 export interface StepRun {
   readonly output: StepOutput
-  /** Time in the engine, shared with the rest of the batch. */
+  /** Time in the engine, in all its batches, shared with the rest of them. */
   readonly computeMs: Milliseconds
   /** Time in the queue before it. */
   readonly queueMs: Milliseconds
@@ -57,10 +56,10 @@ export interface EngineHost {
   close(): Promise<void>
 }
 
-interface Waiting {
-  readonly step: StepInput
-  readonly rows: number
+interface Waiting extends QueuedStep {
   readonly sinceMs: Milliseconds
+  /** When its first piece began. */
+  startedMs: Milliseconds | undefined
   readonly resolve: (run: StepRun) => void
   readonly reject: (error: unknown) => void
 }
@@ -68,42 +67,25 @@ interface Waiting {
 /** Of an engine that is this process's only one. */
 const ALONE: EngineSeat = { begin: async () => undefined, next: async () => undefined, end: () => undefined }
 
-/**
- * Batches steps in arrival order. A batch is bounded by rows, so that a long prompt cannot hold up everybody. `seat`: of an engine beside others.
- */
+/** Batches what waits (step-queue.ts). `seat`: of an engine beside others. */
 export function createEngineHost(runner: BatchRunner, ports: { clock: Clock }, seat: EngineSeat = ALONE): EngineHost {
-  const queue: Waiting[] = []
+  const queue = createStepQueue<Waiting>(runner.config)
   let running = false
 
-  const takeBatch = (): Waiting[] => {
-    const batch = [queue.shift()!]
-    const sessions = new Set([batch[0]!.step.cache])
-    let rows = batch[0]!.rows
-    for (let index = 0; index < queue.length; ) {
-      const next = queue[index]!
-      // A session's later step must wait for its earlier one, even when the later one would fit.
-      const fits = rows + next.rows <= SESSION_LIMITS.batchRowsMax && !sessions.has(next.step.cache)
-      sessions.add(next.step.cache)
-      if (!fits) {
-        index++
-        continue
-      }
-      batch.push(next)
-      rows += next.rows
-      queue.splice(index, 1)
-    }
-    return batch
-  }
-
-  const runBatch = async (batch: readonly Waiting[]): Promise<void> => {
-    const startedMs = ports.clock.now()
+  const runBatch = async (batch: readonly Piece<Waiting>[]): Promise<void> => {
+    const nowMs = ports.clock.now()
+    for (const { queued } of batch) queued.startedMs ??= nowMs
     try {
-      const { outputs, computeMs } = await runner.run(batch.map((waiting) => waiting.step))
-      for (const [index, waiting] of batch.entries()) {
-        waiting.resolve({ output: outputs[index]!, computeMs, queueMs: milliseconds(startedMs - waiting.sinceMs) })
+      const { outputs, computeMs } = await runner.run(batch.map(({ input }) => input))
+      for (const [index, piece] of batch.entries()) {
+        const output = queue.finish(piece, outputs[index]!, computeMs)
+        if (output !== undefined) piece.queued.resolve(runOf(piece.queued, output))
       }
     } catch (error) {
-      for (const waiting of batch) waiting.reject(error)
+      for (const { queued } of batch) {
+        queue.drop(queued)
+        queued.reject(error)
+      }
     }
   }
 
@@ -114,7 +96,7 @@ export function createEngineHost(runner: BatchRunner, ports: { clock: Clock }, s
     await Promise.resolve()
     await seat.begin()
     for (;;) {
-      await runBatch(takeBatch())
+      await runBatch(queue.take())
       if (queue.length === 0) break
       await seat.next()
     }
@@ -130,9 +112,14 @@ export function createEngineHost(runner: BatchRunner, ports: { clock: Clock }, s
     closeCache: (cache) => runner.closeCache(cache),
     run: (step) =>
       new Promise<StepRun>((resolve, reject) => {
-        queue.push({ step, rows: rowsOf(step, runner.config), sinceMs: ports.clock.now(), resolve, reject })
+        const sinceMs = ports.clock.now()
+        queue.add({ ...queuedStep(step, runner.config), sinceMs, startedMs: undefined, resolve, reject })
         void pump()
       }),
     close: () => runner.close(),
   }
+}
+
+function runOf({ computeMs, sinceMs, startedMs }: Waiting, output: StepOutput): StepRun {
+  return { output, computeMs, queueMs: milliseconds((startedMs ?? sinceMs) - sinceMs) }
 }

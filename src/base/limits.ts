@@ -90,6 +90,10 @@ export const SESSION_LIMITS = {
   prefillChunkTokensMax: 256,
   prefillChunksInFlightMax: 4,
   batchRowsMax: 512,
+  /** Rows of a batch in which a long step has company: an engine's pass, after which the others' next steps come along. */
+  sharedRowsMax: 64,
+  /** Rows of a long step that a batch has at least, however many short ones it has: a quarter of a pass. */
+  pieceRowsMin: 16,
   /** Rows of a step of decoding: one for the token that is certain, the others for drafts. Beyond it hardly any text is copied for so long. */
   windowRowsMax: 16,
   /** Drafts that a stage computes although they turn out wrong: so many, and so many more for each row that stays. */

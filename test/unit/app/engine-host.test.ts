@@ -2,23 +2,24 @@ import { beforeEach, describe, expect, test } from 'vitest'
 import { type BatchRunner, createEngineHost, type EngineHost } from '../../../src/app/engine-host.ts'
 import { milliseconds } from '../../../src/base/brand.ts'
 import { SESSION_LIMITS } from '../../../src/base/limits.ts'
-import type { StepInput, StepOutput } from '../../../src/ml/engine/engine.ts'
+import { EngineError, type StepInput, type StepOutput } from '../../../src/ml/engine/engine.ts'
 import { smallConfig } from '../../contract/random-model.ts'
 import { createFakeClock, type FakeClock } from '../../fake-clock.ts'
 
-const MAX = SESSION_LIMITS.batchRowsMax
+const { batchRowsMax: MAX, sharedRowsMax: SHARED, pieceRowsMin: LEAST, windowRowsMax: SHORT } = SESSION_LIMITS
 
 /** A runner that does nothing until a test lets its batch go, and writes down what it was given. */
 interface HeldRunner extends BatchRunner {
   readonly batches: StepInput[][]
-  finish(): void
+  /** With this output for all steps of the batch, or with their positions. */
+  finish(output?: StepOutput): void
   fail(error: Error): void
 }
 
 function createHeldRunner(): HeldRunner {
   const batches: StepInput[][] = []
-  let held: PromiseWithResolvers<void> | undefined
-  const release = (act: (gate: PromiseWithResolvers<void>) => void) => {
+  let held: PromiseWithResolvers<StepOutput | undefined> | undefined
+  const release = (act: (gate: PromiseWithResolvers<StepOutput | undefined>) => void) => {
     const gate = held!
     held = undefined
     act(gate)
@@ -34,16 +35,18 @@ function createHeldRunner(): HeldRunner {
       expect(held, 'one batch at a time').toBeUndefined()
       batches.push([...batch])
       held = Promise.withResolvers()
-      await held.promise
-      const outputs = batch.map((step): StepOutput => ({ type: 'hidden', values: Float32Array.of(step.position) }))
+      const output = await held.promise
+      const outputs = batch.map((step) => output ?? hiddenOf(step.position))
       return { outputs, computeMs: milliseconds(3) }
     },
     lost: new Promise(() => undefined),
     close: async () => undefined,
-    finish: () => release((gate) => gate.resolve()),
+    finish: (output) => release((gate) => gate.resolve(output)),
     fail: (error) => release((gate) => gate.reject(error)),
   }
 }
+
+const hiddenOf = (position: number): StepOutput => ({ type: 'hidden', values: Float32Array.of(position) })
 
 let clock: FakeClock
 let runner: HeldRunner
@@ -83,60 +86,125 @@ test('what waits while the engine works is the next batch', async () => {
   await Promise.all(rest)
 })
 
-test('steps of one session run in order, in batches of their own, even where a later one would fit', async () => {
-  const runs = [
-    host.run(step(1, 0, MAX)),
-    host.run(step(2, 0, 2)),
-    host.run(step(2, 2)),
-    host.run(step(3)),
-    host.run(step(2, 3)),
-  ]
-  for (let batch = 0; batch < 4; batch++) {
+/** Lets batches go until all steps have their output. */
+async function runAll(runs: readonly Promise<unknown>[]): Promise<void> {
+  let isDone = false
+  const all = Promise.all(runs).finally(() => {
+    isDone = true
+  })
+  for (;;) {
     await turn()
+    if (isDone) break
     runner.finish()
   }
-  await Promise.all(runs)
-  expect(caches()).toEqual([['1@0'], ['2@0', '3@0'], ['2@2'], ['2@3']])
+  await all
+}
+
+test('steps of one session run in order, in batches of their own, even where a later one would fit', async () => {
+  await runAll([host.run(step(2, 0, 2)), host.run(step(2, 2)), host.run(step(3)), host.run(step(2, 3))])
+  expect(caches()).toEqual([['2@0', '3@0'], ['2@2'], ['2@3']])
 })
 
-test('a later step of a session does not pass an earlier one that had no room', async () => {
-  const runs = [host.run(step(1, 0, MAX - 1)), host.run(step(2, 0, 2)), host.run(step(2, 2)), host.run(step(3))]
-  for (let batch = 0; batch < 3; batch++) {
-    await turn()
-    runner.finish()
-  }
-  await Promise.all(runs)
-  expect(caches()).toEqual([['1@0', '3@0'], ['2@0'], ['2@2']])
+test('a later step of a session does not pass an earlier one, short as it is', async () => {
+  await runAll([host.run(step(1, 0, SHARED + 1)), host.run(step(1, SHARED + 1)), host.run(step(3))])
+  expect(caches()).toEqual([['3@0', '1@0'], ['1@63'], ['1@65']])
 })
 
 describe('a batch has at most so many rows', () => {
   test.each([
-    ['rows that just fit', [MAX - 1, 1], 1],
-    ['rows that just do not', [MAX, 1], 2],
-    ['one step that is larger by itself', [MAX + 1, 1], 2],
-    ['many small steps', Array(MAX + 1).fill(1), 2],
+    ['one long step, whoever it is from', [MAX], [[MAX]]],
+    ['one that is longer', [MAX + 1], [[MAX], [1]]],
+    ['many short ones', Array(MAX + 1).fill(1), [Array(MAX).fill(1), [1]]],
+    ['short ones that just do not fit', Array(1 + MAX / SHORT).fill(SHORT), [Array(MAX / SHORT).fill(SHORT), [SHORT]]],
+    ['a long one beside a short one', [SHARED, 1], [[1, SHARED - 1], [1]]],
+    [
+      'two long ones: the first goes on, alone when the other is done',
+      [SHARED + 9, SHARED],
+      [[SHARED], [9, SHARED - 9], [9]],
+    ],
+    [
+      'a long one beside more short ones than a pass has rows',
+      [LEAST + 1, ...Array(SHARED).fill(1)],
+      [[...Array(SHARED).fill(1), LEAST], [1]],
+    ],
   ])('%s', async (_case, rows: number[], batches) => {
-    const runs = rows.map((count, index) => host.run(step(index + 1, 0, count)))
-    for (let batch = 0; batch < batches; batch++) {
-      await turn()
-      runner.finish()
-    }
-    await Promise.all(runs)
-    expect(runner.batches).toHaveLength(batches)
+    await runAll(rows.map((count, index) => host.run(step(index + 1, 0, count))))
+    expect(
+      runner.batches.map((batch) => batch.map(({ input }) => (input.type === 'tokens' ? input.tokens.length : 0))),
+    ).toEqual(batches)
   })
 
   test('rows of activations count as rows of tokens do', async () => {
-    const values = new Float32Array(MAX * runner.config.hiddenSize)
-    const runs = [
-      host.run({ cache: 1, position: 0, input: { type: 'hidden', values }, logits: 'none' }),
+    const { hiddenSize } = runner.config
+    const values = Float32Array.from({ length: (SHARED + 1) * hiddenSize }, (_unused, index) => index)
+    await runAll([
+      host.run({ cache: 1, position: 4, input: { type: 'hidden', values }, logits: 'none' }),
       host.run(step(2)),
-    ]
+    ])
+    expect(caches()).toEqual([['2@0', '1@4'], [`1@${SHARED + 3}`]])
+    const [first, second] = runner.batches.flat().filter(({ cache }) => cache === 1)
+    expect([first?.input, second?.input]).toEqual([
+      { type: 'hidden', values: values.slice(0, (SHARED - 1) * hiddenSize) },
+      { type: 'hidden', values: values.slice((SHARED - 1) * hiddenSize) },
+    ])
+  })
+})
+
+describe('a step in pieces', () => {
+  const long = (logits: StepInput['logits']): StepInput => ({ ...step(1, 3, 2 * SHARED), logits })
+
+  test('is one step for who asked: all values, all time in the engine, the time until it began', async () => {
+    const decode = host.run(step(2))
     await turn()
-    expect(caches()).toEqual([['1@0']])
-    runner.finish()
+    const whole = host.run(long('none'))
+    clock.advance(5)
+    await runAll([decode, whole])
+    expect(caches()).toEqual([['2@0'], ['1@3'], [`1@${3 + SHARED}`]])
+    // What the runner answers: the position of the piece.
+    expect(await whole).toEqual({
+      output: { type: 'hidden', values: Float32Array.of(3, 3 + SHARED) },
+      computeMs: 6,
+      queueMs: 5,
+    })
+  })
+
+  test('lets a session that decodes come along with every piece', async () => {
+    const decode = async () => {
+      for (let position = 0; position < 3; position++) await host.run(step(2, position))
+    }
+    const decoding = decode()
     await turn()
+    await runAll([decoding, host.run(step(1, 0, 3 * SHARED))])
+    expect(caches().filter((batch) => batch.includes('2@1') || batch.includes('2@2'))).toHaveLength(2)
+    expect(
+      runner.batches.every(
+        (batch) =>
+          batch.reduce((sum, { input }) => sum + (input.type === 'tokens' ? input.tokens.length : 0), 0) <= SHARED,
+      ),
+    ).toBe(true)
+  })
+
+  test('asks for the logits of its last row with its last piece, and for all with each', async () => {
+    for (const logits of ['last', 'all'] as const) {
+      const others = host.run(step(2))
+      await turn()
+      await runAll([others, host.run(long(logits))])
+    }
+    const asked = runner.batches.flat().filter(({ cache }) => cache === 1)
+    expect(asked.map(({ logits }) => logits)).toEqual(['none', 'last', 'all', 'all'])
+  })
+
+  test('that fails ends there', async () => {
+    const others = host.run(step(2))
+    await turn()
+    const failing = host.run(long('none'))
     runner.finish()
-    await Promise.all(runs)
+    await others
+    await turn()
+    runner.finish({ type: 'failed', error: new EngineError('ENGINE_NOT_FINITE', 'a norm') })
+    expect((await failing).output).toMatchObject({ type: 'failed' })
+    await runAll([host.run(step(1))])
+    expect(caches()).toEqual([['2@0'], ['1@3'], ['1@0']])
   })
 })
 
