@@ -32,6 +32,8 @@ INLINE void follow(struct sync *sync, run_pass_of *run) {
   const u32 thread = add(&sync->registered, 1) + 1;
   wake_all(&sync->registered);
   for (;;) {
+    /* `seen` may be what dismiss made of it, and then nothing changes it any more. */
+    if (get(&sync->stop)) return;
     wait_while(&sync->sequence, seen, &sync->idle);
     if (get(&sync->stop)) return;
     /* One word holds the number and the count: a job that does not wait for this thread may end at any moment. */
