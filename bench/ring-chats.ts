@@ -23,9 +23,12 @@ const SMALL_BYTES = 50e6
 export const ringChats: Measure = {
   name: 'chats',
   run: (bench, report) =>
-    bench.forEachModel(async (model) => {
-      for (const roundTripMs of [0, ROUND_TRIP_MS]) report(await measureModel(bench, model, roundTripMs))
-    }),
+    bench.forEachModel(
+      async (model) => {
+        for (const roundTripMs of [0, ROUND_TRIP_MS]) report(await measureModel(bench, model, roundTripMs))
+      },
+      { formats: ['q4'] },
+    ),
 }
 
 interface Pair {

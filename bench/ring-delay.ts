@@ -21,9 +21,12 @@ const TOKENS_AT_ONCE = 96
 export const ringDelay: Measure = {
   name: 'delay',
   run: (bench, report) =>
-    bench.forEachModel(async (model) => {
-      for (const row of await measureModel(bench, model)) report(row)
-    }),
+    bench.forEachModel(
+      async (model) => {
+        for (const row of await measureModel(bench, model)) report(row)
+      },
+      { formats: ['q4'] },
+    ),
 }
 
 /** Milliseconds per token, per run, by round trip. */

@@ -13,6 +13,8 @@ const STAGES = 3
 const PROMPT_TOKENS = 1_000
 const TARGET = { atMost: 0.6 }
 const WARM_UPS = 1
+/** A run of a large model takes half a minute. */
+const RUNS_MAX = 5
 /** An answer that only begins. */
 const TOKENS = 2
 
@@ -36,14 +38,15 @@ async function measureModel(bench: Bench, model: BenchModel, threads: number): P
     [STAGES, []],
     [1, []],
   ])
+  const runs = Math.min(bench.runs, RUNS_MAX)
   try {
     for (const stages of times.keys()) {
       rings.set(stages, await startRing(bench, model, { stages, means: 'loopback', threads }))
     }
-    for (let run = -WARM_UPS; run < bench.runs; run++) {
+    for (let run = -WARM_UPS; run < runs; run++) {
       for (const [stages, ring] of run % 2 === 0 ? rings : [...rings].reverse()) {
         bench.signal.throwIfAborted()
-        bench.progress(`first-token, ${model.label}, ${threads} threads, run ${run + 1} of ${bench.runs}`)
+        bench.progress(`first-token, ${model.label}, ${threads} threads, run ${run + 1} of ${runs}`)
         const capacity = promptTokens + TOKENS + 1
         const { firstTokenMs } = await ring.answer({ chats: 1, capacity, promptTokens, tokens: TOKENS })
         if (run >= 0) times.get(stages)!.push(firstTokenMs)

@@ -21,6 +21,8 @@ const PROMPT_TOKENS = 256
 const TOKENS = 16
 const CAPACITY = 512
 const WARM_UPS = 1
+/** A run of a large model takes half a minute. */
+const RUNS_MAX = 3
 const MEMORY_FACTOR = 1.3
 const PROGRAM_BYTES = 150e6
 const LOOP_MS_MAX = 50
@@ -46,9 +48,10 @@ async function measureModel(bench: Bench, model: BenchModel): Promise<Row[]> {
   const { path: folder } = await bench.newHome({ sharesModels: false })
   const ring = await probed(folder, () => startLocalRing(bench, model, MINERS))
   const runs: Seen[][] = []
+  const count = Math.min(bench.runs, RUNS_MAX)
   try {
-    for (let run = -WARM_UPS; run < bench.runs; run++) {
-      bench.progress(`stage, ${model.label}, ${run < 0 ? 'warming up' : `run ${run + 1} of ${bench.runs}`}`)
+    for (let run = -WARM_UPS; run < count; run++) {
+      bench.progress(`stage, ${model.label}, ${run < 0 ? 'warming up' : `run ${run + 1} of ${count}`}`)
       const seen = await loadOnce(bench, { ring, model, folder })
       if (run >= 0) runs.push(seen)
     }
