@@ -13,6 +13,7 @@ import type { Wire } from '../net/wire.ts'
 import type { LeaseDesk } from './market/lease-desk.ts'
 import type { NodeIdentity } from './node-identity.ts'
 import { createOfferBook, signOffer } from './offers.ts'
+import { canDraftFor, type Drafter, draftModelOf } from './posts/drafter.ts'
 import { measureSpeed } from './posts/measure-speed.ts'
 import type { Post, PostToServe } from './posts/post.ts'
 import type { ServedSegments } from './ring/check-open.ts'
@@ -27,6 +28,8 @@ export interface MinerOptions {
   readonly bootstrap: readonly string[]
   /** To begin with. */
   readonly posts: readonly PostToServe[]
+  /** Drafts where a post with its tokens begins a ring; closed with the miner. */
+  readonly drafter?: Drafter | undefined
   /** Takes leases; closed with the miner. Default: none are taken. */
   readonly market?: LeaseDesk | undefined
 }
@@ -60,7 +63,7 @@ export async function createMiner(
   const { wire, clock, log } = ports
   const { identity, networkId } = options
   const posts: Post[] = []
-  for (const post of options.posts) posts.push(await ready(post, log))
+  for (const post of options.posts) posts.push(await ready(post, options.drafter, log))
   const leaving = new Set<Post>()
   const server = await createStageServer(
     posts.map(({ served }) => served),
@@ -142,7 +145,7 @@ export async function createMiner(
   return {
     ...{ server, posts, served: table.all, status, locate },
     async add(toServe) {
-      const post = await ready(toServe, log)
+      const post = await ready(toServe, options.drafter, log)
       table.add(post.served)
       posts.push(post)
       return post
@@ -165,15 +168,17 @@ export async function createMiner(
       await wire.stop()
       await telling
       for (const { host } of posts) await host.close()
+      await options.drafter?.host.close()
     },
   }
 }
 
 /** With its speed, which is measured again when its engine has been replaced, and as the stage server takes it. */
-async function ready(toServe: PostToServe, log: Log): Promise<Post> {
+async function ready(toServe: PostToServe, drafter: Drafter | undefined, log: Log): Promise<Post> {
   const { model, firstSegment, lastSegment, host } = toServe
   const { config, segments } = model.manifest
-  const served = { model: model.hash, config, segments, firstSegment, lastSegment, host }
+  const draftModel = drafter && canDraftFor(drafter, toServe) ? draftModelOf(drafter) : undefined
+  const served = { model: model.hash, config, segments, firstSegment, lastSegment, host, draftModel }
   const post: Post = { ...toServe, speed: await measureSpeed(toServe), served }
   const measureAgain = async (engine: string): Promise<void> => {
     post.device = engine

@@ -20,6 +20,7 @@ import { chosenPosts, mayMoveBy, memoryBytesOf, type PlanPlace, weightBytesMaxOf
 import { LOCAL_NETWORK, loadNetwork, type Network } from './networks.ts'
 import { loadNodeIdentity, type NodeIdentity } from './node-identity.ts'
 import { announcePosts } from './posts/announce.ts'
+import { type Drafter, findDrafter } from './posts/drafter.ts'
 import type { ModelFiles } from './posts/model-files.ts'
 import { createEngines, type Engines, type OpenEngine } from './posts/open-engine.ts'
 import type { PostWish } from './posts/post.ts'
@@ -42,6 +43,7 @@ export interface MineFlags extends MarketFlags, PostFlags {
   readonly listen?: string | undefined
   readonly bootstrap?: string[] | undefined
   readonly name: string
+  readonly 'draft-model'?: string | undefined
   readonly 'memory-mib'?: number | undefined
   readonly 'down-mib-s'?: number | undefined
   readonly 'up-mib-s'?: number | undefined
@@ -158,8 +160,9 @@ async function serveWith(
     wiring.resolve(wire)
     try {
       const first = await loading
+      const drafter = await findDrafter(run, { network, posts, engines, files })
       const versions = createVersionFiles({ home: run.home.path, store, fetcher: files.fetcher })
-      return await mine(run, { wire, networkId, bootstrap, identity, market, engines, files, versions, first })
+      return await mine(run, { wire, networkId, bootstrap, identity, market, engines, files, versions, first, drafter })
     } finally {
       await files.close()
       await service?.close()
@@ -177,15 +180,16 @@ interface Work extends Pick<Shift, 'identity' | 'market'> {
   readonly files: ModelFiles
   readonly versions: VersionFiles
   readonly first: readonly OpenEngine[]
+  readonly drafter: Drafter | undefined
 }
 
 async function mine(
   run: MineRun,
-  { wire, networkId, bootstrap, identity, market, engines, files, versions, first }: Work,
+  { wire, networkId, bootstrap, identity, market, engines, files, versions, first, drafter }: Work,
 ): Promise<MineResult> {
   const { system, signal } = run
   const miner = await createMiner(
-    { identity, networkId, bootstrap, posts: first, market: market?.desk },
+    { identity, networkId, bootstrap, posts: first, drafter, market: market?.desk },
     { wire, ...system },
   )
   const keeper = createPostKeeper({ miner, engines, files, first }, system)

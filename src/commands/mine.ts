@@ -47,6 +47,10 @@ With --wallet it earns: the wallet's operator account registers with a deposit, 
       description:
         'Segments to serve, from 1. Left out: all, or if they do not fit, those that the network needs most.',
     }),
+    'draft-model': Flags.string({
+      description: 'A small model with the same tokenizer, to guess ahead with where rings begin here.',
+      helpValue: 'NAME',
+    }),
     threads: Flags.integer({ min: 0, description: 'Threads of the engine; 0: one per core.' }),
     engine: Flags.option({
       options: ['auto', 'native', 'wasm', 'reference'] as const,

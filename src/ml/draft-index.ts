@@ -18,6 +18,8 @@ export interface DraftIndex {
   /** Forgets what stands from `length` on. Positions that it was never told of are unlike any token. */
   cut(length: number): void
   append(token: number): void
+  /** Its tokens from a position on; -1 for those that it was never told of. */
+  from(position: number): Int32Array
   /** At most `count` tokens that may follow the last one; none where nothing like it was seen. */
   propose(count: number): Draft
 }
@@ -91,6 +93,7 @@ export function createDraftIndex(capacity: number): DraftIndex {
       length = Math.min(length, wanted)
     },
     append,
+    from: (position) => tokens.slice(position, length),
     propose(count) {
       if (length < SUFFIX_MIN || count < 1) return NO_DRAFT
       let best = 0

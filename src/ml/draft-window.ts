@@ -11,19 +11,28 @@ export type DraftSource = 'short' | 'middle' | 'long' | 'model'
 
 /** A step that came back. */
 export interface DraftTrip {
+  /** Of the drafts that went along. */
+  readonly source: DraftSource
   /** Drafts that went along. */
   readonly sent: number
   /** Tokens that came of it: one at least. */
   readonly gained: number
-  /** From the start of the step until its tokens were here. */
+  /** From the start of the step, or of a model's drafting for it, until its tokens were here. */
   readonly ms: number
   /** What of it the rows took in the engine here. */
   readonly computeMs: number
 }
 
+export interface DraftChoice {
+  /** Drafts worth sending. */
+  readonly drafts: number
+  /** Tokens per millisecond that are expected then; 0 where nothing is known. */
+  readonly rate: number
+}
+
 export interface DraftWindow {
-  /** Drafts worth sending, of `count`. */
-  choose(source: DraftSource, count: number): number
+  /** Of `count` drafts. */
+  choose(source: DraftSource, count: number): DraftChoice
   /** Of drafts in their order, `right` were what came, and then one was not, if `missed`. */
   compare(source: DraftSource, compared: { readonly right: number; readonly missed: boolean }): void
   learn(trip: DraftTrip): void
@@ -34,6 +43,8 @@ const FIRST_CHANCE: Readonly<Record<DraftSource, number>> = { short: 0.3, middle
 const FIRST_WEIGHT = 2
 /** Of a comparison, one comparison later. */
 const COMPARED_DECAY = 0.95
+/** Of what a model's drafts were worth, one trip later: who is not asked gets another chance. */
+const ASKED_DECAY = 0.99
 /** Of a trip, one trip later. */
 const TRIP_DECAY = 0.97
 /** What the guess of a row's cost is worth, as rows squared. */
@@ -59,7 +70,8 @@ export function sourceOf(match: number): DraftSource {
 export function createDraftWindow(stages: number): DraftWindow {
   const right: Record<DraftSource, number> = { short: 0, middle: 0, long: 0, model: 0 }
   const compared: Record<DraftSource, number> = { short: 0, middle: 0, long: 0, model: 0 }
-  const times = createTripTimes(stages)
+  const ofPast = createTripTimes(stages)
+  const ofModel = createTripTimes(stages)
   /** Milliseconds that drafts have saved, less those that they have cost. */
   let saved = 0
   let allowed = 0
@@ -69,8 +81,9 @@ export function createDraftWindow(stages: number): DraftWindow {
 
   return {
     choose(source, count) {
-      const stepMs = times.stepMs
-      if (stepMs === undefined || saved < -allowed - LOSS_STEPS * stepMs) return 0
+      const { stepMs, rowMs } = source === 'model' ? ofModel : ofPast
+      if (stepMs === undefined) return { drafts: 0, rate: 0 }
+      if (saved < -allowed - LOSS_STEPS * stepMs) return { drafts: 0, rate: 1 / stepMs }
       const chance = chanceOf(source)
       let [best, bestRate] = [0, GAIN_MIN / stepMs]
       let expected = 1
@@ -78,12 +91,12 @@ export function createDraftWindow(stages: number): DraftWindow {
       for (let drafts = 1; drafts <= count; drafts++) {
         likely *= chance
         expected += likely
-        const rate = expected / (stepMs + drafts * times.rowMs)
+        const rate = expected / (stepMs + drafts * rowMs)
         if (rate <= bestRate) continue
         best = drafts
         bestRate = rate
       }
-      return best
+      return { drafts: best, rate: bestRate }
     },
     compare(source, { right: more, missed }) {
       for (let index = 0; index < more + (missed ? 1 : 0); index++) {
@@ -92,11 +105,18 @@ export function createDraftWindow(stages: number): DraftWindow {
       }
     },
     learn(trip) {
+      const { source, sent, ms } = trip
+      const times = source === 'model' ? ofModel : ofPast
       const before = times.stepMs
-      times.learn(trip)
-      allowed = LOSS_SHARE * trip.ms + allowed
-      if (before === undefined || trip.sent === 0) return
-      const gain = trip.gained * before - Math.min(trip.ms, STALL * (before + trip.sent * times.rowMs))
+      if (sent === 0 || source !== 'model') ofPast.learn(trip)
+      if (sent === 0 || source === 'model') ofModel.learn(trip)
+      if (source !== 'model') {
+        right.model *= ASKED_DECAY
+        compared.model *= ASKED_DECAY
+      }
+      allowed += LOSS_SHARE * ms
+      if (before === undefined || sent === 0) return
+      const gain = trip.gained * before - Math.min(ms, STALL * (before + sent * times.rowMs))
       saved = Math.min(saved + gain, SAVED_STEPS_MAX * before)
     },
   }

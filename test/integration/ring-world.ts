@@ -6,6 +6,7 @@
 import { type BatchRunner, createEngineHost, type EngineHost } from '../../src/app/engine-host.ts'
 import { createInlineRunner } from '../../src/app/inline-runner.ts'
 import type { LeaseDesk } from '../../src/app/market/lease-desk.ts'
+import type { DraftModel } from '../../src/app/ring/draft-model.ts'
 import { openRing } from '../../src/app/ring/ring-client.ts'
 import type { RingEvent, RingSession, TurnOptions } from '../../src/app/ring/ring-session.ts'
 import type { Route } from '../../src/app/ring/route.ts'
@@ -19,6 +20,7 @@ import { rangeOf } from '../../src/ml/manifest.ts'
 import type { LayerRange, WeightSource } from '../../src/ml/tensors.ts'
 import type { Generation } from '../../src/net/protocols/generation.ts'
 import type { Wire } from '../../src/net/wire.ts'
+import { wholeRange } from '../contract/random-model.ts'
 
 export const MODEL: Hash = hash('ab'.repeat(32))
 
@@ -56,6 +58,8 @@ export interface RingWorldOptions {
   readonly hasAll?: boolean
   /** `index`: of a miner. */
   readonly createWire: (listen: boolean, index?: number) => Promise<Wire>
+  /** Stage 1 has all of the model, to draft with. */
+  readonly hasDraftModel?: boolean
   /** Default: miners take no leases. */
   readonly desk?: (index: number) => Promise<LeaseDesk>
   readonly engine: () => Engine
@@ -85,7 +89,8 @@ export async function createRingWorld(options: RingWorldOptions): Promise<RingWo
     const runner = around(createInlineRunner(engine.name, stage, { clock }), index)
     const host = createEngineHost(runner, { clock })
     const wire = await options.createWire(true, index)
-    const served = { model: MODEL, config: options.config, segments, firstSegment, lastSegment, host }
+    const draftModel = index === 0 && options.hasDraftModel ? draftModelFor(options, clock) : undefined
+    const served = { model: MODEL, config: options.config, segments, firstSegment, lastSegment, host, draftModel }
     const desk = await options.desk?.(index)
     miners.push({ wire, host, server: await createStageServer([served], { wire, clock, log: silent }, desk) })
   }
@@ -107,6 +112,16 @@ export async function createRingWorld(options: RingWorldOptions): Promise<RingWo
         await host.close()
       }
     },
+  }
+}
+
+/** It says what the ring would say, and takes no time beside it. */
+function draftModelFor({ config, weights, engine }: RingWorldOptions, clock: Clock): DraftModel {
+  const { name, createStage } = engine()
+  const stage = createStage({ config, range: wholeRange(config), weights, cacheBytesMax: 1 << 28 })
+  return {
+    host: createEngineHost(createInlineRunner(name, stage, { clock }), { clock }),
+    contextLength: config.contextLength,
   }
 }
 

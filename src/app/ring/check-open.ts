@@ -12,6 +12,7 @@ import type { LayerRange } from '../../ml/tensors.ts'
 import type { StageMessageOf } from '../../net/protocols/stage.ts'
 import type { StageAddress } from '../../net/protocols/stage-open.ts'
 import type { EngineHost } from '../engine-host.ts'
+import type { DraftModel } from './draft-model.ts'
 import { RingError } from './ring-error.ts'
 
 /** A run of segments of one model that this miner has in an engine. */
@@ -25,6 +26,8 @@ export interface ServedSegments {
   readonly lastSegment: number
   /** The engine of exactly these segments. */
   readonly host: EngineHost
+  /** Has the same tokens: drafts for sessions that begin here. */
+  readonly draftModel?: DraftModel | undefined
 }
 
 /** What a session runs in. */
@@ -33,6 +36,7 @@ export interface StagePart {
   readonly host: EngineHost
   /** Of the engine's layers, those that the session asks for. */
   readonly part: LayerRange
+  readonly draftModel?: DraftModel | undefined
 }
 
 /**
@@ -58,7 +62,7 @@ export function checkOpen(
     })
   }
   if (!joinsUp(stages, found.segments.length)) throw badRoute('does not lead through every segment once, in order')
-  const { config, host } = found
+  const { config, host, draftModel } = found
   const { contextLength } = config
   if (capacity < 1 || capacity > contextLength) {
     throw new RingError(
@@ -67,7 +71,7 @@ export function checkOpen(
       { details: { capacity, contextLength } },
     )
   }
-  return { config, host, part: rangeOf(found, firstSegment, lastSegment) }
+  return { config, host, draftModel, part: rangeOf(found, firstSegment, lastSegment) }
 }
 
 function joinsUp(stages: readonly StageAddress[], segmentCount: number): boolean {

@@ -5,9 +5,11 @@
  * @module
  */
 import { SESSION_LIMITS } from '../../base/limits.ts'
+import type { Clock } from '../../base/ports.ts'
 import { createDraftIndex } from '../../ml/draft-index.ts'
 import { createDraftWindow, type DraftSource, sourceOf } from '../../ml/draft-window.ts'
 import type { StageMessageOf } from '../../net/protocols/stage.ts'
+import { createModelDrafter, type DraftModel } from './draft-model.ts'
 import { badMessage } from './ring-error.ts'
 
 /** Where the next step begins, and how many drafts others let it have. */
@@ -21,91 +23,133 @@ export interface DraftPlace {
 export interface Drafting {
   /** A turn begins. */
   prompt(prompt: Pick<StageMessageOf<'prompt'>, 'position' | 'tokens' | 'draftsMax' | 'generation'>): void
-  /** The tokens of the next step: the one that is certain, then drafts. */
-  next(place: DraftPlace): Int32Array
-  /** The step is on its way, with so many rows, at this time. */
-  begun(rows: number, nowMs: number): void
+  /** What may be sent next. */
+  plan(place: DraftPlace): Promise<DraftPlan>
+  /** Of the plan, so many rows are about to be computed. */
+  take(plan: DraftPlan, rows: number): void
+  /** The step has begun. */
+  begun(): void
   /** What its rows took in the engine here. */
   ran(computeMs: number): void
   /** The ring has drawn tokens. @throws RING_BAD_MESSAGE where they do not go with the step. */
-  answer(told: Pick<StageMessageOf<'token'>, 'position' | 'tokens'>, nowMs: number): void
+  answer(told: Pick<StageMessageOf<'token'>, 'position' | 'tokens'>): void
   /** The turn is over: the rows before `position` stay. */
   end(position: number): void
+  close(): Promise<void>
 }
 
-interface Sent {
-  readonly position: number
-  readonly token: number
-  /** More than went along: what did not is compared too. */
+interface Guess {
   readonly drafts: readonly number[]
   readonly source: DraftSource
+}
+
+export interface DraftPlan {
+  /** The one that is certain, then drafts. */
+  readonly tokens: Int32Array
+  readonly position: number
+  /** Where the drafts are from. */
+  readonly source: DraftSource
+  /** More than go along: what does not is compared too. */
+  readonly guesses: readonly Guess[]
+  /** What it took to have them. */
+  readonly draftingMs: number
+}
+
+interface Sent extends DraftPlan {
   rows: number
   sinceMs: number
   computeMs: number
 }
 
+export interface DraftingOptions {
+  readonly capacity: number
+  /** Of the ring. */
+  readonly stages: number
+  /** Where the miner has one that knows these tokens. */
+  readonly model?: DraftModel | undefined
+}
+
 const DRAFTS_MAX = SESSION_LIMITS.windowRowsMax - 1
 
-export function createDrafting({ capacity, stages }: { readonly capacity: number; readonly stages: number }): Drafting {
+export function createDrafting(options: DraftingOptions, { clock }: { clock: Clock }): Drafting {
+  const { capacity, stages, model } = options
   const index = createDraftIndex(capacity)
   const window = createDraftWindow(stages)
+  const drafter = model && createModelDrafter(model, capacity)
   let most = 0
   /** Tokens that the turn may still have. */
   let left = 0
   let sent: Sent | undefined
 
-  const learn = (step: Sent, tokens: Int32Array, nowMs: number): void => {
-    const { drafts, source, rows, sinceMs, computeMs } = step
-    const firstWrong = tokens.findIndex((token, at) => token !== drafts[at])
-    const right = firstWrong < 0 ? tokens.length : firstWrong
-    if (drafts.length > 0) window.compare(source, { right, missed: right < Math.min(tokens.length, drafts.length) })
-    window.learn({ sent: rows - 1, gained: tokens.length, ms: nowMs - sinceMs, computeMs })
+  const append = (position: number, tokens: Iterable<number>): void => {
+    drafter?.cut(position)
+    index.cut(position)
+    for (const token of tokens) index.append(token)
   }
-  const check = (step: Sent | undefined, position: number, tokens: Int32Array): void => {
-    const rows = step?.rows ?? 1
-    const isOfStep = step === undefined || position === step.position + 1
-    // All but the last are drafts that were right.
-    const isRight = tokens.subarray(0, -1).every((token, at) => token === step?.drafts[at])
-    if (!isOfStep || tokens.length > rows || !isRight)
-      throw badMessage('The tail gave tokens that are not of the step.')
+  const learn = ({ guesses, source, rows, sinceMs, draftingMs, computeMs }: Sent, tokens: Int32Array): void => {
+    for (const guess of guesses) window.compare(guess.source, compared(guess.drafts, tokens))
+    const ms = clock.now() - sinceMs + draftingMs
+    window.learn({ source, sent: rows - 1, gained: tokens.length, ms, computeMs })
   }
 
   return {
     prompt({ position, tokens, draftsMax, generation }) {
-      index.cut(position)
-      for (const token of tokens) index.append(token)
+      append(position, tokens)
       most = Math.min(draftsMax, DRAFTS_MAX)
       left = generation.maxTokens
       sent = undefined
     },
-    next({ position, token, draftsAllowed }) {
-      const { tokens: drafts, match } = index.propose(most > 0 ? DRAFTS_MAX : 0)
-      const source = sourceOf(match)
-      const room = Math.min(most, left - 1, capacity - position - 1, draftsAllowed, drafts.length)
-      const count = room > 0 ? window.choose(source, room) : 0
-      sent = { position, token, drafts, source, rows: 1, sinceMs: 0, computeMs: 0 }
-      return Int32Array.of(token, ...drafts.slice(0, count))
+    async plan({ position, token, draftsAllowed }) {
+      const room = Math.max(0, Math.min(most, left - 1, capacity - position - 1, draftsAllowed))
+      const past = index.propose(most > 0 ? DRAFTS_MAX : 0)
+      const found: Guess = { drafts: past.tokens, source: sourceOf(past.match) }
+      const byPast = window.choose(found.source, Math.min(room, found.drafts.length))
+      const byModel = window.choose('model', drafter ? room : 0)
+      const startedMs = clock.now()
+      const isAsked = byModel.drafts > 0 && (byPast.drafts === 0 || byModel.rate > byPast.rate)
+      const said = isAsked ? await drafter?.draft(index, byModel.drafts) : undefined
+      const draftingMs = clock.now() - startedMs
+      if (said === undefined) {
+        const tokens = Int32Array.of(token, ...found.drafts.slice(0, byPast.drafts))
+        return { tokens, position, source: found.source, guesses: [found], draftingMs }
+      }
+      const guesses: Guess[] = [found, { drafts: said, source: 'model' }]
+      return { tokens: Int32Array.of(token, ...said), position, source: 'model', guesses, draftingMs }
     },
-    begun(rows, nowMs) {
-      if (sent === undefined) return
-      sent.rows = rows
-      sent.sinceMs = nowMs
+    take(plan, rows) {
+      sent = { ...plan, rows, sinceMs: clock.now(), computeMs: 0 }
+    },
+    begun() {
+      if (sent !== undefined) sent.sinceMs = clock.now()
     },
     ran(computeMs) {
       if (sent !== undefined) sent.computeMs = computeMs
     },
-    answer({ position, tokens }, nowMs) {
+    answer({ position, tokens }) {
       check(sent, position, tokens)
-      if (sent !== undefined) learn(sent, tokens, nowMs)
-      index.cut(position)
-      for (const token of tokens) index.append(token)
+      if (sent !== undefined) learn(sent, tokens)
+      append(position, tokens)
       left -= tokens.length
       sent = undefined
     },
     end(position) {
-      if (sent === undefined) return
-      for (const token of sent.drafts.slice(0, Math.max(0, position - sent.position - 1))) index.append(token)
+      if (sent !== undefined) append(sent.position + 1, sent.tokens.subarray(1, position - sent.position))
       sent = undefined
     },
+    close: async () => drafter?.close(),
   }
+}
+
+function compared(drafts: readonly number[], tokens: Int32Array): { right: number; missed: boolean } {
+  const firstWrong = tokens.findIndex((token, at) => token !== drafts[at])
+  const right = firstWrong < 0 ? tokens.length : firstWrong
+  return { right, missed: right < Math.min(tokens.length, drafts.length) }
+}
+
+/** All tokens but the last are drafts that were right. */
+function check(step: Sent | undefined, position: number, tokens: Int32Array): void {
+  const isOfStep = step === undefined || position === step.position + 1
+  const isRight = tokens.subarray(0, -1).every((token, at) => token === step?.tokens[at + 1])
+  if (isOfStep && tokens.length <= (step?.rows ?? 1) && isRight) return
+  throw badMessage('The tail gave tokens that are not of the step.')
 }

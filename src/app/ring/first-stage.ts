@@ -8,6 +8,7 @@ import { DEADLINES } from '../../base/limits.ts'
 import type { Clock } from '../../base/ports.ts'
 import type { StageMessageOf } from '../../net/protocols/stage.ts'
 import type { StageLease } from '../market/stage-lease.ts'
+import type { DraftModel } from './draft-model.ts'
 import { createDrafting } from './drafting.ts'
 import type { KeptRows } from './kept-rows.ts'
 import { chunkSize, decodeStep, promptSteps, type TokenStep } from './prompt-steps.ts'
@@ -25,8 +26,8 @@ export interface FirstStage {
   begun(step: TokenStep): void
   /** It was computed here. */
   ran(computeMs: number): void
-  /** Lets go who waits for the ring. */
-  close(): void
+  /** Lets go who waits for the ring; resolves when its drafts take no memory any more. */
+  close(): Promise<void>
 }
 
 export interface FirstStageParts {
@@ -36,6 +37,8 @@ export interface FirstStageParts {
   readonly turns: SessionTurns
   readonly timers: SessionTimers
   readonly kept: KeptRows
+  /** That drafts, where there is one. */
+  readonly draftModel?: DraftModel | undefined
   readonly run: (step: TokenStep) => Promise<void>
   /** To the next stage, where there is one. */
   readonly toNext: (message: StageMessageOf<'keep'>) => void
@@ -43,7 +46,10 @@ export interface FirstStageParts {
 
 export function createFirstStage(parts: FirstStageParts, { clock }: { clock: Clock }): FirstStage {
   const { open, hiddenSize, lease, turns, timers, kept, run, toNext } = parts
-  const drafting = createDrafting({ capacity: open.capacity, stages: open.stages.length })
+  const drafting = createDrafting(
+    { capacity: open.capacity, stages: open.stages.length, model: parts.draftModel },
+    { clock },
+  )
   let isClosed = false
   let wake: () => void = () => undefined
 
@@ -82,15 +88,17 @@ export function createFirstStage(parts: FirstStageParts, { clock }: { clock: Clo
       const { turn, position, tokens } = message
       const isCurrent = turns.isCurrent(turn)
       const isAwaited = kept.open?.turn === turn
-      if (isCurrent || isAwaited) drafting.answer(message, clock.now())
+      if (isCurrent || isAwaited) drafting.answer(message)
       const next = position + tokens.length - 1
       if (isAwaited) settle(next)
       if (!isCurrent) return
       timers.stepDone()
       const { draftsAllowed } = kept
-      const wanted = drafting.next({ position: next, token: tokens.at(-1)!, draftsAllowed })
-      const rows = lease?.rowsAt(next, wanted.length) ?? wanted.length
-      await run(decodeStep({ turn, position: next, tokens: wanted.subarray(0, rows) }))
+      const plan = await drafting.plan({ position: next, token: tokens.at(-1)!, draftsAllowed })
+      if (!turns.isCurrent(turn)) return
+      const rows = lease?.rowsAt(next, plan.tokens.length) ?? plan.tokens.length
+      drafting.take(plan, rows)
+      await run(decodeStep({ turn, position: next, tokens: plan.tokens.subarray(0, rows) }))
     },
     end({ turn, position }) {
       if (kept.open?.turn === turn) settle(position)
@@ -98,15 +106,16 @@ export function createFirstStage(parts: FirstStageParts, { clock }: { clock: Clo
       drafting.end(position)
       timers.stepDone()
     },
-    begun({ acknowledge, tokens }) {
+    begun({ acknowledge }) {
       if (acknowledge) return
       timers.expectStep(DEADLINES.decodeStepMs)
-      drafting.begun(tokens.length, clock.now())
+      drafting.begun()
     },
     ran: (computeMs) => drafting.ran(computeMs),
     close() {
       isClosed = true
       wake()
+      return drafting.close()
     },
   }
 }

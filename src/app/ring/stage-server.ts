@@ -137,7 +137,7 @@ export async function createStageServer(
     if (sessions.has(id) || reserved.has(id)) {
       throw new RingError('RING_SESSION_EXISTS', 'This session is open already.')
     }
-    const { host, config } = place
+    const { host, config, draftModel } = place
     if (table.free(host) < 1) {
       throw new RingError('RING_BUSY', 'This miner serves as many sessions as it can; try again or use another one.')
     }
@@ -153,7 +153,10 @@ export async function createStageServer(
       sessions.delete(id)
       leave()
     }
-    const session = new StageSession({ open, control, host, cache, hiddenSize, endTokens, lease, onClosed }, ports)
+    const session = new StageSession(
+      { open, control, host, cache, hiddenSize, endTokens, lease, draftModel, onClosed },
+      ports,
+    )
     sessions.set(id, { session, host })
     holder.hold(session)
     latest = session

@@ -18,6 +18,7 @@ import type { StageStatistics } from '../../net/protocols/statistics.ts'
 import type { Channel } from '../../net/wire.ts'
 import type { EngineHost } from '../engine-host.ts'
 import type { StageLease } from '../market/stage-lease.ts'
+import type { DraftModel } from './draft-model.ts'
 import { endChannel, tellFailure } from './farewell.ts'
 import { checkPrompt, checkShape, type TokenStep } from './prompt-steps.ts'
 import { badMessage } from './ring-error.ts'
@@ -35,6 +36,8 @@ export interface StageSessionOptions {
   readonly hiddenSize: number
   readonly endTokens: readonly number[]
   readonly lease: StageLease | undefined
+  /** That drafts at stage 1, where there is one. */
+  readonly draftModel?: DraftModel | undefined
   /** Called once, when everything of the session is freed. */
   readonly onClosed: () => void
 }
@@ -155,11 +158,11 @@ export class StageSession {
     this.#timers.stop()
     // Who waits to be paid is let go, or the running step would never end.
     const settled = this.#options.lease?.close()
-    this.#work.first?.close()
+    const drafted = this.#work.first?.close()
     this.#next?.channel.abort('session closed')
     this.#previous?.abort('session closed')
     await endChannel(this.#options.control)
-    await Promise.allSettled([this.#running, this.#work.latestRun, settled])
+    await Promise.allSettled([this.#running, this.#work.latestRun, settled, drafted])
     await this.#options.host.closeCache(this.#options.cache).catch(() => undefined)
     this.#options.onClosed()
   }

@@ -23,7 +23,7 @@ import type { StageSessionOptions } from './stage-session.ts'
 import { type Answer, createTail, type Tail } from './tail.ts'
 
 export interface StageWorkParts
-  extends Pick<StageSessionOptions, 'open' | 'host' | 'cache' | 'hiddenSize' | 'endTokens' | 'lease'> {
+  extends Pick<StageSessionOptions, 'open' | 'host' | 'cache' | 'hiddenSize' | 'endTokens' | 'lease' | 'draftModel'> {
   readonly place: RingPlace
   readonly turns: SessionTurns
   readonly timers: SessionTimers

@@ -23,12 +23,12 @@ function gainOf(ring: Ring, text: Text, tokens: number): { gain: number; sent: n
   let [now, made, sentAll] = [0, 0, 0]
   while (made < tokens) {
     const right = text.rightAt(made)
-    const sent = right === undefined ? 0 : window.choose(text.source, DRAFTS)
+    const sent = right === undefined ? 0 : window.choose(text.source, DRAFTS).drafts
     const gained = Math.min(sent, right ?? 0) + 1
     const ms = ring.stepMs + sent * ring.rowMs
     const told = Math.min(right ?? 0, gained)
     if (right !== undefined) window.compare(text.source, { right: told, missed: told < gained && right < DRAFTS })
-    window.learn({ sent, gained, ms, computeMs: ring.computeMs })
+    window.learn({ source: text.source, sent, gained, ms, computeMs: ring.computeMs })
     now += ms
     made += gained
     sentAll += sent
@@ -41,7 +41,7 @@ const copied: Text = { source: 'long', rightAt: () => 15 }
 
 describe('how many drafts go along', () => {
   test('none before a step was timed', () => {
-    expect(createDraftWindow(3).choose('long', DRAFTS)).toBe(0)
+    expect(createDraftWindow(3).choose('long', DRAFTS)).toEqual({ drafts: 0, rate: 0 })
   })
 
   test.each<[string, Ring, Text, number, number]>([
@@ -74,8 +74,8 @@ describe('how many drafts go along', () => {
 
   test('a stall does not decide', () => {
     const { window } = gainOf(FAR, copied, 200)
-    window.learn({ sent: 15, gained: 16, ms: 60_000, computeMs: 0.3 })
-    expect(window.choose('long', DRAFTS)).toBe(15)
+    window.learn({ source: 'long', sent: 15, gained: 16, ms: 60_000, computeMs: 0.3 })
+    expect(window.choose('long', DRAFTS).drafts).toBe(15)
   })
 
   test('the same inputs give the same window', () => {
