@@ -29,6 +29,20 @@ typedef i16 halves __attribute__((vector_size(4 * WIDTH)));
 typedef i8 few_bytes __attribute__((vector_size(2 * WIDTH)));
 typedef u8 lane_bytes __attribute__((vector_size(WIDTH)));
 
+/*
+ * Keeps a sum where the source computes it. Left alone, compilers reassociate sums of integers, so that all products of a
+ * step are alive at once, and spill them.
+ */
+#if defined(__AVX512F__)
+#define PIN_LANES(value) __asm__("" : "+v"(value))
+#elif defined(__SSE2__) && WIDTH <= 8 && (WIDTH == 4 || defined(__AVX__))
+#define PIN_LANES(value) __asm__("" : "+x"(value))
+#elif defined(__aarch64__) && WIDTH == 4
+#define PIN_LANES(value) __asm__("" : "+w"(value))
+#else
+#define PIN_LANES(value) (void)(value)
+#endif
+
 /* Four bytes in every lane. */
 INLINE ints spread(const void *at) { return all_int(LOAD(i32, at)); }
 

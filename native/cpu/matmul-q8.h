@@ -79,6 +79,7 @@ INLINE void tile_q8(const int units, const int tokens, const struct tile_q8 *til
           UNROLL for (int u = 0; u < units; u++) {
             ints *sum = &sums[(u * PARTS + p) * tokens + t];
             *sum = add_pairs(*sum, weights[u], value);
+            PIN_LANES(*sum);
           }
         }
       }
@@ -94,22 +95,26 @@ INLINE void tile_q8(const int units, const int tokens, const struct tile_q8 *til
 
 /* Compiled once for each size of tile. */
 NOINLINE void tile_q8_full(const struct tile_q8 *tile) { tile_q8(TILE_UNITS, TILE_TOKENS, tile); }
+NOINLINE void tile_q8_half(const struct tile_q8 *tile) { tile_q8(TILE_UNITS, TILE_TOKENS / 2, tile); }
 NOINLINE void tile_q8_unit(const struct tile_q8 *tile) { tile_q8(1, TILE_TOKENS, tile); }
 NOINLINE void tile_q8_one(const struct tile_q8 *tile) { tile_q8(1, 1, tile); }
 
 /* All tokens for the units of one tile and one run of columns. */
 static inline void run_q8(struct tile_q8 tile, u32 units) {
-  while (tile.token < tile.tokens) {
-    const u32 tokens = tile.tokens - tile.token >= TILE_TOKENS ? TILE_TOKENS : 1;
-    if (tokens == 1) {
+  for (u32 tokens; tile.token < tile.tokens; tile.token += tokens) {
+    const u32 left = tile.tokens - tile.token;
+    if (left >= TILE_TOKENS) {
+      tokens = TILE_TOKENS;
+      if (units == TILE_UNITS) tile_q8_full(&tile);
+      else tile_q8_unit(&tile);
+    } else if (left >= TILE_TOKENS / 2 && units == TILE_UNITS) {
+      tokens = TILE_TOKENS / 2;
+      tile_q8_half(&tile);
+    } else {
+      tokens = 1;
       struct tile_q8 one = tile;
       for (u32 u = 0; u < units; u++, one.w += one.unit_bytes, one.total += UNIT) tile_q8_one(&one);
-    } else if (units == TILE_UNITS) {
-      tile_q8_full(&tile);
-    } else {
-      tile_q8_unit(&tile);
     }
-    tile.token += tokens;
   }
 }
 
