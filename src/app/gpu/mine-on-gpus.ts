@@ -4,6 +4,7 @@
  * @module
  */
 import type { EngineError } from '../../ml/engine/engine.ts'
+import { isForDevices } from '../../ml/engine/step-check.ts'
 import { rangeOf } from '../../ml/manifest.ts'
 import type { BatchRunner } from '../engine-host.ts'
 import { weightBytesOf } from '../posts/post.ts'
@@ -50,6 +51,12 @@ export async function prepareGpus(options: GpuMiningOptions, { clock, log }: Sys
     memoryMib: known ? Math.floor(memories.reduce((sum, bytes) => sum + bytes, 0) / MIB) : undefined,
     device: gpus.every(({ isSoftware }) => isSoftware) ? 'cpu' : 'gpu',
     async createRunner(worker) {
+      const { name, config } = worker.model.manifest
+      if (!isForDevices(config)) {
+        print(`GPUs do not compute ${name} yet, a ${config.family} model: the processor does.`)
+        emit({ type: 'gpu-unused', model: name })
+        return createWorkerRunner(worker)
+      }
       const device = await openOn(gpus, worker)
       return createLastingRunner(device, { openSpare: () => createWorkerRunner(worker), onLost })
     },

@@ -60,9 +60,15 @@ function checkRows(values: Float32Array): EngineError | undefined {
   return undefined
 }
 
+/** Whether engines on devices compute this model; those of the processor compute every one. */
+export function isForDevices({ extras }: ModelConfig): boolean {
+  return extras === undefined
+}
+
 /** Throws ENGINE_UNAVAILABLE for a model that has what only engines of processors compute. */
-export function refuseExtras({ family, extras }: ModelConfig, engine: string): void {
-  if (extras === undefined) return
+export function refuseExtras(config: ModelConfig, engine: string): void {
+  if (isForDevices(config)) return
+  const { family, extras = {} } = config
   throw new EngineError(
     'ENGINE_UNAVAILABLE',
     `The ${engine} engine does not compute this ${family} model: ${Object.keys(extras).join(', ')}. Engines of the processor do.`,
