@@ -26,6 +26,8 @@ export type StageOrder =
       readonly transport: Transport
     }
   | { readonly type: 'usage' }
+  /** Begins; or ends, and is told. */
+  | { readonly type: 'profile'; readonly isOn: boolean }
 
 export interface Serving {
   readonly peer: PeerId

@@ -13,6 +13,7 @@ import type { Bench, BenchModel } from '../bench.ts'
 import { ask } from '../lab/child.ts'
 import { type LineMeans, openLines } from '../lab/lines.ts'
 import type { Answers, ClientOrder, Serving, StageOrder, StageUsage, Transport } from './messages.ts'
+import type { ProfileLine } from './profile.ts'
 
 export interface RingOptions {
   readonly stages: number
@@ -34,6 +35,8 @@ export interface BenchRing {
   answer(order: Omit<ClientOrder, 'route' | 'transport'>): Promise<Answers>
   /** Of each stage since the last call. */
   usage(): Promise<readonly StageUsage[]>
+  /** Begins one of each stage's main thread, or ends it and gives it. */
+  profile(isOn: boolean): Promise<readonly ProfileLine[][]>
   close(): Promise<void>
 }
 
@@ -58,11 +61,14 @@ export async function startRing(bench: Bench, { stored }: BenchModel, options: R
       const { peer, listener } = await ask<Serving>(child, order)
       stages.push({ peer, addresses: [await lines.outside(listener)], ...part })
     }
+    const askAll = <Told>(order: StageOrder): Promise<Told[]> =>
+      Promise.all(children.map((child) => ask<Told>(child, order)))
     const route: Route = { model: hash, stages, expectedStepMs: milliseconds(1) }
     return {
       ...{ means: lines.means, route, setOneWay: lines.setOneWay, close: lines.close },
       answer: (order) => ask<Answers>(client, { ...order, route, transport } satisfies ClientOrder),
-      usage: () => Promise.all(children.map((child) => ask<StageUsage>(child, { type: 'usage' } satisfies StageOrder))),
+      usage: () => askAll<StageUsage>({ type: 'usage' }),
+      profile: (isOn) => askAll<ProfileLine[]>({ type: 'profile', isOn }),
     }
   } catch (error) {
     await lines.close()

@@ -10,6 +10,7 @@ import { createSystem } from '../../src/app/system.ts'
 import { createWorkerRunner } from '../../src/app/worker-runner.ts'
 import { answerParent } from '../lab/child.ts'
 import type { Serving, StageOrder, StageUsage } from './messages.ts'
+import { type RunningProfile, startProfile } from './profile.ts'
 import { openWire } from './wire.ts'
 
 const CACHE_BYTES_MAX = 2 ** 30
@@ -21,7 +22,20 @@ const system = createSystem({ level: 'error' })
 const loop = monitorEventLoopDelay({ resolution: LOOP_MS })
 let cpu = process.cpuUsage()
 
-answerParent<StageOrder>(async (order) => (order.type === 'serve' ? serve(order) : usage()))
+let profiling: RunningProfile | undefined
+
+answerParent<StageOrder>(async (order) => {
+  switch (order.type) {
+    case 'serve':
+      return serve(order)
+    case 'usage':
+      return usage()
+    case 'profile':
+      if (!order.isOn) return (await profiling?.stop()) ?? []
+      profiling = await startProfile()
+      return []
+  }
+})
 
 async function serve(order: Extract<StageOrder, { type: 'serve' }>): Promise<Serving> {
   const { home, model: name, engine, threads, transport, address } = order
