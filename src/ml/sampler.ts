@@ -67,7 +67,7 @@ export interface SampleInput {
 export function sampleToken(input: SampleInput): number {
   const { options } = input
   const logits = penalized(input)
-  if (options.temperature === 0) return likeliest(logits)
+  if (options.temperature === 0) return largestIndex(logits)
   const temperature = f32(options.temperature)
   const scaled = logits.map((logit) => f32(logit / temperature))
   const candidates = options.topK > 0 ? topOf(scaled, options.topK) : undefined
@@ -85,8 +85,7 @@ function penalized(input: SampleInput): Float32Array {
   return logits
 }
 
-/** The largest logit wins, the lowest id among equals. */
-export function likeliest(values: Float32Array): number {
+function largestIndex(values: Float32Array): number {
   let best = 0
   for (let index = 1; index < values.length; index++) if (values[index]! > values[best]!) best = index
   return best
@@ -103,7 +102,7 @@ function topOf(values: Float32Array, count: number): number[] {
 /** §8.4, §8.5. `candidates` in order; undefined: all. */
 function draw(scaled: Float32Array, candidates: readonly number[] | undefined, input: SampleInput): number {
   const { topP, minP, seed } = input.options
-  const largest = scaled[candidates?.[0] ?? likeliest(scaled)]!
+  const largest = scaled[candidates?.[0] ?? largestIndex(scaled)]!
   const weigh = (id: number) => expF32(f32(scaled[id]! - largest))
   const byId = candidates ? candidates.toSorted((a, b) => a - b) : scaled.keys()
   let total = 0

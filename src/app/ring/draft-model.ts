@@ -1,12 +1,12 @@
 /**
- * Drafts by a small model: stage 1 holds a whole one with the same tokens, and asks it what it would say next, the likeliest token each time. Its engine takes
- * turns with the others of the miner. It keeps a cache for each session and takes in what was said while nobody waits; who asks meanwhile gets nothing.
+ * Drafts by a small model: stage 1 holds a whole one with the same tokens, and asks it what it would say next. It draws as the tail does, with the same chance at the
+ * same position, so that both say the same where they expect about the same. Its engine takes turns with the others of the miner. It keeps a cache for each session and takes in what was said while nobody waits; who asks meanwhile gets nothing.
  * Spec: docs/spec/wire.md §4.9.
  * @module
  */
 import { SESSION_LIMITS } from '../../base/limits.ts'
 import type { CacheId, StepInput } from '../../ml/engine/engine.ts'
-import { likeliest } from '../../ml/sampler.ts'
+import { type SamplingOptions, sampleToken } from '../../ml/sampler.ts'
 import type { EngineHost } from '../engine-host.ts'
 
 /** A model that drafts for all sessions of a miner that begin with it. */
@@ -26,8 +26,8 @@ export interface SaidText {
 export interface ModelDrafter {
   /** The text was cut there, and went on otherwise. */
   cut(length: number): void
-  /** At most `count` tokens that the model expects after the text; undefined while it reads, or where it cannot. */
-  draft(text: SaidText, count: number): Promise<readonly number[] | undefined>
+  /** At most `count` tokens that the model would say after the text; undefined while it reads, or where it cannot. */
+  draft(text: SaidText, count: number, options: SamplingOptions): Promise<readonly number[] | undefined>
   /** Frees its cache, after what it is doing. */
   close(): Promise<void>
 }
@@ -47,35 +47,36 @@ export function createModelDrafter(model: DraftModel, positions: number): ModelD
   let working: Promise<unknown> | undefined
   let isOver = false
 
-  const run = async (tokens: Int32Array, wantsNext: boolean): Promise<number> => {
+  /** Logits after the last of these tokens, (vocabulary). */
+  const run = async (tokens: Int32Array): Promise<Float32Array> => {
     cache ??= host.openCache(capacity)
     const input: StepInput['input'] = { type: 'tokens', tokens }
-    const step = { cache: await cache, position: held.length, input, logits: wantsNext ? 'last' : 'none' } as const
-    const { output } = await host.run(step)
+    const { output } = await host.run({ cache: await cache, position: held.length, input, logits: 'last' })
     if (output.type === 'failed') throw output.error
     held.push(...tokens)
-    return output.type === 'logits' && wantsNext ? likeliest(output.values) : -1
+    return output.values
   }
-  /** Reads what is new; gives what comes next. The last token is read again, if nothing else is new. */
-  const read = async (text: SaidText): Promise<number> => {
+  /** Reads what is new, at least the last token; gives the logits after it. */
+  const read = async (text: SaidText): Promise<Float32Array> => {
     cutAt = Number.POSITIVE_INFINITY
     const fresh = text.from(agreed)
     let same = 0
     while (same < fresh.length - 1 && held[agreed + same] === fresh[same]) same++
     held.length = Math.min(held.length, agreed + same)
     const unread = fresh.subarray(held.length - agreed)
-    let next = -1
+    let logits: Float32Array = new Float32Array(0)
     for (let at = 0; at < unread.length; at += SESSION_LIMITS.prefillChunkTokensMax) {
-      const end = Math.min(unread.length, at + SESSION_LIMITS.prefillChunkTokensMax)
-      next = await run(unread.subarray(at, end), end === unread.length)
+      logits = await run(unread.slice(at, at + SESSION_LIMITS.prefillChunkTokensMax))
     }
     agreed = Math.min(held.length, cutAt)
-    return next
+    return logits
   }
-  const say = async (text: SaidText, count: number): Promise<readonly number[]> => {
-    const found = [await read(text)]
-    while (found.length < count && !isOver) found.push(await run(Int32Array.of(found.at(-1)!), true))
-    return found
+  const say = async (text: SaidText, count: number, options: SamplingOptions): Promise<readonly number[]> => {
+    const found: number[] = []
+    for (let logits = await read(text); ; logits = await run(Int32Array.of(found.at(-1)!))) {
+      found.push(sampleToken({ logits, options, history: held, position: held.length }))
+      if (found.length === count || isOver) return found
+    }
   }
   const work = async <Result>(task: () => Promise<Result>): Promise<Result | undefined> => {
     const doing = task().catch(() => {
@@ -94,10 +95,10 @@ export function createModelDrafter(model: DraftModel, positions: number): ModelD
       agreed = Math.min(agreed, length)
       cutAt = Math.min(cutAt, length)
     },
-    async draft(text, count) {
+    async draft(text, count, options) {
       const wanted = Math.min(count, capacity - text.length)
       if (isOver || working !== undefined || wanted < 1) return undefined
-      if (text.length - agreed <= READ_AT_ONCE) return work(() => say(text, wanted))
+      if (text.length - agreed <= READ_AT_ONCE) return work(() => say(text, wanted, options))
       void work(() => read(text))
       return undefined
     },

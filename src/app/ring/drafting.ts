@@ -8,6 +8,7 @@ import { SESSION_LIMITS } from '../../base/limits.ts'
 import type { Clock } from '../../base/ports.ts'
 import { createDraftIndex } from '../../ml/draft-index.ts'
 import { createDraftWindow, type DraftSource, sourceOf } from '../../ml/draft-window.ts'
+import type { Generation } from '../../net/protocols/generation.ts'
 import type { StageMessageOf } from '../../net/protocols/stage.ts'
 import { createModelDrafter, type DraftModel } from './draft-model.ts'
 import { badMessage } from './ring-error.ts'
@@ -76,6 +77,7 @@ export function createDrafting(options: DraftingOptions, { clock }: { clock: Clo
   const index = createDraftIndex(capacity)
   const window = createDraftWindow(stages)
   const drafter = model && createModelDrafter(model, capacity)
+  let settings: Generation | undefined
   let most = 0
   /** Tokens that the turn may still have. */
   let left = 0
@@ -97,6 +99,7 @@ export function createDrafting(options: DraftingOptions, { clock }: { clock: Clo
       append(position, tokens)
       most = Math.min(draftsMax, DRAFTS_MAX)
       left = generation.maxTokens
+      settings = generation
       sent = undefined
     },
     async plan({ position, token, draftsAllowed }) {
@@ -107,7 +110,7 @@ export function createDrafting(options: DraftingOptions, { clock }: { clock: Clo
       const byModel = window.choose('model', drafter ? room : 0)
       const startedMs = clock.now()
       const isAsked = byModel.drafts > 0 && (byPast.drafts === 0 || byModel.rate > byPast.rate)
-      const said = isAsked ? await drafter?.draft(index, byModel.drafts) : undefined
+      const said = isAsked && settings ? await drafter?.draft(index, byModel.drafts, settings) : undefined
       const draftingMs = clock.now() - startedMs
       if (said === undefined) {
         const tokens = Int32Array.of(token, ...found.drafts.slice(0, byPast.drafts))

@@ -3,12 +3,13 @@ import { createEngineHost, type EngineHost } from '../../../../src/app/engine-ho
 import { createInlineRunner } from '../../../../src/app/inline-runner.ts'
 import { createModelDrafter, type SaidText } from '../../../../src/app/ring/draft-model.ts'
 import { createReferenceEngine } from '../../../../src/ml/engine/reference.ts'
-import { likeliest } from '../../../../src/ml/sampler.ts'
+import { sampleToken } from '../../../../src/ml/sampler.ts'
 import { randomWeights, smallConfig, wholeRange } from '../../../contract/random-model.ts'
 import { createFakeClock } from '../../../fake-clock.ts'
 
 const CONFIG = smallConfig({ contextLength: 128 })
 const WEIGHTS = randomWeights({ config: CONFIG, format: 'q8', seed: 3 })
+const OPTIONS = { temperature: 0.9, topK: 9, topP: 1, minP: 0, repetitionPenalty: 1.2, seed: 8n }
 const clock = createFakeClock()
 
 let host: EngineHost
@@ -36,7 +37,7 @@ async function expected(tokens: readonly number[], count: number): Promise<numbe
     const input = { type: 'tokens', tokens: Int32Array.from(all) } as const
     const { output } = await host.run({ cache, position: 0, input, logits: 'last' })
     if (output.type !== 'logits') throw new Error('a whole model gives logits')
-    all.push(likeliest(output.values))
+    all.push(sampleToken({ logits: output.values, options: OPTIONS, history: all, position: all.length }))
     await host.closeCache(cache)
   }
   return all.slice(tokens.length)
@@ -46,7 +47,7 @@ test('drafts are what the model says next, wherever the text went on and was cut
   const drafter = createModelDrafter({ host, contextLength: CONFIG.contextLength }, 100)
   const text = [3, 9, 4, 1]
   const check = async (count: number) => {
-    expect(await drafter.draft(textOf(text), count)).toEqual(await expected(text, count))
+    expect(await drafter.draft(textOf(text), count, OPTIONS)).toEqual(await expected(text, count))
   }
   await check(4)
   // As drafted, for two tokens; then otherwise.
@@ -64,12 +65,12 @@ test('drafts are what the model says next, wherever the text went on and was cut
 test('a long text is read while nobody waits, also one that is cut meanwhile', async () => {
   const drafter = createModelDrafter({ host, contextLength: CONFIG.contextLength }, 100)
   const text = Array.from({ length: 60 }, (_, index) => (index * 5) % CONFIG.vocabularySize)
-  expect(await drafter.draft(textOf(text), 3)).toBeUndefined()
-  expect(await drafter.draft(textOf(text), 3)).toBeUndefined()
+  expect(await drafter.draft(textOf(text), 3, OPTIONS)).toBeUndefined()
+  expect(await drafter.draft(textOf(text), 3, OPTIONS)).toBeUndefined()
   drafter.cut(50)
   text.splice(50, 10, 1, 2, 3)
-  let found = await drafter.draft(textOf(text), 3)
-  while (found === undefined) found = await drafter.draft(textOf(text), 3)
+  let found = await drafter.draft(textOf(text), 3, OPTIONS)
+  while (found === undefined) found = await drafter.draft(textOf(text), 3, OPTIONS)
   expect(found).toEqual(await expected(text, 3))
   await drafter.close()
 })
@@ -80,7 +81,7 @@ test.each<[string, number[], number]>([
   ['positions that nobody told of', [1, -1, 2], 100],
 ])('nothing after %s, and nothing breaks', async (_what, tokens, capacity) => {
   const drafter = createModelDrafter({ host, contextLength: CONFIG.contextLength }, capacity)
-  expect(await drafter.draft(textOf(tokens), 4)).toBeUndefined()
-  expect(await drafter.draft(textOf(tokens), 4)).toBeUndefined()
+  expect(await drafter.draft(textOf(tokens), 4, OPTIONS)).toBeUndefined()
+  expect(await drafter.draft(textOf(tokens), 4, OPTIONS)).toBeUndefined()
   await drafter.close()
 })
