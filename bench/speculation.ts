@@ -1,11 +1,12 @@
 /**
  * What drafts gain in a ring whose stages are far apart: time of an answer without them ÷ with them, for a text that repeats itself, one that does not, and one of
- * which nothing can be guessed. The same processes, taking turns; the answers must be the same.
+ * which nothing can be guessed. The same processes, taking turns; the answers must be the same. Stage 1 of a model with a tokenizer has the same model in q4 to draft with.
  * @module
  */
 import type { Generation } from '../src/net/protocols/generation.ts'
 import type { Bench, BenchModel, Measure } from './bench.ts'
 import { type Row, rowOf, type Target } from './report.ts'
+import { writeDraftModel } from './ring/draft-model.ts'
 import type { Answers } from './ring/messages.ts'
 import { type BenchRing, startRing } from './ring/ring.ts'
 
@@ -48,7 +49,10 @@ interface Sample {
 
 async function measureModel(bench: Bench, model: BenchModel): Promise<Row[]> {
   bench.progress(`drafts, ${model.label}: starting`)
-  const ring = await startRing(bench, model, { stages: STAGES, means: bench.means })
+  // Models of random numbers have no tokens to compare.
+  const hasTokens = model.stored.manifest.files.length > 0
+  const draftModel = hasTokens ? await writeDraftModel(bench, model.stored) : undefined
+  const ring = await startRing(bench, model, { stages: STAGES, means: bench.means, draftModel })
   const samples = new Map<Text, Sample[]>(TEXTS.map((text) => [text, []]))
   try {
     const lead = await ring.answer({ ...CHAT, tokens: LEAD_TOKENS, prompt: PROMPT })

@@ -16,6 +16,8 @@ export type StageOrder =
       readonly home: string
       /** Name of the model. */
       readonly model: string
+      /** Name of one to draft with. */
+      readonly draftModel?: string | undefined
       readonly firstSegment: number
       /** Exclusive. */
       readonly lastSegment: number

@@ -23,6 +23,8 @@ export interface RingOptions {
   readonly engine?: EngineName | undefined
   /** Of each process; default: one per core. */
   readonly threads?: number | undefined
+  /** Name of one of the same tokens, which stage 1 drafts with; default: none. */
+  readonly draftModel?: string | undefined
   /** Default: libp2p. */
   readonly transport?: Transport | undefined
 }
@@ -56,7 +58,8 @@ export async function startRing(bench: Bench, { stored }: BenchModel, options: R
       const index = children.length
       const child = lines.start(index, STAGE)
       children.push(child)
-      const how = { home: bench.home.path, model: manifest.name, engine, threads, transport }
+      const draftModel = index === 0 ? options.draftModel : undefined
+      const how = { home: bench.home.path, model: manifest.name, draftModel, engine, threads, transport }
       const order: StageOrder = { type: 'serve', ...how, ...part, address: lines.address(index) }
       const { peer, listener } = await ask<Serving>(child, order)
       stages.push({ peer, addresses: [await lines.outside(listener)], ...part })

@@ -3,8 +3,11 @@
  * @module
  */
 import { monitorEventLoopDelay } from 'node:perf_hooks'
-import { createEngineHost } from '../../src/app/engine-host.ts'
-import { openModelStore } from '../../src/app/model-store.ts'
+import { createEngineHost, type EngineHost } from '../../src/app/engine-host.ts'
+import { openModelStore, type StoredModel } from '../../src/app/model-store.ts'
+import { draftModelOf } from '../../src/app/posts/drafter.ts'
+import { createEngineTurns, type EngineSeat } from '../../src/app/posts/engine-turns.ts'
+import type { PostWish } from '../../src/app/posts/post.ts'
 import { createStageServer } from '../../src/app/ring/stage-server.ts'
 import { createSystem } from '../../src/app/system.ts'
 import { createWorkerRunner } from '../../src/app/worker-runner.ts'
@@ -37,17 +40,31 @@ answerParent<StageOrder>(async (order) => {
   }
 })
 
-async function serve(order: Extract<StageOrder, { type: 'serve' }>): Promise<Serving> {
-  const { home, model: name, engine, threads, transport, address } = order
+type ServeOrder = Extract<StageOrder, { type: 'serve' }>
+
+async function serve(order: ServeOrder): Promise<Serving> {
+  const { transport, address, draftModel: draftName } = order
+  const turns = createEngineTurns(system)
   const part = { firstSegment: order.firstSegment, lastSegment: order.lastSegment }
-  const model = openModelStore({ home }).find(name)
-  const runner = await createWorkerRunner({ home, model, ...part, engine, threads, cacheBytesMax: CACHE_BYTES_MAX })
-  const host = createEngineHost(runner, system)
+  const store = openModelStore({ home: order.home })
+  const model = store.find(order.model)
+  const host = await hostOf(order, { model, ...part }, turns.join())
+  const small = draftName === undefined ? undefined : wholeOf(store.find(draftName))
+  const draftModel = small && draftModelOf({ ...small, host: await hostOf(order, small, turns.join()) })
   const wire = await openWire(transport, address, system)
   const { config, segments } = model.manifest
-  await createStageServer([{ model: model.hash, config, segments, ...part, host }], { wire, ...system })
+  await createStageServer([{ model: model.hash, config, segments, ...part, host, draftModel }], { wire, ...system })
   loop.enable()
   return { peer: wire.peer, listener: wire.addresses()[0]! }
+}
+
+function wholeOf(model: StoredModel): PostWish {
+  return { model, firstSegment: 0, lastSegment: model.manifest.segments.length }
+}
+
+async function hostOf({ home, engine, threads }: ServeOrder, wish: PostWish, seat: EngineSeat): Promise<EngineHost> {
+  const runner = await createWorkerRunner({ home, ...wish, engine, threads, cacheBytesMax: CACHE_BYTES_MAX })
+  return createEngineHost(runner, system, seat)
 }
 
 async function usage(): Promise<StageUsage> {
