@@ -9,7 +9,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
-import { FAMILY_TOKENS, TINY_FAMILIES, tinyFamilyGguf } from '../test/unit/app/families.ts'
+import { FAMILY_TOKENS, TINY_FAMILIES } from '../test/unit/app/families.ts'
+import { tinyFamilyGguf } from '../test/unit/app/families-gguf.ts'
 
 const TARGET = fileURLToPath(new URL('../test/unit/app/families-llama.json', import.meta.url))
 /** Positions whose logits are kept, and every which logit. */

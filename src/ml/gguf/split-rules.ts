@@ -18,6 +18,11 @@ const LLAMA3 =
   "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"
 const QWEN2 =
   "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"
+/** Words start with capitals and end in small letters. */
+const GPT4O =
+  "[^\\r\\n\\p{L}\\p{N}]?[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]*[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?|" +
+  "[^\\r\\n\\p{L}\\p{N}]?[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]+[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?|" +
+  '\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+'
 
 const byteLevel = (usesGpt2Rule: boolean): unknown => ({
   type: 'ByteLevel',
@@ -45,6 +50,8 @@ const RULES: ReadonlyMap<string, SplitRule> = new Map([
   ['llama-bpe', LLAMA3_RULE],
   ['llama3', LLAMA3_RULE],
   ['llama-v3', LLAMA3_RULE],
+  ['dbrx', { ...PLAIN, preTokenizer: sequence(split(LLAMA3), byteLevel(false)) }],
+  ['gpt-4o', { ...PLAIN, preTokenizer: sequence(split(GPT4O), byteLevel(false)) }],
   ['qwen2', { ...PLAIN, normalizer: { type: 'NFC' }, preTokenizer: sequence(split(QWEN2), byteLevel(false)) }],
   ['smollm', { ...PLAIN, preTokenizer: sequence({ type: 'Digits', individual_digits: true }, byteLevel(true)) }],
 ])

@@ -45,6 +45,7 @@ const ENDS: readonly string[] = [
   '<|eot_id|>',
   '<|eom_id|>',
   '<|im_end|>',
+  '<end_of_turn>',
   '<|end|>',
   '<|endoftext|>',
   '<|end_of_text|>',

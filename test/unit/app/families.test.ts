@@ -4,14 +4,8 @@ import { importModel } from '../../../src/app/model-import.ts'
 import { probeModel } from '../../../src/app/model-probe.ts'
 import type { StoredModel } from '../../../src/app/model-store.ts'
 import { createReferenceEngine } from '../../../src/ml/engine/reference.ts'
-import {
-  FAMILY_TOKENS,
-  TINY_FAMILIES,
-  type TinyFamily,
-  tinyFamilyFiles,
-  tinyFamilyGguf,
-  withImages,
-} from './families.ts'
+import { FAMILY_TOKENS, TINY_FAMILIES, type TinyFamily, tinyFamilyFiles, withImages } from './families.ts'
+import { tinyFamilyGguf } from './families-gguf.ts'
 import { writeFolder } from './hugging-face-folder.ts'
 import { createImportWorld, type ImportWorld } from './import-world.ts'
 

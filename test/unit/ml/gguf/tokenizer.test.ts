@@ -12,7 +12,7 @@ const TEXTS = [
   'Hello world',
   " it's  1234 o'clock,\n\n and 5 more!",
   'Ein Größenmaß – naïve café',
-  'tabs\tand   spaces   ',
+  'tabs\tand   spaces   camelCaseWords',
   '日本語 🙂 ok',
   '<|user|>hi<|assistant|>',
   'a<s>b</s>',
@@ -107,6 +107,8 @@ describe.skipIf(!existsSync(shared))('a tokenizer of ../shared', () => {
     ['gpt-2', false],
     ['qwen2', false],
     ['smollm', false],
+    ['dbrx', false],
+    ['gpt-4o', false],
     ['llama-bpe', true],
   ] as const)('of bytes with the rule %s gives the ids of a tokenizer.json with that rule', (pre, startsWithBegin) => {
     const json = read('genesis/tokenizer.json') as HuggingFaceTokenizer
@@ -132,24 +134,20 @@ describe.skipIf(!existsSync(shared))('a tokenizer of ../shared', () => {
     const digits = '\\p{N}{1,3}'
     const words = (numbers: string): string =>
       `(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|${numbers}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+`
-    const split = (Regex: string): unknown => ({
-      type: 'Split',
-      pattern: { Regex },
-      behavior: 'Isolated',
-      invert: false,
-    })
+    const whole = { behavior: 'Isolated', invert: false }
+    const split = (Regex: string): unknown => ({ type: 'Split', pattern: { Regex }, ...whole })
+    const word = (first: string, second: string): string =>
+      `[^\\r\\n\\p{L}\\p{N}]?[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]${first}[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]${second}(?i:'s|'t|'re|'ve|'m|'ll|'d)?`
+    const casedWords = `${word('*', '+')}|${word('+', '*')}|${digits}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+`
     const bytes = { type: 'ByteLevel', add_prefix_space: false, trim_offsets: true, use_regex: false }
+    const sequence = (...pretokenizers: unknown[]): unknown => ({ type: 'Sequence', pretokenizers })
     const rules = {
       'gpt-2': { ...bytes, use_regex: true },
-      qwen2: { type: 'Sequence', pretokenizers: [split(words('\\p{N}')), bytes] },
-      smollm: {
-        type: 'Sequence',
-        pretokenizers: [
-          { type: 'Digits', individual_digits: true },
-          { ...bytes, use_regex: true },
-        ],
-      },
-      'llama-bpe': { type: 'Sequence', pretokenizers: [split(words(digits)), bytes] },
+      qwen2: sequence(split(words('\\p{N}')), bytes),
+      smollm: sequence({ type: 'Digits', individual_digits: true }, { ...bytes, use_regex: true }),
+      'llama-bpe': sequence(split(words(digits)), bytes),
+      dbrx: sequence(split(words(digits)), bytes),
+      'gpt-4o': sequence(split(casedWords), bytes),
     }
     const theirs = createTokenizer({
       tokenizerJson: {
