@@ -24,7 +24,7 @@ export interface NodeNativeOptions {
 /** Throws ENGINE_UNAVAILABLE where there is no addon of these sources, or none that runs here. */
 export function createNodeNativeEngine(options: NodeNativeOptions): Engine {
   const { threads = availableParallelism(), bytesPerThread } = options
-  const instructions = options.instructions ?? nativeInstructions()
+  const instructions = options.instructions ?? (process.env['DLLM_NATIVE_ISA'] || undefined)
   const bounded = Math.min(Math.max(threads, 1), ENGINE_LIMITS.wasmThreadsMax)
   return createNativeEngine({ binding: loadNativeBinding(), instructions, threads: bounded, bytesPerThread })
 }

@@ -34,7 +34,7 @@ export function createNativeEngine(options: NativeEngineOptions): Engine {
       `This processor does not run the native engine's ${instructions} kernels.`,
     )
   }
-  if (binding.check(instructions) !== 1) {
+  if (options.instructions !== undefined && binding.check(instructions) !== 1) {
     throw new EngineError(
       'ENGINE_UNAVAILABLE',
       `The native engine's ${instructions} kernels do not compute exact-1 on this processor. Please report it, with the output of \`dllm doctor\`.`,

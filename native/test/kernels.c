@@ -1,0 +1,204 @@
+/*
+ * The kernels' own test, for sanitizers and valgrind: every set of instructions that this processor has, and wide ones that it
+ * has not, in plain C, against the generic kernels; the pool with more threads than cores; what a stage refuses. Prints what
+ * failed and ends with 1. Built and run by scripts/check-native.ts. Argument: rounds of the pool's test.
+ */
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../cpu/detect.h"
+#include "../cpu/memory.h"
+#include "../cpu/self-check.h"
+#include "../cpu/stage.h"
+
+/* Wide vectors and sums of four in plain C: the layouts of instructions that this processor lacks. */
+extern const struct kernels kernels_plain8, kernels_plain16, kernels_dots4, kernels_dots8, kernels_dots16;
+
+static int failures = 0;
+
+static void expect(int holds, const char *what, const char *of) {
+  if (holds) return;
+  printf("FAILED: %s: %s\n", of, what);
+  __atomic_fetch_add(&failures, 1, __ATOMIC_RELAXED);
+}
+
+static void test_kernels(void) {
+  const struct kernels *generic = choose_kernels("generic");
+  for (const struct choice *choice = kernel_choices(); choice->kernels != 0; choice++) {
+    if (choice->is_usable) expect(kernels_agree(choice->kernels, generic), "bits of the generic kernels", choice->kernels->name);
+    printf("%s: %s\n", choice->kernels->name, choice->is_usable ? "checked" : "not on this processor");
+  }
+#if defined(WITH_EMULATED)
+  const struct kernels *emulated[] = {&kernels_plain8, &kernels_plain16, &kernels_dots4, &kernels_dots8, &kernels_dots16};
+  for (size_t i = 0; i < sizeof emulated / sizeof *emulated; i++) {
+    expect(kernels_agree(emulated[i], generic), "bits of the generic kernels", emulated[i]->name);
+    printf("%s: checked\n", emulated[i]->name);
+  }
+#endif
+}
+
+enum { HIDDEN = 96, HEADS = 4, SIZE = 16, INNER = 160, VOCABULARY = 50, LAYERS = 2, SESSIONS = 3, CAPACITY = 40 };
+
+static uint32_t noise_state = 12345;
+
+static uint32_t noise(void) {
+  noise_state = noise_state * 1664525u + 1013904223u;
+  return noise_state >> 9;
+}
+
+static int load(struct executor *stage, uint32_t layer, uint32_t tensor, uint32_t format, uint32_t rows, uint32_t columns) {
+  const uint32_t width = (columns + 31) / 32 * 32;
+  const size_t count = (size_t)rows * width;
+  uint8_t *bytes = malloc(count * 4), *multipliers = malloc(count / 32 + 1);
+  float *scales = malloc(rows * sizeof *scales);
+  for (size_t i = 0; i < count; i++) {
+    if (format == 0) ((float *)(void *)bytes)[i] = (float)(noise() % 2000) * 1e-3f - 1.0f;
+    else bytes[i] = (uint8_t)(noise() % 255 - 127);
+  }
+  for (size_t i = 0; i < count / 32; i++) multipliers[i] = (uint8_t)(1 + noise() % 63);
+  for (uint32_t i = 0; i < rows; i++) scales[i] = 0.001f;
+  const struct source source = {format, rows, columns, width, bytes, multipliers};
+  const enum stage_result result = stage_load(stage, layer, tensor, &source, scales);
+  free(bytes);
+  free(multipliers);
+  free(scales);
+  return result == STAGE_DONE;
+}
+
+static struct executor *open_model(const struct kernels *kernels, uint32_t threads, uint32_t format) {
+  const struct stage_numbers numbers = {.hidden = HIDDEN, .heads = HEADS, .shared_heads = 2, .head_size = SIZE, .inner = INNER,
+                                        .vocabulary = VOCABULARY, .layers = LAYERS, .has_embedding = 1, .has_head = 1,
+                                        .threads = threads, .epsilon = 1e-5f, .score_factor = 0.25f, .rotary_size = SIZE,
+                                        .embedding_factor = 1};
+  struct executor *stage = stage_open(&numbers, kernels);
+  expect(stage != 0, "a stage opens", kernels->name);
+  const uint32_t query = HEADS * SIZE, key = 2 * SIZE;
+  const uint32_t tensors[][4] = {
+      {ATTENTION_NORM, 0, HIDDEN, 1}, {QUERY, format, query, HIDDEN}, {KEY, format, key, HIDDEN}, {VALUE, format, key, HIDDEN},
+      {ATTENTION_OUTPUT, format, HIDDEN, query}, {FEED_FORWARD_NORM, 0, HIDDEN, 1}, {GATE, format, INNER, HIDDEN},
+      {UP, format, INNER, HIDDEN}, {DOWN, format, HIDDEN, INNER}};
+  noise_state = 777;
+  for (uint32_t layer = 0; layer < LAYERS; layer++)
+    for (size_t i = 0; i < sizeof tensors / sizeof *tensors; i++)
+      expect(load(stage, layer, tensors[i][0], tensors[i][1], tensors[i][2], tensors[i][3]), "a tensor loads", kernels->name);
+  expect(load(stage, 0, EMBEDDING, format, VOCABULARY, HIDDEN), "the embedding loads", kernels->name);
+  expect(load(stage, 0, OUTPUT_NORM, 0, HIDDEN, 1), "the output norm loads", kernels->name);
+  expect(!stage_is_whole(stage), "a stage without head is not whole", kernels->name);
+  expect(load(stage, 0, HEAD, format, VOCABULARY, HIDDEN), "the head loads", kernels->name);
+  expect(stage_is_whole(stage), "a stage with all is whole", kernels->name);
+  return stage;
+}
+
+struct answer {
+  float logits[SESSIONS * 64];
+};
+
+/* Sessions side by side, in passes of many rows and of one each; the logits of the last. */
+static void run_sessions(struct executor *stage, uint32_t threads, struct answer *answer) {
+  float x[STAGE_ROWS_MAX * HIDDEN], cosines[STAGE_ROWS_MAX * SIZE / 2], sines[STAGE_ROWS_MAX * SIZE / 2];
+  uint32_t failed[SESSIONS], last[SESSIONS] = {0, 1, 2};
+  int32_t caches[SESSIONS];
+  for (int s = 0; s < SESSIONS; s++) caches[s] = stage_open_cache(stage, CAPACITY, LAYERS);
+  for (int i = 0; i < STAGE_ROWS_MAX * SIZE / 2; i++) {
+    cosines[i] = 0.6f;
+    sines[i] = 0.8f;
+  }
+  for (int position = 0; position < CAPACITY;) {
+    const int each = position == 0 ? 20 : 1;
+    struct pass_row rows[STAGE_ROWS_MAX];
+    for (int i = 0; i < each * SESSIONS; i++) {
+      const int s = i % SESSIONS;
+      rows[i] = (struct pass_row){caches[s], position + i / SESSIONS, (position + i) % VOCABULARY, s};
+    }
+    const struct pass_input pass = {.last_layer = LAYERS, .has_embedding = 1, .has_head = 1, .wanted_threads = threads,
+                                    .row_count = (uint32_t)(each * SESSIONS), .sessions = SESSIONS, .logit_count = SESSIONS,
+                                    .rows = rows, .x = x, .logits = answer->logits, .cos = cosines, .sin = sines,
+                                    .logit_rows = last, .failed = failed};
+    expect(stage_run(stage, &pass) == STAGE_DONE, "a pass runs", "stage");
+    for (int s = 0; s < SESSIONS; s++) expect(failed[s] == 0, "numbers are finite", "stage");
+    position += each;
+  }
+  for (int s = 0; s < SESSIONS; s++) stage_close_cache(stage, caches[s]);
+}
+
+static void test_pool(const struct kernels *kernels, int rounds) {
+  for (uint32_t format = 0; format < 3; format++) {
+    struct answer expected = {{0}};
+    for (uint32_t threads = 1; threads <= 8; threads *= 2) {
+      struct executor *stage = open_model(kernels, threads, format);
+      for (int round = 0; round < rounds; round++) {
+        struct answer found = {{0}};
+        run_sessions(stage, threads, threads == 1 && round == 0 ? &expected : &found);
+        if (threads > 1 || round > 0) expect(memcmp(&found, &expected, sizeof found) == 0, "threads change no bit", kernels->name);
+      }
+      stage_close(stage);
+    }
+  }
+}
+
+static void *one_stage(void *kernels) {
+  struct answer answer;
+  for (int i = 0; i < 3; i++) {
+    struct executor *stage = stage_open(&(struct stage_numbers){.hidden = 32, .heads = 1, .shared_heads = 1, .head_size = 32,
+                                                                .inner = 32, .vocabulary = 32, .threads = 4, .rotary_size = 32,
+                                                                .embedding_factor = 1}, kernels);
+    expect(stage != 0 && stage_is_whole(stage), "a stage without layers is whole", "stage");
+    if (stage != 0) stage_close(stage);
+  }
+  (void)answer;
+  return 0;
+}
+
+/* Stages are of one thread each, and many threads have some. */
+static void test_side_by_side(const struct kernels *kernels) {
+  pthread_t threads[4];
+  for (int i = 0; i < 4; i++) pthread_create(&threads[i], 0, one_stage, (void *)(uintptr_t)kernels);
+  for (int i = 0; i < 4; i++) pthread_join(threads[i], 0);
+}
+
+static void test_refusals(const struct kernels *kernels) {
+  struct executor *stage = open_model(kernels, 2, 1);
+  float x[HIDDEN] = {0}, ropes[SIZE] = {0}, logits[64];
+  uint32_t failed[1], logit_rows[1] = {1};
+  const int32_t cache = stage_open_cache(stage, 4, LAYERS), narrow = stage_open_cache(stage, 4, 1);
+  struct pass_row row = {cache, 0, 0, 0};
+  const struct pass_input good = {.last_layer = LAYERS, .has_embedding = 1, .wanted_threads = 9, .row_count = 1, .sessions = 1,
+                                  .rows = &row, .x = x, .logits = logits, .cos = ropes, .sin = ropes,
+                                  .logit_rows = logit_rows, .failed = failed};
+  expect(stage_run(stage, &good) == STAGE_DONE, "a sound pass runs", "refusals");
+  const struct pass_row bad_rows[] = {{cache, 4, 0, 0}, {cache, -1, 0, 0}, {-1, 0, 0, 0}, {999, 0, 0, 0},
+                                      {narrow, 0, 0, 0}, {cache, 0, VOCABULARY, 0}, {cache, 0, -1, 0}, {cache, 0, 0, 1}};
+  for (size_t i = 0; i < sizeof bad_rows / sizeof *bad_rows; i++) {
+    row = bad_rows[i];
+    expect(stage_run(stage, &good) == STAGE_BAD_INPUT, "a row that does not fit is refused", "refusals");
+  }
+  row = (struct pass_row){cache, 0, 0, 0};
+  struct pass_input bad = good;
+  bad.last_layer = LAYERS + 1;
+  expect(stage_run(stage, &bad) == STAGE_BAD_INPUT, "a layer too many is refused", "refusals");
+  bad = good;
+  bad.has_head = bad.logit_count = 1;
+  expect(stage_run(stage, &bad) == STAGE_BAD_INPUT, "a logit row that is none is refused", "refusals");
+  bad = good;
+  bad.row_count = 0;
+  expect(stage_run(stage, &bad) == STAGE_BAD_INPUT, "a pass without rows is refused", "refusals");
+  stage_close_cache(stage, cache);
+  expect(stage_run(stage, &good) == STAGE_BAD_INPUT, "a closed cache is refused", "refusals");
+  stage_close_cache(stage, cache);
+  expect(stage_open_cache(stage, 0, 1) < 0 && stage_open_cache(stage, 1, LAYERS + 1) < 0, "an empty cache is refused", "refusals");
+  for (int i = 0; i < 100; i++) expect(stage_open_cache(stage, 4, 1) >= 0, "caches open", "refusals");
+  stage_close(stage);
+  expect(pages_take(0) == 0 && pages_take(SIZE_MAX / 2 + 1) == 0, "no pages are refused", "memory");
+}
+
+int main(int count, char **arguments) {
+  const int rounds = count > 1 ? atoi(arguments[1]) : 20;
+  test_kernels();
+  test_pool(choose_kernels(0), rounds);
+  test_side_by_side(choose_kernels(0));
+  test_refusals(choose_kernels(0));
+  printf("%s\n", failures == 0 ? "ok" : "failed");
+  return failures == 0 ? 0 : 1;
+}
