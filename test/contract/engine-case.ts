@@ -119,6 +119,8 @@ export interface SuiteContext {
   readonly create: EngineSuiteOptions['create']
   readonly length: number
   readonly formats: readonly WeightFormat[]
+  /** Of tests that need one only. */
+  readonly format: WeightFormat
   /** A stage of the engine under test. */
   readonly stageOf: (model: Case, range?: LayerRange) => Promise<SuiteStage>
   /** A stage of the engine that it is compared with. */

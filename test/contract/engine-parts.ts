@@ -54,7 +54,7 @@ export function partTests(context: SuiteContext): void {
   refusedTests(context)
 }
 
-function numberTests({ stageOf, oracleOf, same, length, formats }: SuiteContext): void {
+function numberTests({ stageOf, oracleOf, same, length, format, formats }: SuiteContext): void {
   const config = smallConfig({ layerCount: LAYERS, queryKeyNorm: true, slidingWindow: 30 })
   /** What stages of exactly these parts give for all rows at once. */
   const expectedOf = async (model: Parameters<typeof stageOf>[0]) => {
@@ -120,7 +120,7 @@ function numberTests({ stageOf, oracleOf, same, length, formats }: SuiteContext)
   })
 
   test('a session of one part that overflows leaves the others of the batch alone', async () => {
-    const stage = await stageOf({ config, format: 'q8' })
+    const stage = await stageOf({ config, format })
     const open = (range: LayerRange) => stage.openCache(4, range)
     const good = [segmentOf(1, 2), segmentOf(0, 4), segmentOf(2, 4)]
     const steps = good.map((range) => step(open(range), 0, inputOf(config, range, 2)))
@@ -134,11 +134,11 @@ function numberTests({ stageOf, oracleOf, same, length, formats }: SuiteContext)
   })
 }
 
-function memoryTests({ create }: SuiteContext): void {
+function memoryTests({ create, format }: SuiteContext): void {
   test('a cache takes memory for the layers of its part', async () => {
     const config = smallConfig({ layerCount: LAYERS })
     const perLayer = cacheBytesPerPosition(config, segmentOf(1, 2))
-    const weights = randomWeights({ config, format: 'q8', seed: 1 })
+    const weights = randomWeights({ config, format, seed: 1 })
     const options = { config, range: wholeRange(config), weights, cacheBytesMax: 80 * perLayer }
     const stage = await (await create()).createStage(options)
     const full = expect.objectContaining({ code: 'ENGINE_OUT_OF_MEMORY' })
@@ -156,7 +156,7 @@ function memoryTests({ create }: SuiteContext): void {
   })
 }
 
-function refusedTests({ stageOf }: SuiteContext): void {
+function refusedTests({ stageOf, format }: SuiteContext): void {
   const config = smallConfig({ layerCount: LAYERS })
   test.each([
     ['before its own', part(0, 2, 'none')],
@@ -166,7 +166,7 @@ function refusedTests({ stageOf }: SuiteContext): void {
     ['and an embedding that it has not', part(1, 2, 'embedding')],
     ['and a head that it has not', part(1, 3, 'head')],
   ])('a stage opens no cache for layers %s', async (_what, range) => {
-    const stage = await stageOf({ config, format: 'q8' }, part(1, 3, 'none'))
+    const stage = await stageOf({ config, format }, part(1, 3, 'none'))
     expect(() => stage.openCache(4, range)).toThrow('layers and ends that the stage has')
     stage.openCache(4, part(1, 3, 'none'))
   })
@@ -175,7 +175,7 @@ function refusedTests({ stageOf }: SuiteContext): void {
     ['an embedding that is not at its first layer', part(1, 4, 'both')],
     ['a head that is not after its last layer', part(0, 3, 'both')],
   ])('a whole model opens no cache with %s', async (_what, range) => {
-    const stage = await stageOf({ config, format: 'q8' })
+    const stage = await stageOf({ config, format })
     expect(() => stage.openCache(4, range)).toThrow('layers and ends that the stage has')
   })
 
@@ -183,7 +183,7 @@ function refusedTests({ stageOf }: SuiteContext): void {
     ['tokens to a part without the embedding', segmentOf(1, 4), tokens(1)],
     ['rows to a part with it', segmentOf(0, 1), { type: 'hidden', values: rowsOf(config, 1) }],
   ])('a stage takes no %s', async (_what, range, input) => {
-    const stage = await stageOf({ config, format: 'q8' })
+    const stage = await stageOf({ config, format })
     const cache = stage.openCache(4, range)
     // Synchronous engines throw, the others reject.
     await expect((async () => stage.run([step(cache, 0, input)]))()).rejects.toThrow(

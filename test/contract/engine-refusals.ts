@@ -9,7 +9,7 @@ import { rowsOf, type SuiteContext, step, tokens, valuesOf } from './engine-case
 import { smallConfig, wholeRange } from './random-model.ts'
 
 /** Registers its tests. */
-export function refusalTests({ stageOf, same }: SuiteContext): void {
+export function refusalTests({ stageOf, same, format }: SuiteContext): void {
   const table: readonly (readonly [string, string, Omit<StepInput, 'cache' | 'logits'>])[] = [
     ['a token past the vocabulary', 'ENGINE_BAD_TOKEN', { position: 2, input: tokens(1, 51) }],
     ['a negative token', 'ENGINE_BAD_TOKEN', { position: 2, input: tokens(-1) }],
@@ -20,7 +20,7 @@ export function refusalTests({ stageOf, same }: SuiteContext): void {
     ['no row', 'ENGINE_BAD_INPUT', { position: 2, input: tokens() }],
   ]
   test.each(table)('refuses %s with %s and leaves the rest of the batch alone', async (_what, code, refused) => {
-    const stage = await stageOf({ config: smallConfig({ layerCount: 1 }), format: 'q8' })
+    const stage = await stageOf({ config: smallConfig({ layerCount: 1 }), format })
     const [bad, good, alone] = [4, 4, 4].map((capacity) => stage.openCache(capacity))
     for (const cache of [bad!, good!, alone!]) valuesOf((await stage.run([step(cache, 0, tokens(7, 8))]))[0])
     const expected = valuesOf((await stage.run([step(alone!, 2, tokens(9))]))[0])
@@ -33,7 +33,7 @@ export function refusalTests({ stageOf, same }: SuiteContext): void {
   test('refuses rows of a wrong length and rows with a NaN', async () => {
     const config = smallConfig()
     const range = { ...wholeRange(config), firstLayer: 1, hasEmbedding: false }
-    const stage = await stageOf({ config, format: 'q8' }, range)
+    const stage = await stageOf({ config, format }, range)
     const run = async (values: Float32Array) =>
       (await stage.run([step(stage.openCache(4), 0, { type: 'hidden', values })]))[0]
     expect(await run(rowsOf(config, 1).slice(1))).toMatchObject({ error: { code: 'ENGINE_BAD_INPUT' } })
@@ -45,7 +45,7 @@ export function refusalTests({ stageOf, same }: SuiteContext): void {
 }
 
 /** Registers its tests. */
-export function notFiniteTests({ stageOf, same, formats }: SuiteContext): void {
+export function notFiniteTests({ stageOf, same, format, formats }: SuiteContext): void {
   test.each(formats)('a session that overflows in %s fails alone and can go on', async (format) => {
     const config = smallConfig({ hiddenSize: 41 })
     const range = { ...wholeRange(config), hasEmbedding: false }
@@ -70,7 +70,7 @@ export function notFiniteTests({ stageOf, same, formats }: SuiteContext): void {
   test('a step that went back and failed leaves the positions before it', async () => {
     const config = smallConfig()
     const range = { ...wholeRange(config), hasEmbedding: false }
-    const stage = await stageOf({ config, format: 'q8' }, range)
+    const stage = await stageOf({ config, format }, range)
     const hidden = (values: Float32Array): StepInput['input'] => ({ type: 'hidden', values })
     const [cache, fresh] = [stage.openCache(9), stage.openCache(9)]
     for (const at of [cache, fresh]) valuesOf((await stage.run([step(at, 0, hidden(rowsOf(config, 6, 1)))]))[0])

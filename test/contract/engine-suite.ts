@@ -105,6 +105,7 @@ export function engineSuite({
       create,
       length,
       formats,
+      format: formats.find((known) => known === 'q8') ?? formats[0]!,
       stageOf: async (model, range) => kept(await (await create()).createStage(optionsOf(model, range))),
       oracleOf: (model, range) => {
         const options = optionsOf(model, range)
@@ -149,8 +150,7 @@ function numberTests({ stageOf, oracleOf, same, length, formats }: SuiteContext)
 }
 
 /** In one format: what they change is f32. */
-function extrasTests({ stageOf, oracleOf, same, length, formats }: SuiteContext, hasExtras: boolean): void {
-  const format = formats.find((known) => known === 'q8') ?? formats[0]!
+function extrasTests({ stageOf, oracleOf, same, length, format }: SuiteContext, hasExtras: boolean): void {
   test.each(EXTRAS)('%s', async (_what, change) => {
     const model = { config: smallConfig(change), format }
     if (!hasExtras) {
@@ -189,7 +189,7 @@ function overflowTests({ stageOf, oracleOf, same, formats }: SuiteContext): void
   })
 }
 
-function sessionTests({ create, stageOf, same, length, formats }: SuiteContext): void {
+function sessionTests({ create, stageOf, same, length, format: usual, formats }: SuiteContext): void {
   test.each(formats)('sessions in one batch do not change each other in %s', async (format) => {
     const model = { config: smallConfig({ queryKeyNorm: true }), format }
     const stage = await stageOf(model)
@@ -220,7 +220,7 @@ function sessionTests({ create, stageOf, same, length, formats }: SuiteContext):
   })
 
   test('a session that goes back computes as if it had never been further', async () => {
-    const model = { config: smallConfig({ slidingWindow: 6 }), format: 'q8' } as const
+    const model = { config: smallConfig({ slidingWindow: 6 }), format: usual }
     const stage = await stageOf(model)
     const first = tokensOf(model.config, 20, 1)
     const second = Int32Array.from([...first.slice(0, 5), ...tokensOf(model.config, 9, 2)])
@@ -234,7 +234,7 @@ function sessionTests({ create, stageOf, same, length, formats }: SuiteContext):
   })
 
   test('logits come for the rows that were asked for, and as copies', async () => {
-    const model = { config: smallConfig(), format: formats.at(-1)! }
+    const model = { config: smallConfig(), format: usual }
     const stage = await stageOf(model)
     const input = tokens(3, 1, 4, 1, 5)
     const run = async (logits: 'all' | 'last' | 'none') =>
@@ -249,7 +249,7 @@ function sessionTests({ create, stageOf, same, length, formats }: SuiteContext):
   })
 
   test('a cache that was closed leaves nothing behind for the next one', async () => {
-    const model = { config: smallConfig({ headSize: 10 }), format: 'q8' } as const
+    const model = { config: smallConfig({ headSize: 10 }), format: usual }
     const stage = await stageOf(model)
     const input = tokensOf(model.config, 12, 5)
     const expected = await logitsThrough([stage], input, 5)
@@ -262,7 +262,7 @@ function sessionTests({ create, stageOf, same, length, formats }: SuiteContext):
   test('caches past the bound are refused until others close', async () => {
     const config = smallConfig()
     const perPosition = 3 * config.keyValueHeadCount * config.headSize * 8
-    const weights = randomWeights({ config, format: 'q8', seed: 1 })
+    const weights = randomWeights({ config, format: usual, seed: 1 })
     const options = { config, range: wholeRange(config), weights, cacheBytesMax: 100 * perPosition }
     const stage = await (await create()).createStage(options)
     const cache = stage.openCache(60)
