@@ -96,6 +96,8 @@ export const SESSION_LIMITS = {
   pieceRowsMin: 16,
   /** Rows of a step of decoding: one for the token that is certain, the others for drafts. Beyond it hardly any text is copied for so long. */
   windowRowsMax: 16,
+  /** Logits of such a step: the tail draws from all of them at once, and must not hold up its event loop. */
+  windowLogitsMax: 1_048_576,
   /** Drafts that a stage computes although they turn out wrong: so many, and so many more for each row that stays. */
   draftsLostFree: 64,
   draftsLostPerRow: 4,

@@ -34,8 +34,14 @@ interface Trial {
   keptTo: number | undefined
 }
 
-/** `hasLease`: rows that stay are paid and audited, so that nothing may build on others. */
-export function createKeptRows(hasLease: boolean): KeptRows {
+/** Rows that a step of decoding may have in a model with so many tokens. */
+export function windowRowsOf(vocabularySize: number): number {
+  const fitting = Math.floor(SESSION_LIMITS.windowLogitsMax / vocabularySize)
+  return Math.max(1, Math.min(SESSION_LIMITS.windowRowsMax, fitting))
+}
+
+/** `hasLease`: rows that stay are paid and audited, so that nothing may build on others. `rowsMax`: of a step of decoding. */
+export function createKeptRows(hasLease: boolean, rowsMax: number = SESSION_LIMITS.windowRowsMax): KeptRows {
   /** The last step with drafts, until the next stage knows what stays of it. */
   let trial: Trial | undefined
   let held = 0
@@ -81,7 +87,7 @@ export function createKeptRows(hasLease: boolean): KeptRows {
         stayed++
         return forgotten
       }
-      if (tokens.length > SESSION_LIMITS.windowRowsMax) throw badMessage('A step of decoding has too many rows.')
+      if (tokens.length > rowsMax) throw badMessage('A step of decoding has too many rows.')
       if (tokens.length - 1 > allowed()) throw badMessage('Too many drafts of this session were wrong.')
       drafts += tokens.length - 1
       trial = { turn, start: position, end: held, keptTo: undefined }
@@ -105,7 +111,7 @@ export function createKeptRows(hasLease: boolean): KeptRows {
       const { start, end, keptTo } = trial ?? { start: 0, end: 0 }
       // The next step tells what is settled already.
       const told = keptTo === undefined ? 0 : SESSION_LIMITS.draftsLostPerRow * (keptTo - start) - (end - keptTo)
-      return Math.max(0, allowed() + told)
+      return Math.max(0, Math.min(rowsMax - 1, allowed() + told))
     },
     get drafts() {
       return drafts

@@ -147,14 +147,14 @@ export async function createStageServer(
     const making = reserve(open, place, holder).finally(() => reserved.delete(id))
     making.catch(leave)
     const { lease, cache } = await making
-    const { hiddenSize, endTokens } = config
+    const { hiddenSize, vocabularySize, endTokens } = config
     const onClosed = () => {
       ended = addStatistics(ended, session.statistics())
       sessions.delete(id)
       leave()
     }
     const session = new StageSession(
-      { open, control, host, cache, hiddenSize, endTokens, lease, draftModel, onClosed },
+      { open, control, host, cache, hiddenSize, vocabularySize, endTokens, lease, draftModel, onClosed },
       ports,
     )
     sessions.set(id, { session, host })

@@ -34,6 +34,7 @@ export interface StageSessionOptions {
   readonly host: EngineHost
   readonly cache: CacheId
   readonly hiddenSize: number
+  readonly vocabularySize: number
   readonly endTokens: readonly number[]
   readonly lease: StageLease | undefined
   /** That drafts at stage 1, where there is one. */

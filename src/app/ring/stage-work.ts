@@ -12,7 +12,7 @@ import type { StageMessage, StageMessageOf } from '../../net/protocols/stage.ts'
 import type { StageStatistics } from '../../net/protocols/statistics.ts'
 import type { Channel } from '../../net/wire.ts'
 import { createFirstStage, type FirstStage } from './first-stage.ts'
-import { createKeptRows, type KeptRows } from './kept-rows.ts'
+import { createKeptRows, type KeptRows, windowRowsOf } from './kept-rows.ts'
 import type { TokenStep } from './prompt-steps.ts'
 import type { RingPlace } from './ring-place.ts'
 import type { SessionTimers } from './session-timers.ts'
@@ -23,7 +23,10 @@ import type { StageSessionOptions } from './stage-session.ts'
 import { type Answer, createTail, type Tail } from './tail.ts'
 
 export interface StageWorkParts
-  extends Pick<StageSessionOptions, 'open' | 'host' | 'cache' | 'hiddenSize' | 'endTokens' | 'lease' | 'draftModel'> {
+  extends Pick<
+    StageSessionOptions,
+    'open' | 'host' | 'cache' | 'hiddenSize' | 'vocabularySize' | 'endTokens' | 'lease' | 'draftModel'
+  > {
   readonly place: RingPlace
   readonly turns: SessionTurns
   readonly timers: SessionTimers
@@ -58,9 +61,9 @@ class Work implements StageWork {
   #latestRun: Promise<unknown> = Promise.resolve()
 
   constructor(parts: StageWorkParts, ports: { clock: Clock }) {
-    const { open, place, endTokens, lease } = parts
+    const { open, place, endTokens, vocabularySize, lease } = parts
     this.#parts = parts
-    this.#kept = createKeptRows(lease !== undefined)
+    this.#kept = createKeptRows(lease !== undefined, windowRowsOf(vocabularySize))
     this.#tail = place.isTail ? createTail({ endTokens, capacity: open.capacity }) : undefined
     const run = (step: TokenStep) => this.run(step, { type: 'tokens', tokens: step.tokens })
     const toNext = (message: StageMessage) => parts.next()?.send(message)

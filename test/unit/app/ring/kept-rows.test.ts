@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { createKeptRows, type KeptRows } from '../../../../src/app/ring/kept-rows.ts'
+import { createKeptRows, type KeptRows, windowRowsOf } from '../../../../src/app/ring/kept-rows.ts'
 import { SESSION_LIMITS } from '../../../../src/base/limits.ts'
 
 type Step = Parameters<KeptRows['step']>[0]
@@ -48,11 +48,24 @@ describe('rows on trial', () => {
     expect(kept.step(prompt(15, 5, 2))).toBe(0)
   })
 
+  test.each([
+    [2_048, 16],
+    [32_000, 16],
+    [128_256, 8],
+    [262_144, 4],
+    [1_048_577, 1],
+  ])('with %i tokens a step has %i rows at the most', (vocabularySize, rows) => {
+    expect(windowRowsOf(vocabularySize)).toBe(rows)
+    const kept = createKeptRows(false, rows)
+    expect(kept.draftsAllowed).toBe(rows - 1)
+    expect(() => kept.step(decode(0, rows + 1))).toThrow(expect.objectContaining({ code: 'RING_BAD_MESSAGE' }))
+  })
+
   test('without a lease a new turn may begin before anybody knows', () => {
     const kept = begun(false)
     expect(kept.step(prompt(14, 5, 2))).toBe(0)
     expect(kept.open).toBeUndefined()
-    expect(kept.draftsAllowed).toBe(SESSION_LIMITS.draftsLostFree)
+    expect(kept.draftsAllowed).toBe(SESSION_LIMITS.windowRowsMax - 1)
   })
 
   test.each<[string, (kept: KeptRows) => unknown]>([
@@ -86,6 +99,6 @@ describe('rows on trial', () => {
     expect(steps).toBe(Math.ceil((SESSION_LIMITS.draftsLostFree - 14) / (15 - SESSION_LIMITS.draftsLostPerRow)))
     expect(() => kept.step(decode(position, 16))).toThrow(expect.objectContaining({ code: 'RING_BAD_MESSAGE' }))
     for (let row = 0; row < 8; row++) kept.step(decode(position++))
-    expect(kept.draftsAllowed).toBeGreaterThanOrEqual(15)
+    expect(kept.draftsAllowed).toBe(15)
   })
 })
