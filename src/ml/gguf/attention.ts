@@ -8,6 +8,7 @@ import { gemmaEmbeddingFactor, isGemma } from '../huggingface-families.ts'
 import { longAttentionFactor, yarnAttentionFactor } from '../huggingface-rope.ts'
 import { badGguf, decimal, type GgufFields, type GgufParts, unsupportedGguf } from './fields.ts'
 import { llama3Scaling } from './rope-factors.ts'
+import { LONG_FACTORS_NAME } from './tensors.ts'
 
 const FACTOR = { min: 1, max: 1e6 }
 const CAP = { min: 1e-3, max: 1e6 }
@@ -117,6 +118,8 @@ function readScaling(fields: GgufFields, rotation: Rotation, parts: GgufParts): 
     if (family !== 'phi3' || (type !== 'none' && type !== 'longrope')) throw badGguf('it scales rotary positions twice')
     return readLongRope(fields, rotation, parts.longFactors)
   }
+  // Before a download, only names are known.
+  if (parts.tensors.has(LONG_FACTORS_NAME)) return { type: 'none' }
   const scaling = readPlainScaling(fields, type)
   if (parts.ropeFactors === undefined) return scaling
   if (scaling.type !== 'none') throw badGguf('it scales rotary positions twice')

@@ -4,6 +4,9 @@ import { importModel } from '../../../src/app/model-import.ts'
 import { probeModel } from '../../../src/app/model-probe.ts'
 import type { StoredModel } from '../../../src/app/model-store.ts'
 import { createReferenceEngine } from '../../../src/ml/engine/reference.ts'
+import { configFromGguf } from '../../../src/ml/gguf/config.ts'
+import { readGgufFields } from '../../../src/ml/gguf/fields.ts'
+import { parseGgufHeader } from '../../../src/ml/gguf/header.ts'
 import { FAMILY_TOKENS, TINY_FAMILIES, type TinyFamily, tinyFamilyFiles, withImages } from './families.ts'
 import { tinyFamilyGguf } from './families-gguf.ts'
 import { writeFolder } from './hugging-face-folder.ts'
@@ -105,6 +108,14 @@ describe('a model with two lists of rotary factors', () => {
     expect(short.model.manifest.config.contextLength).toBe(32)
     expect(short.warnings).not.toContainEqual(expect.stringContaining('--context'))
     expect(distance((await logitsOf(short.model))[23]!, logits[23]!)).toBeGreaterThan(1e-3)
+  })
+
+  test('is known by its header before its file is fetched', () => {
+    const bytes = tinyFamilyGguf(family)
+    const header = parseGgufHeader(bytes, bytes.length)!
+    const tensors = new Map(header.tensors.map((tensor) => [tensor.name, tensor]))
+    const parts = { tensors, ropeFactors: undefined, beginToken: undefined, endTokens: [] }
+    expect(configFromGguf(readGgufFields(header.metadata), parts)).toMatchObject({ family: 'phi3', layerCount: 4 })
   })
 
   test('has no more positions than it was made for', async () => {
