@@ -17,6 +17,11 @@
 #include <arm_neon.h>
 #endif
 
+#if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+#error "packed weights are for processors that put the low byte first"
+#endif
+_Static_assert(__FLT_EVAL_METHOD__ == 0, "every f32 operation is rounded to f32");
+
 typedef int8_t i8;
 typedef int16_t i16;
 typedef int32_t i32;

@@ -43,10 +43,13 @@ export function loadNativeBinding(): NativeBinding {
   return loaded
 }
 
-function findBinding(): NativeBinding | EngineError {
+/** The first addon at `paths` that loads and is of these sources, or why there is none. */
+export function findBinding(
+  paths: readonly string[] = [NATIVE_BUILD, NATIVE_PREBUILD],
+  sources: string = hashNativeSources(),
+): NativeBinding | EngineError {
   const reasons: string[] = []
-  const sources = hashNativeSources()
-  for (const path of [NATIVE_BUILD, NATIVE_PREBUILD]) {
+  for (const path of paths) {
     if (!existsSync(path)) continue
     try {
       const binding = load(path)
