@@ -11,6 +11,10 @@ import { badMessage } from './ring-error.ts'
 /** Activations of one frame: 256 positions of hidden 8,192 in f32 (WIRE_LIMITS.stageMessageBytesMax without its header). */
 const FRAME_ROWS_BYTES_MAX = 8 * 1024 * 1024
 const NO_ROWS = new Uint8Array(0)
+/** While the first chunks reach the last stage and the last ones leave the first, stages wait: several chunks for each stage make that short. */
+const CHUNKS_PER_STAGE = 4
+/** Fewer rows at once use a weight that was read too little. */
+const SPLIT_CHUNK_TOKENS_MIN = 64
 
 export type TokenStep = StageMessageOf<'step'>
 
@@ -33,6 +37,13 @@ export function checkPrompt(prompt: StageMessageOf<'prompt'>, { isFirst, isReady
 export function checkShape({ rows, tokens }: TokenStep, hiddenSize: number): void {
   if (rows.length === tokens.length * hiddenSize * 4 && rows.length > 0) return
   throw badMessage('A step has activations of the wrong shape.')
+}
+
+/** Tokens per chunk that a client asks for when nobody wants anything else. */
+export function usualChunk(tokens: number, stages: number): number {
+  const most = SESSION_LIMITS.prefillChunkTokensMax
+  if (stages === 1) return most
+  return Math.min(most, Math.max(SPLIT_CHUNK_TOKENS_MIN, Math.ceil(tokens / (CHUNKS_PER_STAGE * stages))))
 }
 
 /** Tokens per chunk. */

@@ -25,6 +25,7 @@ import type { Channel } from '../../net/wire.ts'
 import { type Heard, type HeardToken, tokensOf } from './heard.ts'
 import { createInbox, type Inbox } from './inbox.ts'
 import { checkRoom } from './prompt-room.ts'
+import { usualChunk } from './prompt-steps.ts'
 import { badMessage, RingError, stageFailed, stageLost } from './ring-error.ts'
 import type { RingEvent, RingOptions, RingPorts, RingSession, TurnOptions } from './ring-session.ts'
 import type { Route } from './route.ts'
@@ -229,8 +230,9 @@ class OpenRing implements RingSession {
   }
 
   #chunkSize({ length: tokens }: readonly number[], options: TurnOptions): number {
-    const wanted = options.chunkTokens ?? SESSION_LIMITS.prefillChunkTokensMax
-    const paid = this.#options.payer?.chunkTokens({ tokens, stages: this.route.stages.length })
+    const stages = this.route.stages.length
+    const wanted = options.chunkTokens ?? usualChunk(tokens, stages)
+    const paid = this.#options.payer?.chunkTokens({ tokens, stages })
     return Math.min(wanted, paid ?? wanted)
   }
 
