@@ -51,19 +51,18 @@ export function readManifestConfig(fields: JsonFields): ModelConfig {
 }
 
 function parseScaling(fields: JsonFields): RopeScaling {
-  const factor = (key: string): number => fields.number(key, { min: 1e-6, max: 1e6 })
   switch (fields.text('type')) {
     case 'none':
       return { type: 'none' }
     case 'linear':
-      return { type: 'linear', factor: factor('factor') }
+      return { type: 'linear', factor: fields.number('factor', DIVISOR) }
     case 'llama3':
       return {
         type: 'llama3',
-        factor: factor('factor'),
-        lowFrequencyFactor: factor('lowFrequencyFactor'),
-        highFrequencyFactor: factor('highFrequencyFactor'),
-        originalContextLength: fields.integer('originalContextLength', { min: 1, max: MODEL_LIMITS.contextMax }),
+        factor: fields.number('factor', DIVISOR),
+        lowFrequencyFactor: fields.number('lowFrequencyFactor', FACTOR),
+        highFrequencyFactor: fields.number('highFrequencyFactor', FACTOR),
+        originalContextLength: fields.integer('originalContextLength', CONTEXT),
       }
     case 'yarn':
       return {
@@ -146,6 +145,9 @@ function checkTogether(config: ModelConfig): void {
     const lists = [scaling.shortFactors, scaling.longFactors]
     if (lists.some((list) => list.length !== rotarySize / 2))
       throw badManifest('its rotary factors are not one for each frequency')
+  }
+  if (scaling.type === 'llama3' && scaling.highFrequencyFactor <= scaling.lowFrequencyFactor) {
+    throw badManifest('highFrequencyFactor is not above lowFrequencyFactor')
   }
   if (scaling.type === 'yarn' && config.ropeTheta < 2) throw badManifest('ropeTheta is below 2')
 }

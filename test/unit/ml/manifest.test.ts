@@ -8,6 +8,8 @@ import { shardLayout } from '../../../src/ml/shard-file.ts'
 const bytes = readFileSync(new URL('../../../models/genesis/manifest.json', import.meta.url))
 const genesis = parseManifest(bytes)
 
+const LLAMA_3 = { type: 'llama3', factor: 8, lowFrequencyFactor: 1, highFrequencyFactor: 4, originalContextLength: 64 }
+
 /** The manifest of genesis with one value replaced, at a path such as `segments.1.shard.bytes`. */
 function changed(path: string, value: unknown): Uint8Array {
   const json = JSON.parse(bytes.toString('utf8')) as unknown
@@ -98,6 +100,8 @@ describe('a manifest', () => {
     ['an end token outside the vocabulary', 'config.endTokens', [2048]],
     ['a window of zero', 'config.slidingWindow', 0],
     ['an unknown extra', 'config.extras', { gain: 1 }],
+    ['angles beyond those that are computed', 'config.ropeScaling', { type: 'linear', factor: 0.5 }],
+    ['factors of Llama 3 upside down', 'config.ropeScaling', { ...LLAMA_3, highFrequencyFactor: 1 }],
     ['no extras', 'config.extras', {}],
     ['an extra that is the default', 'config.extras', { gate: 'silu' }],
     ['an unknown gate', 'config.extras', { gate: 'relu' }],
