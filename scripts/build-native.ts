@@ -3,9 +3,9 @@
  * Node: native/build/exact1.node. Runs at install, so nothing that is missing or fails is an error then: the program has
  * the wasm engine, and `dllm doctor` tells the reason from native/build/report.json.
  *
- *   node scripts/build-native.ts [--if-possible] [--prebuild]
+ *   node scripts/build-native.ts [--if-changed] [--if-possible] [--prebuild]
  *
- * --if-possible: exit 0 whatever happens, and nothing to do when the addon is of these sources. --prebuild: to
+ * --if-changed: nothing to do when the addon is of these sources. --if-possible: the same, and exit 0 whatever happens. --prebuild: to
  * native/prebuilds/<platform>-<arch>/, where a published package has it.
  */
 import { execFile, spawnSync } from 'node:child_process'
@@ -128,7 +128,7 @@ function isBuilt(sources: string): boolean {
 async function main(): Promise<number> {
   const ifPossible = process.argv.includes('--if-possible')
   const sources = hashNativeSources()
-  if (ifPossible && isBuilt(sources)) return 0
+  if ((ifPossible || process.argv.includes('--if-changed')) && isBuilt(sources)) return 0
   const compiler = findCompiler()
   if (compiler === undefined) {
     writeReport({ sources, failure: 'There was no C compiler when this program was installed.' })

@@ -38,7 +38,7 @@ const checks: readonly Check[] = [
   { name: 'format and lint', command: ['biome', 'ci', BIOME_COLORS, '--error-on-warnings', '.'] },
   { name: 'dead code', command: ['knip'] },
   { name: 'command manifest', command: ['node', 'scripts/manifest.ts', '--check'] },
-  { name: 'native engine from source', command: ['node', NATIVE_SCRIPT], skip: nativeSkip() },
+  { name: 'native engine from source', command: ['node', NATIVE_SCRIPT, '--if-changed'], skip: nativeSkip() },
   { name: 'WebAssembly from source', command: ['node', WASM_SCRIPT, '--check'], skip: wasmSkip() },
 ]
 
