@@ -2,9 +2,12 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { importModel } from '../../src/app/model-import.ts'
 import { openModelStore } from '../../src/app/model-store.ts'
 import { driverEnvironment, GPU_DRIVERS, type GpuDriver, HAS_WEBGPU, noteMissingDrivers } from '../gpu-drivers.ts'
 import { greedyText } from '../model-versions.ts'
+import { TINY_FAMILIES, tinyFamilyFiles } from '../unit/app/families.ts'
+import { writeFolder } from '../unit/app/hugging-face-folder.ts'
 import { createDllm, type Started } from './dllm.ts'
 
 const dllm = createDllm()
@@ -98,3 +101,18 @@ test.skipIf(lavapipe.length === 0)('a miner on a driver that was allowed answers
     steps: true,
   })
 })
+
+test.skipIf(lavapipe.length === 0)(
+  'a model that GPUs do not compute is served by the processor, and that is said',
+  async () => {
+    see(lavapipe)
+    const family = TINY_FAMILIES.find(({ name }) => name === 'gemma-2')!
+    const folder = writeFolder(dllm.home, tinyFamilyFiles(family), 'source')
+    await importModel({ folder, home: dllm.home, name: 'odd', format: 'q8' }, new AbortController().signal)
+    const miner = mine('--network', 'local', '--model', 'odd', '--gpu', '0', '--allow-software-gpu')
+    const said = await miner.printed(/Ctrl-C ends it/)
+    expect(said).toMatch(
+      /\nGPUs do not compute odd yet, a gemma2 model: the processor does\.\nServing segments 1-4 of 4 of odd .* with (?:native|wasm)/,
+    )
+  },
+)
