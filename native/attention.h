@@ -80,7 +80,7 @@ NOINLINE float cap_scores(float *z, u32 count, float cap) {
 
 /* o += e[t] v_t for `count` positions in their order, for `vectors` vectors of the head. */
 INLINE void mix(const int vectors, const float *e, const float *v, u32 width, u32 count, float *out) {
-  floats o[32 / WIDTH];
+  floats o[8];
   UNROLL for (int i = 0; i < vectors; i++) o[i] = load(out + i * WIDTH);
   for (const float *end = e + count; e < end; e++, v += width) {
     const floats weight = all(*e);
@@ -91,7 +91,9 @@ INLINE void mix(const int vectors, const float *e, const float *v, u32 width, u3
 }
 
 static inline void mix_positions(const float *e, const float *values, u32 width, u32 count, float *out) {
+  /* Eight sums hide the latency of an addition; heads are multiples of 16. */
   u32 from = 0;
+  for (; WIDTH > 4 && from + 8 * WIDTH <= width; from += 8 * WIDTH) mix(8, e, values + from, width, count, out + from);
   for (; from + 32 <= width; from += 32) mix(32 / WIDTH, e, values + from, width, count, out + from);
   if (from < width) mix(16 / WIDTH, e, values + from, width, count, out + from);
 }

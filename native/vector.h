@@ -201,6 +201,10 @@ INLINE float largest_lane(f4 v) {
 
 /* The same operations on as many lanes as there are. part4 is four of them, from a multiple of four on. */
 #if WIDTH == 4
+INLINE f4 part4(floats value, int from) {
+  (void)from;
+  return value;
+}
 INLINE floats larger(floats a, floats b) { return larger4(a, b); }
 INLINE floats smaller(floats a, floats b) { return smaller4(a, b); }
 INLINE ints max_int(ints a, ints b) { return max4(a, b); }
