@@ -62,9 +62,9 @@ afterEach(async () => {
 })
 
 /** One answer after the other. */
-async function answers(session: RingSession, draftsMax?: number) {
+async function answers(session: RingSession, draftsMax?: number, count = SETTINGS.length) {
   const found = []
-  for (const [, settings] of SETTINGS) {
+  for (const [, settings] of SETTINGS.slice(0, count)) {
     session.rewind(0)
     const generation = { ...GREEDY, ...settings }
     found.push(await collect(session, PROMPT, { generation, ...(draftsMax === undefined ? {} : { draftsMax }) }))
@@ -112,16 +112,18 @@ describe.each<[string, Wiring, number[], boolean]>([
   ['three stages over TCP', tcpWiring, [1, 1, 1], false],
   ['one stage', memoryWiring, [3], false],
 ])('%s', (_name, wiring, split, isFar) => {
+  const count = isFar ? SETTINGS.length : 2
+
   beforeEach(() => start(wiring, split))
 
   test('give the same with drafts as without, and cost the same', async () => {
     const [without, with_] = [leaseOf('22'), leaseOf('33')]
     const off = await openPaid(world, market, { lease: without, capacity: CONFIG.contextLength })
-    const plain = await answers(off, 0)
+    const plain = await answers(off, 0, count)
     expect(await draftsOf(off)).toEqual(split.map(() => ({ drafts: 0, draftsKept: 0 })))
     await off.close()
     const on = await openPaid(world, market, { lease: with_, capacity: CONFIG.contextLength })
-    expect(await answers(on)).toEqual(plain)
+    expect(await answers(on, undefined, count)).toEqual(plain)
     const drafts = await draftsOf(on)
     if (isFar) for (const each of drafts) expect(each.draftsKept).toBeGreaterThan(20)
     if (isFar) expect(drafts[0]!.drafts).toBeGreaterThan(drafts[0]!.draftsKept)
@@ -130,7 +132,7 @@ describe.each<[string, Wiring, number[], boolean]>([
     await allFree()
     const [paidOff, paidOn] = [await paidIn(without), await paidIn(with_)]
     expect(paidOn).toEqual(paidOff)
-    expect(paidOn[0]!.receipts.length).toBeGreaterThan(3)
+    expect(paidOn[0]!.receipts.length).toBeGreaterThan(0)
     expect((await market.store.newest(with_.id))?.counters).toEqual(paidOff[0]!.counters)
   })
 })
@@ -172,9 +174,9 @@ test('turns that are broken off in the middle of drafts are counted alike by all
 test('a model that says the same drafts nearly all of it, and changes nothing', async () => {
   await start(memoryWiring, [1, 1, 1], true)
   const session = await world.open(CONFIG.contextLength)
-  const plain = await answers(session, 0)
+  const plain = await answers(session, 0, 3)
   const before = (await session.statistics())[0]!
-  expect(await answers(session)).toEqual(plain)
+  expect(await answers(session, undefined, 3)).toEqual(plain)
   const { steps, drafts, draftsKept } = (await session.statistics())[0]!
   expect(drafts).toBeGreaterThan(40)
   expect(draftsKept).toBeGreaterThan(0.5 * drafts)
