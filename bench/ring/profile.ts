@@ -1,5 +1,5 @@
 /**
- * Where the main thread of this process spends its time, by V8's sampling profiler, as a table of parts of the program. Waiting does not count; what
+ * Where the main thread of this process spends its time, by V8's sampling profiler, as a table of parts of the program. Waiting does not count, for a core neither; what
  * other threads do, engines among them, is not seen.
  * @module
  */
@@ -18,6 +18,8 @@ export interface RunningProfile {
 }
 
 const INTERVAL_US = 200
+/** A sample that comes later had to wait for a core, as the thread had. */
+const SAMPLE_US_MAX = 2 * INTERVAL_US
 const US_PER_MS = 1_000
 const FUNCTIONS_MAX = 4
 /** What a frame's script belongs to; the first that fits. */
@@ -64,7 +66,8 @@ function linesOf({ nodes, samples = [], timeDeltas = [] }: Profiler.Profile): Pr
     if (part === undefined) continue
     const functions = parts.get(part) ?? new Map<string, number>()
     const name = frame.functionName === '' ? `line ${frame.lineNumber + 1}` : frame.functionName
-    functions.set(name, (functions.get(name) ?? 0) + (timeDeltas[index] ?? 0) / US_PER_MS)
+    const spentUs = Math.min(timeDeltas[index] ?? 0, SAMPLE_US_MAX)
+    functions.set(name, (functions.get(name) ?? 0) + spentUs / US_PER_MS)
     parts.set(part, functions)
   }
   return [...parts]
