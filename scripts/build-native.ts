@@ -119,6 +119,13 @@ function writeReport(report: NativeReport): void {
   writeFileSync(NATIVE_REPORT, `${JSON.stringify(report, undefined, 2)}\n`)
 }
 
+/** One line of what the compiler said. */
+function firstError(error: unknown): string {
+  const text = error instanceof Error && 'stderr' in error ? String(error.stderr) : String(error)
+  const lines = text.split('\n').filter((line) => line.trim() !== '')
+  return (lines.find((line) => line.includes('error')) ?? lines[0] ?? 'no reason given').slice(0, 400)
+}
+
 function isBuilt(sources: string): boolean {
   if (!existsSync(NATIVE_BUILD) || !existsSync(NATIVE_REPORT)) return false
   const report: NativeReport = JSON.parse(readFileSync(NATIVE_REPORT, 'utf8'))
@@ -138,9 +145,9 @@ async function main(): Promise<number> {
   try {
     await build(compiler, sources)
   } catch (error) {
-    const failure = error instanceof Error ? error.message.slice(0, 4_000) : String(error)
-    writeReport({ sources, compiler, failure })
-    console.log(`native engine: ${compiler} failed; the wasm engine is used instead\n${ifPossible ? '' : failure}`)
+    writeReport({ sources, compiler, failure: `${compiler} failed when it was built: ${firstError(error)}.` })
+    console.log(`native engine: ${compiler} failed; the wasm engine is used instead`)
+    if (!ifPossible) console.log(error instanceof Error ? error.message : String(error))
     return ifPossible ? 0 : 1
   }
   writeReport({ sources, compiler })

@@ -54,7 +54,7 @@ export function findBinding(
     try {
       const binding = load(path)
       if (binding.sources === sources) return binding
-      reasons.push('It was built from other sources: run `npm run prepare` in the folder of the program.')
+      reasons.push('It was built from other sources.')
     } catch (error) {
       reasons.push(`It does not load: ${messageOf(error)}`)
     }
@@ -69,9 +69,9 @@ function load(path: string): NativeBinding {
 }
 
 function buildFailure(): string {
-  if (!existsSync(NATIVE_REPORT)) return 'It was not built: run `npm run prepare` in the folder of the program.'
+  if (!existsSync(NATIVE_REPORT)) return 'It was not built.'
   const { failure }: NativeReport = JSON.parse(readFileSync(NATIVE_REPORT, 'utf8'))
-  return failure === undefined ? 'It is missing although it was built; run `npm run prepare`.' : failure
+  return failure === undefined ? 'It is missing although it was built.' : failure
 }
 
 function unavailable(reason: string): EngineError {

@@ -31,7 +31,8 @@ async function withoutNative(reason: string): Promise<Finding> {
   try {
     await createEngine('wasm', { threads: 1 })
     const summary = 'The wasm engine runs; the native engine, which is faster, does not.'
-    return warn('engine', summary, `${reason} Building it takes a C compiler.`, { engine: 'wasm' })
+    const advice = `${reason} With a C compiler, \`npm run prepare\` in the folder of the program builds it.`
+    return warn('engine', summary, advice, { engine: 'wasm' })
   } catch (error) {
     const advice = `Layers run on the reference engine, which is slow. ${reason} ${messageOf(error)}`
     return warn('engine', 'Neither the native nor the wasm engine runs here.', advice, { engine: 'reference' })
