@@ -6,8 +6,8 @@
 import { tag, text } from './economy/plot.ts'
 import type { Row, Target } from './report.ts'
 
-const WIDTH = 1_080
-const NAME = 560
+const WIDTH = 1_100
+const NAME = 580
 const FIGURES = 130
 const RIGHT = 20
 const TOP = 92
