@@ -15,7 +15,10 @@ enum { HUGE_PAGE = 2 << 20, LINE = 64 };
 
 #if defined(_WIN32)
 
-void *pages_take(size_t bytes) { return VirtualAlloc(0, bytes, MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE); }
+void *pages_take(size_t bytes) {
+  return bytes == 0 || bytes > SIZE_MAX / 2 ? 0 : VirtualAlloc(0, bytes, MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE);
+}
+static void *huge_pages_take(size_t bytes) { return pages_take(bytes); }
 void pages_give(void *pages, size_t bytes) {
   (void)bytes;
   VirtualFree(pages, 0, MEM_RELEASE);
@@ -35,9 +38,10 @@ static char *map(size_t bytes) {
 /* A multiple of every page size in use. */
 static size_t whole_pages(size_t bytes) { return (bytes + 65535) & ~(size_t)65535; }
 
-/* What is large starts at a huge page: the reading of weights then misses no table of addresses. */
-void *pages_take(size_t bytes) {
-  if (bytes == 0 || bytes > SIZE_MAX / 2) return 0;
+void *pages_take(size_t bytes) { return bytes == 0 || bytes > SIZE_MAX / 2 ? 0 : map(whole_pages(bytes)); }
+
+/* What is large starts at a huge page and has huge ones: the reading of weights then misses no table of addresses. */
+static void *huge_pages_take(size_t bytes) {
   const size_t length = whole_pages(bytes);
   if (length < 2 * HUGE_PAGE) return map(length);
   char *wide = map(length + HUGE_PAGE);
@@ -71,7 +75,7 @@ void *arena_take(struct arena *arena, size_t bytes) {
     if (size < CHUNK_BYTES_MIN) size = CHUNK_BYTES_MIN;
     if (size > CHUNK_BYTES_MAX) size = CHUNK_BYTES_MAX;
     if (size < bytes + LINE) size = (bytes + LINE + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE;
-    struct chunk *chunk = pages_take(size);
+    struct chunk *chunk = huge_pages_take(size);
     if (chunk == 0) return 0;
     *chunk = (struct chunk){arena->chunks, size};
     *arena = (struct arena){chunk, LINE, size};

@@ -6,7 +6,7 @@
 
 #include <stddef.h>
 
-/* Aligned to 64 bytes at the least, zero, in huge pages where that helps; not there until it is written. NULL: none left. */
+/* Aligned to 64 bytes at the least, zero; what is not written takes no memory. NULL: none left. */
 void *pages_take(size_t bytes);
 void pages_give(void *pages, size_t bytes);
 
