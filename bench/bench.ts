@@ -64,7 +64,7 @@ export interface FormatFilter {
 /** What labels of generated models begin with. */
 export const RANDOM_LABEL = '1.1B'
 /** Of users, the fastest first. */
-const ENGINES = ['native', 'wasm'] as EngineName[]
+const ENGINES: readonly EngineName[] = ['native', 'wasm']
 /** Comes with the program. */
 const EMBEDDED_MODEL = 'genesis'
 const RUNS = 7

@@ -45,7 +45,7 @@ async function serve({
 }: Extract<MinerOrder, { type: 'serve' }>): Promise<void> {
   const model = openModelStore({ home }).find(name)
   const identity = await createNodeIdentity(system.random)
-  const engine = { home, model, ...part, engine: 'wasm' as const, threads, cacheBytesMax: CACHE_BYTES }
+  const engine = { home, model, ...part, engine: 'auto' as const, threads, cacheBytesMax: CACHE_BYTES }
   const host = createEngineHost(await createWorkerRunner(engine), system)
   const wire = await createLibp2pWire(
     {

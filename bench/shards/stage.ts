@@ -34,7 +34,7 @@ async function serve({ home, model: name, threads }: StageOrder): Promise<void> 
   }
   const wire = await createLibp2pWire(wireOptions, system)
   const service = await openShardService(wire, { home, store: openShardStore({ home }), listen: LISTEN }, system)
-  const engine = { home, model, ...part, engine: 'wasm' as const, threads, cacheBytesMax: CACHE_BYTES }
+  const engine = { home, model, ...part, engine: 'auto' as const, threads, cacheBytesMax: CACHE_BYTES }
   const runner = await createWorkerRunner(engine)
   // As a miner does with each batch (src/app/run-miner.ts).
   const run: typeof runner.run = (batch) => {
