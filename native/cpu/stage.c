@@ -325,6 +325,7 @@ static int is_sound(const struct executor *e, const struct pass_input *in) {
   if (in->first_layer > in->last_layer || in->last_layer > e->numbers.layers) return 0;
   if ((in->has_embedding && !e->numbers.has_embedding) || (in->logit_count > 0 && !in->has_head)) return 0;
   if ((in->has_head && !e->numbers.has_head) || !stage_is_whole(e)) return 0;
+  if (e->numbers.has_local_rope && (in->local_cos == 0 || in->local_sin == 0)) return 0;
   for (u32 i = 0; i < in->row_count; i++)
     if (!is_sound_row(e, in, &in->rows[i])) return 0;
   for (u32 i = 0; i < in->logit_count; i++)

@@ -67,22 +67,34 @@ static int load(struct executor *stage, uint32_t layer, uint32_t tensor, uint32_
   return result == STAGE_DONE;
 }
 
+/* Of each layer its window and its rope: some positions and the local one, all positions and none. */
+static const uint32_t KINDS[LAYERS * 2] = {5, 1, 0, 2};
+
+/* Models of q8 have all that any family has beyond Llama's layer. */
 static struct executor *open_model(const struct kernels *kernels, uint32_t threads, uint32_t format) {
+  const int has_extras = format == 1;
   const struct stage_numbers numbers = {.hidden = HIDDEN, .heads = HEADS, .shared_heads = 2, .head_size = SIZE, .inner = INNER,
                                         .vocabulary = VOCABULARY, .layers = LAYERS, .has_embedding = 1, .has_head = 1,
-                                        .threads = threads, .epsilon = 1e-5f, .score_factor = 0.25f, .rotary_size = SIZE,
-                                        .embedding_factor = 1};
+                                        .threads = threads, .epsilon = 1e-5f, .score_factor = 0.25f,
+                                        .rotary_size = has_extras ? SIZE / 2 : SIZE, .gate = (uint32_t)has_extras,
+                                        .has_output_norms = (uint32_t)has_extras, .has_local_rope = (uint32_t)has_extras,
+                                        .embedding_factor = has_extras ? 8 : 1, .score_cap = has_extras ? 2 : 0,
+                                        .logit_cap = has_extras ? 3 : 0, .layer_kinds = has_extras ? KINDS : 0};
   struct executor *stage = stage_open(&numbers, kernels);
   expect(stage != 0, "a stage opens", kernels->name);
   const uint32_t query = HEADS * SIZE, key = 2 * SIZE;
   const uint32_t tensors[][4] = {
       {ATTENTION_NORM, 0, HIDDEN, 1}, {QUERY, format, query, HIDDEN}, {KEY, format, key, HIDDEN}, {VALUE, format, key, HIDDEN},
       {ATTENTION_OUTPUT, format, HIDDEN, query}, {FEED_FORWARD_NORM, 0, HIDDEN, 1}, {GATE, format, INNER, HIDDEN},
-      {UP, format, INNER, HIDDEN}, {DOWN, format, HIDDEN, INNER}};
+      {UP, format, INNER, HIDDEN}, {DOWN, format, HIDDEN, INNER}, {ATTENTION_OUTPUT_NORM, 0, HIDDEN, 1},
+      {FEED_FORWARD_OUTPUT_NORM, 0, HIDDEN, 1}};
   noise_state = 777;
   for (uint32_t layer = 0; layer < LAYERS; layer++)
-    for (size_t i = 0; i < sizeof tensors / sizeof *tensors; i++)
-      expect(load(stage, layer, tensors[i][0], tensors[i][1], tensors[i][2], tensors[i][3]), "a tensor loads", kernels->name);
+    for (size_t i = 0; i < sizeof tensors / sizeof *tensors; i++) {
+      const int is_loaded = load(stage, layer, tensors[i][0], tensors[i][1], tensors[i][2], tensors[i][3]);
+      const int is_extra = tensors[i][0] == ATTENTION_OUTPUT_NORM || tensors[i][0] == FEED_FORWARD_OUTPUT_NORM;
+      expect(is_loaded == (has_extras || !is_extra), "a tensor loads where the model has it", kernels->name);
+    }
   expect(load(stage, 0, EMBEDDING, format, VOCABULARY, HIDDEN), "the embedding loads", kernels->name);
   expect(load(stage, 0, OUTPUT_NORM, 0, HIDDEN, 1), "the output norm loads", kernels->name);
   expect(!stage_is_whole(stage), "a stage without head is not whole", kernels->name);
@@ -115,7 +127,7 @@ static void run_sessions(struct executor *stage, uint32_t threads, struct answer
     const struct pass_input pass = {.last_layer = LAYERS, .has_embedding = 1, .has_head = 1, .wanted_threads = threads,
                                     .row_count = (uint32_t)(each * SESSIONS), .sessions = SESSIONS, .logit_count = SESSIONS,
                                     .rows = rows, .x = x, .logits = answer->logits, .cos = cosines, .sin = sines,
-                                    .logit_rows = last, .failed = failed};
+                                    .local_cos = sines, .local_sin = cosines, .logit_rows = last, .failed = failed};
     expect(stage_run(stage, &pass) == STAGE_DONE, "a pass runs", "stage");
     for (int s = 0; s < SESSIONS; s++) expect(failed[s] == 0, "numbers are finite", "stage");
     position += each;
@@ -159,7 +171,7 @@ static void test_side_by_side(const struct kernels *kernels) {
 }
 
 static void test_refusals(const struct kernels *kernels) {
-  struct executor *stage = open_model(kernels, 2, 1);
+  struct executor *stage = open_model(kernels, 2, 2);
   float x[HIDDEN] = {0}, ropes[SIZE] = {0}, logits[64];
   uint32_t failed[1], logit_rows[1] = {1};
   const int32_t cache = stage_open_cache(stage, 4, LAYERS), narrow = stage_open_cache(stage, 4, 1);
