@@ -87,8 +87,9 @@ export function createStepQueue<Q extends QueuedStep>(config: Pick<ModelConfig, 
         total += rows
       }
       const isShort = ({ rows, done }: Q) => rows - done <= windowRowsMax
+      const shortMax = waiting.every(isShort) ? batchRowsMax : batchRowsMax - pieceRowsMin
       for (const queued of waiting) {
-        if (isShort(queued) && total + queued.rows - queued.done <= batchRowsMax) put(queued, windowRowsMax)
+        if (isShort(queued) && total + queued.rows - queued.done <= shortMax) put(queued, windowRowsMax)
       }
       for (const queued of waiting) {
         if (isShort(queued)) continue

@@ -123,6 +123,14 @@ describe('a batch has at most so many rows', () => {
       [[SHARED], [9, SHARED - 9], [9]],
     ],
     [
+      'a long one beside as many short ones as there is room for',
+      [SHORT + 1, ...Array(MAX).fill(1)],
+      [
+        [...Array(MAX - LEAST).fill(1), LEAST],
+        [1, ...Array(LEAST).fill(1)],
+      ],
+    ],
+    [
       'a long one beside more short ones than a pass has rows',
       [LEAST + 1, ...Array(SHARED).fill(1)],
       [[...Array(SHARED).fill(1), LEAST], [1]],
