@@ -1,7 +1,7 @@
 /**
  * Builds the native engine's addon from native/ with the C compiler at hand (CC, else cc, gcc, clang), without headers of
  * Node: native/build/exact1.node. Runs at install, so nothing that is missing or fails is an error then: the program has
- * the wasm engine, and `dllm doctor` tells the reason from native/build/report.json.
+ * the wasm engine, and `dllm doctor` tells the reason from native/build/failure.txt.
  *
  *   node scripts/build-native.ts [--if-changed] [--if-possible] [--prebuild]
  *
@@ -25,10 +25,9 @@ import { promisify } from 'node:util'
 import {
   hashNativeSources,
   NATIVE_BUILD,
+  NATIVE_FAILURE,
   NATIVE_FOLDER,
   NATIVE_PREBUILD,
-  NATIVE_REPORT,
-  type NativeReport,
 } from '../src/app/native-files.ts'
 import { COMMON_FLAGS, COMMON_SOURCES, type Instructions, instructionsOf } from './native-sources.ts'
 
@@ -114,9 +113,12 @@ function install(output: string): void {
   renameSync(`${target}.new`, target)
 }
 
-function writeReport(report: NativeReport): void {
-  mkdirSync(dirname(NATIVE_REPORT), { recursive: true })
-  writeFileSync(NATIVE_REPORT, `${JSON.stringify(report, undefined, 2)}\n`)
+/** Of which sources the addon is: an addon that is loaded to be asked stays loaded. */
+const STAMP = `${NATIVE_BUILD}.sources`
+
+function noteFailure(failure: string): void {
+  mkdirSync(dirname(NATIVE_FAILURE), { recursive: true })
+  writeFileSync(NATIVE_FAILURE, `${failure}\n`)
 }
 
 /** One line of what the compiler said. */
@@ -127,9 +129,7 @@ function firstError(error: unknown): string {
 }
 
 function isBuilt(sources: string): boolean {
-  if (!existsSync(NATIVE_BUILD) || !existsSync(NATIVE_REPORT)) return false
-  const report: NativeReport = JSON.parse(readFileSync(NATIVE_REPORT, 'utf8'))
-  return report.sources === sources && report.failure === undefined
+  return existsSync(NATIVE_BUILD) && existsSync(STAMP) && readFileSync(STAMP, 'utf8') === sources
 }
 
 async function main(): Promise<number> {
@@ -138,19 +138,20 @@ async function main(): Promise<number> {
   if ((ifPossible || process.argv.includes('--if-changed')) && isBuilt(sources)) return 0
   const compiler = findCompiler()
   if (compiler === undefined) {
-    writeReport({ sources, failure: 'There was no C compiler when this program was installed.' })
+    noteFailure('There was no C compiler when this program was installed.')
     console.log('native engine: no C compiler (cc, gcc, clang or CC); the wasm engine is used instead')
     return ifPossible ? 0 : 1
   }
   try {
     await build(compiler, sources)
   } catch (error) {
-    writeReport({ sources, compiler, failure: `${compiler} failed when it was built: ${firstError(error)}.` })
+    noteFailure(`${compiler} failed when it was built: ${firstError(error)}.`)
     console.log(`native engine: ${compiler} failed; the wasm engine is used instead`)
     if (!ifPossible) console.log(error instanceof Error ? error.message : String(error))
     return ifPossible ? 0 : 1
   }
-  writeReport({ sources, compiler })
+  rmSync(NATIVE_FAILURE, { force: true })
+  if (!process.argv.includes('--prebuild')) writeFileSync(STAMP, sources)
   console.log(`native engine: built with ${compiler}`)
   return 0
 }

@@ -10,7 +10,7 @@ import { ENGINE_LIMITS } from '../base/limits.ts'
 import { type Engine, EngineError } from '../ml/engine/engine.ts'
 import { bestInstructions, createNativeEngine } from '../ml/engine/native.ts'
 import type { NativeBinding } from '../ml/engine/native-types.ts'
-import { hashNativeSources, NATIVE_BUILD, NATIVE_PREBUILD, NATIVE_REPORT, type NativeReport } from './native-files.ts'
+import { hashNativeSources, NATIVE_BUILD, NATIVE_FAILURE, NATIVE_PREBUILD } from './native-files.ts'
 
 export interface NodeNativeOptions {
   /** All that compute, clipped to what the engine takes; default one per core. */
@@ -33,6 +33,8 @@ export function createNodeNativeEngine(options: NodeNativeOptions): Engine {
 export function nativeInstructions(): string {
   return process.env['DLLM_NATIVE_ISA'] || bestInstructions(loadNativeBinding())
 }
+
+const FAILURE_CHARACTERS_MAX = 500
 
 let loaded: NativeBinding | EngineError | undefined
 
@@ -68,10 +70,10 @@ function load(path: string): NativeBinding {
   return module.exports as NativeBinding
 }
 
+/** Of the file its first line, bounded: it is shown. */
 function buildFailure(): string {
-  if (!existsSync(NATIVE_REPORT)) return 'It was not built.'
-  const { failure }: NativeReport = JSON.parse(readFileSync(NATIVE_REPORT, 'utf8'))
-  return failure === undefined ? 'It is missing although it was built.' : failure
+  if (!existsSync(NATIVE_FAILURE)) return 'It was not built.'
+  return readFileSync(NATIVE_FAILURE, 'utf8').split('\n', 1)[0]!.slice(0, FAILURE_CHARACTERS_MAX)
 }
 
 function unavailable(reason: string): EngineError {

@@ -12,8 +12,8 @@ import { fileURLToPath } from 'node:url'
 export const NATIVE_FOLDER: string = fileURLToPath(new URL('../../native', import.meta.url))
 /** Built on this machine. Git ignores the folder. */
 export const NATIVE_BUILD: string = join(NATIVE_FOLDER, 'build', 'exact1.node')
-/** What the last build came to, for people. */
-export const NATIVE_REPORT: string = join(NATIVE_FOLDER, 'build', 'report.json')
+/** Why the last build gave no addon, for people; there is none when it gave one. */
+export const NATIVE_FAILURE: string = join(NATIVE_FOLDER, 'build', 'failure.txt')
 /** Built for machines like this one. */
 export const NATIVE_PREBUILD: string = join(
   NATIVE_FOLDER,
@@ -21,13 +21,6 @@ export const NATIVE_PREBUILD: string = join(
   `${process.platform}-${process.arch}`,
   'exact1.node',
 )
-
-export interface NativeReport {
-  readonly sources: string
-  readonly compiler?: string
-  /** Why there is no addon. */
-  readonly failure?: string
-}
 
 /** SHA-256 over names and bytes of the C sources: an addon of other sources may compute or ask for something else. */
 export function hashNativeSources(): string {
