@@ -1,6 +1,6 @@
 /**
- * The native engine against the contract suite, on every set of instructions that this processor has; on the best with
- * more threads than two cores have. Rings: test/integration/exactness*.
+ * The native engine against the contract suite, on every set of instructions that this processor has: whole on the best, with
+ * more threads than two cores have; in short sessions of the integer formats on the others. Rings: test/integration/exactness*.
  * @module
  */
 import { describe } from 'vitest'
@@ -9,8 +9,14 @@ import { engineSuite } from '../../contract/engine-suite.ts'
 import { hasNativeEngine, nativeInstructions } from '../../contract/native-binding.ts'
 
 describe.skipIf(!hasNativeEngine)('with the addon', () => {
-  for (const [index, instructions] of nativeInstructions.entries()) {
-    const engine = createNodeNativeEngine({ instructions, threads: index === 0 ? 3 : 1, bytesPerThread: 1 })
-    engineSuite({ name: `native engine, ${instructions}`, create: () => engine, length: index === 0 ? 66 : 8 })
+  const [best, ...others] = nativeInstructions
+  if (best !== undefined) {
+    const engine = createNodeNativeEngine({ instructions: best, threads: 3, bytesPerThread: 1 })
+    engineSuite({ name: `native engine, ${best}`, create: () => engine, length: 66 })
+  }
+  for (const instructions of others) {
+    const engine = createNodeNativeEngine({ instructions, threads: 1 })
+    const formats = ['q8', 'q4'] as const
+    engineSuite({ name: `native engine, ${instructions}`, create: () => engine, length: 8, formats })
   }
 })
