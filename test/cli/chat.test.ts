@@ -75,9 +75,9 @@ describe('with the network of the first chat', () => {
     expect(end).toMatchObject({ type: 'end', model: 'genesis', text: expected, reason: 'max-tokens', stages: 3 })
   })
 
-  test('chooses the same tokens every time at temperature 0, whatever the seed', async () => {
-    const greedy = (seed: string) => dllm.runWarm(['chat', PROMPT, '-t', '0', '--max-tokens', '20', '--seed', seed])
-    const [one, two] = await Promise.all([greedy('1'), greedy('2')])
+  test('chooses the same tokens every time at temperature 0, whatever the seed, with drafts and without', async () => {
+    const greedy = (...more: string[]) => dllm.runWarm(['chat', PROMPT, '-t', '0', '--max-tokens', '20', ...more])
+    const [one, two] = await Promise.all([greedy('--seed', '1'), greedy('--seed', '2', '--drafts', 'off')])
     expect(one.stdout).toBe(two.stdout)
   })
 
