@@ -5,6 +5,7 @@
  *
  *   node scripts/compare-llama.ts /tmp/llama
  */
+import { execFileSync } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
@@ -13,6 +14,7 @@ import { FAMILY_TOKENS, TINY_FAMILIES } from '../test/unit/app/families.ts'
 import { tinyFamilyGguf } from '../test/unit/app/families-gguf.ts'
 
 const TARGET = fileURLToPath(new URL('../test/unit/app/families-llama.json', import.meta.url))
+const BIOME = fileURLToPath(new URL('../node_modules/.bin/biome', import.meta.url))
 /** Positions whose logits are kept, and every which logit. */
 const POSITIONS: readonly number[] = [0, 7, FAMILY_TOKENS.length - 1]
 const EVERY = 7
@@ -62,7 +64,8 @@ async function main(folder: string): Promise<void> {
   } finally {
     rmSync(scratch, { recursive: true })
   }
-  writeFileSync(TARGET, `${JSON.stringify({ every: EVERY, models }, undefined, 1)}\n`)
+  writeFileSync(TARGET, JSON.stringify({ every: EVERY, models }))
+  execFileSync(BIOME, ['check', '--write', TARGET])
 }
 
 await main(process.argv[2] ?? '/tmp/llama')
