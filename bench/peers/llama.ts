@@ -19,7 +19,7 @@ export type LlamaOrder =
     }
   /** A prompt of so many tokens, alone in its context. */
   | { readonly type: 'prefill'; readonly rows: number }
-  /** So many tokens one after the other, from a position that has been computed up to. */
+  /** So many tokens one after the other, or fewer where they take long, from a position that has been computed up to. */
   | { readonly type: 'decode'; readonly position: number; readonly steps: number; readonly hasLogits: boolean }
 
 export interface LlamaTold {
@@ -53,6 +53,9 @@ interface Context {
 /** Whatever this machine runs of a text; each token another. */
 const FIRST_TOKEN = 300
 const TOKENS_USED = 20_000
+/** Where others use the cores its steps take seconds. */
+const DECODE_MS_MAX = 3_000
+const STEPS_MIN = 3
 /** llama.cpp's own default. */
 const BATCH_TOKENS = 512
 
@@ -116,7 +119,9 @@ async function prefill(rows: number): Promise<number> {
 
 async function decode({ position, steps, hasLogits }: Extract<LlamaOrder, { type: 'decode' }>): Promise<number[]> {
   const times: number[] = []
+  const untilMs = performance.now() + DECODE_MS_MAX
   for (let step = 0; step < steps; step++) {
+    if (step >= STEPS_MIN && performance.now() > untilMs) break
     const startedMs = performance.now()
     await run(position + step, 1, hasLogits)
     times.push(performance.now() - startedMs)
