@@ -92,7 +92,10 @@ async function main(): Promise<void> {
   const means = (['namespaces', 'proxies'] as const).find((name) => name === flags.lines)
   const { quick, model: modelFilter, engine } = flags
   const options = { quick, modelFilter, engine, means, signal: stopping.signal, progress }
-  await withBench(options, async (bench) => void (await runMeasures(bench, rows)))
+  await withBench(options, async (bench) => {
+    console.log(`engines: ${bench.engines.join(', ')}`)
+    await runMeasures(bench, rows)
+  })
   progress('')
   console.log(`\n${tableOf(rows)}`)
   if (flags.json !== undefined) {
