@@ -92,10 +92,16 @@ async function main(): Promise<void> {
   const means = (['namespaces', 'proxies'] as const).find((name) => name === flags.lines)
   const { quick, model: modelFilter, engine } = flags
   const options = { quick, modelFilter, engine, means, signal: stopping.signal, progress }
-  await withBench(options, async (bench) => {
-    console.log(`engines: ${bench.engines.join(', ')}`)
-    await runMeasures(bench, rows)
-  })
+  try {
+    await withBench(options, async (bench) => {
+      console.log(`engines: ${bench.engines.join(', ')}`)
+      await runMeasures(bench, rows)
+    })
+  } catch (error) {
+    if (!stopping.signal.aborted) throw error
+    console.error('\nStopped; this is what was measured until then.')
+    process.exitCode = 130
+  }
   progress('')
   console.log(`\n${tableOf(rows)}`)
   if (flags.json !== undefined) {
