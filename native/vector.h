@@ -20,6 +20,9 @@
 #if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
 #error "packed weights are for processors that put the low byte first"
 #endif
+#if defined(__FAST_MATH__)
+#error "every operation is one of IEEE 754: build without fast math"
+#endif
 _Static_assert(__FLT_EVAL_METHOD__ == 0, "every f32 operation is rounded to f32");
 
 typedef int8_t i8;

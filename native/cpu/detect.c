@@ -63,9 +63,9 @@ static int has_dotprod(void) {
 #endif
 
 const struct choice *kernel_choices(void) {
-  static struct choice choices[8];
+  /* Threads ask at the same time. */
+  static _Thread_local struct choice choices[8];
   int count = 0;
-  /* Called again it writes what is there. */
 #if defined(__x86_64__)
   const struct processor has = look();
 #if defined(WITH_AVX512VNNI)

@@ -27,6 +27,7 @@ struct executor {
   struct row rows[ROWS_MAX];
 };
 
+_Static_assert(sizeof(size_t) == 8, "products of sizes below fit 64 bits");
 _Static_assert((u32)STAGE_ROWS_MAX == ROWS_MAX, "stage.h tells the rows of a pass");
 
 static u32 padded(u32 columns) { return (columns + GROUP - 1) / GROUP * GROUP; }
@@ -134,7 +135,7 @@ static int fit_a_model(const struct stage_numbers *n) {
   }
   if (n->rotary_size == 0 || n->rotary_size > n->head_size || n->rotary_size % 2 != 0 || n->gate > GATE_GELU) return 0;
   return n->heads % n->shared_heads == 0 && n->head_size <= STAGE_HEAD_SIZE_MAX && n->head_size % 2 == 0 &&
-         (uint64_t)n->heads * n->head_size <= most && n->layers <= 65536 && n->threads >= 1 &&
+         n->heads < 65536 && (uint64_t)n->heads * n->head_size <= most && n->layers <= 4096 && n->threads >= 1 &&
          n->threads <= POOL_THREADS_MAX;
 }
 
@@ -171,6 +172,7 @@ static const float *load_floats(struct executor *e, const float *from, u32 count
 }
 
 static enum stage_result load_vector(struct executor *e, const struct source *source, const float **to) {
+  if (source->format != FORMAT_F32) return STAGE_BAD_INPUT;
   *to = load_floats(e, source->values, source->rows, padded(source->rows));
   return *to == 0 ? STAGE_NO_MEMORY : STAGE_DONE;
 }

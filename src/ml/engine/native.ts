@@ -35,10 +35,7 @@ export function createNativeEngine(options: NativeEngineOptions): Engine {
     )
   }
   if (options.instructions !== undefined && binding.check(instructions) !== 1) {
-    throw new EngineError(
-      'ENGINE_UNAVAILABLE',
-      `The native engine's ${instructions} kernels do not compute exact-1 on this processor. Please report it, with the output of \`dllm doctor\`.`,
-    )
+    throw computesOther(instructions)
   }
   return {
     name: 'native',
@@ -46,8 +43,17 @@ export function createNativeEngine(options: NativeEngineOptions): Engine {
   }
 }
 
-/** The first usable ones; those that compute something else on this processor are left out. */
+/** The first usable ones that compute exact-1 on this processor. Throws ENGINE_UNAVAILABLE where none does. */
 export function bestInstructions(binding: NativeBinding): string {
   const usable = Object.keys(binding.instructions).filter((name) => binding.instructions[name] === 1)
-  return usable.find((name) => binding.check(name) === 1) ?? 'generic'
+  const best = usable.find((name) => binding.check(name) === 1)
+  if (best === undefined) throw computesOther(usable.join(', '))
+  return best
+}
+
+function computesOther(instructions: string): EngineError {
+  return new EngineError(
+    'ENGINE_UNAVAILABLE',
+    `The native engine's ${instructions} kernels do not compute exact-1 on this processor. Please report it, with the output of \`dllm doctor\`.`,
+  )
 }

@@ -84,6 +84,7 @@ describe.skipIf(!hasNativeEngine)('the addon', () => {
       createNativeEngine({ binding: one, instructions, threads: 1 })
     expect(create(lacking, 'future')).toThrow(refused('ENGINE_UNAVAILABLE'))
     expect(create(wrong, 'generic')).toThrow(refused('ENGINE_UNAVAILABLE'))
+    expect(() => createNativeEngine({ binding: wrong, threads: 1 })).toThrow(refused('ENGINE_UNAVAILABLE'))
   })
 
   test('is refused when it is of other sources', () => {
