@@ -29,7 +29,15 @@ import {
   NATIVE_FOLDER,
   NATIVE_PREBUILD,
 } from '../src/app/native-files.ts'
-import { COMMON_FLAGS, COMMON_SOURCES, type Instructions, instructionsOf } from './native-sources.ts'
+import { messageOf } from '../src/base/error.ts'
+import {
+  COMMON_FLAGS,
+  COMMON_SOURCES,
+  type Compiler,
+  findCompiler,
+  type Instructions,
+  instructionsOf,
+} from './native-sources.ts'
 
 interface ObjectFile {
   readonly path: string
@@ -40,22 +48,18 @@ interface ObjectFile {
 
 const run = promisify(execFile)
 
-function findCompiler(): string | undefined {
-  const asked = process.env['CC']
-  const candidates = asked ? [asked] : ['cc', 'gcc', 'clang']
-  return candidates.find((compiler) => spawnSync(compiler, ['--version']).status === 0)
-}
-
-/** As many at a time as there are processors. */
+/** As many at a time as there are processors. After a failure none is begun, and all that were have ended. */
 async function inParallel<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
   const queue = [...items]
   const worker = async () => {
     for (let item = queue.shift(); item !== undefined; item = queue.shift()) await work(item)
   }
-  await Promise.all(Array.from({ length: availableParallelism() }, worker))
+  const workers = Array.from({ length: availableParallelism() }, () => worker().finally(() => queue.splice(0)))
+  await Promise.allSettled(workers)
+  await Promise.all(workers)
 }
 
-async function build(compiler: string, sources: string): Promise<void> {
+async function build([command, ...parameters]: Compiler, sources: string): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'exact1-native-'))
   try {
     const kernels = instructionsOf(process.arch).map(
@@ -73,9 +77,17 @@ async function build(compiler: string, sources: string): Promise<void> {
     )
     const built: ObjectFile[] = []
     const compile = async (file: ObjectFile) => {
-      const args = [...COMMON_FLAGS, ...file.flags, '-c', join(NATIVE_FOLDER, file.source), '-o', file.path]
+      const args = [
+        ...parameters,
+        ...COMMON_FLAGS,
+        ...file.flags,
+        '-c',
+        join(NATIVE_FOLDER, file.source),
+        '-o',
+        file.path,
+      ]
       try {
-        await run(compiler, args)
+        await run(command, args)
         built.push(file)
       } catch (error) {
         // A compiler that does not know the instructions: the others remain.
@@ -92,10 +104,12 @@ async function build(compiler: string, sources: string): Promise<void> {
     })
     await inParallel(common, compile)
     const output = join(folder, 'exact1.node')
-    await run(compiler, [...linkFlags(), ...built.map(({ path }) => path), '-o', output])
+    await run(command, [...parameters, ...linkFlags(), ...built.map(({ path }) => path), '-o', output])
+    const problem = loadProblem(output)
+    if (problem !== undefined) throw new Error(`error: it does not load: ${problem}`)
     install(output)
   } finally {
-    rmSync(folder, { recursive: true })
+    rmSync(folder, { recursive: true, force: true })
   }
 }
 
@@ -109,16 +123,35 @@ function linkFlags(): string[] {
 function install(output: string): void {
   const target = process.argv.includes('--prebuild') ? NATIVE_PREBUILD : NATIVE_BUILD
   mkdirSync(dirname(target), { recursive: true })
-  copyFileSync(output, `${target}.new`)
-  renameSync(`${target}.new`, target)
+  const ours = `${target}.${process.pid}`
+  copyFileSync(output, ours)
+  renameSync(ours, target)
 }
 
-/** Of which sources the addon is: an addon that is loaded to be asked stays loaded. */
+/** What Node says against this addon, asked in a process of its own: a broken file may end it, a good one stays loaded. */
+function loadProblem(path: string): string | undefined {
+  const load =
+    'try { process.dlopen({ exports: {} }, process.argv[1]) } catch (error) { console.log(error.message); process.exitCode = 1 }'
+  const { status, stdout, signal } = spawnSync(process.execPath, ['-e', load, path], { encoding: 'utf8' })
+  return status === 0 ? undefined : stdout.trim() || `Node ended with ${signal ?? status}`
+}
+
+/** Of which sources and flags the addon is. */
 const STAMP = `${NATIVE_BUILD}.sources`
 
+function stampOf(sources: string): string {
+  const kernels = instructionsOf(process.arch).flatMap(({ name, flags }) => [name, ...flags])
+  return [sources, ...COMMON_FLAGS, ...kernels].join(' ')
+}
+
+/** For doctor, where the folder can be written. */
 function noteFailure(failure: string): void {
-  mkdirSync(dirname(NATIVE_FAILURE), { recursive: true })
-  writeFileSync(NATIVE_FAILURE, `${failure}\n`)
+  try {
+    mkdirSync(dirname(NATIVE_FAILURE), { recursive: true })
+    writeFileSync(NATIVE_FAILURE, `${failure}\n`)
+  } catch (error) {
+    console.log(`native engine: ${messageOf(error)}`)
+  }
 }
 
 /** One line of what the compiler said. */
@@ -129,7 +162,9 @@ function firstError(error: unknown): string {
 }
 
 function isBuilt(sources: string): boolean {
-  return existsSync(NATIVE_BUILD) && existsSync(STAMP) && readFileSync(STAMP, 'utf8') === sources
+  if (!existsSync(NATIVE_BUILD) || !existsSync(STAMP) || readFileSync(STAMP, 'utf8') !== stampOf(sources)) return false
+  // A folder that several systems share may have another system's.
+  return loadProblem(NATIVE_BUILD) === undefined
 }
 
 async function main(): Promise<number> {
@@ -144,15 +179,15 @@ async function main(): Promise<number> {
   }
   try {
     await build(compiler, sources)
+    rmSync(NATIVE_FAILURE, { force: true })
+    if (!process.argv.includes('--prebuild')) writeFileSync(STAMP, stampOf(sources))
   } catch (error) {
-    noteFailure(`${compiler} failed when it was built: ${firstError(error)}.`)
-    console.log(`native engine: ${compiler} failed; the wasm engine is used instead`)
+    noteFailure(`${compiler.join(' ')} failed when it was built: ${firstError(error)}.`)
+    console.log(`native engine: ${compiler.join(' ')} failed; the wasm engine is used instead`)
     if (!ifPossible) console.log(error instanceof Error ? error.message : String(error))
     return ifPossible ? 0 : 1
   }
-  rmSync(NATIVE_FAILURE, { force: true })
-  if (!process.argv.includes('--prebuild')) writeFileSync(STAMP, sources)
-  console.log(`native engine: built with ${compiler}`)
+  console.log(`native engine: built with ${compiler.join(' ')}`)
   return 0
 }
 

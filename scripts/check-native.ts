@@ -11,7 +11,7 @@ import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { NATIVE_FOLDER } from '../src/app/native-files.ts'
-import { COMMON_FLAGS, COMMON_SOURCES, type Instructions, instructionsOf } from './native-sources.ts'
+import { COMMON_FLAGS, COMMON_SOURCES, findCompiler, type Instructions, instructionsOf } from './native-sources.ts'
 
 interface Mode {
   readonly flags: readonly string[]
@@ -41,7 +41,7 @@ const EMULATED: readonly Instructions[] = [
 ]
 
 const run = promisify(execFile)
-const compiler = process.env['CC'] || 'cc'
+const [compiler, ...parameters] = findCompiler() ?? ['cc']
 const isShort = process.argv.includes('--short')
 const asked = process.argv.slice(2).filter((argument) => argument in MODES)
 
@@ -70,18 +70,27 @@ async function build(mode: Mode, folder: string): Promise<string> {
   const worker = async () => {
     for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
       const { source, path, flags } = next
-      await run(compiler, [...COMMON_FLAGS, ...mode.flags, ...flags, '-c', join(NATIVE_FOLDER, source), '-o', path])
+      await run(compiler, [
+        ...parameters,
+        ...COMMON_FLAGS,
+        ...mode.flags,
+        ...flags,
+        '-c',
+        join(NATIVE_FOLDER, source),
+        '-o',
+        path,
+      ])
     }
   }
   await Promise.all(Array.from({ length: availableParallelism() }, worker))
   const program = join(folder, 'kernels')
-  await run(compiler, [...mode.flags, '-pthread', ...objects.map(({ path }) => path), '-o', program])
+  await run(compiler, [...parameters, ...mode.flags, '-pthread', ...objects.map(({ path }) => path), '-o', program])
   return program
 }
 
 async function check(name: string): Promise<boolean> {
   const mode = MODES[name]!
-  const [tool, ...parameters] = mode.command ?? []
+  const [tool, ...options] = mode.command ?? []
   if (tool !== undefined && spawnSync(tool, ['--version']).error) {
     console.log(`${name}: skipped, ${tool} is not installed`)
     return true
@@ -89,7 +98,7 @@ async function check(name: string): Promise<boolean> {
   const folder = mkdtempSync(join(tmpdir(), 'exact1-check-'))
   try {
     const program = await build(mode, folder)
-    const command = tool === undefined ? [program] : [tool, ...parameters, program]
+    const command = tool === undefined ? [program] : [tool, ...options, program]
     const { status } = spawnSync(command[0]!, [...command.slice(1), String(isShort ? 1 : mode.rounds)], {
       stdio: 'inherit',
     })

@@ -7,6 +7,7 @@ import { spawnSync } from 'node:child_process'
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
+import { findCompiler } from './native-sources.ts'
 
 interface Check {
   readonly name: string
@@ -97,9 +98,7 @@ function heading(name: string): void {
 }
 
 function nativeSkip(): string | undefined {
-  const compilers = [process.env.CC ?? 'cc', 'gcc', 'clang']
-  const hasCompiler = compilers.some((compiler) => spawnSync(compiler, ['--version'], { stdio: 'ignore' }).status === 0)
-  return hasCompiler ? undefined : 'there is no C compiler; the tests of the native engine are skipped'
+  return findCompiler() !== undefined ? undefined : 'there is no C compiler; the tests of the native engine are skipped'
 }
 
 function wasmSkip(): string | undefined {

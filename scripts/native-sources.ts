@@ -1,7 +1,8 @@
 /**
- * Files and compiler flags of the native engine, for its build and for the build of its test program.
+ * Compiler, files and flags of the native engine, for its build and for the build of its test program.
  * @module
  */
+import { spawnSync } from 'node:child_process'
 
 export interface Instructions {
   /** As native/cpu/detect.c knows it. */
@@ -9,9 +10,25 @@ export interface Instructions {
   readonly flags: readonly string[]
 }
 
+/** The compiler and its first arguments: CC, which may be `ccache gcc`, else cc, gcc or clang. */
+export type Compiler = readonly [command: string, ...parameters: string[]]
+
+export function findCompiler(): Compiler | undefined {
+  const asked = process.env['CC']?.trim()
+  const candidates: Compiler[] = asked ? [[asked], wordsOf(asked)] : [['cc'], ['gcc'], ['clang']]
+  return candidates.find(
+    ([command, ...parameters]) => spawnSync(command, [...parameters, '--version'], { stdio: 'ignore' }).status === 0,
+  )
+}
+
+function wordsOf(text: string): Compiler {
+  const [command = '', ...parameters] = text.split(/\s+/)
+  return [command, ...parameters]
+}
+
 /** No fused multiply-add, no fast math: docs/spec/numerics.md. */
 export const COMMON_FLAGS: readonly string[] = [
-  ...['-std=gnu11', '-ffp-contract=off', '-fno-math-errno', '-fwrapv'],
+  ...['-std=gnu11', '-fno-fast-math', '-ffp-contract=off', '-fno-math-errno', '-fwrapv'],
   ...['-Wall', '-Wextra', '-Wno-psabi', '-fvisibility=hidden'],
   ...(process.platform === 'win32' ? [] : ['-fPIC', '-pthread']),
 ]
