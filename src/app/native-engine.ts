@@ -40,9 +40,18 @@ let loaded: NativeBinding | EngineError | undefined
 
 /** The addon of this process; each thread has its own instance. Throws ENGINE_UNAVAILABLE with the reason. */
 export function loadNativeBinding(): NativeBinding {
-  loaded ??= findBinding()
+  loaded ??= findOrExplain()
   if (loaded instanceof EngineError) throw loaded
   return loaded
+}
+
+/** Files that cannot be read are a reason to go without, too. */
+function findOrExplain(): NativeBinding | EngineError {
+  try {
+    return findBinding()
+  } catch (error) {
+    return unavailable(messageOf(error))
+  }
 }
 
 /** The first addon at `paths` that loads and is of these sources, or why there is none. */
@@ -61,7 +70,8 @@ export function findBinding(
       reasons.push(`It does not load: ${messageOf(error)}`)
     }
   }
-  return unavailable(reasons[0] ?? buildFailure())
+  const why = [reasons[0], buildFailure()].filter((reason) => reason !== undefined)
+  return unavailable(why.join(' ') || 'It was not built.')
 }
 
 function load(path: string): NativeBinding {
@@ -70,9 +80,9 @@ function load(path: string): NativeBinding {
   return module.exports as NativeBinding
 }
 
-/** Of the file its first line, bounded: it is shown. */
-function buildFailure(): string {
-  if (!existsSync(NATIVE_FAILURE)) return 'It was not built.'
+/** Why the last build gave nothing: of the file its first line, bounded, since it is shown. */
+function buildFailure(): string | undefined {
+  if (!existsSync(NATIVE_FAILURE)) return undefined
   return readFileSync(NATIVE_FAILURE, 'utf8').split('\n', 1)[0]!.slice(0, FAILURE_CHARACTERS_MAX)
 }
 

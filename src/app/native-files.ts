@@ -4,7 +4,7 @@
  * @module
  */
 import { createHash } from 'node:crypto'
-import { globSync, readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -25,7 +25,11 @@ export const NATIVE_PREBUILD: string = join(
 /** SHA-256 over names and bytes of the C sources: an addon of other sources may compute or ask for something else. */
 export function hashNativeSources(): string {
   const hash = createHash('sha256')
-  const files = globSync('{*,cpu/*}.{c,h}', { cwd: NATIVE_FOLDER }).map((file) => file.replaceAll('\\', '/'))
+  const files = ['', 'cpu/'].flatMap((folder) =>
+    readdirSync(join(NATIVE_FOLDER, folder), 'utf8')
+      .filter((name) => /^[^.].*\.[ch]$/.test(name))
+      .map((name) => `${folder}${name}`),
+  )
   for (const file of files.sort()) {
     const bytes = readFileSync(join(NATIVE_FOLDER, file))
     hash.update(`${file}\n${bytes.length}\n`).update(bytes)

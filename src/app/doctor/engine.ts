@@ -19,22 +19,42 @@ export async function checkEngine(): Promise<Finding> {
 
 function nativeFinding(): Finding {
   const instructions = nativeInstructions()
-  const built = Object.keys(loadNativeBinding().instructions)
+  const { instructions: usable } = loadNativeBinding()
+  const built = Object.keys(usable)
   const better = built.slice(0, built.indexOf(instructions))
+  const lacking = better.filter((name) => usable[name] !== 1)
+  const wrong = better.filter((name) => usable[name] === 1)
   const forced = process.env['DLLM_NATIVE_ISA'] ? ', as DLLM_NATIVE_ISA says' : ''
-  const why = better.length === 0 || forced !== '' ? '' : ` This processor lacks ${better.join(', ')}.`
+  const why = lacking.length === 0 || forced !== '' ? '' : ` This processor lacks ${lacking.join(', ')}.`
   const summary = `The native engine runs, with its ${instructions} kernels${forced}.${why}`
-  return ok('engine', summary, { engine: 'native', instructions })
+  const values = { engine: 'native', instructions }
+  if (wrong.length === 0 || forced !== '') return ok('engine', summary, values)
+  return warn(
+    'engine',
+    summary,
+    `Its ${wrong.join(', ')} kernels do not compute exact-1 here; please report it.`,
+    values,
+  )
 }
 
 async function withoutNative(reason: string): Promise<Finding> {
   try {
     await createEngine('wasm', { threads: 1 })
     const summary = 'The wasm engine runs; the native engine, which is faster, does not.'
-    const advice = `${reason} With a C compiler, \`npm run prepare\` in the folder of the program builds it.`
+    const advice = `${reason}${hasAddon() ? '' : ' With a C compiler, `npm run prepare` in the folder of the program builds it.'}`
     return warn('engine', summary, advice, { engine: 'wasm' })
   } catch (error) {
     const advice = `Layers run on the reference engine, which is slow. ${reason} ${messageOf(error)}`
     return warn('engine', 'Neither the native nor the wasm engine runs here.', advice, { engine: 'reference' })
+  }
+}
+
+/** Then what is missing is not a build. */
+function hasAddon(): boolean {
+  try {
+    loadNativeBinding()
+    return true
+  } catch {
+    return false
   }
 }
