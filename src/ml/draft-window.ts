@@ -5,6 +5,7 @@
  * Spec: docs/spec/wire.md §4.9.
  * @module
  */
+import { DEADLINES } from '../base/limits.ts'
 
 /** Where drafts come from, which says how good they are: a text's own past, by the length of what matched, or a small model. */
 export type DraftSource = 'short' | 'middle' | 'long' | 'model'
@@ -58,6 +59,8 @@ const LOSS_SHARE = 0.01
 const LOSS_STEPS = 1
 /** What was saved pays for so many steps of losses, not for more. */
 const SAVED_STEPS_MAX = 4
+/** A row takes at most as long as a step of one: so a step with drafts stays far below its deadline, also where a row's cost was never measured. */
+const STEP_MS_MAX = DEADLINES.decodeStepMs / 2
 /** A trip that takes longer was held up by something else. */
 const STALL = 4
 
@@ -88,7 +91,7 @@ export function createDraftWindow(stages: number): DraftWindow {
       let [best, bestRate] = [0, GAIN_MIN / stepMs]
       let expected = 1
       let likely = 1
-      for (let drafts = 1; drafts <= count; drafts++) {
+      for (let drafts = 1; drafts <= count && (1 + drafts) * stepMs <= STEP_MS_MAX; drafts++) {
         likely *= chance
         expected += likely
         const rate = expected / (stepMs + drafts * rowMs)

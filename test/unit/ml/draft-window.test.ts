@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { DEADLINES } from '../../../src/base/limits.ts'
 import { createDraftWindow, type DraftSource, type DraftWindow, sourceOf } from '../../../src/ml/draft-window.ts'
 
 interface Ring {
@@ -71,6 +72,16 @@ describe('how many drafts go along', () => {
     const late = gainOf(FAR, { source: 'long', rightAt: (at) => (at < 300 ? 0 : 15) }, 700)
     expect(late.gain).toBeGreaterThan(1.8)
   })
+
+  test.each([200, 1_000, 2_000, 3_000, 6_000])(
+    'a step of %i ms stays below its deadline even if each row takes as long',
+    (stepMs) => {
+      const { window } = gainOf({ stepMs, rowMs: 0, computeMs: 0.1 }, copied, 200)
+      const { drafts } = window.choose('long', DRAFTS)
+      expect((1 + drafts) * stepMs).toBeLessThan(Math.max(DEADLINES.decodeStepMs, stepMs + 1))
+      expect(drafts > 0).toBe(stepMs < 3_000)
+    },
+  )
 
   test('a stall does not decide', () => {
     const { window } = gainOf(FAR, copied, 200)
