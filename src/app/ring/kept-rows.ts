@@ -47,6 +47,7 @@ export function createKeptRows(hasLease: boolean, rowsMax: number = SESSION_LIMI
   let held = 0
   let lost = 0
   let stayed = 0
+  let counted = 0
   let [drafts, draftsKept] = [0, 0]
 
   const settle = (at: Trial, position: number): number => {
@@ -80,6 +81,8 @@ export function createKeptRows(hasLease: boolean, rowsMax: number = SESSION_LIMI
     step(step) {
       const { turn, position, acknowledge, tokens } = step
       const forgotten = before(step)
+      // Without a lease stages drop what a cancel finds on its way, some sooner than others: with each turn all count anew.
+      if (!hasLease && turn !== counted) [counted, stayed, lost] = [turn, 0, 0]
       if (hasLease && position > held) throw badMessage('A step begins behind what stays of the one before it.')
       held = position + tokens.length
       if (acknowledge) return forgotten

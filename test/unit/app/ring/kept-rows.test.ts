@@ -84,6 +84,29 @@ describe('rows on trial', () => {
     expect(() => act(begun())).toThrow(expect.objectContaining({ code: 'RING_BAD_MESSAGE' }))
   })
 
+  test('without a lease all stages allow the same again with each turn, whatever a cancel kept from some of them', () => {
+    const [first, other] = [createKeptRows(false), createKeptRows(false)]
+    for (let turn = 1; turn < 5; turn++) {
+      for (const kept of [first, other]) {
+        kept.step(prompt(0, 10, turn))
+        kept.step(decode(10, 16, turn))
+      }
+      first.settle(26)
+      // Computed at stage 1 when the cancel comes, and not sent.
+      first.step(decode(26, 1, turn))
+    }
+    for (const kept of [first, other]) kept.step(prompt(0, 10, 5))
+    let position = 10
+    for (; first.draftsAllowed > 0; position++) {
+      const step = decode(position, 1 + first.draftsAllowed, 5)
+      first.step(step)
+      expect(() => other.step(step)).not.toThrow()
+      first.settle(position + 1)
+      if (position > 100) break
+    }
+    expect(position).toBeGreaterThan(15)
+  })
+
   test('too many that were wrong are refused, more where more were right', () => {
     const kept = createKeptRows(false)
     let position = 0
