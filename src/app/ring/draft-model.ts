@@ -34,6 +34,8 @@ export interface ModelDrafter {
 
 /** What was said since the last draft is read at once up to here; more is read first, and drafted from later. */
 const READ_AT_ONCE = 32
+/** Of a longer text: the miner's other engines, and the steps that wait for them, have their turn in between. */
+const READ_TOKENS = SESSION_LIMITS.sharedRowsMax
 
 export function createModelDrafter(model: DraftModel, positions: number): ModelDrafter {
   const { host } = model
@@ -65,8 +67,8 @@ export function createModelDrafter(model: DraftModel, positions: number): ModelD
     held.length = Math.min(held.length, agreed + same)
     const unread = fresh.subarray(held.length - agreed)
     let logits: Float32Array = new Float32Array(0)
-    for (let at = 0; at < unread.length; at += SESSION_LIMITS.prefillChunkTokensMax) {
-      logits = await run(unread.slice(at, at + SESSION_LIMITS.prefillChunkTokensMax))
+    for (let at = 0; at < unread.length && !isOver; at += READ_TOKENS) {
+      logits = await run(unread.slice(at, at + READ_TOKENS))
     }
     agreed = Math.min(held.length, cutAt)
     return logits

@@ -68,12 +68,14 @@ export interface DraftingOptions {
   readonly stages: number
   /** Where the miner has one that knows these tokens. */
   readonly model?: DraftModel | undefined
+  /** Tokens of the ring's model; the one that drafts may have more, which mean nothing. */
+  readonly vocabularySize: number
 }
 
 const DRAFTS_MAX = SESSION_LIMITS.windowRowsMax - 1
 
 export function createDrafting(options: DraftingOptions, { clock }: { clock: Clock }): Drafting {
-  const { capacity, stages, model } = options
+  const { capacity, stages, model, vocabularySize } = options
   const index = createDraftIndex(capacity)
   const window = createDraftWindow(stages)
   const drafter = model && createModelDrafter(model, capacity)
@@ -94,13 +96,21 @@ export function createDrafting(options: DraftingOptions, { clock }: { clock: Clo
     window.learn({ source, sent: rows - 1, gained: tokens.length, ms, computeMs })
   }
 
+  /** Of the step that is out, the rows before `position` stay. */
+  const stay = (position: number): void => {
+    if (sent !== undefined && position > sent.position)
+      append(sent.position + 1, sent.tokens.subarray(1, position - sent.position))
+    sent = undefined
+  }
+
   return {
     prompt({ position, tokens, draftsMax, generation }) {
+      // The client may have heard of the end of the turn before this stage did.
+      stay(position)
       append(position, tokens)
       most = Math.min(draftsMax, DRAFTS_MAX)
       left = generation.maxTokens
       settings = generation
-      sent = undefined
     },
     async plan({ position, token, draftsAllowed }) {
       const room = Math.max(0, Math.min(most, left - 1, capacity - position - 1, draftsAllowed))
@@ -110,7 +120,9 @@ export function createDrafting(options: DraftingOptions, { clock }: { clock: Clo
       const byModel = window.choose('model', drafter ? room : 0)
       const startedMs = clock.now()
       const isAsked = byModel.drafts > 0 && (byPast.drafts === 0 || byModel.rate > byPast.rate)
-      const said = isAsked && settings ? await drafter?.draft(index, byModel.drafts, settings) : undefined
+      const heard = isAsked && settings ? await drafter?.draft(index, byModel.drafts, settings) : undefined
+      const strange = heard?.findIndex((one) => one >= vocabularySize) ?? -1
+      const said = strange < 0 ? heard : heard?.slice(0, strange)
       const draftingMs = clock.now() - startedMs
       if (said === undefined) {
         const tokens = Int32Array.of(token, ...found.drafts.slice(0, byPast.drafts))
@@ -135,10 +147,7 @@ export function createDrafting(options: DraftingOptions, { clock }: { clock: Clo
       left -= tokens.length
       sent = undefined
     },
-    end(position) {
-      if (sent !== undefined) append(sent.position + 1, sent.tokens.subarray(1, position - sent.position))
-      sent = undefined
-    },
+    end: stay,
     close: async () => drafter?.close(),
   }
 }

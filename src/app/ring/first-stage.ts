@@ -33,6 +33,7 @@ export interface FirstStage {
 export interface FirstStageParts {
   readonly open: StageMessageOf<'open'>
   readonly hiddenSize: number
+  readonly vocabularySize: number
   readonly lease: StageLease | undefined
   readonly turns: SessionTurns
   readonly timers: SessionTimers
@@ -45,9 +46,9 @@ export interface FirstStageParts {
 }
 
 export function createFirstStage(parts: FirstStageParts, { clock }: { clock: Clock }): FirstStage {
-  const { open, hiddenSize, lease, turns, timers, kept, run, toNext } = parts
+  const { open, hiddenSize, vocabularySize, lease, turns, timers, kept, run, toNext } = parts
   const drafting = createDrafting(
-    { capacity: open.capacity, stages: open.stages.length, model: parts.draftModel },
+    { capacity: open.capacity, stages: open.stages.length, model: parts.draftModel, vocabularySize },
     { clock },
   )
   let isClosed = false

@@ -75,6 +75,21 @@ test('a long text is read while nobody waits, also one that is cut meanwhile', a
   await drafter.close()
 })
 
+test('who is closed reads no further', async () => {
+  let positions = 0
+  const watched: EngineHost = {
+    ...host,
+    run: (step) => {
+      positions = step.position
+      return host.run(step)
+    },
+  }
+  const drafter = createModelDrafter({ host: watched, contextLength: CONFIG.contextLength }, 128)
+  expect(await drafter.draft(textOf(Array.from({ length: 120 }, () => 1)), 3, OPTIONS)).toBeUndefined()
+  await drafter.close()
+  expect(positions).toBe(0)
+})
+
 test.each<[string, number[], number]>([
   ['a text that fills it', Array.from({ length: 20 }, () => 1), 20],
   ['a token that it does not have', [1, CONFIG.vocabularySize], 100],
