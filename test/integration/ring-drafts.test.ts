@@ -8,6 +8,7 @@ import { createReferenceEngine } from '../../src/ml/engine/reference.ts'
 import { createLibp2pWire } from '../../src/net/libp2p-wire.ts'
 import { createMemoryNetwork } from '../../src/net/memory-network.ts'
 import type { Generation } from '../../src/net/protocols/generation.ts'
+import { encodeStageMessage } from '../../src/net/protocols/stage.ts'
 import type { Wire } from '../../src/net/wire.ts'
 import { randomWeights, smallConfig } from '../contract/random-model.ts'
 import { createMarket, leaseFor, type Market, minerKeys, openPaid } from './lease-world.ts'
@@ -169,6 +170,44 @@ test('turns that are broken off in the middle of drafts are counted alike by all
       if (next !== undefined) expect(next.inDigest).toBe(outDigest)
     }
   }
+})
+
+/** The client of a ring whose first stage never hears of a cancel: as if it were always late. */
+function lateCancels({ client, route }: RingWorld): Wire {
+  const [first] = route.stages
+  return {
+    ...client,
+    async open(...asked) {
+      const channel = await client.open(...asked)
+      if (channel.peer !== first!.peer) return channel
+      const cancel = encodeStageMessage({ type: 'cancel', turn: 0 })[0]
+      return new Proxy(channel, {
+        get(target, key) {
+          if (key === 'send') return (bytes: Uint8Array) => (bytes[0] === cancel ? undefined : target.send(bytes))
+          const value: unknown = Reflect.get(target, key, target)
+          return typeof value === 'function' ? value.bind(target) : value
+        },
+      })
+    },
+  }
+}
+
+test('stage 1 goes on from no token that nobody heard of, where the tail heard of a cancel first', async () => {
+  await start(memoryWiring, [1, 2])
+  const late = { ...world, client: lateCancels(world) }
+  const session = await openPaid(late, market, { lease: leaseOf('55'), capacity: CONFIG.contextLength })
+  for (let turn = 0; turn < 6; turn++) {
+    let left = 12 + turn
+    for await (const _event of session.generate(PROMPT, { generation: { ...GREEDY, maxTokens: 60 } })) {
+      if (--left === 0) break
+    }
+    // Time for what is on its way round the ring.
+    await session.statistics()
+    await session.statistics()
+    session.rewind(0)
+  }
+  expect((await draftsOf(session))[0]!.drafts).toBeGreaterThan(0)
+  await session.close()
 })
 
 test('a model that says the same drafts nearly all of it, and changes nothing', async () => {

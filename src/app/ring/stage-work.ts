@@ -153,7 +153,8 @@ class Work implements StageWork {
   /** Nobody waits for what was drawn, but all count the same rows. */
   #tellProgress({ turn, position, tokens, acknowledge }: TokenStep, answer: Answer | undefined): void {
     const isTrial = answer && !acknowledge && tokens.length > 1
-    if (isTrial) this.#parts.next()?.send(answer.toFirst)
+    // Stage 1 may hear of the cancel later than this: it must not go on from a token that the client never hears of.
+    if (isTrial) this.#parts.next()?.send({ type: 'end', turn, reason: 'max-tokens', position: answer.keptTo })
     this.#parts.toClient({ type: 'progress', turn, position: isTrial ? answer.keptTo : position + tokens.length })
   }
 }
