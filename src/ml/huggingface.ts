@@ -5,7 +5,7 @@
  * Spec: docs/spec/model.md §1.
  * @module
  */
-import { MODEL_LIMITS } from '../base/limits.ts'
+import { ENGINE_LIMITS, MODEL_LIMITS } from '../base/limits.ts'
 import type { ModelConfig, ModelFamily, ModelSizes } from './config.ts'
 import { differingExtras } from './extras.ts'
 import { readRope, readWindows } from './huggingface-attention.ts'
@@ -143,6 +143,8 @@ function readHeadSize(fields: JsonFields, family: ModelFamily, share: number): n
 function even(headSize: number): number {
   if (headSize % 2 !== 0)
     throw badConfig(`the head size ${headSize} is odd, so rotary positions cannot pair its halves`)
+  if (headSize > ENGINE_LIMITS.headSizeMax)
+    throw badConfig(`the head size ${headSize} is over ${ENGINE_LIMITS.headSizeMax}, which engines have room for`)
   return headSize
 }
 

@@ -2,7 +2,7 @@
  * The config of a manifest that somebody else may have written: every field bounded. Spec: docs/spec/model.md §6.
  * @module
  */
-import { MODEL_LIMITS } from '../base/limits.ts'
+import { ENGINE_LIMITS, MODEL_LIMITS } from '../base/limits.ts'
 import { MODEL_FAMILIES, type ModelConfig, type ModelExtras, type RopeScaling } from './config.ts'
 import { extrasOf } from './extras.ts'
 import { type JsonFields, readFields } from './json-fields.ts'
@@ -26,7 +26,7 @@ export function readManifestConfig(fields: JsonFields): ModelConfig {
     layerCount,
     headCount: size('headCount', MODEL_LIMITS.headsMax),
     keyValueHeadCount: size('keyValueHeadCount', MODEL_LIMITS.headsMax),
-    headSize: size('headSize', MODEL_LIMITS.hiddenMax),
+    headSize: size('headSize', ENGINE_LIMITS.headSizeMax),
     intermediateSize: size('intermediateSize', MODEL_LIMITS.intermediateMax),
     vocabularySize,
     contextLength: size('contextLength', MODEL_LIMITS.contextMax),

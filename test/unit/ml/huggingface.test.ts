@@ -246,6 +246,7 @@ describe('a Hugging Face config', () => {
     ['with heads that do not divide', { ...llama, num_key_value_heads: 3 }],
     ['with more key than query heads', { ...llama, num_key_value_heads: 16 }],
     ['with an odd head size', { ...llama, head_dim: 7 }],
+    ['with heads that no engine has room for', { ...llama, head_dim: 1_026 }],
     ['with heads that do not fill the row', { ...llama, num_attention_heads: 7, num_key_value_heads: 7 }],
     ['with a context without end', { ...llama, max_position_embeddings: 1e12 }],
     ['with an end token outside the vocabulary', { ...llama, eos_token_id: 512 }],
