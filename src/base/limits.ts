@@ -155,6 +155,8 @@ export const DEADLINES = {
   /** A message heard again within this time is the same one. */
   newsSeenMs: 120_000,
   openSessionMs: 10_000,
+  /** A stage that has lost a neighbour waits so long for the client's last voucher. */
+  lastVoucherMs: 1_000,
   decodeStepMs: 10_000,
   /** Per prefill chunk in flight, on top of the decode deadline. */
   prefillChunkMs: 30_000,

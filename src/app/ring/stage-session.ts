@@ -4,7 +4,9 @@
  * Spec: docs/spec/wire.md §4.
  * @module
  */
+import { milliseconds } from '../../base/brand.ts'
 import { codeOf, messageOf } from '../../base/error.ts'
+import { DEADLINES } from '../../base/limits.ts'
 import type { Clock, Log } from '../../base/ports.ts'
 import { floatsFromBytes } from '../../ml/digest.ts'
 import type { CacheId } from '../../ml/engine/engine.ts'
@@ -27,6 +29,7 @@ import { createSessionTimers, type SessionTimers } from './session-timers.ts'
 import { createSessionTurns, type SessionTurns } from './session-turns.ts'
 import { createStageLink, type StageLink, watchLink } from './stage-link.ts'
 import { createStageWork, type StageWork } from './stage-work.ts'
+import { createTimer } from './timer.ts'
 
 export interface StageSessionOptions {
   readonly open: StageMessageOf<'open'>
@@ -54,6 +57,10 @@ export class StageSession {
   #isReady = false
   readonly #turns: SessionTurns
   #closed = false
+  #isFailing = false
+  /** The client has sent all that it will send. */
+  readonly #heardAll = Promise.withResolvers<void>()
+  readonly #clock: Clock
   /** The prompt that has not begun yet: one at most, a newer one takes its place. */
   #waiting: StageMessageOf<'prompt'> | undefined
   /** Prompts and, in a ring of one, decode steps: one after the other. */
@@ -66,6 +73,7 @@ export class StageSession {
     this.place = placeIn(options.open)
     this.#options = options
     this.#log = ports.log
+    this.#clock = ports.clock
     this.#turns = createSessionTurns(options.lease !== undefined)
     this.#timers = createSessionTimers(ports.clock, this.#failLater)
     this.#timers.touch()
@@ -134,21 +142,34 @@ export class StageSession {
         this.#timers.touch()
         this.#onControl(decodeStageMessage(bytes))
       }
+      this.#heardAll.resolve()
       await this.close()
     } catch (error) {
+      this.#heardAll.resolve()
       await this.fail(error)
     }
   }
 
   /** Tells the client why, as far as it still listens, and ends the session. */
   async fail(error: unknown): Promise<void> {
-    if (this.#closed) return
+    if (this.#closed || this.#isFailing) return
+    this.#isFailing = true
     const code = codeOf(error)
     // When a client ends its session, the stages hear of it one after the other, some by their links first.
     const level = code === 'RING_LINK_LOST' ? 'debug' : 'warn'
     this.#log.write(level, 'session.failed', { session: this.#options.open.session, code, why: messageOf(error) })
     tellFailure(this.#options.control, error)
+    // A neighbour that has heard of the end first takes its link away before this stage has read what the client paid last.
+    if (code === 'RING_LINK_LOST' && this.#options.lease) await this.#lastVoucher()
     await this.close()
+  }
+
+  /** Until the client has said all, which it does when it hears of the failure, or is gone. */
+  async #lastVoucher(): Promise<void> {
+    const timer = createTimer(this.#clock)
+    const late = new Promise<void>((resolve) => timer.arm(milliseconds(DEADLINES.lastVoucherMs), resolve))
+    await Promise.race([this.#heardAll.promise, late])
+    timer.disarm()
   }
 
   /** Frees everything once: links, control channel and, after the running step, the cache. */
