@@ -101,14 +101,14 @@ test.each([
     'a GPU',
     [gpu(0)],
     'ok',
-    /^GPU 0, card 0, computes the same numbers .* webgpu with `dllm mine --gpu 0`, wasm, reference\.$/,
+    /^GPU 0, card 0, computes the same numbers .* webgpu with `dllm mine --gpu 0`, (native, )?wasm, reference\.$/,
   ],
   ['a GPU beside a driver on the processor', [gpu(0, { isSoftware: true }), gpu(1)], 'ok', /^GPU 1, /],
   [
     'such a driver alone',
     [gpu(0, { isSoftware: true })],
     'ok',
-    /^There is no GPU; card 0 .* choice: wasm, reference\.$/,
+    /^There is no GPU; card 0 .* choice: (native, )?wasm, reference\.$/,
   ],
   ['nothing', [], 'ok', /^There is no GPU within reach\./],
   [
