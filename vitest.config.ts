@@ -13,8 +13,8 @@ export default defineConfig({
     testTimeout: 120_000,
     hookTimeout: 120_000,
     pool: 'forks',
-    // One more than CI has cores: tests of processes wait for blocks about two thirds of their time.
-    maxWorkers: 3,
+    // As many as CI has cores: with three, phases that are counted in blocks pass before busy miners have acted in them.
+    maxWorkers: 2,
     projects: [
       { extends: true, test: { name: 'shared', include: SHARED, isolate: false } },
       { extends: true, test: { name: 'alone', include: ['test/**/*.test.{ts,tsx}'], exclude: SHARED } },

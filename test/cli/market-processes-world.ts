@@ -29,7 +29,7 @@ const DEADLINE_MS = 180_000
 const PARAMETERS = [
   // Blocks no faster than miners look at them: phases are counted in blocks, and an audit takes a second where others use the machine as well.
   ...['proposeMs=800', 'voteMs=300', 'roundMs=100', 'commitMs=1000'],
-  ...['disputeBlocks=5', 'auditCommitBlocks=9', 'auditRevealBlocks=5', 'receiptRows=512'],
+  ...['disputeBlocks=5', 'auditCommitBlocks=9', 'auditRevealBlocks=9', 'receiptRows=512'],
   // The price stays, so that what a lease costs follows from its work alone; and no epoch ends.
   ...[`priceMin=${PRICE}`, `priceMax=${PRICE}`, 'issuancePerBlock=0', 'epochBlocks=20000'],
   // One miner beside those of a lease is left for an audit of each lot.
