@@ -6,8 +6,6 @@
 import type { ChildProcess } from 'node:child_process'
 import { availableParallelism } from 'node:os'
 import { fileURLToPath } from 'node:url'
-import { evenParts } from '../../src/app/devnet/even-parts.ts'
-import { modelWork } from '../../src/app/model-work.ts'
 import type { Route } from '../../src/app/ring/route.ts'
 import { milliseconds } from '../../src/base/brand.ts'
 import type { EngineName } from '../../src/ml/engine/engine.ts'
@@ -56,8 +54,7 @@ export async function startRing(bench: Bench, { stored }: BenchModel, options: R
     const client = lines.start(count, CLIENT)
     const children: ChildProcess[] = []
     const stages = []
-    const work = modelWork(manifest).map(({ linear }) => Number(linear))
-    for (const part of evenParts(work, count)) {
+    for (const part of evenParts(manifest.segments.length, count)) {
       const index = children.length
       const child = lines.start(index, STAGE)
       children.push(child)
@@ -80,4 +77,9 @@ export async function startRing(bench: Bench, { stored }: BenchModel, options: R
     await lines.close()
     throw error
   }
+}
+
+function evenParts(segments: number, count: number): { firstSegment: number; lastSegment: number }[] {
+  const bound = (index: number): number => Math.round((index * segments) / count)
+  return Array.from({ length: count }, (_, index) => ({ firstSegment: bound(index), lastSegment: bound(index + 1) }))
 }

@@ -38,7 +38,7 @@ test('shows the processes of the route, and the work of the latest session', asy
     return { stage: index + 1, pid, peer, segments, sessions: 0 }
   }
   const idle = await dllm.json<{ stages: object[] }>(['status'])
-  expect(idle).toMatchObject({ network: 'local', model: 'genesis', stages: [stage(0, '1-4'), stage(1, '5-6')] })
+  expect(idle).toMatchObject({ network: 'local', model: 'genesis', stages: [stage(0, '1-3'), stage(1, '4-6')] })
   await dllm.run(['chat', 'one two', '--max-tokens', '5'])
   const { stages } = await dllm.json<{ stages: { latest: Record<string, number> }[] }>(['status'])
   for (const { latest } of stages) {
@@ -48,7 +48,7 @@ test('shows the processes of the route, and the work of the latest session', asy
   }
   const { stdout } = await dllm.run(['status'])
   expect(stdout).toMatch(
-    /^Network local, model genesis: a ring of 2, .*\n# +PEER +PID .*\n.*1-4.*\n.*5-6.*\nSteps, ms and bytes .*\n\nChain +block \d+, final .*\n/,
+    /^Network local, model genesis: a ring of 2, .*\n# +PEER +PID .*\n.*1-3.*\n.*4-6.*\nSteps, ms and bytes .*\n\nChain +block \d+, final .*\n/,
   )
   expect(stdout).toMatch(
     /\nValidators +1\nThis node +local-validator-1, 0 peers, votes for the validator\n +ldllm1\w+\n$/,

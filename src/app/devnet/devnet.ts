@@ -8,7 +8,6 @@ import { availableParallelism } from 'node:os'
 import type { Clock } from '../../base/ports.ts'
 import type { Home } from '../home.ts'
 import type { StoredModel } from '../model-store.ts'
-import { modelWork } from '../model-work.ts'
 import {
   DevnetError,
   type DevnetGroup,
@@ -18,7 +17,6 @@ import {
   removeGroup,
   writeGroup,
 } from './devnet-state.ts'
-import { evenParts, type SegmentRun } from './even-parts.ts'
 import { stopLocalChain } from './local-chain.ts'
 import { withLock } from './local-lock.ts'
 import { LOCAL_WALLET } from './local-wallet.ts'
@@ -88,28 +86,33 @@ function isAsWanted(group: DevnetGroup, wanted: { miners: number | undefined; th
 }
 
 /** One miner's share of a model. */
-export interface Part extends SegmentRun {
+export interface Part {
   /** Its place in the group. */
   readonly index: number
+  readonly firstSegment: number
+  /** Exclusive. */
+  readonly lastSegment: number
 }
 
 /** Even parts for the wanted number of miners, if one is wanted. @throws DevnetError DEVNET_TOO_MANY_MINERS. */
 export function partsOf({ model, miners }: Pick<EnsureOptions, 'model' | 'miners'>): Part[] | undefined {
   if (miners === undefined) return undefined
   const { name, segments } = model.manifest
-  if (miners >= 1 && miners <= segments.length) return partsFor(model, miners)
+  if (miners >= 1 && miners <= segments.length) return evenParts(segments.length, miners)
   const range = segments.length === 1 ? '1 miner' : `1 to ${segments.length} miners`
   const message = `${name} has ${segments.length} segments, so it can be split over ${range}, not ${miners}.`
   throw new DevnetError('DEVNET_TOO_MANY_MINERS', message, { details: { miners, segments: segments.length } })
 }
 
-function defaultParts(model: StoredModel): Part[] {
-  return partsFor(model, Math.min(DEFAULT_MINERS, model.manifest.segments.length))
+function defaultParts({ manifest: { segments } }: StoredModel): Part[] {
+  return evenParts(segments.length, Math.min(DEFAULT_MINERS, segments.length))
 }
 
-function partsFor({ manifest }: StoredModel, miners: number): Part[] {
-  const work = modelWork(manifest).map(({ linear }) => Number(linear))
-  return evenParts(work, miners).map((run, index) => ({ index, ...run }))
+function evenParts(segments: number, miners: number): Part[] {
+  const bound = (index: number) => Math.round((index * segments) / miners)
+  return Array.from({ length: miners }, (_, index) => {
+    return { index, firstSegment: bound(index), lastSegment: bound(index + 1) }
+  })
 }
 
 function runningOf({ miners }: DevnetGroup): Promise<boolean[]> {
