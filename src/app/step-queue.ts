@@ -10,6 +10,7 @@ import { SESSION_LIMITS } from '../base/limits.ts'
 import type { ModelConfig } from '../ml/config.ts'
 import type { CacheId, StepInput, StepOutput } from '../ml/engine/engine.ts'
 import { rowsOf } from '../ml/engine/step-check.ts'
+import { joinFloats } from '../ml/join-floats.ts'
 
 const { batchRowsMax, windowRowsMax, sharedRowsMax, pieceRowsMin } = SESSION_LIMITS
 
@@ -113,7 +114,7 @@ export function createStepQueue<Q extends QueuedStep>(config: Pick<ModelConfig, 
         return undefined
       }
       drop(queued)
-      return queued.values.length === 0 ? output : { ...output, values: joined([...queued.values, output.values]) }
+      return queued.values.length === 0 ? output : { ...output, values: joinFloats([...queued.values, output.values]) }
     },
   }
 }
@@ -133,14 +134,4 @@ function pieceOf({ step, rows, done }: QueuedStep, count: number, hiddenSize: nu
     // Only the last piece has the last row.
     logits: step.logits === 'last' && end < rows ? 'none' : step.logits,
   }
-}
-
-function joined(parts: readonly Float32Array[]): Float32Array {
-  const whole = new Float32Array(parts.reduce((sum, part) => sum + part.length, 0))
-  let at = 0
-  for (const part of parts) {
-    whole.set(part, at)
-    at += part.length
-  }
-  return whole
 }

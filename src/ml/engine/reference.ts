@@ -7,6 +7,7 @@
 import { assert } from '../../base/assert.ts'
 import type { ModelConfig, ModelExtras } from '../config.ts'
 import { extrasOf, type LayerAttention, layerAttention, ropeConfigs, scoreFactor } from '../extras.ts'
+import { joinFloats } from '../join-floats.ts'
 import { type RopeTables, ropeTables } from '../rope.ts'
 import {
   EMBEDDING,
@@ -230,13 +231,13 @@ class ReferenceStage implements Stage {
   }
 
   #output(step: StepInput, hidden: readonly Float32Array[], part: LayerRange): StepOutput {
-    if (!part.hasHead) return { type: 'hidden', values: concatenate(hidden) }
+    if (!part.hasHead) return { type: 'hidden', values: joinFloats(hidden) }
     const wanted = step.logits === 'all' ? hidden : step.logits === 'last' ? hidden.slice(-1) : []
     const gain = this.#vectors.get(OUTPUT_NORM)!
     const logits = wanted.map((row) => matrixProduct(this.#matrix(HEAD), norm(row, gain, this.config.normEpsilon)))
     for (const row of logits) requireFiniteRow(row, 'the logits')
     const cap = Math.fround(this.#extras.logitCap)
-    return { type: 'logits', values: concatenate(logits).map((value) => capped(value, cap)) }
+    return { type: 'logits', values: joinFloats(logits).map((value) => capped(value, cap)) }
   }
 
   #matrix(name: string): ReferenceMatrix {
@@ -268,14 +269,4 @@ function loadWeights(config: ModelConfig, range: LayerRange, source: WeightSourc
     }
   }
   return { matrices, vectors, bytes }
-}
-
-function concatenate(rows: readonly Float32Array[]): Float32Array {
-  const joined = new Float32Array(rows.reduce((sum, row) => sum + row.length, 0))
-  let offset = 0
-  for (const row of rows) {
-    joined.set(row, offset)
-    offset += row.length
-  }
-  return joined
 }

@@ -8,6 +8,7 @@ import { AssertionError, assert } from '../../../base/assert.ts'
 import { HouseError, messageOf } from '../../../base/error.ts'
 import type { ModelConfig } from '../../config.ts'
 import { dequantizeRow } from '../../dequantize.ts'
+import { joinFloats } from '../../join-floats.ts'
 import { type RopeTables, ropeTables } from '../../rope.ts'
 import { HEAD, type LayerRange, layerTensor, OUTPUT_NORM } from '../../tensors.ts'
 import { type Cache, type CacheTable, createCacheTable } from '../cache-table.ts'
@@ -122,7 +123,7 @@ class TfjsStage implements DeviceStage {
       parts.push(values)
     }
     cache.length = step.position + rows
-    return { type: cache.part.hasHead ? 'logits' : 'hidden', values: joined(parts) }
+    return { type: cache.part.hasHead ? 'logits' : 'hidden', values: joinFloats(parts) }
   }
 
   /** Its rows of the output, or undefined where a value is not finite or its square would not be. */
@@ -264,14 +265,4 @@ function disposeLayers(layers: readonly KeysValues[]): void {
     keys.dispose()
     values.dispose()
   }
-}
-
-function joined(parts: readonly Float32Array[]): Float32Array {
-  const values = new Float32Array(parts.reduce((sum, part) => sum + part.length, 0))
-  let at = 0
-  for (const part of parts) {
-    values.set(part, at)
-    at += part.length
-  }
-  return values
 }

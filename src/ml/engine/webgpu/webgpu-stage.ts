@@ -6,6 +6,7 @@
  */
 import { assert } from '../../../base/assert.ts'
 import type { ModelConfig } from '../../config.ts'
+import { joinFloats } from '../../join-floats.ts'
 import type { LayerRange } from '../../tensors.ts'
 import { type Cache, type CacheTable, createCacheTable } from '../cache-table.ts'
 import type { CacheId, DeviceStage, EngineError, StageOptions, StepInput, StepOutput } from '../engine.ts'
@@ -101,7 +102,7 @@ export class WebgpuStage implements DeviceStage {
       return { type: 'failed', error: notFinite(FAILURES[31 - Math.clz32(failed & -failed)]!) }
     }
     const isHead = cache.part.hasHead
-    const values = joined(done.map((result) => result.values))
+    const values = joinFloats(done.map((result) => result.values))
     const bad = values.findIndex((value) => !Number.isFinite(value))
     if (bad >= 0) return { type: 'failed', error: notFinite(isHead ? 'the logits' : 'the output of a layer') }
     cache.length = step.position + rows
@@ -113,15 +114,4 @@ export class WebgpuStage implements DeviceStage {
 function wantedOf({ logits }: StepInput, cache: Cache<DeviceCache>, isLast: boolean): 'all' | 'last' | 'none' {
   if (!cache.part.hasHead || logits === 'all') return 'all'
   return logits === 'last' && isLast ? 'last' : 'none'
-}
-
-function joined(parts: readonly Float32Array[]): Float32Array {
-  if (parts.length === 1) return parts[0]!
-  const values = new Float32Array(parts.reduce((sum, part) => sum + part.length, 0))
-  let at = 0
-  for (const part of parts) {
-    values.set(part, at)
-    at += part.length
-  }
-  return values
 }
