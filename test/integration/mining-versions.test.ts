@@ -69,12 +69,12 @@ test('the network rolls from one version to the next: no lease fails, none is wi
   await world.fund(5, '50')
   const life = await world.start({ account: 5, canary: (model) => canaryOf(model) })
   await life.said('state', ({ text }) => text.startsWith('Offers'))
-  const tokens = await serve(await world.openLease(undefined, { blocks: 150 }))
+  const leases = [await world.openLease(DLLM / 100n, { blocks: 150 })]
+  const tokens = await serve(leases[0]!)
   await publishNext()
   await life.said('state', ({ text }) => text === 'next passed its canary on this machine.')
   await life.said('state', ({ text }) => text.startsWith('Offers segments 1 to 3 of next, '))
   // Until it is active, leases are of the old one; from then on of the new one. Somebody asks all the time.
-  const leases: LeaseView[] = []
   await vi.waitFor(async () => {
     const active = (await statusOf(NEXT)) === 'active' ? NEXT : MODEL
     const lease = await world.openLease(DLLM / 100n, { model: active.hash, blocks: 150 }).catch((error: unknown) => {
@@ -84,10 +84,10 @@ test('the network rolls from one version to the next: no lease fails, none is wi
     })
     if (lease === undefined) return expect.fail('it has changed')
     expect(await serve(lease)).toEqual(tokens)
-    const before = leases.at(-1)
+    const before = leases.at(-1)!
     leases.push(lease)
-    if (before === undefined || lease.model === before.model) {
-      if (before !== undefined) await send(closeLease, { lease: before.id })
+    if (lease.model === before.model) {
+      await send(closeLease, { lease: before.id })
       expect.fail('it is not active yet')
     }
   }, WAIT)
