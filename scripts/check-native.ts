@@ -10,8 +10,14 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import {
+  COMMON_FLAGS,
+  COMMON_SOURCES,
+  findCompiler,
+  type Instructions,
+  instructionsOf,
+} from '../src/app/native-build/compiler.ts'
 import { NATIVE_FOLDER } from '../src/app/native-files.ts'
-import { COMMON_FLAGS, COMMON_SOURCES, findCompiler, type Instructions, instructionsOf } from './native-sources.ts'
 
 interface Mode {
   readonly flags: readonly string[]

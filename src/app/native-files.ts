@@ -14,13 +14,10 @@ export const NATIVE_FOLDER: string = fileURLToPath(new URL('../../native', impor
 export const NATIVE_BUILD: string = join(NATIVE_FOLDER, 'build', 'exact1.node')
 /** Why the last build gave no addon, for people; there is none when it gave one. */
 export const NATIVE_FAILURE: string = join(NATIVE_FOLDER, 'build', 'failure.txt')
+/** With a folder for each `<platform>-<arch>`. Git ignores it; a package has it. */
+export const NATIVE_PREBUILDS: string = join(NATIVE_FOLDER, 'prebuilds')
 /** Built for machines like this one. */
-export const NATIVE_PREBUILD: string = join(
-  NATIVE_FOLDER,
-  'prebuilds',
-  `${process.platform}-${process.arch}`,
-  'exact1.node',
-)
+export const NATIVE_PREBUILD: string = join(NATIVE_PREBUILDS, `${process.platform}-${process.arch}`, 'exact1.node')
 
 /** SHA-256 over names and bytes of the C sources: an addon of other sources may compute or ask for something else. */
 export function hashNativeSources(): string {

@@ -1,5 +1,6 @@
 /**
- * Compiler, files and flags of the native engine, for its build and for the build of its test program.
+ * Compiler, files and flags of the native engine, for its build and for the build of its test program. Compiles nothing itself.
+ * Spec: docs/spec/native.md §1, docs/spec/numerics.md §1.
  * @module
  */
 import { spawnSync } from 'node:child_process'
@@ -34,7 +35,16 @@ export const COMMON_FLAGS: readonly string[] = [
 ]
 
 export const COMMON_SOURCES: readonly string[] = [
-  ...['cpu/addon.c', 'cpu/detect.c', 'cpu/memory.c', 'cpu/pool.c', 'cpu/self-check.c', 'cpu/stage.c', 'cpu/wake.c'],
+  ...[
+    'cpu/addon.c',
+    'cpu/caches.c',
+    'cpu/detect.c',
+    'cpu/memory.c',
+    'cpu/pool.c',
+    'cpu/self-check.c',
+    'cpu/stage.c',
+    'cpu/wake.c',
+  ],
 ]
 
 const AVX512_VNNI = ['-mavx512f', '-mavx512bw', '-mavx512vl', '-mavx512dq', '-mavx512vnni']
