@@ -3,11 +3,11 @@
  * failure, and ends with `N passed, N failed`, where a check counts as one and each vitest test as one.
  * @module
  */
-import { spawnSync } from 'node:child_process'
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { spawn, spawnSync } from 'node:child_process'
+import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs'
+import { setPriority, tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
-import { findCompiler } from './native-sources.ts'
+import { findCompiler } from '../src/app/native-build/compiler.ts'
 
 interface Check {
   readonly name: string
@@ -43,10 +43,24 @@ const checks: readonly Check[] = [
   { name: 'WebAssembly from source', command: ['node', WASM_SCRIPT, '--check'], skip: wasmSkip() },
 ]
 
+/** Projects of vitest.config.ts that run at once. */
+interface Lane {
+  readonly projects: readonly string[]
+  /** Above 0: it takes the time that others leave, and what it prints comes at its end. */
+  readonly niceness: number
+}
+
+/** Alone, before the others. */
+const ALONE: Lane = { projects: ['drivers'], niceness: 0 }
+const LANES: readonly Lane[] = [
+  { projects: ['processes', 'meeting'], niceness: 0 },
+  { projects: ['computing'], niceness: 5 },
+]
+
 const totals: Totals = { passed: 0, failed: 0 }
 const failures: string[] = []
 for (const check of checks) runCheck(check)
-runTests()
+await runTests()
 if (failures.length > 0) console.log(`\nFailed: ${failures.join(', ')}`)
 console.log(`\n${totals.passed} passed, ${totals.failed} failed`)
 process.exitCode = totals.failed === 0 ? 0 : 1
@@ -62,17 +76,51 @@ function runCheck(check: Check): void {
   count(check.name, passed ? 1 : 0, passed ? 0 : 1)
 }
 
-/** Vitest reports to the terminal and, as JSON, to a file that holds the totals. */
-function runTests(): void {
+/** Tests that wait for each other most of the time, and beside them those that compute. */
+async function runTests(): Promise<void> {
   heading('tests')
   const folder = mkdtempSync(join(tmpdir(), 'dllm-check-'))
-  const report = join(folder, 'vitest.json')
-  const passed = run(['vitest', 'run', '--reporter=default', '--reporter=json', `--outputFile.json=${report}`])
-  const found = readReport(report)
+  const alone = await runLane(ALONE, join(folder, 'alone'))
+  count(`tests: ${ALONE.projects.join(', ')}`, alone.passed, alone.failed)
+  const found = await Promise.all(LANES.map((lane, index) => runLane(lane, join(folder, `lane-${index}`))))
+  for (const [index, { niceness }] of LANES.entries()) {
+    if (niceness > 0) process.stdout.write(readFileSync(printedOf(join(folder, `lane-${index}`))))
+  }
   rmSync(folder, { recursive: true })
+  for (const [index, { passed, failed }] of found.entries()) {
+    count(`tests: ${LANES[index]!.projects.join(', ')}`, passed, failed)
+  }
+}
+
+/** Where a lane prints that must not disturb another. */
+function printedOf(path: string): string {
+  return `${path}.txt`
+}
+
+/** Vitest reports to the terminal or a file and, as JSON, to a file that holds the totals. */
+async function runLane({ projects, niceness }: Lane, path: string): Promise<Totals> {
+  const report = `${path}.json`
+  const wanted = projects.flatMap((name) => ['--project', name])
+  const printed = niceness > 0 ? openSync(printedOf(path), 'w') : undefined
+  const output = printed ?? 'inherit'
+  const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${report}`]
+  const child = spawn('vitest', ['run', ...wanted, ...reporters], {
+    ...{ cwd: root, env: environment, stdio: ['ignore', output, output] },
+  })
+  const ended = new Promise<number | null>((resolve) => {
+    child.once('error', (error) => {
+      console.error(error.message)
+      resolve(null)
+    })
+    child.once('close', resolve)
+  })
+  // What it starts has the same.
+  if (child.pid !== undefined && niceness > 0) setPriority(child.pid, niceness)
+  const code = await ended
+  if (printed !== undefined) closeSync(printed)
+  const { passed, failed } = readReport(report)
   // A file that does not load, or an error outside every test, has no failed test of its own.
-  const failed = !passed && found.failed === 0 ? 1 : found.failed
-  count('tests', found.passed, failed)
+  return { passed, failed: code !== 0 && failed === 0 ? 1 : failed }
 }
 
 function readReport(path: string): Totals {

@@ -42,6 +42,16 @@ export const HAS_WEBGPU: boolean = hasPackage()
 /** Those that can be used here. */
 export const GPU_DRIVERS: readonly GpuDriver[] = HAS_WEBGPU ? CANDIDATES.filter(({ icd }) => existsSync(icd)) : []
 
+const FASTER = 'lavapipe'
+
+/** Positions of a session that somebody asked for; with it every driver has the whole suite. */
+export const ASKED_LENGTH: string | undefined = process.env['DLLM_TEST_GPU_LENGTH']
+
+/** Whether this driver has the whole engine suite: all in CI, elsewhere the faster one. */
+export function hasEngineSuite({ name }: GpuDriver): boolean {
+  return name === FASTER || ASKED_LENGTH !== undefined || process.env['DLLM_TEST_GPU_DRIVERS'] === 'all'
+}
+
 /** What a process sees that is to see these drivers only; none: no GPU at all. */
 export function driverEnvironment(drivers: readonly GpuDriver[]): Record<string, string> {
   const paths = drivers.map(({ icd }) => icd).join(':') || '/nowhere'

@@ -15,7 +15,7 @@ import { DLLM } from './one-node.ts'
 import { collect, GREEDY } from './ring-world.ts'
 
 const TIMEOUT_MS = 240_000
-const PARAMETERS = { disputeBlocks: 8n, placementBlocks: 30n, epochBlocks: 600n, commitMs: 25n }
+const PARAMETERS = { disputeBlocks: 8n, placementBlocks: 80n, epochBlocks: 600n, commitMs: 25n }
 /** As `--memory-mib` would give it. */
 const WEIGHT_BYTES = 2 * MODEL.manifest.segments[0]!.shard.bytes
 /** One more than two of each segment. */

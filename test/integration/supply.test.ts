@@ -56,7 +56,7 @@ const genesis: Genesis = {
   models: [],
 }
 
-test(`at each of ${BLOCKS} heights everything held is genesis + issued − burnt`, { timeout: 180_000 }, async () => {
+test(`at each of ${BLOCKS} heights everything held is genesis + issued − burnt`, async () => {
   const gate = createGate()
   const { node, client } = await startNode(gate)
   const dice = createDice(SEED)

@@ -126,9 +126,7 @@ async function treasuryShares({ market }: NodeStore): Promise<bigint> {
   return records.reduce((sum, { event }) => sum + (event.type === 'settled' ? event.treasury : 0n), 0n)
 }
 
-test(`${BLOCKS} blocks of leases keep every invariant, and replay to the same roots`, {
-  timeout: 120_000,
-}, async () => {
+test(`${BLOCKS} blocks of leases keep every invariant, and replay to the same roots`, async () => {
   const dice = createDice(41n)
   const world = chainWorld(genesis, people, { seedSigner: cheapSeeds })
   const { chain } = world

@@ -52,7 +52,7 @@ function after(list: readonly Claim[]): readonly [string, LeaseRecord] {
   return [rootOf(world), getLease(world.state, id)!]
 }
 
-test('claims in any order give one state, and none lowers what another gave', { timeout: 60_000 }, () => {
+test('claims in any order give one state, and none lowers what another gave', () => {
   const { lease: sample } = opened()
   const payable = claims.filter((list) => list.every((claim) => unitsOf(sample, claim) * sample.terms.price <= CAP))
   fc.assert(

@@ -262,9 +262,7 @@ function endBlock({ world, accounts, outcomes }: Story): void {
   expect(getSupply(world.state)).toMatchObject({ pool, burnt })
 }
 
-test('any story keeps the state sound, and every lease is settled as a second account of it says', {
-  timeout: 120_000,
-}, () => {
+test('any story keeps the state sound, and every lease is settled as a second account of it says', () => {
   const outcomes = new Map<string, number>()
   fc.assert(
     fc.property(fc.array(step, { minLength: 30, maxLength: 90 }), (steps) => {

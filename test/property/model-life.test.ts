@@ -90,9 +90,7 @@ const step: fc.Arbitrary<Step> = fc.record({
   isSo: fc.boolean(),
 })
 
-test('grains are kept, the state stays sound, and deposits stand behind what is registered', {
-  timeout: 60_000,
-}, () => {
+test('grains are kept, the state stays sound, and deposits stand behind what is registered', () => {
   const seen = new Set<string>()
   fc.assert(
     fc.property(fc.array(step, { minLength: 20, maxLength: 40 }), (story) => {

@@ -125,7 +125,7 @@ function payDue(state: StateStore, dueHeight: number): void {
   state.merge(overlay.changes())
 }
 
-test('any story keeps the state sound, and its refusals change nothing', { timeout: 120_000 }, () => {
+test('any story keeps the state sound, and its refusals change nothing', () => {
   const outcomes = new Map<string, number>()
   fc.assert(
     fc.property(fc.array(step, { minLength: 20, maxLength: 60 }), (story) => {

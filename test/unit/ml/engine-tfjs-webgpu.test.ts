@@ -1,13 +1,16 @@
 /**
  * The tfjs engine on a GPU: the engine suite, packed products, training, nothing left behind. A software driver takes a millisecond for each operation, so that
- * sessions are short and each driver has one format of weights; `DLLM_TEST_GPU_LENGTH=70` gives both all formats and the length that other engines get.
+ * sessions are short, and the slower one has products and one model; where `DLLM_TEST_GPU_DRIVERS=all` says so (CI), the suite in q4 too. `DLLM_TEST_GPU_LENGTH=70` gives
+ * both the suite in all formats and with the length that other engines get.
  * Spec: docs/spec/float.md §2.
  * @module
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type OpenGpu, openGpuDevice } from '../../../src/app/gpu/open-device.ts'
 import { type OpenTfjs, openTfjs } from '../../../src/app/tfjs/open-tfjs.ts'
+import type { WeightFormat } from '../../../src/ml/config.ts'
 import { dequantizeRows } from '../../../src/ml/dequantize.ts'
+import { createReferenceEngine } from '../../../src/ml/engine/reference.ts'
 import { loadMatrix } from '../../../src/ml/engine/tfjs/device-matrix.ts'
 import { createModelOps } from '../../../src/ml/engine/tfjs/model-ops.ts'
 import { switchBackend, type Tensorflow } from '../../../src/ml/engine/tfjs/tensorflow.ts'
@@ -15,16 +18,27 @@ import { createTfjsEngine } from '../../../src/ml/engine/tfjs/tfjs.ts'
 import { drawBatch } from '../../../src/ml/train/batch.ts'
 import { fullLearner } from '../../../src/ml/train/learner.ts'
 import { createTrainer, type StepReport } from '../../../src/ml/train/trainer.ts'
-import { FORMATS, sameWithin, tokensOf } from '../../contract/engine-case.ts'
+import { asFloats, FORMATS, logitsThrough, rangesOf, sameWithin, tokensOf } from '../../contract/engine-case.ts'
 import { engineSuite } from '../../contract/engine-suite.ts'
 import { generator, randomMatrix, randomWeights, smallConfig } from '../../contract/random-model.ts'
-import { GPU_DRIVERS, noteMissingDrivers, useDrivers } from '../../gpu-drivers.ts'
+import {
+  ASKED_LENGTH,
+  GPU_DRIVERS,
+  type GpuDriver,
+  hasEngineSuite,
+  noteMissingDrivers,
+  useDrivers,
+} from '../../gpu-drivers.ts'
 
 /** docs/spec/float.md §2. */
 const BOUND = 1e-5
-const ASKED = process.env['DLLM_TEST_GPU_LENGTH']
-const LENGTH = Number(ASKED ?? 2)
-const FORMAT = { lavapipe: 'q8', swiftshader: 'q4' } as const
+const LENGTH = Number(ASKED_LENGTH ?? 2)
+const INTEGERS = ['q8', 'q4'] as const
+/** Of the suite where nobody asks for a length: one on each driver if the slower one has it too. */
+const formatsOn = ({ name }: GpuDriver): readonly WeightFormat[] => {
+  if (!GPU_DRIVERS.some((driver) => driver.name === 'swiftshader' && hasEngineSuite(driver))) return INTEGERS
+  return name === 'swiftshader' ? ['q4'] : ['q8']
+}
 /** TF.js's name for the kernel that gives a workgroup of 128 threads to many outputs; its own choice for few is one of 256 threads to each. */
 const MATMUL_SMALL_OUTPUT = 2
 const MATMUL_BY_SIZE = -1
@@ -57,7 +71,7 @@ describe('tfjs engine, webgpu', () => {
       open = await openTfjs('webgpu', gpu)
       unused = open.tf.memory().numTensors
       // SwiftShader switches between the threads of a workgroup one by one: 40 ms for what is 1 ms otherwise.
-      const isSlow = driver.name === 'swiftshader' && ASKED === undefined
+      const isSlow = driver.name === 'swiftshader' && ASKED_LENGTH === undefined
       open.tf.env().set(MATMUL_FLAG, isSlow ? MATMUL_SMALL_OUTPUT : MATMUL_BY_SIZE)
     })
     afterAll(async () => {
@@ -68,13 +82,36 @@ describe('tfjs engine, webgpu', () => {
       expect(refused).toEqual([])
     })
 
-    engineSuite({
-      name: 'within the bound',
-      hasExtras: false,
-      create: () => createTfjsEngine(open.tf, open),
-      length: LENGTH,
-      formats: ASKED === undefined ? [FORMAT[driver.name]] : FORMATS,
-      bound: BOUND,
+    if (hasEngineSuite(driver)) {
+      engineSuite({
+        name: 'within the bound',
+        hasExtras: false,
+        create: () => createTfjsEngine(open.tf, open),
+        length: LENGTH,
+        formats: ASKED_LENGTH === undefined ? formatsOn(driver) : FORMATS,
+        bound: BOUND,
+      })
+    }
+
+    test.each(INTEGERS)('a model in %s, in chunks and in two stages', async (format) => {
+      const config = smallConfig({ layerCount: 2, queryKeyNorm: true, queryKeyValueBias: true, slidingWindow: 2 })
+      const options = { config, weights: randomWeights({ config, format, seed: 1 }), cacheBytesMax: 1 << 24 }
+      const oracle = createReferenceEngine()
+      const [range] = rangesOf(config, [])
+      const expected = oracle.createStage({ ...options, range: range!, weights: asFloats(options.weights) })
+      const tokens = tokensOf(config, 4)
+      const right = await logitsThrough([expected], tokens, 4)
+      const engine = createTfjsEngine(open.tf, open)
+      for (const [cuts, chunk] of [
+        [[], 1],
+        [[1], 3],
+      ] as const) {
+        const stages = await Promise.all(
+          rangesOf(config, cuts).map((part) => engine.createStage({ ...options, range: part })),
+        )
+        sameWithin(BOUND)(await logitsThrough(stages, tokens, chunk), right, `chunks of ${chunk}`)
+        for (const stage of stages) await stage.close()
+      }
     })
 
     test.each(PRODUCTS)('a product with a matrix of %s in parts, %d×%d×%d', async (format, rows, columns, outputs) => {

@@ -23,10 +23,12 @@ test.each([
 })
 
 test.each([
-  ['7 billion weights', [7_000_000_000n], 16],
-  ['a billion weights and a bit', [(1n << 30n) + 1n], 16],
-  ['half a billion, in two lots', [1n << 28n, 1n << 28n], 32],
-  ['a quarter of a billion', [1n << 28n], 64],
+  ['70 billion weights', [70_000_000_000n], 16],
+  ['four billion weights and a bit', [(1n << 32n) + 1n], 16],
+  ['four billion, in two lots', [1n << 31n, 1n << 31n], 32],
+  ['two billion', [1n << 31n], 64],
+  ['a billion and a bit', [1_100_000_000n], 64],
+  ['a billion', [1n << 30n], 128],
   ['a million', [1_000_000n], 128],
   ['none', [0n], 128],
 ])('a window of a model of %s has rows worth as much', (_what, lots, rows) => {
