@@ -19,6 +19,8 @@ import type { Row } from './report.ts'
 export interface Measure {
   /** For `--only`. */
   readonly name: string
+  /** A quick run has it only where `--only` names it. */
+  readonly isLong?: boolean
   /** Hands over each row when it is known. */
   run(bench: Bench, report: (row: Row) => void): Promise<void>
 }

@@ -29,6 +29,8 @@ const SIZES: readonly Size[] = [
   { validators: 25, parameters: PATIENT, seconds: [180, 120] },
 ]
 const ONE_WAY_MS = 25
+/** More on a few cores take minutes to start. */
+const PROCESSES_QUICK_MAX = 10
 const TARGET_MS = 2_000
 const USERS = 2
 const SENDERS = 1_000
@@ -39,6 +41,7 @@ const BUSY = 100
 /** One for each size, so that one can be run by itself: the largest takes minutes. */
 export const chainScale: readonly Measure[] = SIZES.map(({ validators, parameters = {}, seconds: [full, quick] }) => ({
   name: `chain-scale-${validators}`,
+  isLong: validators > PROCESSES_QUICK_MAX,
   run: async (bench, report) => {
     const fault = await delayedHostsFault()
     if (fault !== undefined) bench.progress(`growth: without delays, ${fault}`)

@@ -23,11 +23,11 @@ import { type Row, rowOf } from './report.ts'
 const MINERS = 3
 /** Answers before the counting ones: compiled code is warm, as after minutes of a miner's life. */
 const WARM_UPS = 4
-const WARM_UPS_LARGE = 1
+const WARM_UPS_LARGE = 2
 const PROMPT_TOKENS = 48
 const CAPACITY = 512
 /** Small models make more tokens, so that a sample takes a while. */
-const TOKENS = 48
+const TOKENS = 240
 const TOKENS_SMALL = 440
 const SMALL_BYTES = 50e6
 const PROCESS_BYTES = 200e6

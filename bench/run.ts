@@ -20,7 +20,8 @@ import { firstText } from './first-text.ts'
 import { gpuCalls } from './gpu-calls.ts'
 import { helpTime } from './help-time.ts'
 import { llamaPeer } from './llama-peer.ts'
-import { describeMachine, isQuiet, machineText } from './machine.ts'
+import { describeMachine, isQuiet, type Machine, machineText } from './machine.ts'
+import { onnxPeer } from './onnx-peer.ts'
 import { placement } from './placement.ts'
 import { prefillDecode } from './prefill-decode.ts'
 import { receipts } from './receipts.ts'
@@ -28,6 +29,7 @@ import { type Row, tableOf } from './report.ts'
 import { ringChats } from './ring-chats.ts'
 import { ringDelay } from './ring-delay.ts'
 import { ringPrefill } from './ring-prefill.ts'
+import { ringPrefix } from './ring-prefix.ts'
 import { ringSplit } from './ring-split.ts'
 import { ringTransport } from './ring-transport.ts'
 import { shardSteps, shards } from './shards.ts'
@@ -39,12 +41,14 @@ const MEASURES: readonly Measure[] = [
   decodeBandwidth,
   prefillDecode,
   llamaPeer,
+  onnxPeer,
   ringSplit,
   ringDelay,
   speculation,
   ringChats,
   ringTransport,
   ringPrefill,
+  ringPrefix,
   stageLoad,
   receipts,
   shards,
@@ -95,7 +99,7 @@ async function main(): Promise<void> {
   try {
     await withBench(options, async (bench) => {
       console.log(`engines: ${bench.engines.join(', ')}`)
-      await runMeasures(bench, rows)
+      await runMeasures(bench, rows, () => writeFiles(machine, rows))
     })
   } catch (error) {
     if (!stopping.signal.aborted) throw error
@@ -104,6 +108,10 @@ async function main(): Promise<void> {
   }
   progress('')
   console.log(`\n${tableOf(rows)}`)
+  writeFiles(machine, rows)
+}
+
+function writeFiles(machine: Machine, rows: readonly Row[]): void {
   if (flags.json !== undefined) {
     const json = { machine: { ...machine, quiet: isQuiet(machine) }, quick: flags.quick, rows }
     writeFileSync(flags.json, `${JSON.stringify(json, undefined, 2)}\n`)
@@ -111,9 +119,13 @@ async function main(): Promise<void> {
   if (flags.svg !== undefined) writeFileSync(flags.svg, plotTargets(rows, machineText(machine).split('\n')[0]!))
 }
 
-async function runMeasures(bench: Bench, rows: Row[]): Promise<void> {
-  for (const measure of MEASURES) {
-    if (flags.only !== undefined && !flags.only.includes(measure.name)) continue
+/** `keep`: called after each measure, so that a run that somebody ends loses none. */
+async function runMeasures(bench: Bench, rows: Row[], keep: () => void): Promise<void> {
+  const isWanted = ({ name, isLong = false }: Measure) => flags.only?.includes(name) ?? !(flags.quick && isLong)
+  const measures = MEASURES.filter(isWanted)
+  for (const [index, measure] of measures.entries()) {
+    const startedMs = performance.now()
+    const before = rows.length
     try {
       await measure.run(bench, (row) => rows.push(row))
     } catch (error) {
@@ -122,6 +134,10 @@ async function runMeasures(bench: Bench, rows: Row[]): Promise<void> {
       console.error(`\n${measure.name} failed:`, error)
       process.exitCode = 1
     }
+    progress('')
+    const seconds = ((performance.now() - startedMs) / 1_000).toFixed(0)
+    console.error(`${index + 1} of ${measures.length}, ${measure.name}: ${rows.length - before} lines, ${seconds} s`)
+    keep()
   }
 }
 

@@ -3,6 +3,7 @@
  * which nothing can be guessed. The same processes, taking turns; the answers must be the same. Stage 1 of a model with a tokenizer has the same model in q4 to draft with.
  * @module
  */
+import { SESSION_LIMITS } from '../src/base/limits.ts'
 import type { Generation } from '../src/net/protocols/generation.ts'
 import type { Bench, BenchModel, Measure } from './bench.ts'
 import { type Row, rowOf, type Target } from './report.ts'
@@ -14,7 +15,9 @@ const STAGES = 3
 const ROUND_TRIP_MS = 50
 const CAPACITY = 512
 const TOKENS = 64
-const DRAFTS_MAX = 15
+/** Of a long text; without drafts it takes as long per token as a short one. */
+const TOKENS_LONG = 192
+const DRAFTS_MAX = SESSION_LIMITS.windowRowsMax - 1
 /** Of the text that repeats itself, before it is measured. */
 const LEAD_TOKENS = 200
 const PROMPT = Array.from({ length: 16 }, (_, index) => 900 + 7 * index)
@@ -25,13 +28,27 @@ interface Text {
   readonly generation: Partial<Generation>
   /** It goes on with what was said before. */
   readonly hasLead: boolean
+  /** Of the answers with drafts. */
+  readonly lengths: readonly number[]
 }
 
 const SAMPLED = { temperature: 0.8, topK: 40, topP: 0.95 }
 const TEXTS: readonly Text[] = [
-  { name: 'a text that repeats itself', target: { atLeast: 5 }, generation: {}, hasLead: true },
-  { name: 'a new text', target: { atLeast: 1.8 }, generation: SAMPLED, hasLead: false },
-  { name: 'a text without sense', target: { atLeast: 0.98 }, generation: { temperature: 100 }, hasLead: false },
+  {
+    name: 'a text that repeats itself',
+    target: { atLeast: 5 },
+    generation: {},
+    hasLead: true,
+    lengths: [TOKENS, TOKENS_LONG],
+  },
+  { name: 'a new text', target: { atLeast: 1.8 }, generation: SAMPLED, hasLead: false, lengths: [TOKENS] },
+  {
+    name: 'a text without sense',
+    target: { atLeast: 0.98 },
+    generation: { temperature: 100 },
+    hasLead: false,
+    lengths: [TOKENS],
+  },
 ]
 
 export const speculation: Measure = {
@@ -44,7 +61,8 @@ export const speculation: Measure = {
 
 interface Sample {
   readonly off: Answers
-  readonly on: Answers
+  /** For each of the text's lengths. */
+  readonly on: readonly Answers[]
 }
 
 async function measureModel(bench: Bench, model: BenchModel): Promise<Row[]> {
@@ -61,40 +79,52 @@ async function measureModel(bench: Bench, model: BenchModel): Promise<Row[]> {
       for (const [text, list] of samples) {
         bench.signal.throwIfAborted()
         bench.progress(`drafts, ${model.label}, ${text.name}, run ${run + 1} of ${bench.runs}`)
-        const { generation, hasLead } = text
+        const { generation, hasLead, lengths } = text
         const order = { ...CHAT, generation: { ...generation, seed: BigInt(run) } }
         const prompt = hasLead ? [...PROMPT, ...lead.text] : PROMPT
-        const answer = (draftsMax: number): Promise<Answers> => ring.answer({ ...order, prompt, draftsMax })
+        const without = () => ring.answer({ ...order, prompt })
         // Taking turns at going first.
-        const [first, second] = [run % 2 === 0 ? 0 : DRAFTS_MAX, run % 2 === 0 ? DRAFTS_MAX : 0]
-        const pair = [await answer(first), await answer(second)] as const
-        list.push(first === 0 ? { off: pair[0], on: pair[1] } : { off: pair[1], on: pair[0] })
+        const early = run % 2 === 0 ? await without() : undefined
+        const on: Answers[] = []
+        for (const tokens of lengths) on.push(await ring.answer({ ...order, prompt, tokens, draftsMax: DRAFTS_MAX }))
+        list.push({ off: early ?? (await without()), on })
       }
     }
   } finally {
     await ring.close()
   }
-  return [...samples].map(([text, list]) => rowFor(model, { ring, text, list }))
+  return [...samples].flatMap(([text, list]) =>
+    text.lengths.map((tokens, at) => {
+      const pairs = list.map(({ off, on }) => ({ off, on: on[at]! }))
+      return rowFor(model, { ring, text, tokens, pairs })
+    }),
+  )
 }
 
 const CHAT = { chats: 1, capacity: CAPACITY, promptTokens: PROMPT.length, tokens: TOKENS }
 
-function rowFor(
-  { label }: BenchModel,
-  { ring, text, list }: { ring: BenchRing; text: Text; list: readonly Sample[] },
-): Row {
-  for (const { off, on } of list) {
-    if (String(off.text) !== String(on.text)) throw new Error(`${text.name}: drafts changed the answer`)
+interface Compared {
+  readonly ring: BenchRing
+  readonly text: Text
+  readonly tokens: number
+  readonly pairs: readonly { readonly off: Answers; readonly on: Answers }[]
+}
+
+function rowFor({ label }: BenchModel, { ring, text, tokens, pairs }: Compared): Row {
+  for (const { off, on } of pairs) {
+    const same = String(off.text) === String(on.text.slice(0, off.text.length))
+    if (!same) throw new Error(`${text.name}: drafts changed the answer`)
   }
+  const length = tokens === TOKENS ? '' : `, ${tokens} tokens`
   return rowOf({
-    measure: `drafts on ÷ off, ${text.name}, ${ROUND_TRIP_MS} ms RTT (${ring.means}), ${label}`,
-    ratios: list.map(({ off, on }) => on.tokensPerSecond / off.tokensPerSecond),
+    measure: `drafts on ÷ off, ${text.name}${length}, ${ROUND_TRIP_MS} ms RTT (${ring.means}), ${label}`,
+    ratios: pairs.map(({ off, on }) => on.tokensPerSecond / off.tokensPerSecond),
     target: text.target,
     values: {
-      'tokens/s with': list.map(({ on }) => on.tokensPerSecond),
-      'tokens/s without': list.map(({ off }) => off.tokensPerSecond),
-      drafts: list.map(({ on }) => on.drafts),
-      'drafts that were right': list.map(({ on }) => on.draftsKept),
+      'tokens/s with': pairs.map(({ on }) => on.tokensPerSecond),
+      'tokens/s without': pairs.map(({ off }) => off.tokensPerSecond),
+      drafts: pairs.map(({ on }) => on.drafts),
+      'drafts that were right': pairs.map(({ on }) => on.draftsKept),
     },
   })
 }

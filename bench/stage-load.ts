@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import type { RingSession } from '../src/app/ring/ring-session.ts'
-import { cacheBytesPerPosition } from '../src/ml/engine/engine.ts'
+import { cacheBytes } from '../src/ml/engine/engine.ts'
 import { rangeOf } from '../src/ml/manifest.ts'
 import type { Bench, BenchModel, Measure } from './bench.ts'
 import type { LoopDelay } from './chain/probe.ts'
@@ -106,8 +106,8 @@ async function loadOnce(bench: Bench, scene: Scene): Promise<Seen[]> {
         const { manifest } = model.stored
         const weights = manifest.segments.slice(firstSegment, lastSegment)
         const weightBytes = weights.reduce((sum, { shard }) => sum + shard.bytes, 0)
-        const perPosition = cacheBytesPerPosition(manifest.config, rangeOf(manifest, firstSegment, lastSegment))
-        return { ...(await askProbe(folder, pid)), explainedBytes: weightBytes + CHATS * CAPACITY * perPosition }
+        const perChat = cacheBytes(manifest.config, rangeOf(manifest, firstSegment, lastSegment), CAPACITY)
+        return { ...(await askProbe(folder, pid)), explainedBytes: weightBytes + CHATS * perChat }
       }),
     )
   } finally {

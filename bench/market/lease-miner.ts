@@ -61,7 +61,11 @@ async function serve({
   const lots = await openLotFolder(folder, 1e9)
   const desk = createLeaseDesk({ source, lots, peerSecret: identity.secretKey, isRequired: () => false }, system)
   const { config, segments } = model.manifest
-  await createStageServer([{ model: model.hash, config, segments, ...part, host }], { wire, ...system }, desk)
+  await createStageServer(
+    [{ model: model.hash, config, segments, ...part, host }],
+    { wire, ...system },
+    { market: desk },
+  )
   tell({ type: 'serving', peer: wire.peer, addresses: wire.addresses() })
 }
 

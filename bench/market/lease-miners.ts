@@ -85,6 +85,7 @@ export function leaseOf(
     id: hash(number.toString(16).padStart(64, '0')),
     networkId: hash('11'.repeat(32)),
     model,
+    payer: accountId('ee'.repeat(20)),
     terms: { price: 1n, decodeWeight: 4n, treasuryShare: 100n, stakerShare: 70n, receiptRows: 256n },
     lots,
     cap: 10n ** 15n,

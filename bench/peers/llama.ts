@@ -7,26 +7,15 @@ import { readdirSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { answerParent } from '../lab/child.ts'
+import { type PeerTold, type StepsOrder, timeSteps } from './orders.ts'
 
-export type LlamaOrder =
-  | {
-      readonly type: 'load'
-      /** Of the package with the binaries. */
-      readonly folder: string
-      readonly file: string
-      readonly threads: number
-      readonly context: number
-    }
-  /** A prompt of so many tokens, alone in its context. */
-  | { readonly type: 'prefill'; readonly rows: number }
-  /** So many tokens one after the other, or fewer where they take long, from a position that has been computed up to. */
-  | { readonly type: 'decode'; readonly position: number; readonly steps: number; readonly hasLogits: boolean }
-
-export interface LlamaTold {
-  /** Of the prompt or of each token. */
-  readonly ms: readonly number[]
-  /** What the library says of itself, when it has been loaded. */
-  readonly about: string
+export interface LlamaLoad {
+  readonly type: 'load'
+  /** Of the package with the binaries. */
+  readonly folder: string
+  readonly file: string
+  readonly threads: number
+  readonly context: number
 }
 
 /** What is used of the binding (node-llama-cpp, bindings/AddonTypes). */
@@ -53,26 +42,17 @@ interface Context {
 /** Whatever this machine runs of a text; each token another. */
 const FIRST_TOKEN = 300
 const TOKENS_USED = 20_000
-/** Where others use the cores its steps take seconds. */
-const DECODE_MS_MAX = 3_000
-const STEPS_MIN = 3
 /** llama.cpp's own default. */
 const BATCH_TOKENS = 512
 
 let context: Context | undefined
 
-answerParent<LlamaOrder>(async (order) => {
-  switch (order.type) {
-    case 'load':
-      return { ms: [], about: await load(order) } satisfies LlamaTold
-    case 'prefill':
-      return { ms: [await prefill(order.rows)], about: '' } satisfies LlamaTold
-    case 'decode':
-      return { ms: await decode(order), about: '' } satisfies LlamaTold
-  }
+answerParent<LlamaLoad | StepsOrder>(async (order): Promise<PeerTold> => {
+  if (order.type === 'load') return { ms: [], about: await load(order) }
+  return timeSteps(order, run)
 })
 
-async function load({ folder, file, threads, context: size }: Extract<LlamaOrder, { type: 'load' }>): Promise<string> {
+async function load({ folder, file, threads, context: size }: LlamaLoad): Promise<string> {
   const addon = readdirSync(folder, { recursive: true, encoding: 'utf8' }).find((name) =>
     name.endsWith('llama-addon.node'),
   )
@@ -109,22 +89,4 @@ async function run(position: number, rows: number, hasLogits: boolean): Promise<
   const indexes = made.addToBatch(0, position, tokens, hasLogits ? Uint32Array.of(rows - 1) : new Uint32Array())
   await made.decodeBatch()
   return indexes
-}
-
-async function prefill(rows: number): Promise<number> {
-  const startedMs = performance.now()
-  await run(0, rows, true)
-  return performance.now() - startedMs
-}
-
-async function decode({ position, steps, hasLogits }: Extract<LlamaOrder, { type: 'decode' }>): Promise<number[]> {
-  const times: number[] = []
-  const untilMs = performance.now() + DECODE_MS_MAX
-  for (let step = 0; step < steps; step++) {
-    if (step >= STEPS_MIN && performance.now() > untilMs) break
-    const startedMs = performance.now()
-    await run(position + step, 1, hasLogits)
-    times.push(performance.now() - startedMs)
-  }
-  return times
 }

@@ -18,6 +18,8 @@ export type StageOrder =
       readonly model: string
       /** Name of one to draft with. */
       readonly draftModel?: string | undefined
+      /** As a miner does; default: nothing. */
+      readonly remembers?: boolean | undefined
       readonly firstSegment: number
       /** Exclusive. */
       readonly lastSegment: number

@@ -25,6 +25,8 @@ export interface RingOptions {
   readonly threads?: number | undefined
   /** Name of one of the same tokens, which stage 1 drafts with; default: none. */
   readonly draftModel?: string | undefined
+  /** Stages keep what they have computed for a client, as miners do; default: no, so that each prompt is computed. */
+  readonly remembers?: boolean | undefined
   /** Default: libp2p. */
   readonly transport?: Transport | undefined
 }
@@ -59,7 +61,8 @@ export async function startRing(bench: Bench, { stored }: BenchModel, options: R
       const child = lines.start(index, STAGE)
       children.push(child)
       const draftModel = index === 0 ? options.draftModel : undefined
-      const how = { home: bench.home.path, model: manifest.name, draftModel, engine, threads, transport }
+      const { remembers } = options
+      const how = { home: bench.home.path, model: manifest.name, draftModel, remembers, engine, threads, transport }
       const order: StageOrder = { type: 'serve', ...how, ...part, address: lines.address(index) }
       const { peer, listener } = await ask<Serving>(child, order)
       stages.push({ peer, addresses: [await lines.outside(listener)], ...part })

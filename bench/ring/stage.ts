@@ -11,6 +11,7 @@ import type { PostWish } from '../../src/app/posts/post.ts'
 import { createStageServer } from '../../src/app/ring/stage-server.ts'
 import { createSystem } from '../../src/app/system.ts'
 import { createWorkerRunner } from '../../src/app/worker-runner.ts'
+import { PREFIX_LIMITS } from '../../src/base/prefix-limits.ts'
 import { answerParent } from '../lab/child.ts'
 import type { Serving, StageOrder, StageUsage } from './messages.ts'
 import { type RunningProfile, startProfile } from './profile.ts'
@@ -53,7 +54,9 @@ async function serve(order: ServeOrder): Promise<Serving> {
   const draftModel = small && draftModelOf({ ...small, host: await hostOf(order, small, turns.join()) })
   const wire = await openWire(transport, address, system)
   const { config, segments } = model.manifest
-  await createStageServer([{ model: model.hash, config, segments, ...part, host, draftModel }], { wire, ...system })
+  const served = { model: model.hash, config, segments, ...part, host, draftModel }
+  const ports = { wire, ...system }
+  await createStageServer([served], ports, { prefixes: order.remembers ? PREFIX_LIMITS : undefined })
   loop.enable()
   return { peer: wire.peer, listener: wire.addresses()[0]! }
 }
