@@ -1,7 +1,7 @@
 /*
  * Attention of one row for heads that share keys and values: docs/spec/numerics.md §6.6. Head vectors are padded with
- * zeros to a multiple of 16, which changes no sum (§2). Positions are taken in blocks that stay in the first cache while
- * all heads of the task use them; within a head everything still happens in the order of positions.
+ * zeros to a multiple of 16, which changes no sum (§2). Positions are taken page by page of the cache, each by all heads
+ * of the task in turn; within a head everything still happens in the order of positions.
  */
 #ifndef EXACT1_ATTENTION_H
 #define EXACT1_ATTENTION_H
@@ -9,8 +9,8 @@
 #include "exact1.h"
 #include "quantize.h"
 
-/* Heads of one task, and positions of one block: 64 keys of 64 values are 16 KiB. */
-enum { TASK_HEADS = 4, BLOCK_POSITIONS = 64 };
+/* Heads of one task. */
+enum { TASK_HEADS = 4 };
 
 /* The halved lanes b[0..3] of dot16 of q with two keys; the rest of the tree is done for four positions at once. */
 INLINE void half_dots(const float *q, const float *k0, const float *k1, u32 width, f4 *b) {
@@ -99,13 +99,25 @@ static inline void mix_positions(const float *e, const float *values, u32 width,
 }
 
 struct attention {
-  const float *queries;        /* (heads, width) */
-  const float *keys, *values;  /* (count, width) from the first position that is seen */
-  u32 heads, width, count;
+  const float *queries;    /* (heads, width) */
+  float *const *pages;    /* of this layer */
+  u32 shared_head;         /* whose keys and values are taken */
+  u32 heads, width;
+  u32 first, count;        /* positions that are seen */
   float factor, cap; /* cap 0: none */
   float *scores; /* (heads, scores_width >= count + 15), scratch */
   u32 scores_width;
 };
+
+/* Positions from the t-th on that lie in one page. */
+static inline u32 run_of(const struct attention *a, u32 t) {
+  return at_most(a->count - t, PAGE_POSITIONS - (a->first + t) % PAGE_POSITIONS);
+}
+
+/* Keys (0) or values (1) of the t-th position. */
+static inline const float *cached(const struct attention *a, u32 t, u32 kind) {
+  return at_position(a->pages, a->first + t, 2 * a->shared_head + kind, a->width);
+}
 
 /* mixed (heads, width). Returns 0 when a score is not finite. */
 NOINLINE int attend(const struct attention *a, float *mixed) {
@@ -113,10 +125,12 @@ NOINLINE int attend(const struct attention *a, float *mixed) {
   struct extremes seen[TASK_HEADS];
   float total[TASK_HEADS];
   for (u32 h = 0; h < a->heads; h++) seen[h] = (struct extremes){f4_of(-__builtin_inff()), {0}};
-  for (u32 t = 0; t < a->count; t += BLOCK_POSITIONS)
+  for (u32 t = 0, run; t < a->count; t += run) {
+    const float *keys = cached(a, t, 0);
+    run = run_of(a, t);
     for (u32 h = 0; h < a->heads; h++)
-      score_positions(a->queries + h * width, a->keys + (size_t)t * width, width, at_most(a->count - t, BLOCK_POSITIONS), a->factor,
-                      a->scores + h * a->scores_width + t, &seen[h]);
+      score_positions(a->queries + h * width, keys, width, run, a->factor, a->scores + h * a->scores_width + t, &seen[h]);
+  }
   for (u32 h = 0; h < a->heads; h++) {
     if (lanes_max(seen[h].magnitude) >= 0x7f800000u) return 0;
     float *scores = a->scores + h * a->scores_width;
@@ -124,10 +138,12 @@ NOINLINE int attend(const struct attention *a, float *mixed) {
     total[h] = weigh(scores, a->count, most);
   }
   for (u32 i = 0; i < a->heads * width; i += 4) store4(mixed + i, f4_of(0));
-  for (u32 t = 0; t < a->count; t += BLOCK_POSITIONS)
+  for (u32 t = 0, run; t < a->count; t += run) {
+    const float *values = cached(a, t, 1);
+    run = run_of(a, t);
     for (u32 h = 0; h < a->heads; h++)
-      mix_positions(a->scores + h * a->scores_width + t, a->values + (size_t)t * width, width,
-                    at_most(a->count - t, BLOCK_POSITIONS), mixed + h * width);
+      mix_positions(a->scores + h * a->scores_width + t, values, width, run, mixed + h * width);
+  }
   for (u32 h = 0; h < a->heads; h++)
     for (u32 i = h * width; i < (h + 1) * width; i += 4) store4(mixed + i, load4(mixed + i) / f4_of(total[h]));
   return 1;

@@ -34,7 +34,7 @@ INLINE void follow(struct sync *sync, run_pass_of *run) {
   for (;;) {
     /* `seen` may be what dismiss made of it, and then nothing changes it any more. */
     if (get(&sync->stop)) return;
-    wait_while(&sync->sequence, seen, &sync->idle);
+    wait_while(&sync->sequence, seen, &sync->idle, SPINS_BETWEEN_JOBS);
     if (get(&sync->stop)) return;
     /* One word holds the number and the count: a job that does not wait for this thread may end at any moment. */
     seen = get(&sync->sequence);

@@ -20,6 +20,9 @@ _Static_assert(UNIT % WIDTH == 0, "lanes fill units");
 
 /* Units that one call of a product takes at most: what is unpacked for them stays in the first cache. */
 enum { UNITS_MAX = 4 };
+/* Positions of one page of a cache (src/ml/engine/cache-pages.ts), which attention takes at once: 64 keys of 64 values are
+ * 16 KiB, and stay in the first cache while the heads of a task use them. */
+enum { PAGE_POSITIONS = 64 };
 enum { FORMAT_F32 = 0, FORMAT_Q8 = 1, FORMAT_Q4 = 2 };
 
 /* Bits of a session's `failed` word, in the order of src/ml/engine/step-runner.ts. */
@@ -98,10 +101,11 @@ struct stage {
   float score_cap, logit_cap;    /* 0: none */
 };
 
-/* One position of one session. Its cache holds, per layer and shared head, keys then values (capacity, head_width). */
+/* One position of one session. Its cache is a table (layers, columns) of pages; a page holds positions of one layer in runs
+ * (PAGE_POSITIONS, head_width) of keys and of values of each shared head (at_position). */
 struct row {
-  float *cache;
-  u32 capacity;
+  float *const *pages;
+  u32 columns;
   u32 position;
   i32 token;
   u32 session; /* index into job.failed */
@@ -115,6 +119,11 @@ struct job {
   u32 logit_count;
   const u32 *logit_rows; /* (logit_count) indices into rows */
 };
+
+/* Where a position is in a layer's pages. `run`: 2 · shared head for keys, one more for values. */
+static inline float *at_position(float *const *pages, u32 position, u32 run, u32 head_width) {
+  return pages[position / PAGE_POSITIONS] + ((size_t)run * PAGE_POSITIONS + position % PAGE_POSITIONS) * head_width;
+}
 
 static inline u32 at_most(u32 count, u32 most) { return count < most ? count : most; }
 

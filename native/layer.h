@@ -125,10 +125,8 @@ static void rotate_head(const struct pass *p, u32 row, u32 rope, const float *x,
   for (u32 i = size; i < s->head_width; i++) y[i] = 0;
 }
 
-/* Keys of one layer and shared head in a row's cache; the values follow them. */
-static inline float *cached_keys(const struct stage *s, const struct row *row, u32 layer, u32 head) {
-  return row->cache + ((size_t)layer * s->shared_heads + head) * 2 * row->capacity * s->head_width;
-}
+/* Pages of one layer of a row's cache. */
+static inline float *const *pages_of(const struct row *row, u32 layer) { return row->pages + (size_t)layer * row->columns; }
 
 /* §6.3–§6.5: rotated queries to scratch, rotated keys and plain values to the cache. */
 static void rotate_rows(const struct pass *p, const struct layer *l, u32 layer) {
@@ -145,8 +143,9 @@ static void rotate_rows(const struct pass *p, const struct layer *l, u32 layer) 
       }
       const struct row *r = &p->job->rows[row];
       const u32 shared = head - s->heads, from = row * s->key_width + shared * s->head_size;
-      float *key = cached_keys(s, r, layer, shared) + (size_t)r->position * s->head_width;
-      float *value = key + (size_t)r->capacity * s->head_width;
+      float *const *pages = pages_of(r, layer);
+      float *key = at_position(pages, r->position, 2 * shared, s->head_width);
+      float *value = at_position(pages, r->position, 2 * shared + 1, s->head_width);
       rotate_head(p, row, l->rope, s->key + from, l->key_norm, key);
       for (u32 i = 0; i < s->head_size; i++) value[i] = s->value[from + i];
       for (u32 i = s->head_size; i < s->head_width; i++) value[i] = 0;
@@ -160,13 +159,13 @@ static void attend_heads(const struct pass *p, u32 layer, u32 row, u32 head, u32
   const u32 width = s->head_width, size = s->head_size;
   const u32 window = s->layers[layer].window;
   const u32 first = window != 0 && r->position >= window ? r->position - window + 1 : 0;
-  const float *keys = cached_keys(s, r, layer, head * s->shared_heads / s->heads) + (size_t)first * width;
   const struct attention a = {
       .queries = s->rotated + (row * s->heads + head) * width,
-      .keys = keys,
-      .values = keys + (size_t)r->capacity * width,
+      .pages = pages_of(r, layer),
+      .shared_head = head * s->shared_heads / s->heads,
       .heads = count,
       .width = width,
+      .first = first,
       .count = r->position - first + 1,
       .factor = s->score_factor,
       .cap = s->score_cap,

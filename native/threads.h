@@ -42,8 +42,8 @@ static inline u32 get(u32 *at) { return __atomic_load_n(at, __ATOMIC_SEQ_CST); }
 static inline void set(u32 *at, u32 value) { __atomic_store_n(at, value, __ATOMIC_SEQ_CST); }
 static inline u32 add(u32 *at, u32 value) { return __atomic_fetch_add(at, value, __ATOMIC_SEQ_CST); }
 
-static inline void wait_while(u32 *at, u32 value, u32 *sleepers) {
-  for (u32 spin = 0; spin < SPINS; spin++)
+static inline void wait_while(u32 *at, u32 value, u32 *sleepers, u32 spins) {
+  for (u32 spin = 0; spin < spins; spin++)
     if (get(at) != value) return;
     else relax();
   /* The waker writes *at before it reads *sleepers, we write *sleepers before we read *at: one sees the other. */
@@ -66,7 +66,7 @@ static inline void barrier(const struct team *team) {
     set(&s->generation, generation + 1);
     if (get(&s->sleepers) != 0) wake_all(&s->generation);
   } else {
-    wait_while(&s->generation, generation, &s->sleepers);
+    wait_while(&s->generation, generation, &s->sleepers, SPINS);
   }
 }
 

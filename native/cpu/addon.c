@@ -5,83 +5,18 @@
  */
 #include <stdlib.h>
 
+#include "call.h"
+#include "caches.h"
 #include "detect.h"
-#include "node-api.h"
+#include "passes.h"
 #include "self-check.h"
-#include "stage.h"
 
-enum { ARGUMENTS_MAX = 8, NAME_BYTES_MAX = 32, STAGES_MAX = 1024 };
+enum { NAME_BYTES_MAX = 32 };
 
-struct instance {
-  struct executor *stages[STAGES_MAX]; /* a stage's number is its place */
-};
-
-struct call {
-  napi_env env;
-  size_t count;
-  napi_value arguments[ARGUMENTS_MAX];
-  struct instance *instance;
-};
-
-struct array {
-  int type;
-  size_t length;
-  void *data;
-};
-
-static napi_value undefined(napi_env env) {
-  napi_value value = 0;
-  napi_get_undefined(env, &value);
-  return value;
-}
-
-static napi_value refuse(napi_env env, const char *what) {
-  napi_throw_type_error(env, "ERR_INVALID_ARG_VALUE", what);
+static struct executor **free_slot(struct instance *instance) {
+  for (uint32_t i = 0; i < STAGES_MAX; i++)
+    if (instance->stages[i] == 0) return &instance->stages[i];
   return 0;
-}
-
-static napi_value no_memory(napi_env env) {
-  napi_throw_error(env, "ENGINE_OUT_OF_MEMORY", "The native engine got no memory from the system.");
-  return 0;
-}
-
-static napi_value number(napi_env env, double value) {
-  napi_value result = 0;
-  napi_create_double(env, value, &result);
-  return result;
-}
-
-static struct call call_of(napi_env env, napi_callback_info info) {
-  struct call call = {.env = env, .count = ARGUMENTS_MAX};
-  void *instance = 0;
-  napi_get_cb_info(env, info, &call.count, call.arguments, 0, 0);
-  napi_get_instance_data(env, &instance);
-  call.instance = instance;
-  return call;
-}
-
-static int number_at(const struct call *call, size_t index, uint32_t *value) {
-  return index < call->count && napi_get_value_uint32(call->env, call->arguments[index], value) == 0;
-}
-
-/* Whether there is an array of this type. */
-static int array_at(const struct call *call, size_t index, int type, struct array *array) {
-  bool is_array = false;
-  if (index >= call->count || napi_is_typedarray(call->env, call->arguments[index], &is_array) != 0 || !is_array) return 0;
-  const int status =
-      napi_get_typedarray_info(call->env, call->arguments[index], &array->type, &array->length, &array->data, 0, 0);
-  return status == 0 && array->type == type;
-}
-
-static struct executor **slot_at(const struct call *call, size_t index) {
-  uint32_t number;
-  if (!number_at(call, index, &number) || number >= STAGES_MAX) return 0;
-  return &call->instance->stages[number];
-}
-
-static struct executor *stage_at(const struct call *call) {
-  struct executor **slot = slot_at(call, 0);
-  return slot == 0 ? 0 : *slot;
 }
 
 /* open(isa, Uint32Array numbers, Float32Array floats): number of the stage. numbers and floats are those of struct
@@ -104,12 +39,10 @@ static napi_value open(napi_env env, napi_callback_info info) {
       .has_output_norms = n[12], .has_local_rope = n[13], .epsilon = f[0], .score_factor = f[1], .embedding_factor = f[2],
       .score_cap = f[3], .logit_cap = f[4], .layer_kinds = n + 14};
   if (numbers.length != 14 + 2 * (size_t)stage.layers) return refuse(env, "there are 2 numbers for each layer");
-  for (uint32_t i = 0; i < STAGES_MAX; i++)
-    if (call.instance->stages[i] == 0) {
-      call.instance->stages[i] = stage_open(&stage, kernels);
-      return call.instance->stages[i] == 0 ? no_memory(env) : number(env, i);
-    }
-  return no_memory(env);
+  struct executor **slot = free_slot(call.instance);
+  if (slot == 0) return no_memory(env);
+  *slot = stage_open(&stage, kernels);
+  return *slot == 0 ? no_memory(env) : number(env, (double)(slot - call.instance->stages));
 }
 
 /* Elements that the arrays of a source must have; 0 where there are none. */
@@ -173,48 +106,83 @@ static napi_value close_cache(napi_env env, napi_callback_info info) {
   return undefined(env);
 }
 
-/* run(stage, Uint32Array pass, Int32Array rows, x, logits, ropes, Uint32Array failed): nothing; x, logits and failed are
- * written. pass: firstLayer, lastLayer, hasEmbedding, hasHead, wantedThreads, rowCount, sessions, then indices of the rows whose
- * logits are wanted. rows: cache, position, token, session of each. ropes: cosines of all rows, then sines, then both of the local rope where there is one. */
-static napi_value run(napi_env env, napi_callback_info info) {
+/* growPages(stage, count): nothing. */
+static napi_value grow_pages(napi_env env, napi_callback_info info) {
   const struct call call = call_of(env, info);
   struct executor *stage = stage_at(&call);
-  struct array pass, rows, x, logits, ropes, failed;
-  if (stage == 0) return refuse(env, "the stage is open");
-  if (!array_at(&call, 1, napi_uint32_array, &pass) || pass.length < 7) return refuse(env, "a pass has 7 numbers");
-  if (!array_at(&call, 2, napi_int32_array, &rows) || !array_at(&call, 6, napi_uint32_array, &failed))
-    return refuse(env, "rows and failures are integers");
-  if (!array_at(&call, 3, napi_float32_array, &x) || !array_at(&call, 4, napi_float32_array, &logits) ||
-      !array_at(&call, 5, napi_float32_array, &ropes))
-    return refuse(env, "activations are f32");
-  const uint32_t *n = pass.data;
-  const struct stage_numbers *numbers = stage_numbers_of(stage);
-  struct pass_input input = {
-      .first_layer = n[0], .last_layer = n[1], .has_embedding = n[2], .has_head = n[3], .wanted_threads = n[4],
-      .row_count = n[5], .sessions = n[6], .logit_count = (uint32_t)pass.length - 7, .rows = rows.data, .x = x.data,
-      .logits = logits.data, .cos = ropes.data, .logit_rows = n + 7, .failed = failed.data};
-  const size_t count = input.row_count, half = numbers->rotary_size / 2;
-  const size_t tables = numbers->has_local_rope ? 4 : 2;
-  if (count > STAGE_ROWS_MAX || rows.length < count * 4 || failed.length < input.sessions || ropes.length < tables * count * half ||
-      x.length < count * ((numbers->hidden + 31) / 32 * 32) ||
-      logits.length < input.logit_count * (size_t)((numbers->vocabulary + 15) / 16 * 16))
-    return refuse(env, "arrays are as long as the pass");
-  input.sin = input.cos + count * half;
-  if (numbers->has_local_rope) {
-    input.local_cos = input.sin + count * half;
-    input.local_sin = input.local_cos + count * half;
-  }
-  return stage_run(stage, &input) == STAGE_DONE ? undefined(env) : refuse(env, "the pass fits the stage");
+  uint32_t count;
+  if (stage == 0 || !number_at(&call, 1, &count)) return refuse(env, "the stage is open");
+  return caches_grow(stage_caches(stage), count) ? undefined(env) : no_memory(env);
+}
+
+/* placePages(stage, cache, column, Uint32Array pages): nothing. */
+static napi_value place_pages(napi_env env, napi_callback_info info) {
+  const struct call call = call_of(env, info);
+  struct executor *stage = stage_at(&call);
+  uint32_t cache, column;
+  struct array pages;
+  if (stage == 0 || !number_at(&call, 1, &cache) || !number_at(&call, 2, &column)) return refuse(env, "the stage is open");
+  if (!array_at(&call, 3, napi_uint32_array, &pages)) return refuse(env, "pages are numbers");
+  const int is_placed = caches_place(stage_caches(stage), (int32_t)cache, column, pages.data, pages.length);
+  return is_placed ? undefined(env) : refuse(env, "the pages fit the cache");
+}
+
+/* copyPages(stage, Uint32Array pairs, rows): nothing. */
+static napi_value copy_pages(napi_env env, napi_callback_info info) {
+  const struct call call = call_of(env, info);
+  struct executor *stage = stage_at(&call);
+  uint32_t rows;
+  struct array pairs;
+  if (stage == 0 || !number_at(&call, 2, &rows)) return refuse(env, "the stage is open");
+  if (!array_at(&call, 1, napi_uint32_array, &pairs)) return refuse(env, "pages are numbers");
+  return caches_copy(stage_caches(stage), pairs.data, pairs.length, rows) ? undefined(env) : refuse(env, "the pages are there");
+}
+
+/* clearPages(stage, Uint32Array pages): nothing. */
+static napi_value clear_pages(napi_env env, napi_callback_info info) {
+  const struct call call = call_of(env, info);
+  struct executor *stage = stage_at(&call);
+  struct array pages;
+  if (stage == 0 || !array_at(&call, 1, napi_uint32_array, &pages)) return refuse(env, "pages are numbers of an open stage");
+  return caches_clear(stage_caches(stage), pages.data, pages.length) ? undefined(env) : refuse(env, "the pages are there");
 }
 
 /* close(stage) */
 static napi_value close(napi_env env, napi_callback_info info) {
   const struct call call = call_of(env, info);
-  struct executor **slot = slot_at(&call, 0);
-  if (slot == 0 || *slot == 0) return refuse(env, "the stage is open");
-  stage_close(*slot);
-  *slot = 0;
+  struct executor *stage = stage_at(&call);
+  if (stage == 0) return refuse(env, "the stage is open");
+  *slot_at(&call, 0) = 0;
+  stage_close(stage);
   return undefined(env);
+}
+
+/* Stages on their way from the environment that loaded them to the one that uses them. */
+static struct executor *given[STAGES_MAX];
+
+/* give(stage): the number of a place, from which another environment of this process takes it. It is no stage of this one any more. */
+static napi_value give(napi_env env, napi_callback_info info) {
+  const struct call call = call_of(env, info);
+  struct executor *stage = stage_at(&call);
+  if (stage == 0) return refuse(env, "the stage is open");
+  for (uint32_t i = 0; i < STAGES_MAX; i++) {
+    struct executor *none = 0;
+    if (!__atomic_compare_exchange_n(&given[i], &none, stage, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)) continue;
+    *slot_at(&call, 0) = 0;
+    return number(env, i);
+  }
+  return no_memory(env);
+}
+
+/* take(place): the stage's number here. */
+static napi_value take_given(napi_env env, napi_callback_info info) {
+  const struct call call = call_of(env, info);
+  uint32_t place;
+  if (!number_at(&call, 0, &place) || place >= STAGES_MAX) return refuse(env, "the place is a number");
+  struct executor **slot = free_slot(call.instance);
+  if (slot == 0) return no_memory(env);
+  *slot = __atomic_exchange_n(&given[place], 0, __ATOMIC_SEQ_CST);
+  return *slot == 0 ? refuse(env, "a stage was given") : number(env, (double)(slot - call.instance->stages));
 }
 
 /* check(isa): whether these kernels give the bits of the generic ones on this processor. */
@@ -267,7 +235,14 @@ NODE_API_EXPORT napi_value napi_register_module_v1(napi_env env, napi_value expo
   add_function(env, exports, "weightBytes", weight_bytes);
   add_function(env, exports, "openCache", open_cache);
   add_function(env, exports, "closeCache", close_cache);
+  add_function(env, exports, "growPages", grow_pages);
+  add_function(env, exports, "placePages", place_pages);
+  add_function(env, exports, "copyPages", copy_pages);
+  add_function(env, exports, "clearPages", clear_pages);
   add_function(env, exports, "run", run);
+  add_function(env, exports, "runLater", run_later);
+  add_function(env, exports, "give", give);
+  add_function(env, exports, "take", take_given);
   add_function(env, exports, "close", close);
   add_function(env, exports, "check", check);
   return exports;

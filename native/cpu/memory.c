@@ -9,6 +9,7 @@
 #include <windows.h>
 #else
 #include <sys/mman.h>
+#include <unistd.h>
 #endif
 
 enum { HUGE_PAGE = 2 << 20, LINE = 64 };
@@ -23,6 +24,7 @@ void pages_give(void *pages, size_t bytes) {
   (void)bytes;
   VirtualFree(pages, 0, MEM_RELEASE);
 }
+void pages_clear(void *at, size_t bytes) { VirtualAlloc(at, bytes, MEM_RESET, PAGE_READWRITE); }
 
 #else
 
@@ -56,6 +58,12 @@ static void *huge_pages_take(size_t bytes) {
 }
 
 void pages_give(void *pages, size_t bytes) { munmap(pages, whole_pages(bytes)); }
+
+void pages_clear(void *at, size_t bytes) {
+  const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+  const uintptr_t from = ((uintptr_t)at + page - 1) / page * page, to = ((uintptr_t)at + bytes) / page * page;
+  if (from < to) madvise((void *)from, to - from, MADV_DONTNEED);
+}
 
 #endif
 

@@ -9,6 +9,8 @@
 /* Aligned to 64 bytes at the least, zero; what is not written takes no memory. NULL: none left. */
 void *pages_take(size_t bytes);
 void pages_give(void *pages, size_t bytes);
+/* What lies in whole pages there is lost, and takes no memory until it is written. */
+void pages_clear(void *at, size_t bytes);
 
 struct chunk;
 struct arena {

@@ -15,6 +15,11 @@ typedef struct napi_callback_info__ *napi_callback_info;
 typedef int napi_status; /* 0: napi_ok */
 typedef napi_value (*napi_callback)(napi_env env, napi_callback_info info);
 typedef void (*napi_finalize)(napi_env env, void *data, void *hint);
+typedef struct napi_async_work__ *napi_async_work;
+typedef struct napi_deferred__ *napi_deferred;
+typedef struct napi_ref__ *napi_ref;
+typedef void (*napi_async_execute_callback)(napi_env env, void *data);
+typedef void (*napi_async_complete_callback)(napi_env env, napi_status status, void *data);
 
 /* enum napi_typedarray_type */
 enum {
@@ -39,6 +44,16 @@ enum {
   X(napi_get_typedarray_info, (napi_env, napi_value, int *, size_t *, void **, napi_value *, size_t *))                    \
   X(napi_throw_error, (napi_env, const char *, const char *))                                                              \
   X(napi_throw_type_error, (napi_env, const char *, const char *))                                                         \
+  X(napi_create_type_error, (napi_env, napi_value, napi_value, napi_value *))                                              \
+  X(napi_create_reference, (napi_env, napi_value, uint32_t, napi_ref *))                                                   \
+  X(napi_delete_reference, (napi_env, napi_ref))                                                                           \
+  X(napi_create_promise, (napi_env, napi_deferred *, napi_value *))                                                        \
+  X(napi_resolve_deferred, (napi_env, napi_deferred, napi_value))                                                          \
+  X(napi_reject_deferred, (napi_env, napi_deferred, napi_value))                                                           \
+  X(napi_create_async_work, (napi_env, napi_value, napi_value, napi_async_execute_callback, napi_async_complete_callback,  \
+                             void *, napi_async_work *))                                                                   \
+  X(napi_queue_async_work, (napi_env, napi_async_work))                                                                    \
+  X(napi_delete_async_work, (napi_env, napi_async_work))                                                                   \
   X(napi_set_instance_data, (napi_env, void *, napi_finalize, void *))                                                     \
   X(napi_get_instance_data, (napi_env, void **))                                                                           \
   X(napi_add_env_cleanup_hook, (napi_env, void (*)(void *), void *))

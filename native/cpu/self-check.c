@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "caches.h"
 #include "stage.h"
 
 /* Fan-ins of no whole group, one of more than one run (Q8_RUN, Q4_RUN), rows of no whole unit, heads that share keys. */
@@ -85,7 +86,8 @@ static int compute(const struct kernels *kernels, struct kind kind, struct room 
   uint32_t failed = 0;
   struct pass_row rows[ROWS];
   for (int row = 0; row < ROWS; row++) rows[row] = (struct pass_row){.position = row};
-  is_done &= stage_open_cache(stage, ROWS, 1) == 0;
+  is_done &= stage_open_cache(stage, ROWS, 1) == 0 && caches_grow(stage_caches(stage), 1) &&
+             caches_place(stage_caches(stage), 0, 0, (const uint32_t[]){0}, 1);
   struct pass_input pass = {.last_layer = 1, .wanted_threads = 1, .row_count = ROWS - 1, .sessions = 1, .rows = rows, .x = x,
                             .cos = cosines, .sin = sines, .failed = &failed};
   is_done = is_done && stage_run(stage, &pass) == STAGE_DONE && failed == 0;

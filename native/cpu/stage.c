@@ -1,14 +1,9 @@
 #include "stage.h"
 
 #include "../attention.h"
+#include "caches.h"
 #include "memory.h"
 #include "pool.h"
-
-struct cache {
-  float *memory; /* NULL: free */
-  size_t bytes;
-  u32 capacity, layers;
-};
 
 struct executor {
   struct stage stage; /* as the next pass runs it */
@@ -21,8 +16,7 @@ struct executor {
   struct matrix head;
   const float *output_norm;
   size_t weight_bytes;
-  struct cache *caches;
-  u32 cache_count;
+  struct caches caches;
   u32 positions_max; /* scratch is long enough for */
   struct row rows[ROWS_MAX];
 };
@@ -148,6 +142,7 @@ struct executor *stage_open(const struct stage_numbers *numbers, const struct ke
   e->numbers = *numbers;
   e->numbers.layer_kinds = 0;
   e->kernels = kernels;
+  caches_open(&e->caches, numbers->shared_heads, whole_lanes(numbers->head_size));
   if (open_scratch(e, numbers)) e->pool = pool_open(kernels, numbers->threads);
   if (e->pool != 0) return e;
   stage_close(e);
@@ -156,8 +151,7 @@ struct executor *stage_open(const struct stage_numbers *numbers, const struct ke
 
 void stage_close(struct executor *e) {
   if (e->pool != 0) pool_close(e->pool);
-  for (u32 i = 0; i < e->cache_count; i++) stage_close_cache(e, (i32)i);
-  if (e->caches != 0) pages_give(e->caches, e->cache_count * sizeof *e->caches);
+  caches_close(&e->caches);
   if (e->stage.scores != 0) pages_give(e->stage.scores, (size_t)e->numbers.threads * TASK_HEADS * e->stage.scores_width * 4);
   struct arena arena = e->arena; /* which holds e */
   arena_close(&arena);
@@ -276,49 +270,20 @@ static int allow_positions(struct executor *e, u32 capacity) {
   return 1;
 }
 
-static struct cache *free_cache(struct executor *e) {
-  for (u32 i = 0; i < e->cache_count; i++)
-    if (e->caches[i].memory == 0) return &e->caches[i];
-  const u32 count = e->cache_count == 0 ? 64 : e->cache_count * 2;
-  struct cache *caches = pages_take(count * sizeof *caches);
-  if (caches == 0) return 0;
-  if (e->caches != 0) {
-    __builtin_memcpy(caches, e->caches, e->cache_count * sizeof *caches);
-    pages_give(e->caches, e->cache_count * sizeof *caches);
-  }
-  struct cache *first = &caches[e->cache_count];
-  e->caches = caches;
-  e->cache_count = count;
-  return first;
-}
-
-/* Per layer and shared head, keys then values (capacity, head_width). A part without layers has an address all the same. */
 i32 stage_open_cache(struct executor *e, u32 capacity, u32 layers) {
   if (capacity == 0 || capacity > 1u << 24 || layers > e->numbers.layers || !allow_positions(e, capacity)) return -1;
-  struct cache *cache = free_cache(e);
-  if (cache == 0) return -1;
-  const size_t bytes = (size_t)layers * e->numbers.shared_heads * 2 * capacity * e->stage.head_width * sizeof(float) + 64;
-  float *memory = pages_take(bytes);
-  if (memory == 0) return -1;
-  *cache = (struct cache){memory, bytes, capacity, layers};
-  return (i32)(cache - e->caches);
+  return caches_add(&e->caches, capacity, layers);
 }
 
-static int is_open(const struct executor *e, i32 cache) {
-  return cache >= 0 && (u32)cache < e->cache_count && e->caches[cache].memory != 0;
-}
+void stage_close_cache(struct executor *e, i32 cache) { caches_remove(&e->caches, cache); }
 
-void stage_close_cache(struct executor *e, i32 cache) {
-  if (!is_open(e, cache)) return;
-  pages_give(e->caches[cache].memory, e->caches[cache].bytes);
-  e->caches[cache].memory = 0;
-}
+struct caches *stage_caches(struct executor *e) { return &e->caches; }
 
 static int is_sound_row(const struct executor *e, const struct pass_input *in, const struct pass_row *row) {
-  if (!is_open(e, row->cache) || row->session < 0 || (u32)row->session >= in->sessions) return 0;
-  const struct cache *cache = &e->caches[row->cache];
+  const struct cache *cache = caches_get(&e->caches, row->cache);
+  if (cache == 0 || row->session < 0 || (u32)row->session >= in->sessions) return 0;
   if (row->position < 0 || (u32)row->position >= cache->capacity) return 0;
-  if (cache->layers < in->last_layer - in->first_layer) return 0;
+  if ((u32)row->position / PAGE_POSITIONS >= cache->placed || cache->layers < in->last_layer - in->first_layer) return 0;
   return !in->has_embedding || (row->token >= 0 && (u32)row->token < e->numbers.vocabulary);
 }
 
@@ -351,8 +316,8 @@ enum stage_result stage_run(struct executor *e, const struct pass_input *in) {
   s->local_sin = in->local_sin;
   for (u32 i = 0; i < in->row_count; i++) {
     const struct pass_row *row = &in->rows[i];
-    const struct cache *cache = &e->caches[row->cache];
-    e->rows[i] = (struct row){cache->memory, cache->capacity, (u32)row->position, row->token, (u32)row->session};
+    const struct cache *cache = caches_get(&e->caches, row->cache);
+    e->rows[i] = (struct row){cache->pages, cache->columns, (u32)row->position, row->token, (u32)row->session};
   }
   __builtin_memset(in->failed, 0, in->sessions * sizeof *in->failed);
   const struct job job = {s, in->row_count, e->rows, in->failed, in->logit_count, in->logit_rows};

@@ -10,6 +10,7 @@
 
 #include "kernels.h"
 
+struct caches;
 struct executor;
 
 struct stage_numbers {
@@ -59,9 +60,11 @@ int stage_is_whole(const struct executor *stage);
 const struct stage_numbers *stage_numbers_of(const struct executor *stage);
 /* Bytes that weights take. */
 size_t stage_weight_bytes(const struct executor *stage);
-/* A cache for `capacity` positions of so many layers: its number, or -1 where there is no memory. */
+/* A cache for `capacity` positions of so many layers, still without pages: its number, or -1 where there is no memory. */
 int32_t stage_open_cache(struct executor *stage, uint32_t capacity, uint32_t layers);
 void stage_close_cache(struct executor *stage, int32_t cache);
+/* Whose pages are placed, copied and cleared between two runs. */
+struct caches *stage_caches(struct executor *stage);
 enum stage_result stage_run(struct executor *stage, const struct pass_input *input);
 /* Ends its threads and frees everything. */
 void stage_close(struct executor *stage);

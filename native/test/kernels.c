@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../cpu/caches.h"
 #include "../cpu/detect.h"
 #include "../cpu/memory.h"
 #include "../cpu/self-check.h"
@@ -39,7 +40,7 @@ static void test_kernels(void) {
 #endif
 }
 
-enum { HIDDEN = 96, HEADS = 4, SIZE = 16, INNER = 160, VOCABULARY = 50, LAYERS = 2, SESSIONS = 3, CAPACITY = 40 };
+enum { HIDDEN = 96, HEADS = 4, SIZE = 16, INNER = 160, VOCABULARY = 50, LAYERS = 2, SESSIONS = 3, CAPACITY = 78 };
 
 static uint32_t noise_state = 12345;
 
@@ -107,30 +108,61 @@ struct answer {
   float logits[SESSIONS * 64];
 };
 
-/* Sessions side by side, in passes of many rows and of one each; the logits of the last. */
-static void run_sessions(struct executor *stage, uint32_t threads, struct answer *answer) {
+/* A column of a cache has LAYERS pages from `first` on. */
+static void place(struct executor *stage, int32_t cache, uint32_t column, uint32_t first) {
+  uint32_t pages[LAYERS];
+  for (uint32_t layer = 0; layer < LAYERS; layer++) pages[layer] = first + layer;
+  expect(caches_place(stage_caches(stage), cache, column, pages, LAYERS), "pages are placed", "caches");
+}
+
+enum { SHARED = 10, ROWS_AT_ONCE = 20 };
+
+/* All sessions have computed the same, and read the pages of the first from now on; what is left of theirs is given back. */
+static void read_first(struct executor *stage, const int32_t *caches) {
+  uint32_t left[(SESSIONS - 1) * LAYERS];
+  for (uint32_t s = 1; s < SESSIONS; s++) {
+    place(stage, caches[s], 0, 0);
+    for (uint32_t layer = 0; layer < LAYERS; layer++) left[(s - 1) * LAYERS + layer] = s * 2 * LAYERS + layer;
+  }
+  expect(caches_clear(stage_caches(stage), left, (SESSIONS - 1) * LAYERS), "pages are cleared", "caches");
+}
+
+/* Sessions side by side, in passes of many rows and of one each; the logits of the last. All say the same: with `is_sharing` the
+ * first alone computes the first positions, the others have copies of them, and later read its first page. */
+static void run_sessions(struct executor *stage, uint32_t threads, int is_sharing, struct answer *answer) {
   float x[STAGE_ROWS_MAX * HIDDEN], cosines[STAGE_ROWS_MAX * SIZE / 2], sines[STAGE_ROWS_MAX * SIZE / 2];
   uint32_t failed[SESSIONS], last[SESSIONS] = {0, 1, 2};
   int32_t caches[SESSIONS];
-  for (int s = 0; s < SESSIONS; s++) caches[s] = stage_open_cache(stage, CAPACITY, LAYERS);
+  expect(caches_grow(stage_caches(stage), SESSIONS * 2 * LAYERS), "pages are there", "caches");
+  for (int s = 0; s < SESSIONS; s++) {
+    caches[s] = stage_open_cache(stage, CAPACITY, LAYERS);
+    for (uint32_t column = 0; column < 2; column++) place(stage, caches[s], column, ((uint32_t)s * 2 + column) * LAYERS);
+  }
   for (int i = 0; i < STAGE_ROWS_MAX * SIZE / 2; i++) {
     cosines[i] = 0.6f;
     sines[i] = 0.8f;
   }
   for (int position = 0; position < CAPACITY;) {
-    const int each = position == 0 ? 20 : 1;
+    const int each = position == 0 ? SHARED : position + ROWS_AT_ONCE <= CAPACITY ? ROWS_AT_ONCE : 1;
+    const int alone = is_sharing && position == 0, together = alone ? 1 : SESSIONS;
     struct pass_row rows[STAGE_ROWS_MAX];
-    for (int i = 0; i < each * SESSIONS; i++) {
-      const int s = i % SESSIONS;
-      rows[i] = (struct pass_row){caches[s], position + i / SESSIONS, (position + i) % VOCABULARY, s};
+    for (int i = 0; i < each * together; i++) {
+      const int s = i % together, at = i / together;
+      rows[i] = (struct pass_row){caches[s], position + at, (position + at * 3) % VOCABULARY, s};
     }
     const struct pass_input pass = {.last_layer = LAYERS, .has_embedding = 1, .has_head = 1, .wanted_threads = threads,
-                                    .row_count = (uint32_t)(each * SESSIONS), .sessions = SESSIONS, .logit_count = SESSIONS,
+                                    .row_count = (uint32_t)(each * together), .sessions = SESSIONS, .logit_count = SESSIONS,
                                     .rows = rows, .x = x, .logits = answer->logits, .cos = cosines, .sin = sines,
                                     .local_cos = sines, .local_sin = cosines, .logit_rows = last, .failed = failed};
     expect(stage_run(stage, &pass) == STAGE_DONE, "a pass runs", "stage");
     for (int s = 0; s < SESSIONS; s++) expect(failed[s] == 0, "numbers are finite", "stage");
     position += each;
+    if (is_sharing && position > 64) read_first(stage, caches);
+    for (uint32_t s = 1; alone && s < SESSIONS; s++)
+      for (uint32_t layer = 0; layer < LAYERS; layer++) {
+        const uint32_t pair[] = {layer, s * 2 * LAYERS + layer};
+        expect(caches_copy(stage_caches(stage), pair, 2, SHARED), "a page is copied", "caches");
+      }
   }
   for (int s = 0; s < SESSIONS; s++) stage_close_cache(stage, caches[s]);
 }
@@ -142,7 +174,7 @@ static void test_pool(const struct kernels *kernels, int rounds) {
       struct executor *stage = open_model(kernels, threads, format);
       for (int round = 0; round < rounds; round++) {
         struct answer found = {{0}};
-        run_sessions(stage, threads, threads == 1 && round == 0 ? &expected : &found);
+        run_sessions(stage, threads, (round + (threads > 1)) % 2, threads == 1 && round == 0 ? &expected : &found);
         if (threads > 1 || round > 0) expect(memcmp(&found, &expected, sizeof found) == 0, "threads change no bit", kernels->name);
       }
       stage_close(stage);
@@ -170,18 +202,40 @@ static void test_side_by_side(const struct kernels *kernels) {
   for (int i = 0; i < 4; i++) pthread_join(threads[i], 0);
 }
 
+/* What an owner that errs would ask for. */
+static void test_page_refusals(struct caches *caches, int32_t cache) {
+  const uint32_t good[] = {0, 1}, bad[] = {0, 999}, same[] = {1, 1};
+  expect(!caches_place(caches, cache, 1, good, LAYERS), "a column past the capacity is refused", "refusals");
+  expect(!caches_place(caches, cache, 0, good, 1), "a column of too few layers is refused", "refusals");
+  expect(!caches_place(caches, cache, 0, bad, LAYERS), "a page that is none is refused", "refusals");
+  expect(!caches_place(caches, 999, 0, good, LAYERS), "a cache that is none is refused", "refusals");
+  const int32_t other = caches_add(caches, 200, LAYERS);
+  expect(!caches_place(caches, other, 1, good, LAYERS), "a column before the one before it is refused", "refusals");
+  expect(!caches_copy(caches, bad, 2, 1) && !caches_copy(caches, good, 1, 1) && !caches_copy(caches, good, 2, 65) &&
+             !caches_copy(caches, same, 2, 1),
+         "a copy that does not fit is refused", "refusals");
+  expect(!caches_clear(caches, bad, 2), "clearing a page that is none is refused", "refusals");
+  expect(!caches_grow(caches, UINT32_MAX), "more pages than any memory has are refused", "refusals");
+}
+
 static void test_refusals(const struct kernels *kernels) {
   struct executor *stage = open_model(kernels, 2, 2);
   float x[HIDDEN] = {0}, ropes[SIZE] = {0}, logits[64];
   uint32_t failed[1], logit_rows[1] = {1};
-  const int32_t cache = stage_open_cache(stage, 4, LAYERS), narrow = stage_open_cache(stage, 4, 1);
+  const int32_t cache = stage_open_cache(stage, 4, LAYERS), narrow = stage_open_cache(stage, 4, 1),
+                wide = stage_open_cache(stage, 65, LAYERS);
+  struct caches *caches = stage_caches(stage);
+  expect(caches_grow(caches, 3 * LAYERS) && caches_grow(caches, 1), "pages are there", "refusals");
+  place(stage, cache, 0, 0);
+  place(stage, wide, 0, LAYERS);
+  expect(caches_place(caches, narrow, 0, (const uint32_t[]){2 * LAYERS}, 1), "pages are placed", "refusals");
   struct pass_row row = {cache, 0, 0, 0};
   const struct pass_input good = {.last_layer = LAYERS, .has_embedding = 1, .wanted_threads = 9, .row_count = 1, .sessions = 1,
                                   .rows = &row, .x = x, .logits = logits, .cos = ropes, .sin = ropes,
                                   .logit_rows = logit_rows, .failed = failed};
   expect(stage_run(stage, &good) == STAGE_DONE, "a sound pass runs", "refusals");
   const struct pass_row bad_rows[] = {{cache, 4, 0, 0}, {cache, -1, 0, 0}, {-1, 0, 0, 0}, {999, 0, 0, 0},
-                                      {narrow, 0, 0, 0}, {cache, 0, VOCABULARY, 0}, {cache, 0, -1, 0}, {cache, 0, 0, 1}};
+                                      {narrow, 0, 0, 0}, {wide, 64, 0, 0}, {cache, 0, VOCABULARY, 0}, {cache, 0, -1, 0}, {cache, 0, 0, 1}};
   for (size_t i = 0; i < sizeof bad_rows / sizeof *bad_rows; i++) {
     row = bad_rows[i];
     expect(stage_run(stage, &good) == STAGE_BAD_INPUT, "a row that does not fit is refused", "refusals");
@@ -196,6 +250,7 @@ static void test_refusals(const struct kernels *kernels) {
   bad = good;
   bad.row_count = 0;
   expect(stage_run(stage, &bad) == STAGE_BAD_INPUT, "a pass without rows is refused", "refusals");
+  test_page_refusals(caches, cache);
   stage_close_cache(stage, cache);
   expect(stage_run(stage, &good) == STAGE_BAD_INPUT, "a closed cache is refused", "refusals");
   stage_close_cache(stage, cache);

@@ -5,6 +5,7 @@
  * @module
  */
 import { type Milliseconds, milliseconds } from '../base/brand.ts'
+import { codeOf } from '../base/error.ts'
 import type { Clock } from '../base/ports.ts'
 import type { ModelConfig } from '../ml/config.ts'
 import type { CacheId, DeviceEngineName, EngineError, EngineName, StepInput, StepOutput } from '../ml/engine/engine.ts'
@@ -28,9 +29,13 @@ export interface BatchRunner {
   readonly config: ModelConfig
   openCache(capacity: number, part?: LayerRange): Promise<CacheId>
   closeCache(cache: CacheId): Promise<void>
+  /** As Stage.shareCache. */
+  shareCache(from: CacheId, to: CacheId, rows: number): Promise<void>
   run(batch: readonly StepInput[]): Promise<{ outputs: StepOutput[]; computeMs: Milliseconds }>
   /** Resolves, with the reason, when the engine is gone although nobody closed it; else never. */
   readonly lost: Promise<EngineError>
+  /** Resolves when another engine is about to take over, which will compute again all that is in caches. Default: never. */
+  readonly leaving?: Promise<void> | undefined
   /** Resolves when another engine has taken over, of another speed: with that one. Default: never. */
   readonly moved?: Promise<BatchRunner['engine']> | undefined
   close(): Promise<void>
@@ -48,10 +53,15 @@ export interface EngineHost {
   readonly engine: EngineName | DeviceEngineName
   readonly weightBytes: number
   /** As BatchRunner. */
+  readonly leaving?: BatchRunner['leaving']
   readonly moved?: BatchRunner['moved']
   /** `part` of the engine's segments (Stage.openCache), default all. Throws ENGINE_OUT_OF_MEMORY. */
   openCache(capacity: number, part?: LayerRange): Promise<CacheId>
   closeCache(cache: CacheId): Promise<void>
+  /** As Stage.shareCache; no step of either cache may be under way. */
+  shareCache(from: CacheId, to: CacheId, rows: number): Promise<void>
+  /** Where no memory is left for a cache, this is asked to give some back, until it says that it has none. One at most. */
+  whenFull(giveBack: () => Promise<boolean>): void
   run(step: StepInput): Promise<StepRun>
   close(): Promise<void>
 }
@@ -71,6 +81,17 @@ const ALONE: EngineSeat = { begin: async () => undefined, next: async () => unde
 export function createEngineHost(runner: BatchRunner, ports: { clock: Clock }, seat: EngineSeat = ALONE): EngineHost {
   const queue = createStepQueue<Waiting>(runner.config)
   let running = false
+  let giveBack = async (): Promise<boolean> => false
+
+  const openCache = async (capacity: number, part?: LayerRange): Promise<CacheId> => {
+    for (;;) {
+      try {
+        return await runner.openCache(capacity, part)
+      } catch (error) {
+        if (codeOf(error) !== 'ENGINE_OUT_OF_MEMORY' || !(await giveBack())) throw error
+      }
+    }
+  }
 
   const runBatch = async (batch: readonly Piece<Waiting>[]): Promise<void> => {
     const nowMs = ports.clock.now()
@@ -107,9 +128,14 @@ export function createEngineHost(runner: BatchRunner, ports: { clock: Clock }, s
   return {
     engine: runner.engine,
     weightBytes: runner.weightBytes,
+    leaving: runner.leaving,
     moved: runner.moved,
-    openCache: (capacity, part) => runner.openCache(capacity, part),
+    openCache,
     closeCache: (cache) => runner.closeCache(cache),
+    shareCache: (from, to, rows) => runner.shareCache(from, to, rows),
+    whenFull: (next) => {
+      giveBack = next
+    },
     run: (step) =>
       new Promise<StepRun>((resolve, reject) => {
         const sinceMs = ports.clock.now()

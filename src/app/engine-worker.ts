@@ -1,5 +1,5 @@
 /**
- * Entry of an engine worker: loads one run of segments into an engine and answers requests, one at a time: batches from its
+ * Entry of an engine worker: loads one run of segments into an engine, and gives a stage of the native one away. Of others it answers requests, one at a time: batches from its
  * mailbox, all else by message. This thread blocks while it computes and while it waits, so that a batch costs it no turn
  * of an event loop; the process's event loop is elsewhere.
  * @module
@@ -27,13 +27,20 @@ assert(parentPort, 'this file runs in a worker thread')
 const port = parentPort
 const { clock } = createSystem()
 
-async function createStage(init: WorkerInit): Promise<{ stage: Stage; engine: EngineName }> {
+interface Started {
+  readonly engine: EngineName
+  /** Or the number of one that was given away. */
+  readonly stage: Stage | number
+}
+
+async function createStage(init: WorkerInit): Promise<Started> {
   const { model, firstSegment, lastSegment, cacheBytesMax } = init
   const engine = await createEngine(init.engine, { threads: init.threads })
   const weights = openModelStore({ home: init.home }).openWeights(model, firstSegment, lastSegment)
   try {
     const range = rangeOf(model.manifest, firstSegment, lastSegment)
-    const stage = engine.createStage({ config: model.manifest.config, range, weights, cacheBytesMax })
+    const options = { config: model.manifest.config, range, weights, cacheBytesMax }
+    const stage = init.givesNative && 'giveStage' in engine ? engine.giveStage(options) : engine.createStage(options)
     return { stage, engine: engine.name }
   } finally {
     weights.close()
@@ -73,6 +80,10 @@ function answer(id: number, request: WorkerRequest, stage: Stage): void {
       return
     case 'close-cache':
       stage.closeCache(request.cache)
+      reply(id, { type: 'done' })
+      return
+    case 'share-cache':
+      stage.shareCache(request.from, request.to, request.rows)
       reply(id, { type: 'done' })
       return
     case 'run':
@@ -125,6 +136,11 @@ const init = workerData as WorkerInit
 const started = await createStage(init).catch((error: unknown) => tell(0, error))
 if (started) {
   const { stage, engine } = started
-  reply(0, { type: 'started', weightBytes: stage.weightBytes, engine })
-  serve(stage, createMailboxReceiver(init.mailbox))
+  if (typeof stage === 'number') {
+    reply(0, { type: 'started', weightBytes: 0, engine, given: stage })
+    port.close()
+  } else {
+    reply(0, { type: 'started', weightBytes: stage.weightBytes, engine })
+    serve(stage, createMailboxReceiver(init.mailbox))
+  }
 }

@@ -5,6 +5,7 @@
 import { unreachable } from '../base/assert.ts'
 import { codeOf } from '../base/error.ts'
 import type { Engine, EngineName } from '../ml/engine/engine.ts'
+import type { NativeEngine } from '../ml/engine/native.ts'
 import type { NodeWasmOptions } from './wasm-engine.ts'
 
 /** A name, or the fastest that this machine runs. */
@@ -14,7 +15,7 @@ export type EngineWish = EngineName | 'auto'
 export const ENGINE_WISHES: readonly EngineWish[] = ['auto', 'native', 'wasm', 'reference']
 
 /** Options of engines that have them. Throws ENGINE_UNAVAILABLE where this machine or this build cannot run it. */
-export async function createEngine(wish: EngineWish, options: NodeWasmOptions = {}): Promise<Engine> {
+export async function createEngine(wish: EngineWish, options: NodeWasmOptions = {}): Promise<Engine | NativeEngine> {
   switch (wish) {
     case 'auto':
       return createEngine('native', options).catch((error: unknown) => {

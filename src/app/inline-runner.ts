@@ -15,6 +15,7 @@ export function createInlineRunner(engine: EngineName, stage: Stage, ports: { cl
     config: stage.config,
     openCache: async (capacity, part) => stage.openCache(capacity, part),
     closeCache: async (cache) => stage.closeCache(cache),
+    shareCache: async (from, to, rows) => stage.shareCache(from, to, rows),
     run: async (batch) => {
       const startedMs = ports.clock.now()
       const outputs = stage.run(batch)

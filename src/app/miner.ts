@@ -8,6 +8,7 @@ import { milliseconds, type PeerId } from '../base/brand.ts'
 import { codeOf } from '../base/error.ts'
 import { SESSION_LIMITS, WIRE_LIMITS } from '../base/limits.ts'
 import type { Clock, Log } from '../base/ports.ts'
+import { PREFIX_LIMITS } from '../base/prefix-limits.ts'
 import type { Offer, Status, ToldOffer } from '../net/protocols/status.ts'
 import type { Wire } from '../net/wire.ts'
 import type { LeaseDesk } from './market/lease-desk.ts'
@@ -68,7 +69,7 @@ export async function createMiner(
   const server = await createStageServer(
     posts.map(({ served }) => served),
     ports,
-    options.market,
+    { market: options.market, prefixes: PREFIX_LIMITS },
   )
   const { table } = server
   const book = createOfferBook(networkId, { clock })

@@ -12,7 +12,7 @@ import { PROBE_LIMITS, SESSION_LIMITS } from '../base/limits.ts'
 import { digestOf } from '../ml/digest.ts'
 import {
   type CacheId,
-  cacheBytesPerPosition,
+  cacheBytes,
   type DeviceEngine,
   type DeviceStage,
   type Engine,
@@ -113,7 +113,7 @@ async function openStages({ model, engine, tokens, split = [] }: ProbeOptions): 
       const range = rangeOf(manifest, firstSegment, lastSegmentExclusive)
       const weights = openWeights(model, { firstSegment, lastSegmentExclusive })
       try {
-        const cacheBytesMax = cacheBytesPerPosition(manifest.config, range) * tokens.length
+        const cacheBytesMax = cacheBytes(manifest.config, range, tokens.length)
         stages.push(await engine.createStage({ config: manifest.config, range, weights, cacheBytesMax }))
       } finally {
         weights.close()

@@ -7,8 +7,14 @@ import { existsSync, readFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { messageOf } from '../base/error.ts'
 import { ENGINE_LIMITS } from '../base/limits.ts'
-import { type Engine, EngineError } from '../ml/engine/engine.ts'
-import { bestInstructions, createNativeEngine } from '../ml/engine/native.ts'
+import { EngineError, type StageOptions } from '../ml/engine/engine.ts'
+import {
+  bestInstructions,
+  createNativeEngine,
+  NATIVE_BYTES_PER_THREAD,
+  type NativeEngine,
+} from '../ml/engine/native.ts'
+import { type NativeStage, takeNativeStage } from '../ml/engine/native-stage.ts'
 import type { NativeBinding } from '../ml/engine/native-types.ts'
 import { hashNativeSources, NATIVE_BUILD, NATIVE_FAILURE, NATIVE_PREBUILD } from './native-files.ts'
 
@@ -22,11 +28,33 @@ export interface NodeNativeOptions {
 }
 
 /** Throws ENGINE_UNAVAILABLE where there is no addon of these sources, or none that runs here. */
-export function createNodeNativeEngine(options: NodeNativeOptions): Engine {
+export function createNodeNativeEngine(options: NodeNativeOptions): NativeEngine {
   const { threads = availableParallelism(), bytesPerThread } = options
   const instructions = options.instructions ?? (process.env['DLLM_NATIVE_ISA'] || undefined)
-  const bounded = Math.min(Math.max(threads, 1), ENGINE_LIMITS.wasmThreadsMax)
-  return createNativeEngine({ binding: loadNativeBinding(), instructions, threads: bounded, bytesPerThread })
+  return createNativeEngine({
+    binding: loadNativeBinding(),
+    instructions,
+    threads: boundedThreads(threads),
+    bytesPerThread,
+  })
+}
+
+function boundedThreads(threads: number): number {
+  return Math.min(Math.max(threads, 1), ENGINE_LIMITS.wasmThreadsMax)
+}
+
+export interface GivenNodeStage extends Omit<StageOptions, 'weights'> {
+  /** Those that it was loaded for. */
+  readonly threads: number
+  /** Of `giveStage`, of an engine in another thread of this process. */
+  readonly given: number
+}
+
+/** A stage that another thread has loaded. Throws ENGINE_UNAVAILABLE. */
+export function takeNodeNativeStage({ given, threads, ...stage }: GivenNodeStage): NativeStage {
+  const binding = loadNativeBinding()
+  const options = { ...stage, binding, threads: boundedThreads(threads), bytesPerThread: NATIVE_BYTES_PER_THREAD }
+  return takeNativeStage(options, given)
 }
 
 /** The instructions that an engine would use here: those of DLLM_NATIVE_ISA, else the best. Throws as the engine. */
@@ -36,17 +64,41 @@ export function nativeInstructions(): string {
 
 const FAILURE_CHARACTERS_MAX = 500
 
-let loaded: NativeBinding | EngineError | undefined
+/** An addon of these sources. */
+export interface FoundBinding {
+  readonly binding: NativeBinding
+  readonly path: string
+}
+
+let loaded: FoundBinding | EngineError | undefined
 
 /** The addon of this process; each thread has its own instance. Throws ENGINE_UNAVAILABLE with the reason. */
 export function loadNativeBinding(): NativeBinding {
+  return found().binding
+}
+
+/** Whether it came with the program, and was not built on this machine. Throws ENGINE_UNAVAILABLE. */
+export function isNativeDelivered(): boolean {
+  return found().path === NATIVE_PREBUILD
+}
+
+function found(): FoundBinding {
   loaded ??= findOrExplain()
   if (loaded instanceof EngineError) throw loaded
   return loaded
 }
 
+/** Loads the addon, where there is one. */
+export function hasNativeEngine(): boolean {
+  try {
+    return loadNativeBinding() !== undefined
+  } catch {
+    return false
+  }
+}
+
 /** Files that cannot be read are a reason to go without, too. */
-function findOrExplain(): NativeBinding | EngineError {
+function findOrExplain(): FoundBinding | EngineError {
   try {
     return findBinding()
   } catch (error) {
@@ -58,13 +110,13 @@ function findOrExplain(): NativeBinding | EngineError {
 export function findBinding(
   paths: readonly string[] = [NATIVE_BUILD, NATIVE_PREBUILD],
   sources: string = hashNativeSources(),
-): NativeBinding | EngineError {
+): FoundBinding | EngineError {
   const reasons: string[] = []
   for (const path of paths) {
     if (!existsSync(path)) continue
     try {
       const binding = load(path)
-      if (binding.sources === sources) return binding
+      if (binding.sources === sources) return { binding, path }
       reasons.push('It was built from other sources.')
     } catch (error) {
       reasons.push(`It does not load: ${messageOf(error)}`)

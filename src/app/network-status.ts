@@ -192,9 +192,10 @@ function ringText(status: NetworkStatus): string {
     `Network ${status.network}, model ${status.model}: a ring of ${status.stages.length}, ` +
     `${(status.expectedStepMs ?? 0).toFixed(1)} ms per token expected.\n`
   const sessions = status.stages.reduce((most, stage) => Math.max(most, stage.sessions), 0)
-  const { drafts, draftsKept } = status.stages[0]?.latest ?? NO_STATISTICS
+  const { drafts, draftsKept, recalled } = status.stages[0]?.latest ?? NO_STATISTICS
   const guessed = drafts === 0 ? '' : ` Of ${drafts} drafts, ${draftsKept} were right.`
-  const foot = `Steps, ms and bytes are of the latest session; ${openText(sessions)} open now.${guessed}\n`
+  const known = recalled === 0 ? '' : ` Stage 1 had ${recalled} rows already.`
+  const foot = `Steps, ms and bytes are of the latest session; ${openText(sessions)} open now.${guessed}${known}\n`
   return head + table(rows) + foot
 }
 

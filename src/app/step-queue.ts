@@ -12,7 +12,7 @@ import type { CacheId, StepInput, StepOutput } from '../ml/engine/engine.ts'
 import { rowsOf } from '../ml/engine/step-check.ts'
 import { joinFloats } from '../ml/join-floats.ts'
 
-const { batchRowsMax, windowRowsMax, sharedRowsMax, pieceRowsMin } = SESSION_LIMITS
+const { batchRowsMax, shortRowsMax, sharedRowsMax, pieceRowsMin } = SESSION_LIMITS
 
 /** A step that waits, or whose first rows were computed. */
 export interface QueuedStep {
@@ -87,16 +87,16 @@ export function createStepQueue<Q extends QueuedStep>(config: Pick<ModelConfig, 
         pieces.push({ queued, rows, input: pieceOf(queued, rows, config.hiddenSize) })
         total += rows
       }
-      const isShort = ({ rows, done }: Q) => rows - done <= windowRowsMax
+      const isShort = ({ rows, done }: Q) => rows - done <= shortRowsMax
       const shortMax = waiting.every(isShort) ? batchRowsMax : batchRowsMax - pieceRowsMin
       for (const queued of waiting) {
-        if (isShort(queued) && total + queued.rows - queued.done <= shortMax) put(queued, windowRowsMax)
+        if (isShort(queued) && total + queued.rows - queued.done <= shortMax) put(queued, shortRowsMax)
       }
       for (const queued of waiting) {
         if (isShort(queued)) continue
         const room = (isAlone(queued.step.cache) ? batchRowsMax : sharedRowsMax) - total
         // The first of the long ones goes on in any case, so that short ones do not keep it waiting for ever.
-        const isFirst = !pieces.some((piece) => piece.rows > windowRowsMax || !isShort(piece.queued))
+        const isFirst = !pieces.some((piece) => piece.rows > shortRowsMax || !isShort(piece.queued))
         if (room >= pieceRowsMin || isFirst) put(queued, Math.max(room, pieceRowsMin))
       }
       latest = new Set(pieces.map(({ queued }) => queued.step.cache))

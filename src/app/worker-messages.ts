@@ -24,6 +24,8 @@ interface PartInit {
 export interface WorkerInit extends PartInit {
   readonly engine: EngineWish
   readonly threads: number
+  /** Whether a stage of the native engine is given to the main thread, which has the addon loaded and keeps it so. */
+  readonly givesNative: boolean
   /** Of createMailboxMemory. */
   readonly mailbox: SharedArrayBuffer
 }
@@ -36,6 +38,7 @@ export interface GpuWorkerInit extends PartInit {
 export type WorkerRequest =
   | { readonly type: 'open-cache'; readonly capacity: number; readonly part: LayerRange | undefined }
   | { readonly type: 'close-cache'; readonly cache: CacheId }
+  | { readonly type: 'share-cache'; readonly from: CacheId; readonly to: CacheId; readonly rows: number }
   | { readonly type: 'run'; readonly batch: readonly StepInput[] }
   | { readonly type: 'close' }
 
@@ -56,6 +59,8 @@ export type WorkerReply =
       readonly weightBytes: number
       readonly engine: EngineName | DeviceEngineName
       readonly device?: EngineDevice
+      /** Of a stage of the native engine, which the main thread takes; the worker ends. */
+      readonly given?: number
     }
   | { readonly type: 'cache'; readonly cache: CacheId }
   | { readonly type: 'done' }

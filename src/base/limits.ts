@@ -82,6 +82,8 @@ export const WIRE_LIMITS = {
 /** Sessions at a miner. */
 export const SESSION_LIMITS = {
   sessionsMax: 64,
+  /** Models that a miner serves: with more, the part of a post in half of the places for sessions would be below two. */
+  postsMax: 16,
   /** KV cache of all sessions of one miner. */
   kvBytesMax: 4 * GIB,
   idleMsMax: 10 * 60_000,
@@ -94,19 +96,15 @@ export const SESSION_LIMITS = {
   sharedRowsMax: 64,
   /** Rows of a long step that a batch has at least, however many short ones it has: a quarter of a pass. */
   pieceRowsMin: 16,
-  /** Rows of a step of decoding: one for the token that is certain, the others for drafts. Beyond it hardly any text is copied for so long. */
-  windowRowsMax: 16,
+  /** Rows of a step of decoding: one for the token that is certain, the others for drafts. As many as a stage frame carries of the widest model. */
+  windowRowsMax: 64,
+  /** A step with so many is short, and goes before longer ones: what most windows of drafts have. */
+  shortRowsMax: 16,
   /** Logits of such a step: the tail draws from all of them at once, and must not hold up its event loop. */
   windowLogitsMax: 1_048_576,
   /** Drafts that a stage computes although they turn out wrong: so many, and so many more for each row that stays. */
   draftsLostFree: 64,
   draftsLostPerRow: 4,
-} as const
-
-/** What one miner serves. */
-export const POST_LIMITS = {
-  /** Models at once: with more, the part of a post in half of the places for sessions would be below two. */
-  postsMax: 16,
 } as const
 
 /** Audits of lots. */
@@ -195,6 +193,11 @@ export const ENGINE_LIMITS = {
   headSizeMax: 1_024,
   /** Between a process and its engine worker: logits of one row of the largest vocabulary in use, 256k; more is a message. */
   mailboxBytes: MIB,
+  /**
+   * A batch that took longer than this is computed beside the event loop, a shorter one in its thread, with nobody to wake: a fourth
+   * of the 50 ms for which the loop may be held, for steps that take longer than they have so far.
+   */
+  holdMs: 12,
   /** Threads that have not started by then join later; steps do not wait for them. */
   helperStartMs: 5_000,
 } as const

@@ -52,6 +52,8 @@ const TRIP_DECAY = 0.97
 const GUESS_WEIGHT = 8
 /** Rows of one step share the reading of weights; a guess until it is measured. */
 const ROW_SHARE = 0.5
+/** Drafts of a step before all of some step were right. What a row costs is measured with steps like it, and a longer one only seems so from afar. */
+const FIRST_REACH = 15
 /** Less is not worth the risk. */
 const GAIN_MIN = 1.02
 /** Of all time, what drafts may lose, and how many steps' time at first. */
@@ -59,7 +61,7 @@ const LOSS_SHARE = 0.01
 const LOSS_STEPS = 1
 /** What was saved pays for so many steps of losses, not for more. */
 const SAVED_STEPS_MAX = 4
-/** A row takes at most as long as a step of one: so a step with drafts stays far below its deadline, also where a row's cost was never measured. */
+/** A row takes at most as long as a step of one: so a step with drafts stays far below its deadline, also where a row's cost was hardly measured. */
 const STEP_MS_MAX = DEADLINES.decodeStepMs / 2
 /** A trip that takes longer was held up by something else. */
 const STALL = 4
@@ -84,14 +86,16 @@ export function createDraftWindow(stages: number): DraftWindow {
 
   return {
     choose(source, count) {
-      const { stepMs, rowMs } = source === 'model' ? ofModel : ofPast
+      const { stepMs, rowMs, reach } = source === 'model' ? ofModel : ofPast
       if (stepMs === undefined) return { drafts: 0, rate: 0 }
       if (saved < -allowed - LOSS_STEPS * stepMs) return { drafts: 0, rate: 1 / stepMs }
       const chance = chanceOf(source)
       let [best, bestRate] = [0, GAIN_MIN / stepMs]
       let expected = 1
       let likely = 1
-      for (let drafts = 1; drafts <= count && (1 + drafts) * stepMs <= STEP_MS_MAX; drafts++) {
+      const rowMsMax = reach > FIRST_REACH ? Math.min(stepMs, STALL * rowMs) : stepMs
+      const most = Math.min(count, reach)
+      for (let drafts = 1; drafts <= most && stepMs + drafts * rowMsMax <= STEP_MS_MAX; drafts++) {
         likely *= chance
         expected += likely
         const rate = expected / (stepMs + drafts * rowMs)
@@ -130,6 +134,8 @@ interface TripTimes {
   readonly stepMs: number | undefined
   /** More for each draft. */
   readonly rowMs: number
+  /** Drafts that the next step may have: with each step that was right to its end up to twice as many rows. */
+  readonly reach: number
   learn(trip: DraftTrip): void
 }
 
@@ -138,6 +144,7 @@ function createTripTimes(stages: number): TripTimes {
   let count = 0
   let [sent, ms, sentSent, sentMs] = [0, 0, 0, 0]
   let rowGuess = 0
+  let reach = FIRST_REACH
   let line: { readonly stepMs: number; readonly rowMs: number } | undefined
 
   const lineNow = (): { stepMs: number; rowMs: number } => {
@@ -154,7 +161,13 @@ function createTripTimes(stages: number): TripTimes {
     get rowMs() {
       return line?.rowMs ?? 0
     },
+    get reach() {
+      return reach
+    },
     learn(trip) {
+      const isAllRight = trip.gained > trip.sent
+      if (isAllRight) reach = Math.max(reach, 2 * trip.sent + 1)
+      else reach = Math.max(FIRST_REACH, trip.gained - 1)
       if (line === undefined && trip.sent > 0) return
       const most = line === undefined ? trip.ms : STALL * (line.stepMs + trip.sent * line.rowMs)
       const taken = Math.min(trip.ms, most)

@@ -5,7 +5,7 @@
  */
 import { expect, test } from 'vitest'
 import type { ModelConfig } from '../../src/ml/config.ts'
-import { cacheBytesPerPosition, type StepInput } from '../../src/ml/engine/engine.ts'
+import { cacheBytes, type StepInput } from '../../src/ml/engine/engine.ts'
 import type { LayerRange } from '../../src/ml/tensors.ts'
 import { rowsOf, type SuiteContext, type SuiteStage, step, tokens, tokensOf, valuesOf } from './engine-case.ts'
 import { randomWeights, smallConfig, wholeRange } from './random-model.ts'
@@ -137,21 +137,21 @@ function numberTests({ stageOf, oracleOf, same, length, format, formats }: Suite
 function memoryTests({ create, format }: SuiteContext): void {
   test('a cache takes memory for the layers of its part', async () => {
     const config = smallConfig({ layerCount: LAYERS })
-    const perLayer = cacheBytesPerPosition(config, segmentOf(1, 2))
+    const perLayer = cacheBytes(config, segmentOf(1, 2), 64)
     const weights = randomWeights({ config, format, seed: 1 })
-    const options = { config, range: wholeRange(config), weights, cacheBytesMax: 80 * perLayer }
+    const options = { config, range: wholeRange(config), weights, cacheBytesMax: 8 * perLayer }
     const stage = await (await create()).createStage(options)
     const full = expect.objectContaining({ code: 'ENGINE_OUT_OF_MEMORY' })
-    expect(() => stage.openCache(21)).toThrow(full)
-    expect(() => stage.openCache(81, segmentOf(1, 2))).toThrow(full)
-    const caches = [stage.openCache(10), stage.openCache(20, segmentOf(2, 4))]
+    expect(() => stage.openCache(129)).toThrow(full)
+    expect(() => stage.openCache(513, segmentOf(1, 2))).toThrow(full)
+    const caches = [stage.openCache(10), stage.openCache(120, segmentOf(2, 4))]
     expect(() => stage.openCache(1, segmentOf(0, 1))).toThrow(full)
     // No layer, no memory: as many as there is room for elsewhere.
     const ends = [part(0, 0, 'embedding'), part(4, 4, 'head'), part(4, 4, 'head')].map((range) =>
       stage.openCache(1_000, range),
     )
     for (const cache of [...caches, ...ends]) stage.closeCache(cache)
-    expect(stage.cacheLength(stage.openCache(80, segmentOf(3, 4)))).toBe(0)
+    expect(stage.cacheLength(stage.openCache(512, segmentOf(3, 4)))).toBe(0)
     await stage.close()
   })
 }

@@ -27,6 +27,7 @@ import {
 } from './engine-case.ts'
 import { partTests } from './engine-parts.ts'
 import { notFiniteTests, refusalTests } from './engine-refusals.ts'
+import { sharingTests } from './engine-sharing.ts'
 import { randomWeights, smallConfig, wholeRange } from './random-model.ts'
 
 const LLAMA_3 = {
@@ -119,6 +120,7 @@ export function engineSuite({
     describe('overflow', () => overflowTests(context))
     describe('sessions', () => sessionTests(context))
     describe('parts', () => partTests(context))
+    describe('sharing', () => sharingTests(context))
     describe('refusals', () => refusalTests(context))
     describe('values that are not finite', () => notFiniteTests(context))
   })
@@ -263,13 +265,15 @@ function sessionTests({ create, stageOf, same, length, format: usual, formats }:
     const config = smallConfig()
     const perPosition = 3 * config.keyValueHeadCount * config.headSize * 8
     const weights = randomWeights({ config, format: usual, seed: 1 })
-    const options = { config, range: wholeRange(config), weights, cacheBytesMax: 100 * perPosition }
+    // Memory is counted in whole pages of 64 positions.
+    const options = { config, range: wholeRange(config), weights, cacheBytesMax: 200 * perPosition }
     const stage = await (await create()).createStage(options)
-    const cache = stage.openCache(60)
-    expect(() => stage.openCache(41)).toThrow(expect.objectContaining({ code: 'ENGINE_OUT_OF_MEMORY' }))
-    stage.openCache(40)
+    const cache = stage.openCache(65)
+    expect(() => stage.openCache(65)).toThrow(expect.objectContaining({ code: 'ENGINE_OUT_OF_MEMORY' }))
+    stage.openCache(64)
+    expect(() => stage.openCache(1)).toThrow(expect.objectContaining({ code: 'ENGINE_OUT_OF_MEMORY' }))
     stage.closeCache(cache)
-    expect(stage.cacheLength(stage.openCache(60))).toBe(0)
+    expect(stage.cacheLength(stage.openCache(100))).toBe(0)
     await stage.close()
   })
 }

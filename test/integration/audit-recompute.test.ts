@@ -92,6 +92,7 @@ describe('an auditor finds what an honest miner has in its receipts', () => {
     ['turns that were broken off and rewound', [rewinds]],
     ['prompts that were cancelled', [cancelled]],
     ['several sessions', [turn(10), rewinds, turn(40), turn(3)]],
+    ['prompts that the stages had computed before', [turn(40), turn(70), turn(40)]],
   ])('%s', async (_case, sessions) => {
     lab = await createAuditLab()
     for (const talk of sessions) {

@@ -64,6 +64,8 @@ export interface EngineUnderTest {
   readonly threads: number
   /** Numbers of stages of the rings that it runs, over memory alone; default all, and over TCP. */
   readonly stages?: readonly number[]
+  /** Each split has one of the formats, in turn; default: all. */
+  readonly formatsInTurn?: boolean
 }
 
 const random = generator(2026)
@@ -133,15 +135,23 @@ function wireFactory(kind: WireKind): (listen: boolean) => Promise<Wire> {
     )
 }
 
-/** Every format over memory; over TCP, where only the wire differs, one. */
-const worlds = SPLITS.flatMap((split) => [
-  ...formats.map((format) => ({ split, stages: split.length, format, wire: 'memory' as WireKind })),
-  { split, stages: split.length, format: 'q8' as WeightFormat, wire: 'TCP' as WireKind },
-])
+/**
+ * Every format over memory, or one after the other from split to split: what splits and formats have to do with each other is the engine's, and the engine suite
+ * (test/contract/engine-suite.ts) cuts models of every format. Over TCP, where only the wire differs, one. `DLLM_TEST_ALL_FORMATS=1`: always every format.
+ */
+function worldsOf(inTurn: boolean) {
+  const isOne = inTurn && process.env['DLLM_TEST_ALL_FORMATS'] !== '1'
+  return SPLITS.flatMap((split, index) => [
+    ...formats
+      .filter((_format, at) => !isOne || at === index % formats.length)
+      .map((format) => ({ split, stages: split.length, format, wire: 'memory' as WireKind })),
+    { split, stages: split.length, format: 'q8' as WeightFormat, wire: 'TCP' as WireKind },
+  ])
+}
 
 /** The tests of one engine: each split, format, wire, chunk size, alone and batched, gives the bits of the plainest run. */
-export function describeExactness({ name, threads, stages: wanted }: EngineUnderTest): void {
-  const chosen = worlds.filter(
+export function describeExactness({ name, threads, stages: wanted, formatsInTurn = false }: EngineUnderTest): void {
+  const chosen = worldsOf(formatsInTurn).filter(
     ({ stages, wire }) => wanted === undefined || (wire === 'memory' && wanted.includes(stages)),
   )
   const expected = new Map<WeightFormat, Map<Chunks, Expected>>()
@@ -162,6 +172,8 @@ export function describeExactness({ name, threads, stages: wanted }: EngineUnder
         split,
         createWire: wireFactory(wire),
         engine: () => engines.pop()!,
+        // The same prompts in other chunks are to be computed.
+        prefixes: null,
       })
     })
 

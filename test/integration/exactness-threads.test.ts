@@ -1,3 +1,3 @@
 import { describeExactness } from './exactness-suite.ts'
 
-describeExactness({ name: 'wasm', threads: 2 })
+describeExactness({ name: 'wasm', threads: 2, formatsInTurn: true })

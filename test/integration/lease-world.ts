@@ -105,11 +105,21 @@ export function leaseFor(world: RingWorld, change: Partial<OpenLease> = {}): Ope
     peerKey: keyOf(peer),
     firstSegment,
     lastSegment,
-    work: { linear: 600_000_000n, attention: 1_000n },
+    work: { linear: 6_000_000_000n, attention: 10_000n },
     rate: 1n,
   }))
   const openUntilMs = milliseconds(Number.MAX_SAFE_INTEGER)
-  const base = { id: LEASE_ID, networkId: NETWORK_ID, model: MODEL, terms: TERMS, lots, cap: 10n ** 12n, openUntilMs }
+  const payer = accountId('ee'.repeat(20))
+  const base = {
+    id: LEASE_ID,
+    networkId: NETWORK_ID,
+    model: MODEL,
+    payer,
+    terms: TERMS,
+    lots,
+    cap: 10n ** 12n,
+    openUntilMs,
+  }
   return { ...base, voucherKey: VOUCHER_KEYS.publicKey, ...change }
 }
 
@@ -134,4 +144,23 @@ export async function openPaid(
   const paying = payer ?? (await payerFor(market, lease))
   const { random } = createSystem()
   return openRing({ route: world.route, capacity, payer: paying }, { wire: world.client, clock: market.clock, random })
+}
+
+/** What each miner has of a lease, but for its time and what it drew by chance. */
+export async function paidIn(market: Market, { id }: OpenLease) {
+  return Promise.all(
+    market.lots.map(async (folder) => {
+      const journal = await folder.open(id)
+      const steps: string[] = []
+      for await (const entry of journal.entries())
+        steps.push(...entry.steps.map((step) => Buffer.from(step).toString('hex')))
+      const receipts = (await journal.receipts()).map(({ receipt, outDigest }) => {
+        const { before, after, inDigest, window } = receipt
+        return { before, after, inDigest, outDigest, window }
+      })
+      const counters = journal.newest?.voucher.counters
+      await journal.close()
+      return { counters, steps, receipts }
+    }),
+  )
 }

@@ -11,7 +11,7 @@ import type { Generation } from '../../src/net/protocols/generation.ts'
 import { encodeStageMessage } from '../../src/net/protocols/stage.ts'
 import type { Wire } from '../../src/net/wire.ts'
 import { randomWeights, smallConfig } from '../contract/random-model.ts'
-import { createMarket, leaseFor, type Market, minerKeys, openPaid } from './lease-world.ts'
+import { createMarket, leaseFor, type Market, minerKeys, openPaid, paidIn } from './lease-world.ts'
 import { collect, createRingWorld, GREEDY, type RingWorld, silent } from './ring-world.ts'
 
 const CONFIG = smallConfig({ contextLength: 125, endTokens: [48] })
@@ -89,25 +89,6 @@ async function allFree(): Promise<void> {
     await new Promise((resolve) => setImmediate(resolve))
 }
 
-/** What each miner has of a lease, but for its time and what it drew by chance. */
-async function paidIn({ id }: OpenLease) {
-  return Promise.all(
-    market.lots.map(async (folder) => {
-      const journal = await folder.open(id)
-      const steps = []
-      for await (const entry of journal.entries())
-        steps.push(...entry.steps.map((step) => Buffer.from(step).toString('hex')))
-      const receipts = (await journal.receipts()).map(({ receipt, outDigest }) => {
-        const { before, after, inDigest, window } = receipt
-        return { before, after, inDigest, outDigest, window }
-      })
-      const counters = journal.newest?.voucher.counters
-      await journal.close()
-      return { counters, steps, receipts }
-    }),
-  )
-}
-
 describe.each<[string, Wiring, number[], boolean]>([
   ['three stages far apart', memoryWiring, [1, 1, 1], true],
   ['three stages over TCP', tcpWiring, [1, 1, 1], false],
@@ -131,7 +112,7 @@ describe.each<[string, Wiring, number[], boolean]>([
     expect(new Set(drafts.map((each) => each.drafts)).size).toBe(1)
     await on.close()
     await allFree()
-    const [paidOff, paidOn] = [await paidIn(without), await paidIn(with_)]
+    const [paidOff, paidOn] = [await paidIn(market, without), await paidIn(market, with_)]
     expect(paidOn).toEqual(paidOff)
     expect(paidOn[0]!.receipts.length).toBeGreaterThan(0)
     expect((await market.store.newest(with_.id))?.counters).toEqual(paidOff[0]!.counters)
@@ -162,7 +143,7 @@ test('turns that are broken off in the middle of drafts are counted alike by all
   await free.close()
   await allFree()
   const { counters } = (await market.store.newest(lease.id))!
-  const lots = await paidIn(lease)
+  const lots = await paidIn(market, lease)
   for (const lot of lots) expect(lot.counters).toEqual(counters)
   for (const [index, { receipts }] of lots.entries()) {
     for (const [window, { outDigest }] of receipts.entries()) {

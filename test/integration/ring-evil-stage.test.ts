@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { SESSION_LIMITS } from '../../src/base/limits.ts'
-import type { StageMessage } from '../../src/net/protocols/stage.ts'
+import type { StageMessage, StageMessageOf } from '../../src/net/protocols/stage.ts'
 import type { Channel, Wire } from '../../src/net/wire.ts'
 import { until } from '../fake-clock.ts'
 import {
@@ -28,6 +28,8 @@ afterAll(() => world.close())
 
 const rowsOf = (count: number, value: number) => new Uint8Array(new Float32Array(count * HIDDEN).fill(value).buffer)
 
+const WINDOW = SESSION_LIMITS.windowRowsMax
+
 describe('an evil stage only harms its own ring:', () => {
   test.each<[string, number, (StageMessage | Uint8Array)[], string]>([
     ['NaN activations', 0, [stepWith({ rows: rowsOf(1, Number.NaN) })], 'ENGINE_NOT_FINITE'],
@@ -44,7 +46,8 @@ describe('an evil stage only harms its own ring:', () => {
       [{ type: 'token', turn: 1, position: 1, tokens: Int32Array.of(1), digests: [] }],
       'RING_BAD_MESSAGE',
     ],
-    ['a step of too many rows', 0, [draftsAt(0, SESSION_LIMITS.windowRowsMax + 1)], 'RING_BAD_MESSAGE'],
+    ['a step of too many rows', 0, [draftsAt(0, WINDOW + 1)], 'RING_BAD_MESSAGE'],
+    ['two of the largest windows, all wrong', 0, [0, 1].map((at) => draftsAt(at, WINDOW)), 'RING_BAD_MESSAGE'],
     ['drafts that are wrong again and again', 0, [0, 1, 2, 3, 4, 5].map((at) => draftsAt(at, 16)), 'RING_BAD_MESSAGE'],
     [
       'a word about drafts in a session without a lease',
@@ -71,6 +74,21 @@ describe('an evil stage only harms its own ring:', () => {
     }
     for (const message of messages) say(toNext, message)
     expect(await hear(controls[victim]!, 'failed')).toMatchObject({ code })
+    await world.allFree()
+    await world.stillServes()
+  })
+
+  test('one that takes along the largest window is answered as any other', async () => {
+    const { controls, toNext, fromPrevious } = await joinAs(world, stranger, 0)
+    const { generation } = promptWith()
+    say(toNext, stepWith({ acknowledge: true, sample: true, generation }))
+    expect(await hear(fromPrevious, 'token')).toMatchObject({ position: 1 })
+    say(toNext, { ...draftsAt(1, WINDOW), sample: true })
+    const { position, tokens } = await hear(fromPrevious, 'token')
+    expect(position).toBe(2)
+    say(toNext, { ...draftsAt(position + tokens.length - 1, 2), sample: true })
+    expect(await hear(fromPrevious, 'token')).toMatchObject({ position: position + tokens.length })
+    for (const control of controls) await control?.close()
     await world.allFree()
     await world.stillServes()
   })
@@ -109,7 +127,7 @@ describe('an evil stage only harms its own ring:', () => {
   })
 })
 
-function draftsAt(position: number, rows: number): StageMessage {
+function draftsAt(position: number, rows: number): StageMessageOf<'step'> {
   return stepWith({ position, tokens: new Int32Array(rows), rows: rowsOf(rows, 0.1) })
 }
 

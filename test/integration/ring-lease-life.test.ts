@@ -6,11 +6,14 @@ import { openLotFolder } from '../../src/app/market/lot-folder.ts'
 import type { RingPayer } from '../../src/app/market/ring-payer.ts'
 import type { RingSession } from '../../src/app/ring/ring-session.ts'
 import { createSystem } from '../../src/app/system.ts'
+import type { Clock } from '../../src/base/ports.ts'
 import { receiptHash } from '../../src/core/market/receipt.ts'
 import { receiptsRoot } from '../../src/core/market/receipt-tree.ts'
 import { createReferenceEngine } from '../../src/ml/engine/reference.ts'
 import { createMemoryNetwork } from '../../src/net/memory-network.ts'
+import type { Channel, Wire } from '../../src/net/wire.ts'
 import { randomWeights, smallConfig } from '../contract/random-model.ts'
+import { createFakeClock, until } from '../fake-clock.ts'
 import { createMarket, leaseFor, type Market, minerKeys, openPaid, payerFor } from './lease-world.ts'
 import { collect, createRingWorld, GREEDY, type RingWorld, silent } from './ring-world.ts'
 
@@ -22,7 +25,7 @@ let market: Market
 let world: RingWorld
 let lease: OpenLease
 
-async function startWorld(): Promise<RingWorld> {
+async function startWorld(clock?: Clock): Promise<RingWorld> {
   const network = createMemoryNetwork()
   return createRingWorld({
     config: CONFIG,
@@ -32,6 +35,7 @@ async function startWorld(): Promise<RingWorld> {
       network.createMemoryWire(index === undefined ? { listen } : { listen, peer: minerKeys(index).peer }),
     engine: createReferenceEngine,
     desk: (index) => market.desk(index),
+    ...(clock && { clock }),
   })
 }
 
@@ -195,7 +199,7 @@ test('a client that starts again goes on from the voucher on its disk', async ()
 
 describe('the cap', () => {
   test('is warned of once and ends the answer', async () => {
-    grant({ cap: 420_000n })
+    grant({ cap: 4_200_000n })
     let warned = 0
     const payer = await payerFor(market, lease, () => warned++)
     const session = await open(payer)
@@ -208,7 +212,7 @@ describe('the cap', () => {
     await allFree()
     const { charge } = paymentTermsOf(lease)
     const { counters } = (await market.store.newest(lease.id))!
-    expect(charge(counters)).toBeLessThanOrEqual(420_000n)
+    expect(charge(counters)).toBeLessThanOrEqual(4_200_000n)
     expect(charge({ ...counters, decodeRows: counters.decodeRows + 1n })).toBeGreaterThan(414_000n)
     for (const { newest } of await kept()) expect(newest?.voucher.counters).toEqual(counters)
   })
@@ -231,4 +235,63 @@ test('a client that does not pay gets two windows from every stage', async () =>
   expect(rows()).toEqual([60, 60, 60])
   await session.close()
   await expect(turn).rejects.toThrow()
+})
+
+/** A wire from which one peer hears nothing for a while. */
+function holding(wire: Wire, peer: string): Wire & { isHeld: boolean; release(): void } {
+  const held: (() => void)[] = []
+  const around = (channel: Channel): Channel => {
+    const send = (bytes: Uint8Array): void => void later(() => channel.send(bytes))
+    const close = (): Promise<void> => later(() => channel.close())
+    return new Proxy(channel, {
+      get(target, key) {
+        if (key === 'send') return send
+        if (key === 'close') return close
+        const value: unknown = Reflect.get(target, key, target)
+        return typeof value === 'function' ? value.bind(target) : value
+      },
+    })
+  }
+  const later = async (act: () => void | Promise<void>): Promise<void> => {
+    if (holder.isHeld) await new Promise<void>((resolve) => held.push(resolve))
+    await act()
+  }
+  const holder = {
+    ...wire,
+    isHeld: false,
+    open: async (...asked: Parameters<Wire['open']>) => {
+      const channel = await wire.open(...asked)
+      return channel.peer === peer ? around(channel) : channel
+    },
+    release() {
+      holder.isHeld = false
+      for (const resolve of held.splice(0)) resolve()
+    },
+  }
+  return holder
+}
+
+test('a stage whose neighbours have ended first still takes what the client pays last', async () => {
+  await world.close()
+  await market.close()
+  // Nobody's patience ends.
+  const clock = createFakeClock()
+  market = await createMarket({ clock })
+  world = await startWorld(clock)
+  grant()
+  const wire = holding(world.client, world.miners[1]!.wire.peer)
+  const session = await openPaid({ ...world, client: wire }, market, { lease, capacity: CONFIG.contextLength })
+  wire.isHeld = true
+  await collect(session, PROMPT, { generation: { ...GENERATION, maxTokens: 20 } })
+  const closing = session.close()
+  const counts = () => world.miners.map(({ server }) => server.sessionCount)
+  await until(() => counts()[0] === 0 && counts()[2] === 0, 'its neighbours have ended')
+  for (let turn = 0; turn < 50; turn++) await new Promise((resolve) => setImmediate(resolve))
+  expect(counts()).toEqual([0, 1, 0])
+  wire.release()
+  await closing
+  await allFree()
+  const { counters } = (await market.store.newest(lease.id))!
+  expect(counters.decodeRows).toBe(19n)
+  for (const { newest } of await kept()) expect(newest?.voucher.counters).toEqual(counters)
 })

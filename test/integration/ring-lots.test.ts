@@ -73,7 +73,8 @@ async function start(options: Pick<RingWorldOptions, 'engine' | 'desk'>): Promis
   const network = createMemoryNetwork()
   const weights = randomWeights({ config: CONFIG, format: 'q8', seed: 3 })
   world = await createRingWorld({
-    ...{ config: CONFIG, weights, split: SPLIT, hasAll: true },
+    // Each cut computes all of its prompt.
+    ...{ config: CONFIG, weights, split: SPLIT, hasAll: true, prefixes: null },
     createWire: async (listen, index) =>
       network.createMemoryWire(index === undefined ? { listen } : { listen, peer: minerKeys(index).peer }),
     ...options,

@@ -7,6 +7,7 @@ import { type BatchRunner, createEngineHost, type EngineHost } from '../../src/a
 import { createInlineRunner } from '../../src/app/inline-runner.ts'
 import type { LeaseDesk } from '../../src/app/market/lease-desk.ts'
 import type { DraftModel } from '../../src/app/ring/draft-model.ts'
+import type { PrefixBounds } from '../../src/app/ring/prefix-shelf.ts'
 import { openRing } from '../../src/app/ring/ring-client.ts'
 import type { RingEvent, RingSession, TurnOptions } from '../../src/app/ring/ring-session.ts'
 import type { Route } from '../../src/app/ring/route.ts'
@@ -14,6 +15,7 @@ import { createStageServer, type StageServer } from '../../src/app/ring/stage-se
 import { createSystem } from '../../src/app/system.ts'
 import { type Hash, hash, milliseconds } from '../../src/base/brand.ts'
 import type { Clock, Log } from '../../src/base/ports.ts'
+import { PREFIX_LIMITS } from '../../src/base/prefix-limits.ts'
 import type { ModelConfig } from '../../src/ml/config.ts'
 import type { Engine } from '../../src/ml/engine/engine.ts'
 import { rangeOf } from '../../src/ml/manifest.ts'
@@ -65,6 +67,8 @@ export interface RingWorldOptions {
   readonly engine: () => Engine
   /** Default: the real one. */
   readonly clock?: Clock
+  /** Default: as a miner's. null: nothing is remembered of sessions. */
+  readonly prefixes?: PrefixBounds | null
   /** Puts something around the runner of a miner, to watch or to hold it. */
   readonly around?: (runner: BatchRunner, index: number) => BatchRunner
 }
@@ -91,8 +95,9 @@ export async function createRingWorld(options: RingWorldOptions): Promise<RingWo
     const wire = await options.createWire(true, index)
     const draftModel = index === 0 && options.hasDraftModel ? draftModelFor(options, clock) : undefined
     const served = { model: MODEL, config: options.config, segments, firstSegment, lastSegment, host, draftModel }
-    const desk = await options.desk?.(index)
-    miners.push({ wire, host, server: await createStageServer([served], { wire, clock, log: silent }, desk) })
+    const { prefixes = PREFIX_LIMITS } = options
+    const parts = { market: await options.desk?.(index), prefixes: prefixes ?? undefined }
+    miners.push({ wire, host, server: await createStageServer([served], { wire, clock, log: silent }, parts) })
   }
   const client = await options.createWire(false)
   const stages = miners.map(({ wire }, index) => {

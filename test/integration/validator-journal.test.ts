@@ -104,9 +104,7 @@ async function liveOn(disk: SimDisk): Promise<{ refusal: string | undefined; wit
 }
 
 describe('the journal cut at every byte', () => {
-  test('leaves a validator that starts, stays locked, and contradicts nothing; or refuses in its header', {
-    timeout: 180_000,
-  }, async () => {
+  test('leaves a validator that starts, stays locked, and contradicts nothing; or refuses in its header', async () => {
     const refusals = new Set<string>()
     for (let length = 0; length <= files.journal.length; length++) {
       const { refusal, witness } = await liveOn(diskWith({ journal: files.journal.slice(0, length) }))

@@ -4,7 +4,7 @@
  * @module
  */
 import { CANARY_LIMITS } from '../../base/limits.ts'
-import { cacheBytesPerPosition } from '../../ml/engine/engine.ts'
+import { cacheBytes } from '../../ml/engine/engine.ts'
 import { createEngineHost } from '../engine-host.ts'
 import type { EngineWish } from '../engines.ts'
 import type { StoredModel } from '../model-store.ts'
@@ -35,7 +35,7 @@ export async function makeModelCanary(order: CanaryOrder, system: System, signal
     model,
     async (segment) => {
       onSegment(segment, segments.length)
-      const cacheBytesMax = cacheBytesPerPosition(config, segments[segment]!) * CANARY_LIMITS.rowsMax
+      const cacheBytesMax = cacheBytes(config, segments[segment]!, CANARY_LIMITS.rowsMax)
       const part = { firstSegment: segment, lastSegment: segment + 1 }
       return createEngineHost(
         await createWorkerRunner({ home, model, ...part, engine, threads, cacheBytesMax }),

@@ -6,6 +6,7 @@
  */
 import { codeOf, HouseError } from '../../base/error.ts'
 import type { ChatNeed } from '../market/client-cap.ts'
+import { SENT_BY_STAGES } from '../market/client-faults.ts'
 import { leaseError } from '../market/lease-error.ts'
 import type { RingEvent, RingSession, TurnOptions } from '../ring/ring-session.ts'
 
@@ -100,5 +101,6 @@ export function isLoss(error: unknown): boolean {
   const isStage = code === 'RING_STAGE_FAILED' && error instanceof HouseError
   const told = isStage ? String(error.details['stageCode']) : code
   if (told === NO_LOSS) return false
+  if (isStage && SENT_BY_STAGES.has(told)) return true
   return LOSSES.has(told) || told.startsWith('LEASE_') || told.startsWith('VOUCHER_')
 }

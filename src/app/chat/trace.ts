@@ -32,8 +32,12 @@ export async function traceText({ client, ring, model, payments }: OpenChat, ans
     `${answer.firstMs.toFixed(0)} ms, then ${rate} per second; ${((100 * computeMs) / answer.totalMs).toFixed(0)} % of the time in engines.`
   const { drafts, draftsKept } = statistics[0]!
   const guessed = drafts === 0 ? '' : ` ${draftsKept} of ${drafts} drafts were right.`
+  const known = statistics.map(({ recalled }) => recalled)
+  const recalled = known.every((count) => count === 0)
+    ? ''
+    : ` Recalled, not computed, at each stage: ${known.join(', ')} rows.`
   const cost = payments?.lease === undefined ? '' : `\n${costText(payments.spent, payments.lease.id)}`
-  return `\n${table(rows)}${summary}${guessed}${cost}`
+  return `\n${table(rows)}${summary}${guessed}${recalled}${cost}`
 }
 
 /** The end of a peer id tells peers apart; the beginning is the same for all of one kind. */

@@ -29,6 +29,12 @@ export class EndedEarly extends Error {
   override readonly name: string = 'EndedEarly'
 }
 
+/**
+ * What Node is to do for a miner: a young generation of 4 MiB instead of up to 64. Little of what a step makes lives longer than it, so a
+ * larger one costs memory (some 50 MB) and caches, and saves nothing.
+ */
+const MINER_FLAGS = ['--max-semi-space-size=4']
+
 /** Starts `dllm ARGUMENTS` in the background; its output goes to `logFile`; it says once, by IPC, that it is ready. */
 export function startProcess<Ready>(args: readonly string[], logFile: string): StartedProcess<Ready> {
   const child = spawnInBackground(args, logFile, ['ipc'])
@@ -56,7 +62,8 @@ export function startAndForget(args: readonly string[], logFile: string): number
 function spawnInBackground(args: readonly string[], logFile: string, further: readonly 'ipc'[]): ChildProcess {
   const log = openSync(logFile, 'a', 0o600)
   try {
-    return spawn(process.execPath, [PROGRAM, ...args], {
+    const flags = args[0] === 'mine' ? MINER_FLAGS : []
+    return spawn(process.execPath, [...flags, PROGRAM, ...args], {
       detached: true,
       stdio: ['ignore', log, log, ...further],
       windowsHide: true,

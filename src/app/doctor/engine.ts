@@ -4,7 +4,7 @@
  */
 import { messageOf } from '../../base/error.ts'
 import { createEngine } from '../engines.ts'
-import { loadNativeBinding, nativeInstructions } from '../native-engine.ts'
+import { isNativeDelivered, loadNativeBinding, nativeInstructions } from '../native-engine.ts'
 import { type Finding, ok, warn } from './finding.ts'
 
 /** Found by making them. */
@@ -26,8 +26,9 @@ function nativeFinding(): Finding {
   const wrong = better.filter((name) => usable[name] === 1)
   const forced = process.env['DLLM_NATIVE_ISA'] ? ', as DLLM_NATIVE_ISA says' : ''
   const why = lacking.length === 0 || forced !== '' ? '' : ` This processor lacks ${lacking.join(', ')}.`
-  const summary = `The native engine runs, with its ${instructions} kernels${forced}.${why}`
-  const values = { engine: 'native', instructions }
+  const origin = isNativeDelivered() ? 'delivered' : 'built here'
+  const summary = `The native engine runs (${origin}), with its ${instructions} kernels${forced}.${why}`
+  const values = { engine: 'native', instructions, origin }
   if (wrong.length === 0 || forced !== '') return ok('engine', summary, values)
   return warn(
     'engine',
@@ -41,7 +42,7 @@ async function withoutNative(reason: string): Promise<Finding> {
   try {
     await createEngine('wasm', { threads: 1 })
     const summary = 'The wasm engine runs; the native engine, which is faster, does not.'
-    const advice = `${reason}${hasAddon() ? '' : ' With a C compiler, `npm run prepare` in the folder of the program builds it.'}`
+    const advice = `${reason}${hasAddon() ? '' : ' With a C compiler, `npm run install` in the folder of the program builds it.'}`
     return warn('engine', summary, advice, { engine: 'wasm' })
   } catch (error) {
     const advice = `Layers run on the reference engine, which is slow. ${reason} ${messageOf(error)}`

@@ -19,6 +19,7 @@ export function createDeviceRunner({ engine, device, stage }: DeviceParts, { clo
     ...{ engine, device, weightBytes: stage.weightBytes, config: stage.config, lost: stage.lost },
     openCache: async (capacity, part) => stage.openCache(capacity, part),
     closeCache: async (cache) => stage.closeCache(cache),
+    shareCache: async (from, to, rows) => stage.shareCache(from, to, rows),
     run: async (batch) => {
       const startedMs = clock.now()
       const outputs = await stage.run(batch)

@@ -14,5 +14,5 @@ const ENTRY = new URL(`./gpu-worker${import.meta.url.slice(import.meta.url.lastI
 /** Opens the GPU, tests it and loads the segments. @throws GpuError, EngineError, ModelError, as its worker. */
 export async function createGpuRunner(init: GpuWorkerInit): Promise<BatchRunner> {
   const worker = new Worker(ENTRY, { workerData: init })
-  return runnerOn(worker, { config: init.model.manifest.config })
+  return runnerOn(worker, init.model.manifest.config)
 }

@@ -86,6 +86,10 @@ async function answer({ id, body }: Numbered<WorkerRequest>, { gpu, runner }: Wo
       await runner.closeCache(body.cache)
       reply(id, { type: 'done' })
       return
+    case 'share-cache':
+      await runner.shareCache(body.from, body.to, body.rows)
+      reply(id, { type: 'done' })
+      return
     case 'run':
       return run(id, body.batch, runner)
     case 'close':

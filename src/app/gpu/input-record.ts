@@ -18,8 +18,8 @@ export interface InputPiece {
 export interface InputRecord {
   /** Rows that were computed; what lay further is forgotten. At most at the end of what is there. */
   note(piece: InputPiece): void
-  /** All of it, in pieces that fit a batch; copies. */
-  pieces(): InputPiece[]
+  /** All of it, or the first so many rows, in pieces that fit a batch; copies. */
+  pieces(count?: number): InputPiece[]
 }
 
 /** Positions for which room is made at first; then twice as many each time. */
@@ -51,11 +51,11 @@ export function createInputRecord(capacity: number, hiddenSize: number): InputRe
       rows.set(values, position * width)
       length = end
     },
-    pieces() {
+    pieces(count = length) {
       const pieces: InputPiece[] = []
       const step = SESSION_LIMITS.batchRowsMax
-      for (let position = 0; rows !== undefined && position < length; position += step) {
-        const end = Math.min(position + step, length)
+      for (let position = 0; rows !== undefined && position < count; position += step) {
+        const end = Math.min(position + step, count)
         const input: Input =
           rows instanceof Int32Array
             ? { type: 'tokens', tokens: rows.slice(position, end) }

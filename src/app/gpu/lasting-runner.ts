@@ -65,17 +65,31 @@ export function createLastingRunner(device: BatchRunner, options: LastingOptions
       return id
     },
     async closeCache(id) {
-      await moves.settled()
-      const { place } = sessionOf(id)
+      const session = sessionOf(id)
+      // At once: one that waits to be moved is not moved.
       sessions.delete(id)
+      await moves.settled()
+      const { place } = session
       if (place.runner === device && moves.isGone()) return
       await place.runner.closeCache(place.cache)
+    },
+    async shareCache(from, to, rows) {
+      await moves.settled()
+      const [source, target] = [sessionOf(from), sessionOf(to)]
+      const { runner, cache } = source.place
+      const there = target.place
+      if (there.runner !== runner) throw apart()
+      await runner.shareCache(cache, there.cache, rows)
+      if (runner !== device) return
+      // Lost meanwhile: sessions move without what they were to share.
+      if (target.place !== there || moves.isGone()) throw apart()
+      for (const piece of source.record.pieces(rows)) target.record.note(piece)
     },
     async run(batch) {
       await moves.settled()
       return run(batch.map((step, index): Entry => ({ index, step, session: sessionOf(step.cache) })))
     },
-    ...{ lost: moves.lost, moved: moves.moved },
+    ...{ lost: moves.lost, leaving: moves.leaving, moved: moves.moved },
     close: () => moves.close(),
   }
 }
@@ -91,6 +105,8 @@ interface Moves {
   /** Resolves when no session is on its way. */
   settled(): Promise<void>
   readonly lost: Promise<EngineError>
+  /** Resolves when the device is gone, before its sessions go elsewhere. */
+  readonly leaving: Promise<void>
   /** Resolves when the device is gone and its sessions are elsewhere: where. */
   readonly moved: Promise<BatchRunner['engine']>
   close(): Promise<void>
@@ -102,6 +118,7 @@ function createMoves(
 ): Moves {
   const lost = Promise.withResolvers<EngineError>()
   const moved = Promise.withResolvers<BatchRunner['engine']>()
+  const leaving = Promise.withResolvers<void>()
   let gone: EngineError | undefined
   let opening: Promise<BatchRunner> | undefined
   let moving: Promise<void> | undefined
@@ -143,6 +160,7 @@ function createMoves(
     if (gone === undefined) onLost(error)
     const why = gone ?? error
     gone = why
+    leaving.resolve()
     // A cache that was being opened when the device went comes after the others.
     moving = (moving ?? Promise.resolve()).then(() => moveAll(why))
     return moving
@@ -150,7 +168,8 @@ function createMoves(
   void device.lost.then((error) => leave(error).catch(() => undefined))
 
   return {
-    ...{ spare, move, leave, lost: lost.promise, moved: moved.promise, isGone: () => gone !== undefined },
+    ...{ spare, move, leave, isGone: () => gone !== undefined },
+    ...{ lost: lost.promise, leaving: leaving.promise, moved: moved.promise },
     async settled() {
       await moving
     },
@@ -211,6 +230,10 @@ function createRun(device: BatchRunner, moves: Moves): Run {
 function copyOf({ position, input, logits }: StepInput, cache: CacheId): StepInput {
   if (input.type === 'tokens') return { cache, position, input, logits }
   return { cache, position, input: { type: 'hidden', values: input.values.slice() }, logits }
+}
+
+function apart(): EngineError {
+  return new EngineError('ENGINE_UNAVAILABLE', 'The caches are in different engines.')
 }
 
 function isLoss(error: unknown): error is EngineError {

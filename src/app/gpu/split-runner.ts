@@ -53,6 +53,14 @@ export function createSplitRunner(parts: readonly RunnerPart[]): BatchRunner {
       ways.delete(id)
       for (const [runner, cache] of places) await runner.closeCache(cache)
     },
+    async shareCache(from, to, rows) {
+      const source = wayOf(ways, from).places
+      for (const [runner, cache] of wayOf(ways, to).places) {
+        const own = source.get(runner)
+        assert(own !== undefined, 'caches of one part are in the same places')
+        await runner.shareCache(own, cache, rows)
+      }
+    },
     run: (batch) => runThrough(runners, batch, ways),
     lost: Promise.race(runners.map(({ lost }) => lost)),
     async close() {

@@ -77,6 +77,7 @@ export function openLeaseOf(view: LeaseView, { network, head, commitMs }: LeaseM
     id: view.id,
     networkId: network.networkId,
     model: hash(view.model),
+    payer: accountOfAddress(view.payer, network.kind),
     terms: {
       price: BigInt(terms.price),
       decodeWeight: BigInt(terms.decodeWeight),

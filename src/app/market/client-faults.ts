@@ -38,6 +38,8 @@ const OF_MINER: ReadonlySet<string> = new Set([
   'RING_MODEL_NOT_SERVED',
   'RING_BUSY',
 ])
+/** What a stage says that it was sent. The client keeps to the rules, so another stage does not, or the one that says so. */
+export const SENT_BY_STAGES: ReadonlySet<string> = new Set(['RING_BAD_MESSAGE', 'ENGINE_NOT_FINITE'])
 /** A ring that came apart. */
 const OF_RING: ReadonlySet<string> = new Set([
   'RING_STAGE_LOST',
@@ -62,6 +64,9 @@ export async function faultOf(
   if (OVER.has(code)) return { kind: 'over', culprits: [] }
   if (code === 'LEASE_UNKNOWN') return { kind: 'unknown', culprits: named }
   if (OF_MINER.has(code)) return { kind: 'miner', culprits: named }
+  if (failure.code === 'RING_STAGE_FAILED' && SENT_BY_STAGES.has(code)) {
+    return { kind: 'miner', culprits: withNeighbour(named, lease) }
+  }
   if (!OF_RING.has(code) && !code.startsWith('WIRE_')) return undefined
   const isNamed = named.length > 0 && failure.code !== 'RING_STAGE_FAILED'
   return { kind: 'ring', culprits: isNamed ? named : await silentOf(lease.lots, ports) }
@@ -74,6 +79,13 @@ function lotNamed({ details }: HouseError, { lots }: OpenLease): readonly Leased
   if (byPeer.length > 0) return byPeer
   const lot = typeof stage === 'number' ? lots[stage - 1] : undefined
   return lot === undefined ? [] : [lot]
+}
+
+/** Who tells, and who sends to it: nobody else can know which of them it is. */
+function withNeighbour([teller]: readonly LeasedLot[], { lots }: OpenLease): readonly LeasedLot[] {
+  if (teller === undefined) return []
+  const before = lots.at(lots.indexOf(teller) - 1)!
+  return before === teller ? [teller] : [before, teller]
 }
 
 /** Those whose peers do not answer a ping. */

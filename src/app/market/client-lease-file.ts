@@ -63,8 +63,9 @@ export function decodeKeptLease(bytes: Uint8Array): KeptLease {
 }
 
 /** The lease as the ring uses it. */
-export function openLeaseIn({ id, networkId, model, openUntilMs }: KeptLease, opened: Opened): OpenLease {
-  return { id, networkId, model, openUntilMs, ...opened }
+export function openLeaseIn(kept: KeptLease, opened: Opened): OpenLease {
+  const { id, networkId, model, payer, openUntilMs } = kept
+  return { id, networkId, model, payer, openUntilMs, ...opened }
 }
 
 function writeOpened(writer: Writer, { terms, cap, voucherKey, lots }: Opened): void {

@@ -30,6 +30,7 @@ export interface OpenLease {
   /** Hash of the network's genesis, which signatures name. */
   readonly networkId: Hash
   readonly model: Hash
+  readonly payer: AccountId
   readonly terms: LeaseTerms
   /** In the order of the segments. */
   readonly lots: readonly LeasedLot[]

@@ -4,7 +4,7 @@
  * Spec: docs/spec/wire.md §4.8, docs/spec/market.md §9.
  * @module
  */
-import { type Hash, milliseconds } from '../../base/brand.ts'
+import { type AccountId, type Hash, milliseconds } from '../../base/brand.ts'
 import { HouseError } from '../../base/error.ts'
 import type { Clock, Log } from '../../base/ports.ts'
 import { verify } from '../../core/ed25519.ts'
@@ -34,6 +34,7 @@ export interface StepOutcome {
 }
 
 export interface StageLease {
+  readonly payer: AccountId
   /** Weighted rows that fit a receipt: no step may have more. */
   readonly receiptRows: number
   /** Waits until a step is paid for, and then counts it as begun if it is still wanted. Gives what takes its outcome, or undefined. */
@@ -103,6 +104,7 @@ export function createStageLease(parts: StageLeaseParts, ports: { clock: Clock; 
   }
 
   return {
+    payer: lease.payer,
     receiptRows,
     async begin(step, isWanted) {
       const rows = stepRowsOf(step)

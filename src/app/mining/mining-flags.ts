@@ -6,7 +6,7 @@ import type { AccountId } from '../../base/brand.ts'
 import { accountOfAddress } from '../../core/fields.ts'
 import type { NetworkKind } from '../../core/network-kind.ts'
 import { parseDllm, parseGrains } from '../../core/units.ts'
-import { cacheBytesPerPosition } from '../../ml/engine/engine.ts'
+import { cacheBytes } from '../../ml/engine/engine.ts'
 import { UsageError } from '../base-command.ts'
 import type { PostWish } from '../posts/post.ts'
 import type { MiningOptions } from './open-mining.ts'
@@ -72,11 +72,11 @@ const SLOTS_MAX = 4
 const USUAL_POSITIONS = 4_096
 
 /** As many leases at once as there is memory for sessions of a usual length, 1 to 4. */
-export function usualSlots(cacheBytes: number, { model, firstSegment, lastSegment }: PostWish): number {
+export function usualSlots(bytesMax: number, { model, firstSegment, lastSegment }: PostWish): number {
   const { config, segments } = model.manifest
   const run = segments.slice(firstSegment, lastSegment)
-  const perPosition = run.reduce((sum, segment) => sum + cacheBytesPerPosition(config, segment), 0)
   const positions = Math.min(config.contextLength, USUAL_POSITIONS)
-  const fitting = perPosition === 0 ? SLOTS_MAX : Math.floor(cacheBytes / (perPosition * positions))
+  const bytes = run.reduce((sum, segment) => sum + cacheBytes(config, segment, positions), 0)
+  const fitting = bytes === 0 ? SLOTS_MAX : Math.floor(bytesMax / bytes)
   return Math.max(1, Math.min(SLOTS_MAX, fitting))
 }

@@ -4,7 +4,7 @@
  * Spec: docs/spec/posts.md §2.
  * @module
  */
-import { type CacheId, cacheBytesPerPosition, EngineError } from '../../ml/engine/engine.ts'
+import { type CacheId, cacheBytes, EngineError } from '../../ml/engine/engine.ts'
 import type { LayerRange } from '../../ml/tensors.ts'
 import type { BatchRunner } from '../engine-host.ts'
 import { freeShare } from './shares.ts'
@@ -34,7 +34,7 @@ export function createCacheBudget(bytesMax: number): CacheBudget {
       return {
         ...runner,
         async openCache(capacity, part) {
-          const bytes = cacheBytesPerPosition(runner.config, part ?? range) * capacity
+          const bytes = cacheBytes(runner.config, part ?? range, capacity)
           const others = [...accounts].filter((other) => other !== account)
           const free = freeShare(bytesMax, account, others)
           if (bytes > free) throw noMemory({ capacity, bytes, free })

@@ -3,7 +3,7 @@
  * Spec: docs/spec/posts.md §1.
  * @module
  */
-import { POST_LIMITS } from '../../base/limits.ts'
+import { SESSION_LIMITS } from '../../base/limits.ts'
 import { UsageError } from '../base-command.ts'
 import type { ModelStore, StoredModel } from '../model-store.ts'
 import type { PostWish, Run } from './post.ts'
@@ -40,8 +40,11 @@ function textsOf({ model, segments }: PostFlags, usual: string): readonly string
   if (segments !== undefined && (texts.length > 1 || texts[0]!.includes(':'))) {
     throw new UsageError('USAGE', '--segments goes with one model. Of several, each has its own: --model NAME:2-4.')
   }
-  if (texts.length > POST_LIMITS.postsMax) {
-    throw new UsageError('USAGE', `One miner serves ${POST_LIMITS.postsMax} models at most. Start another with --name.`)
+  if (texts.length > SESSION_LIMITS.postsMax) {
+    throw new UsageError(
+      'USAGE',
+      `One miner serves ${SESSION_LIMITS.postsMax} models at most. Start another with --name.`,
+    )
   }
   return texts
 }

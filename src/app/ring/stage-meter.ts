@@ -4,11 +4,12 @@
  */
 import type { StageStatistics } from '../../net/protocols/statistics.ts'
 import type { Channel } from '../../net/wire.ts'
-import type { StepRun } from '../engine-host.ts'
 import type { KeptRows } from './kept-rows.ts'
+import type { CacheRun } from './session-cache.ts'
 
 export interface StageMeter {
-  step(rows: number, run: StepRun): void
+  /** `rows`: of the step, with those that were not computed. */
+  step(rows: number, run: CacheRun): void
   /** Totals so far; bytes are summed over the session's channels. */
   statistics(channels: readonly (Channel | undefined)[], kept: Pick<KeptRows, 'drafts' | 'draftsKept'>): StageStatistics
 }
@@ -16,12 +17,14 @@ export interface StageMeter {
 export function createMeter(): StageMeter {
   let steps = 0
   let rowsTotal = 0
+  let recalled = 0
   let computeMs = 0
   let queueMs = 0
   return {
     step(rows, run) {
-      steps++
-      rowsTotal += rows
+      if (run.recalledRows < rows) steps++
+      rowsTotal += rows - run.recalledRows
+      recalled += run.recalledRows
       computeMs += run.computeMs
       queueMs += run.queueMs
     },
@@ -34,6 +37,7 @@ export function createMeter(): StageMeter {
       bytesSent: channels.reduce((sum, channel) => sum + (channel?.bytesSent ?? 0), 0),
       drafts,
       draftsKept,
+      recalled,
     }),
   }
 }
@@ -47,6 +51,7 @@ export const NO_STATISTICS: StageStatistics = {
   bytesSent: 0,
   drafts: 0,
   draftsKept: 0,
+  recalled: 0,
 }
 
 export function addStatistics(a: StageStatistics, b: StageStatistics): StageStatistics {
@@ -59,5 +64,6 @@ export function addStatistics(a: StageStatistics, b: StageStatistics): StageStat
     bytesSent: a.bytesSent + b.bytesSent,
     drafts: a.drafts + b.drafts,
     draftsKept: a.draftsKept + b.draftsKept,
+    recalled: a.recalled + b.recalled,
   }
 }

@@ -9,7 +9,6 @@ import { type Milliseconds, milliseconds, type PeerId, type SessionId } from '..
 import { codeOf, messageOf } from '../../base/error.ts'
 import { DEADLINES, WIRE_LIMITS } from '../../base/limits.ts'
 import type { Clock, Log } from '../../base/ports.ts'
-import type { CacheId } from '../../ml/engine/engine.ts'
 import { withDeadline } from '../../net/deadline.ts'
 import {
   decodeStageMessage,
@@ -27,8 +26,11 @@ import { leaseError } from '../market/lease-error.ts'
 import type { StageLease } from '../market/stage-lease.ts'
 import { checkOpen, type ServedSegments, type StagePart } from './check-open.ts'
 import { endChannel, tellFailure } from './farewell.ts'
+import { createPrefixShelf, type PrefixBounds } from './prefix-shelf.ts'
 import { badMessage, RingError } from './ring-error.ts'
+import { placeIn } from './ring-place.ts'
 import { createServedTable, type ServedTable } from './served-table.ts'
+import { createSessionCache, type SessionCache } from './session-cache.ts'
 import { addStatistics, NO_STATISTICS } from './stage-meter.ts'
 import { StageSession } from './stage-session.ts'
 
@@ -53,7 +55,14 @@ interface LinkWaiter {
 
 interface Reserved {
   readonly lease: StageLease | undefined
-  readonly cache: CacheId
+  readonly cache: SessionCache
+}
+
+/** What asks for a session. */
+interface Opening {
+  readonly open: OpenMessage
+  readonly control: Channel
+  readonly holder: LeaseHolder
 }
 
 interface OpenSession {
@@ -64,13 +73,21 @@ interface OpenSession {
 /** Links of one peer that may wait for their sessions; a client opens all stages at once, so few are early. */
 const WAITING_LINKS_PER_PEER_MAX = 16
 
+export interface StageServerOptions {
+  /** Default: no leases are taken. */
+  readonly market?: LeaseDesk | undefined
+  /** Default: nothing is remembered of sessions. */
+  readonly prefixes?: PrefixBounds | undefined
+}
+
 /** `served`: to begin with. */
 export async function createStageServer(
   served: readonly ServedSegments[],
   ports: { wire: Wire; clock: Clock; log: Log },
-  market?: LeaseDesk,
+  { market, prefixes }: StageServerOptions = {},
 ): Promise<StageServer> {
   const { wire, clock, log } = ports
+  const shelf = prefixes && createPrefixShelf(prefixes, { clock })
   const table = createServedTable(served)
   const sessions = new Map<SessionId, OpenSession>()
   /** Sessions that wait for their cache. */
@@ -120,10 +137,18 @@ export async function createStageServer(
   }
 
   /** The lease before the cache: a stranger's session costs no memory. */
-  const reserve = async (open: OpenMessage, { host, part }: StagePart, holder: LeaseHolder): Promise<Reserved> => {
+  const reserve = async (asked: Opening, { host, part, config, draftModel }: StagePart): Promise<Reserved> => {
+    const { open, control, holder } = asked
+    const { capacity } = open
+    const { hiddenSize } = config
     const lease = market ? await market.open(open, holder) : refuseLease(open)
+    const client = lease === undefined ? `peer ${control.peer}` : `payer ${lease.payer}`
+    const place = shelf?.placeFor({ client, host, part })
+    if (draftModel) shelf?.meet(draftModel.host)
     try {
-      return { lease, cache: await host.openCache(open.capacity, part) }
+      const cache = await host.openCache(capacity, part)
+      const parts = { host, cache, capacity, part, hiddenSize, place: placeIn(open), shelf: place }
+      return { lease, cache: createSessionCache(parts) }
     } catch (error) {
       await lease?.close()
       throw error
@@ -144,7 +169,7 @@ export async function createStageServer(
     reserved.add(id)
     const leave = table.enter(host)
     const holder = createHolder()
-    const making = reserve(open, place, holder).finally(() => reserved.delete(id))
+    const making = reserve({ open, control, holder }, place).finally(() => reserved.delete(id))
     making.catch(leave)
     const { lease, cache } = await making
     const { hiddenSize, vocabularySize, endTokens } = config
@@ -154,7 +179,7 @@ export async function createStageServer(
       leave()
     }
     const session = new StageSession(
-      { open, control, host, cache, hiddenSize, vocabularySize, endTokens, lease, draftModel, onClosed },
+      { open, control, cache, hiddenSize, vocabularySize, endTokens, lease, draftModel, onClosed },
       ports,
     )
     sessions.set(id, { session, host })
@@ -211,6 +236,7 @@ export async function createStageServer(
       const cancel = clock.schedule(lastMs, () => {
         for (const open of sessions.values()) if (open.host === host) void open.session.fail(gone)
       })
+      await shelf?.leave(host)
       await table.empty(host)
       cancel()
     },
@@ -222,6 +248,7 @@ export async function createStageServer(
       closing = true
       const gone = new RingError('RING_CLOSED', 'The miner is shutting down.')
       await Promise.all([...sessions.values()].map(({ session }) => session.fail(gone)))
+      await shelf?.close()
     },
   }
 }

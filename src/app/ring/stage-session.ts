@@ -8,8 +8,6 @@ import { milliseconds } from '../../base/brand.ts'
 import { codeOf, messageOf } from '../../base/error.ts'
 import { DEADLINES } from '../../base/limits.ts'
 import type { Clock, Log } from '../../base/ports.ts'
-import { floatsFromBytes } from '../../ml/digest.ts'
-import type { CacheId } from '../../ml/engine/engine.ts'
 import {
   decodeStageMessage,
   encodeStageMessage,
@@ -18,13 +16,13 @@ import {
 } from '../../net/protocols/stage.ts'
 import type { StageStatistics } from '../../net/protocols/statistics.ts'
 import type { Channel } from '../../net/wire.ts'
-import type { EngineHost } from '../engine-host.ts'
 import type { StageLease } from '../market/stage-lease.ts'
 import type { DraftModel } from './draft-model.ts'
 import { endChannel, tellFailure } from './farewell.ts'
 import { checkPrompt, checkShape, type TokenStep } from './prompt-steps.ts'
 import { badMessage } from './ring-error.ts'
 import { placeIn, type RingPlace } from './ring-place.ts'
+import type { SessionCache } from './session-cache.ts'
 import { createSessionTimers, type SessionTimers } from './session-timers.ts'
 import { createSessionTurns, type SessionTurns } from './session-turns.ts'
 import { createStageLink, type StageLink, watchLink } from './stage-link.ts'
@@ -34,8 +32,7 @@ import { createTimer } from './timer.ts'
 export interface StageSessionOptions {
   readonly open: StageMessageOf<'open'>
   readonly control: Channel
-  readonly host: EngineHost
-  readonly cache: CacheId
+  readonly cache: SessionCache
   readonly hiddenSize: number
   readonly vocabularySize: number
   readonly endTokens: readonly number[]
@@ -183,9 +180,11 @@ export class StageSession {
     const drafted = this.#work.first?.close()
     this.#next?.channel.abort('session closed')
     this.#previous?.abort('session closed')
-    await endChannel(this.#options.control)
+    const told = endChannel(this.#options.control)
     await Promise.allSettled([this.#running, this.#work.latestRun, settled, drafted])
-    await this.#options.host.closeCache(this.#options.cache).catch(() => undefined)
+    // Not after the channel's end: the client may be about to open its next session here.
+    await this.#options.cache.end()
+    await told
     this.#options.onClosed()
   }
 
@@ -255,7 +254,7 @@ export class StageSession {
     checkShape(message, this.#options.hiddenSize)
     this.#turns.note(message.turn)
     if (!this.#turns.goesOn(message.turn)) return
-    await this.#work.run(message, { type: 'hidden', values: floatsFromBytes(message.rows) })
+    await this.#work.run(message)
   }
 
   #toClient(message: StageMessage): void {

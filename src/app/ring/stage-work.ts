@@ -1,5 +1,5 @@
 /**
- * What one stage computes of a session: steps go through the engine and on to the next stage. The tail draws tokens and sends them to stage 1 and, beside it,
+ * What one stage computes of a session: steps go through the engine, or come from memory (session-cache.ts), and on to the next stage. The tail draws tokens and sends them to stage 1 and, beside it,
  * to the client. Rows on trial are forgotten when it is known that they were wrong.
  * Spec: docs/spec/wire.md §4.3, §4.4, §4.8, §4.9.
  * @module
@@ -25,7 +25,7 @@ import { type Answer, createTail, type Tail } from './tail.ts'
 export interface StageWorkParts
   extends Pick<
     StageSessionOptions,
-    'open' | 'host' | 'cache' | 'hiddenSize' | 'vocabularySize' | 'endTokens' | 'lease' | 'draftModel'
+    'open' | 'cache' | 'hiddenSize' | 'vocabularySize' | 'endTokens' | 'lease' | 'draftModel'
   > {
   readonly place: RingPlace
   readonly turns: SessionTurns
@@ -42,7 +42,7 @@ export interface StageWork {
   readonly first: FirstStage | undefined
   /** The engine's latest work for this session; it works in order. */
   readonly latestRun: Promise<unknown>
-  run(step: TokenStep, input: StepInput['input']): Promise<void>
+  run(step: TokenStep): Promise<void>
   /** Stage 1 has said what stays of the step before. @throws RING_BAD_MESSAGE. */
   keep(message: StageMessageOf<'keep'>): void
   statistics(channels: readonly (Channel | undefined)[]): StageStatistics
@@ -59,13 +59,15 @@ class Work implements StageWork {
   readonly #kept: KeptRows
   readonly #tail: Tail | undefined
   #latestRun: Promise<unknown> = Promise.resolve()
+  /** Resolves when all that was run has been passed on. */
+  #passed: Promise<unknown> = Promise.resolve()
 
   constructor(parts: StageWorkParts, ports: { clock: Clock }) {
     const { open, place, endTokens, vocabularySize, lease } = parts
     this.#parts = parts
     this.#kept = createKeptRows(lease !== undefined, windowRowsOf(vocabularySize))
     this.#tail = place.isTail ? createTail({ endTokens, capacity: open.capacity }) : undefined
-    const run = (step: TokenStep) => this.run(step, { type: 'tokens', tokens: step.tokens })
+    const run = (step: TokenStep) => this.run(step)
     const toNext = (message: StageMessage) => parts.next()?.send(message)
     this.first = place.isFirst ? createFirstStage({ ...parts, kept: this.#kept, run, toNext }, ports) : undefined
   }
@@ -83,9 +85,16 @@ class Work implements StageWork {
     if (!this.#tail) this.#parts.next()?.send(message)
   }
 
-  async run(message: TokenStep, input: StepInput['input']): Promise<void> {
-    const { host, cache, lease, turns, isClosed } = this.#parts
-    const { turn, position } = message
+  run(message: TokenStep): Promise<void> {
+    const earlier = this.#passed
+    const work = this.#run(message, earlier)
+    this.#passed = Promise.allSettled([earlier, work])
+    return work
+  }
+
+  async #run(message: TokenStep, earlier: Promise<unknown>): Promise<void> {
+    const { cache, lease, turns, isClosed } = this.#parts
+    const { turn } = message
     // Stage 1 decides which steps there are, and has settled what is left of the one before.
     const isWanted = () => (this.first ? turns.isCurrent(turn) : turns.goesOn(turn))
     if (!this.first) this.#forget(this.#kept.step(message))
@@ -94,7 +103,7 @@ class Work implements StageWork {
     if (this.first) this.#forget(this.#kept.step(message))
     this.first?.begun(message)
     if (message.generation) this.#tail?.begin(message.generation)
-    const work = host.run({ cache, position, input, logits: this.#logitsOf(message) })
+    const work = cache.run(message, this.#logitsOf(message), earlier)
     this.#latestRun = work
     const run = await work
     if (isClosed()) return
@@ -104,7 +113,7 @@ class Work implements StageWork {
     if (run.output.type === 'failed') throw run.output.error
     const { type, values } = run.output
     const answer = this.#answer(message, type === 'logits' ? values : undefined)
-    paid?.({ output: type === 'hidden' ? values : answer?.drawn, computeMs: run.computeMs })
+    paid?.({ output: type === 'hidden' ? values : answer?.drawn, computeMs: run.computeMs + run.recalledMs })
     if (answer && this.#kept.open) this.#forget(this.#kept.settle(answer.keptTo))
     if (!turns.goesOn(turn)) return
     if (type === 'hidden') await this.#passOn(message, values)

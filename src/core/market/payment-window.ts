@@ -10,8 +10,8 @@ import type { SegmentWork } from './work.ts'
 const PROMPT_ROW_UNITS = 1n
 /** Of a row of decoding, for 16, 32, 64 and 128 rows to a window. */
 const DECODE_ROW_UNITS = [16n, 8n, 4n, 2n] as const
-/** Multiply-accumulates of all lots that rows of decoding may take in a window of more than 16: as 16 rows of a model of 10⁹ weights. */
-const WINDOW_MACS_MAX = 1n << 34n
+/** Multiply-accumulates of all lots that rows of decoding may take in a window of more than 16: as 16 rows of a model of 8·10⁹ weights. */
+const WINDOW_MACS_MAX = 1n << 37n
 
 export const WINDOW_UNITS = 256n
 /** What may be unpaid: two windows. */

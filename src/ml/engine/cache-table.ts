@@ -6,7 +6,7 @@
  */
 import { assert } from '../../base/assert.ts'
 import type { LayerRange } from '../tensors.ts'
-import { type CacheId, cacheBytesPerPosition, EngineError, type StageOptions } from './engine.ts'
+import { type CacheId, cacheBytes, EngineError, type StageOptions } from './engine.ts'
 
 export interface Cache<Memory> {
   /** Valid positions. */
@@ -21,6 +21,11 @@ export interface CacheTable<Memory> {
   /** Throws ENGINE_OUT_OF_MEMORY over the bound, and what `reserve` throws; neither leaves anything behind. */
   open(asked: { capacity: number; part: LayerRange | undefined }, reserve: (part: LayerRange) => Memory): CacheId
   get(id: CacheId): Cache<Memory>
+  /** Stage.shareCache; `copy` sees to it that the memory of `to` has the rows. */
+  share(
+    asked: { from: CacheId; to: CacheId; rows: number },
+    copy: (from: Cache<Memory>, to: Cache<Memory>) => void,
+  ): void
   close(id: CacheId): void
 }
 
@@ -32,7 +37,7 @@ export function createCacheTable<Memory>(
   let bytesOpen = 0
   let nextId: CacheId = 1
 
-  const bytesOf = (capacity: number, part: LayerRange) => capacity * cacheBytesPerPosition(config, part)
+  const bytesOf = (capacity: number, part: LayerRange) => cacheBytes(config, part, capacity)
 
   const get = (id: CacheId): Cache<Memory> => {
     const cache = caches.get(id)
@@ -58,6 +63,16 @@ export function createCacheTable<Memory>(
       return id
     },
     get,
+    share(asked, copy) {
+      const [from, to] = [get(asked.from), get(asked.to)]
+      const { rows } = asked
+      assert(from !== to && from.part === to.part, 'positions are shared by two caches of one part')
+      assert(to.length === 0, 'a cache that takes positions over has none')
+      assert(Number.isInteger(rows) && rows >= 0 && rows <= from.length, 'positions that are shared are valid')
+      assert(rows <= to.capacity, 'a cache has room for the positions that it takes over')
+      copy(from, to)
+      to.length = rows
+    },
     close(id) {
       const { capacity, part } = get(id)
       bytesOpen -= bytesOf(capacity, part)

@@ -56,13 +56,20 @@ export interface Stage {
   /** Bytes of weights held. */
   readonly weightBytes: number
   /**
-   * Reserves a cache for `capacity` positions; throws ENGINE_OUT_OF_MEMORY over the bound. Its steps run through `part`
-   * alone, as through a stage of that range, and it takes memory for these layers only. Default: the stage's range.
+   * Reserves a cache for `capacity` positions (`cacheBytes`); throws ENGINE_OUT_OF_MEMORY over the bound. A cache that is open never
+   * lacks memory. Its steps run through `part` alone, as through a stage of that range, and it takes memory for these layers only.
+   * Default: the stage's range.
    */
   openCache(capacity: number, part?: LayerRange): CacheId
   /** Valid positions of a cache. */
   cacheLength(cache: CacheId): number
   closeCache(cache: CacheId): void
+  /**
+   * `to` takes over the first `rows` positions of `from`, as if it had computed them. Both are open caches of one part, `to` has no
+   * valid position, and `rows` are at most those of `from` and the room of `to`. What is computed in one of them later changes no bit
+   * of the other; they close in any order.
+   */
+  shareCache(from: CacheId, to: CacheId, rows: number): void
   /**
    * Runs a batch. Outputs are in the order of the inputs. A session may occur once in a batch. Sessions of different
    * parts share no work, and change no bit of each other.
@@ -80,7 +87,7 @@ export interface Engine {
 
 /** A stage on a device that answers later. As Stage, but for what takes time there. */
 export interface DeviceStage
-  extends Pick<Stage, 'config' | 'range' | 'weightBytes' | 'openCache' | 'cacheLength' | 'closeCache'> {
+  extends Pick<Stage, 'config' | 'range' | 'weightBytes' | 'openCache' | 'cacheLength' | 'closeCache' | 'shareCache'> {
   /**
    * As Stage.run; one run at a time. Rejects with ENGINE_UNAVAILABLE when the device is gone; ENGINE_OUT_OF_MEMORY of
    * a cache that the device had no memory for shows here, as a step that failed.
@@ -100,7 +107,16 @@ export interface DeviceEngine {
   createStage(options: StageOptions): Promise<DeviceStage>
 }
 
+/** Positions by which the memory of a cache is counted, and taken by engines of the processor: PAGE_POSITIONS of native/exact1.h. */
+export const PAGE_POSITIONS = 64
+
+/** Bytes that a cache for `capacity` positions counts for: whole pages, shared or not. */
+export function cacheBytes(config: ModelConfig, range: LayerRange, capacity: number): number {
+  const pages = Math.ceil(capacity / PAGE_POSITIONS)
+  return pages * PAGE_POSITIONS * cacheBytesPerPosition(config, range)
+}
+
 /** Bytes that one position of one session's cache takes in this range: keys and values, f32. */
-export function cacheBytesPerPosition(config: ModelConfig, range: LayerRange): number {
+function cacheBytesPerPosition(config: ModelConfig, range: LayerRange): number {
   return (range.lastLayer - range.firstLayer) * config.keyValueHeadCount * config.headSize * 2 * 4
 }

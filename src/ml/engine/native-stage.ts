@@ -10,11 +10,12 @@ import { paddedColumns } from '../config.ts'
 import { extrasOf, layerAttention, ropeConfigs, scoreFactor } from '../extras.ts'
 import { createRopePages } from '../rope.ts'
 import type { LayerRange } from '../tensors.ts'
+import { createPagePool, type PagedCache, type PageMemory } from './cache-pages.ts'
 import { type CacheTable, createCacheTable } from './cache-table.ts'
 import { type CacheId, EngineError, type Stage, type StageOptions, type StepInput, type StepOutput } from './engine.ts'
-import type { NativeBinding } from './native-types.ts'
+import type { NativeBinding, PassArrays } from './native-types.ts'
 import { loadNativeWeights } from './native-weights.ts'
-import { createStepRunner, PASS_ROWS_MAX, type PassRow } from './step-runner.ts'
+import { createBatchPasses, createStepRunner, PASS_ROWS_MAX, type Pass, type PassRow } from './step-runner.ts'
 
 export interface NativeStageOptions extends StageOptions {
   readonly binding: NativeBinding
@@ -23,8 +24,34 @@ export interface NativeStageOptions extends StageOptions {
   readonly bytesPerThread: number
 }
 
+/** A stage whose batches another thread can compute. */
+export interface NativeStage extends Stage {
+  /** As run; nothing else may be asked of the stage before it is done. */
+  runLater(batch: readonly StepInput[]): Promise<{ outputs: StepOutput[]; computeMs: number }>
+}
+
+/** What a stage that is loaded already still needs here. */
+export type GivenStage = Pick<
+  NativeStageOptions,
+  'config' | 'range' | 'binding' | 'threads' | 'bytesPerThread' | 'cacheBytesMax'
+>
+
 /** Opens a stage; throws ENGINE_OUT_OF_MEMORY, and what the source of the weights throws. Neither leaves anything behind. */
-export function createNativeStage(options: NativeStageOptions): Stage {
+export function createNativeStage(options: NativeStageOptions): NativeStage {
+  return stageOf(options, loadStage(options))
+}
+
+/** Opens one for another thread: the number is for its takeNativeStage. Throws as createNativeStage. */
+export function giveNativeStage(options: NativeStageOptions): number {
+  return options.binding.give(loadStage(options))
+}
+
+/** The stage that a thread of this process has given under this number. */
+export function takeNativeStage(options: GivenStage, given: number): NativeStage {
+  return stageOf(options, options.binding.take(given))
+}
+
+function loadStage(options: NativeStageOptions): number {
   const { config, range, binding } = options
   assert(config.headSize <= ENGINE_LIMITS.headSizeMax, 'a head fits its scratch')
   const stage = withMemory(() => openStage(options))
@@ -34,28 +61,64 @@ export function createNativeStage(options: NativeStageOptions): Stage {
     binding.close(stage)
     throw error
   }
-  return stageOf(options, stage)
+  return stage
 }
 
-function stageOf(options: NativeStageOptions, stage: number): Stage {
+function stageOf(options: GivenStage, stage: number): NativeStage {
   const { config, range, binding } = options
-  const caches: CacheTable<number> = createCacheTable(options)
-  const runPass = createPassRunner(options, stage)
+  const caches: CacheTable<PagedCache<number>> = createCacheTable(options)
+  const pages = createPagePool(pageMemoryOf(binding, stage))
+  const { prepare } = pages
+  const passesOf = createBatchPasses({ config, caches, prepare })
+  const preparePass = createPassPreparer(options, stage)
   return {
     config,
     range,
     weightBytes: binding.weightBytes(stage),
     openCache: (capacity: number, part?: LayerRange): CacheId =>
-      caches.open({ capacity, part }, ({ firstLayer, lastLayer }) =>
-        withMemory(() => binding.openCache(stage, capacity, lastLayer - firstLayer)),
-      ),
+      caches.open({ capacity, part }, ({ firstLayer, lastLayer }) => pages.open(capacity, lastLayer - firstLayer)),
     cacheLength: (cache) => caches.get(cache).length,
     closeCache(id) {
-      binding.closeCache(stage, caches.get(id).memory)
+      pages.close(caches.get(id).memory)
       caches.close(id)
     },
-    run: createStepRunner({ config, caches, runPass }) satisfies (batch: readonly StepInput[]) => StepOutput[],
+    shareCache: (from, to, rows) =>
+      caches.share({ from, to, rows }, (source, target) => pages.share(source.memory, target.memory, rows)),
+    run: createStepRunner({
+      ...{ config, caches, prepare },
+      runPass(rows, sessions, part) {
+        const { input, finish } = preparePass({ rows, sessions, part })
+        binding.run(stage, ...input)
+        return finish()
+      },
+    }),
+    async runLater(batch) {
+      const passes = passesOf(batch)
+      let computeMs = 0
+      let next = passes.next()
+      while (!next.done) {
+        const { input, finish } = preparePass(next.value)
+        computeMs += await binding.runLater(stage, ...input)
+        next = passes.next(finish())
+      }
+      return { outputs: next.value, computeMs }
+    },
     close: () => binding.close(stage),
+  }
+}
+
+/** Pages are the addon's; a table is the number of a cache there. */
+function pageMemoryOf(binding: NativeBinding, stage: number): PageMemory<number> {
+  return {
+    grow: (count) => withMemory(() => binding.growPages(stage, count)),
+    openTable: (capacity, layers) => withMemory(() => binding.openCache(stage, capacity, layers)),
+    closeTable: (table) => binding.closeCache(stage, table),
+    place: (table, column, pages) => binding.placePages(stage, table, column, Uint32Array.from(pages)),
+    copy(from, to, rows) {
+      const pairs = from.flatMap((page, layer) => [page, to[layer]!])
+      binding.copyPages(stage, Uint32Array.from(pairs), rows)
+    },
+    clear: (pages) => binding.clearPages(stage, Uint32Array.from(pages)),
   }
 }
 
@@ -83,12 +146,17 @@ function layersOf({ firstLayer, lastLayer }: LayerRange): number[] {
 const ROPE_CODES = { global: 0, local: 1, none: 2 } as const
 const GATE_CODES = { silu: 0, gelu: 1 } as const
 
-type PassRun = (rows: readonly PassRow<number>[], sessions: number, part: LayerRange) => Uint32Array
+interface PreparedPass {
+  readonly input: readonly [pass: Uint32Array, rows: Int32Array, ...PassArrays]
+  /** After it was run: copies its results, and gives the word of failure bits of each session. */
+  finish(): Uint32Array
+}
 
 /** Integers of one row, and of a pass before its logit rows: native/cpu/addon.c, run. */
 const ROW_INTEGERS = 4
 
-function createPassRunner(options: NativeStageOptions, stage: number): PassRun {
+/** One pass at a time: they share arrays. */
+function createPassPreparer(options: GivenStage, stage: number): (pass: Pass<PagedCache<number>>) => PreparedPass {
   const { config, range, binding, threads, bytesPerThread } = options
   const { hiddenSize, vocabularySize } = config
   const hiddenWidth = paddedColumns(hiddenSize)
@@ -100,10 +168,10 @@ function createPassRunner(options: NativeStageOptions, stage: number): PassRun {
   const half = extrasOf(config).rotarySize / 2
   const tables = ropeConfigs(config).map(createRopePages)
 
-  function writeRows(rows: readonly PassRow<number>[]): Float32Array {
+  function writeRows(rows: readonly PassRow<PagedCache<number>>[]): Float32Array {
     const ropes = new Float32Array(tables.length * 2 * rows.length * half)
     for (const [index, row] of rows.entries()) {
-      rowIntegers.set([row.cache, row.position, row.token, row.session], index * ROW_INTEGERS)
+      rowIntegers.set([row.cache.table, row.position, row.token, row.session], index * ROW_INTEGERS)
       for (const [which, tablesAt] of tables.entries()) {
         const { cos, sin } = tablesAt(row.position)
         ropes.set(cos, (2 * which * rows.length + index) * half)
@@ -117,7 +185,7 @@ function createPassRunner(options: NativeStageOptions, stage: number): PassRun {
     return ropes
   }
 
-  function copyOut(rows: readonly PassRow<number>[], logitRows: readonly number[], part: LayerRange): void {
+  function copyOut(rows: readonly PassRow<PagedCache<number>>[], logitRows: readonly number[], part: LayerRange): void {
     if (part.hasHead) {
       for (const [at, index] of logitRows.entries()) {
         rows[index]!.output!.set(logits.subarray(at * logitsWidth, at * logitsWidth + vocabularySize))
@@ -129,7 +197,7 @@ function createPassRunner(options: NativeStageOptions, stage: number): PassRun {
     }
   }
 
-  return (rows, sessions, part) => {
+  return ({ rows, sessions, part }) => {
     const ropes = writeRows(rows)
     const logitRows = part.hasHead ? rows.flatMap((row, index) => (row.output ? [index] : [])) : []
     if (logits.length < logitRows.length * logitsWidth) logits = new Float32Array(logitRows.length * logitsWidth)
@@ -140,9 +208,13 @@ function createPassRunner(options: NativeStageOptions, stage: number): PassRun {
       ...logitRows,
     )
     const failed = new Uint32Array(sessions)
-    binding.run(stage, pass, rowIntegers, x, logits, ropes, failed)
-    copyOut(rows, logitRows, part)
-    return failed
+    return {
+      input: [pass, rowIntegers, x, logits, ropes, failed],
+      finish() {
+        copyOut(rows, logitRows, part)
+        return failed
+      },
+    }
   }
 }
 

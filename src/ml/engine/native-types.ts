@@ -21,11 +21,23 @@ export interface NativeBinding {
     ...multipliersAndScales: readonly [Uint8Array | undefined, Float32Array | undefined]
   ): void
   weightBytes(stage: number): number
-  /** Throws ENGINE_OUT_OF_MEMORY. */
+  /** Number of a cache without pages. Throws ENGINE_OUT_OF_MEMORY. */
   openCache(stage: number, capacity: number, layers: number): number
   closeCache(stage: number, cache: number): void
+  /** PageMemory of cache-pages.ts. Throws ENGINE_OUT_OF_MEMORY. */
+  growPages(stage: number, count: number): void
+  placePages(stage: number, cache: number, column: number, pages: Uint32Array): void
+  /** pairs: from, to, from, to, … */
+  copyPages(stage: number, pairs: Uint32Array, rows: number): void
+  clearPages(stage: number, pages: Uint32Array): void
   /** Runs a pass; writes into x, logits and failed. The arguments' forms: native/cpu/addon.c, run. */
   run(stage: number, pass: Uint32Array, rows: Int32Array, ...arrays: PassArrays): void
+  /** As run, computed by another thread: milliseconds that it took. Until then the stage refuses all else, and the arrays are its. */
+  runLater(stage: number, pass: Uint32Array, rows: Int32Array, ...arrays: PassArrays): Promise<number>
+  /** Lets go of a stage for another environment of this process; the number is for its `take`. */
+  give(stage: number): number
+  /** The stage that was given under this number, as one of this environment. */
+  take(given: number): number
   /** Ends the stage's threads and frees its memory. */
   close(stage: number): void
 }

@@ -6,8 +6,8 @@
  */
 import { assert } from '../../base/assert.ts'
 import { ENGINE_LIMITS } from '../../base/limits.ts'
-import { type Engine, EngineError } from './engine.ts'
-import { createNativeStage } from './native-stage.ts'
+import { type Engine, EngineError, type StageOptions } from './engine.ts'
+import { createNativeStage, giveNativeStage, type NativeStage } from './native-stage.ts'
 import type { NativeBinding } from './native-types.ts'
 
 export interface NativeEngineOptions {
@@ -20,12 +20,19 @@ export interface NativeEngineOptions {
   readonly bytesPerThread?: number | undefined
 }
 
+export interface NativeEngine extends Engine {
+  readonly name: 'native'
+  createStage(options: StageOptions): NativeStage
+  /** As createStage, for another thread of this process: the number is for its takeNativeStage. */
+  giveStage(options: StageOptions): number
+}
+
 /** A barrier costs a microsecond when cores are free, and a layer has ten. */
-const BYTES_PER_THREAD = 1_048_576
+export const NATIVE_BYTES_PER_THREAD = 1_048_576
 
 /** Throws ENGINE_UNAVAILABLE where the processor lacks the instructions, or computes other numbers with them. */
-export function createNativeEngine(options: NativeEngineOptions): Engine {
-  const { binding, threads, bytesPerThread = BYTES_PER_THREAD } = options
+export function createNativeEngine(options: NativeEngineOptions): NativeEngine {
+  const { binding, threads, bytesPerThread = NATIVE_BYTES_PER_THREAD } = options
   assert(Number.isInteger(threads) && threads >= 1 && threads <= ENGINE_LIMITS.wasmThreadsMax, 'threads are in range')
   const instructions = options.instructions ?? bestInstructions(binding)
   if (binding.instructions[instructions] !== 1) {
@@ -37,9 +44,11 @@ export function createNativeEngine(options: NativeEngineOptions): Engine {
   if (options.instructions !== undefined && binding.check(instructions) !== 1) {
     throw computesOther(instructions)
   }
+  const all = { binding, instructions, threads, bytesPerThread }
   return {
     name: 'native',
-    createStage: (stage) => createNativeStage({ ...stage, binding, instructions, threads, bytesPerThread }),
+    createStage: (stage) => createNativeStage({ ...stage, ...all }),
+    giveStage: (stage) => giveNativeStage({ ...stage, ...all }),
   }
 }
 

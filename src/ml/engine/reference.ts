@@ -96,6 +96,16 @@ class ReferenceStage implements Stage {
     this.#caches.close(cache)
   }
 
+  shareCache(from: CacheId, to: CacheId, rows: number): void {
+    const size = rows * this.config.keyValueHeadCount * this.config.headSize
+    this.#caches.share({ from, to, rows }, (source, target) => {
+      for (const [layer, keys] of source.memory.keys.entries()) {
+        target.memory.keys[layer]!.set(keys.subarray(0, size))
+        target.memory.values[layer]!.set(source.memory.values[layer]!.subarray(0, size))
+      }
+    })
+  }
+
   run(batch: readonly StepInput[]): StepOutput[] {
     assert(new Set(batch.map((step) => step.cache)).size === batch.length, 'a session occurs once in a batch')
     return batch.map((step) => this.#runStep(step))

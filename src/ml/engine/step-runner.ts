@@ -22,7 +22,6 @@ export interface PassRow<Memory> {
   /** Index among the sessions of this pass. */
   readonly session: number
   readonly cache: Memory
-  readonly capacity: number
   readonly position: number
   readonly token: number
   /** The row that enters (hidden); undefined where a token does. */
@@ -31,10 +30,22 @@ export interface PassRow<Memory> {
   readonly output: Float32Array | undefined
 }
 
+/** At most PASS_ROWS_MAX rows of so many sessions, through `part`. */
+export interface Pass<Memory> {
+  readonly rows: readonly PassRow<Memory>[]
+  readonly sessions: number
+  readonly part: LayerRange
+}
+
+/** One batch: whoever drives it runs the passes that it gives, and hands back a word of failure bits per session. */
+export type BatchPasses<Memory> = Generator<Pass<Memory>, StepOutput[], Uint32Array>
+
 export interface StepRunnerOptions<Memory> {
   readonly config: ModelConfig
   readonly caches: CacheTable<Memory>
-  /** Runs at most PASS_ROWS_MAX rows through `part`; a word of failure bits per session. */
+  /** Before a step writes rows from `position` on. */
+  readonly prepare: (cache: Memory, position: number, rows: number) => void
+  /** A word of failure bits per session. */
   readonly runPass: (rows: readonly PassRow<Memory>[], sessions: number, part: LayerRange) => Uint32Array
 }
 
@@ -56,7 +67,20 @@ interface PassEntry<Memory> {
 export function createStepRunner<Memory>(
   options: StepRunnerOptions<Memory>,
 ): (batch: readonly StepInput[]) => StepOutput[] {
-  const { config, caches, runPass } = options
+  const passesOfBatch = createBatchPasses(options)
+  return (batch) => {
+    const passes = passesOfBatch(batch)
+    let next = passes.next()
+    while (!next.done) next = passes.next(options.runPass(next.value.rows, next.value.sessions, next.value.part))
+    return next.value
+  }
+}
+
+/** The passes of each batch, for whoever runs them. Nothing else may use the caches before a batch is done. */
+export function createBatchPasses<Memory>(
+  options: Omit<StepRunnerOptions<Memory>, 'runPass'>,
+): (batch: readonly StepInput[]) => BatchPasses<Memory> {
+  const { config, caches, prepare } = options
 
   function begin(step: StepInput): RunningStep<Memory> | (StepOutput & { type: 'failed' }) {
     const cache = caches.get(step.cache)
@@ -65,34 +89,37 @@ export function createStepRunner<Memory>(
     const rows = rowsOf(step, config)
     // What this step overwrites is lost, whether the step succeeds or not.
     cache.length = step.position
+    prepare(cache.memory, step.position, rows)
     const logitRows = step.logits === 'all' ? rows : step.logits === 'last' ? 1 : 0
     const size = cache.part.hasHead ? logitRows * config.vocabularySize : rows * config.hiddenSize
     return { step, cache, rows, values: new Float32Array(size), failed: 0 }
   }
 
-  function runEntries(entries: readonly PassEntry<Memory>[], part: LayerRange): void {
+  function* runEntries(
+    entries: readonly PassEntry<Memory>[],
+    part: LayerRange,
+  ): Generator<Pass<Memory>, void, Uint32Array> {
     const steps = [...new Set(entries.map((entry) => entry.running))]
     const rows = entries.map(
       ({ running, row }): PassRow<Memory> => ({
         session: steps.indexOf(running),
         cache: running.cache.memory,
-        capacity: running.cache.capacity,
         position: running.step.position + row,
         ...inputOf(running.step, row, config.hiddenSize),
         output: outputOf(running, row, config),
       }),
     )
-    const failed = runPass(rows, steps.length, part)
+    const failed = yield { rows, sessions: steps.length, part }
     for (const [index, step] of steps.entries()) step.failed |= failed[index]!
   }
 
-  return (batch) => {
+  return function* (batch) {
     assert(new Set(batch.map((step) => step.cache)).size === batch.length, 'a session occurs once in a batch')
     const steps = batch.map(begin)
     const running = steps.filter((step) => 'values' in step)
     // All rows of a pass run through the same layers.
     for (const [part, alike] of Map.groupBy(running, ({ cache }) => cache.part)) {
-      for (const pass of passesOf(alike)) runEntries(pass, part)
+      for (const pass of passesOf(alike)) yield* runEntries(pass, part)
     }
     return steps.map((step) => ('values' in step ? end(step) : step))
   }

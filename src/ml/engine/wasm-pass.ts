@@ -8,8 +8,9 @@ import { type ModelConfig, paddedColumns } from '../config.ts'
 import { extrasOf, ropeConfigs, scoreFactor } from '../extras.ts'
 import { createRopePages } from '../rope.ts'
 import type { LayerRange } from '../tensors.ts'
+import type { PagedCache } from './cache-pages.ts'
 import { PASS_ROWS_MAX, type PassRow } from './step-runner.ts'
-import type { Block, WasmHeap } from './wasm-heap.ts'
+import type { WasmHeap } from './wasm-heap.ts'
 import {
   bitsOf,
   GATE_CODES,
@@ -22,15 +23,14 @@ import {
   UNIT_ROWS,
   writeWords,
 } from './wasm-layout.ts'
+import type { WasmTable } from './wasm-pages.ts'
 import type { LoadedWeights } from './wasm-weights.ts'
 
 export interface PassRunner {
-  /** Bytes of a cache for `capacity` positions in so many layers. */
-  cacheBytes(capacity: number, layers: number): number
   /** Makes sure that scratch is long enough for sessions of this capacity. */
   allowPositions(capacity: number): void
   /** Runs at most PASS_ROWS_MAX rows through `part`; a word of failure bits per session. */
-  run(rows: readonly PassRow<Block>[], sessions: number, part: LayerRange): Uint32Array
+  run(rows: readonly PassRow<PagedCache<WasmTable>>[], sessions: number, part: LayerRange): Uint32Array
 }
 
 export interface PassRunnerOptions {
@@ -63,7 +63,6 @@ export function createPassRunner(options: PassRunnerOptions): PassRunner {
   const failedAddress = heap.reserve(PASS_ROWS_MAX * 4)
   const logitRowsAddress = heap.reserve(PASS_ROWS_MAX * 4)
   const job = writeWords(heap, [stage, 0, rowsAddress, failedAddress, 0, logitRowsAddress])
-  const headWidth = Math.ceil(config.headSize / 16) * 16
   const layerBytes = weights.bytes / Math.max(range.lastLayer - range.firstLayer, 1)
   const rotarySize = extrasOf(config).rotarySize
   const ropes = ropeConfigs(config).map(createRopePages)
@@ -78,17 +77,15 @@ export function createPassRunner(options: PassRunnerOptions): PassRunner {
     heap.words().set([scores, width], scratch.scoresField / 4)
   }
 
-  function writeRows(rows: readonly PassRow<Block>[]): void {
+  function writeRows(rows: readonly PassRow<PagedCache<WasmTable>>[]): void {
     const { hiddenSize } = config
     const width = paddedColumns(hiddenSize)
     const floats = heap.floats()
     for (const [index, row] of rows.entries()) {
+      const { table } = row.cache
       heap
         .words()
-        .set(
-          [row.cache.address, row.capacity, row.position, row.token, row.session],
-          rowsAddress / 4 + index * ROW_WORDS,
-        )
+        .set([table.address, table.columns, row.position, row.token, row.session], rowsAddress / 4 + index * ROW_WORDS)
       for (const [which, tables] of ropes.entries()) {
         const { cos, sin } = tables(row.position)
         floats.set(cos, scratch.ropes[which]!.cos / 4 + (index * rotarySize) / 2)
@@ -110,7 +107,11 @@ export function createPassRunner(options: PassRunnerOptions): PassRunner {
     words[stage / 4 + STAGE_LAYERS + 1] = part.hasEmbedding ? weights.embedding : 0
   }
 
-  function copyOut(rows: readonly PassRow<Block>[], logitRows: readonly number[], part: LayerRange): void {
+  function copyOut(
+    rows: readonly PassRow<PagedCache<WasmTable>>[],
+    logitRows: readonly number[],
+    part: LayerRange,
+  ): void {
     const floats = heap.floats()
     if (part.hasHead) {
       for (const [at, index] of logitRows.entries()) {
@@ -125,7 +126,7 @@ export function createPassRunner(options: PassRunnerOptions): PassRunner {
     }
   }
 
-  function run(rows: readonly PassRow<Block>[], sessions: number, part: LayerRange): Uint32Array {
+  function run(rows: readonly PassRow<PagedCache<WasmTable>>[], sessions: number, part: LayerRange): Uint32Array {
     assert(rows.length <= PASS_ROWS_MAX, 'a pass is bounded')
     choosePart(part)
     writeRows(rows)
@@ -141,7 +142,6 @@ export function createPassRunner(options: PassRunnerOptions): PassRunner {
   }
 
   return {
-    cacheBytes: (capacity, layers) => layers * config.keyValueHeadCount * 2 * capacity * headWidth * 4,
     allowPositions,
     run,
   }

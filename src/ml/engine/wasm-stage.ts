@@ -7,12 +7,14 @@ import { assert } from '../../base/assert.ts'
 import { ENGINE_LIMITS } from '../../base/limits.ts'
 import type { ModelConfig } from '../config.ts'
 import type { LayerRange } from '../tensors.ts'
+import { createPagePool, type PagedCache, type PagePool } from './cache-pages.ts'
 import { type CacheTable, createCacheTable } from './cache-table.ts'
 import type { CacheId, Stage, StageOptions, StepInput, StepOutput } from './engine.ts'
 import { createStepRunner } from './step-runner.ts'
-import { type Block, createWasmHeap, type WasmHeap } from './wasm-heap.ts'
+import { createWasmHeap } from './wasm-heap.ts'
 import type { StartWasmHelper, WasmHelper } from './wasm-helper.ts'
 import { SYNC_BYTES } from './wasm-layout.ts'
+import { createWasmPages, type WasmTable } from './wasm-pages.ts'
 import { createPassRunner, type PassRunner } from './wasm-pass.ts'
 import { instantiate, type WasmExports, type WasmModule } from './wasm-types.ts'
 import { loadWeights } from './wasm-weights.ts'
@@ -31,12 +33,12 @@ export class WasmStage implements Stage {
   readonly config: ModelConfig
   readonly range: LayerRange
   readonly weightBytes: number
-  readonly #heap: WasmHeap
   readonly #exports: WasmExports
   readonly #sync: number
   readonly #helpers: readonly WasmHelper[]
   readonly #passes: PassRunner
-  readonly #caches: CacheTable<Block>
+  readonly #pages: PagePool<WasmTable>
+  readonly #caches: CacheTable<PagedCache<WasmTable>>
   readonly #run: (batch: readonly StepInput[]) => StepOutput[]
 
   constructor(options: WasmStageOptions) {
@@ -45,7 +47,6 @@ export class WasmStage implements Stage {
     this.config = config
     this.range = range
     const heap = createWasmHeap()
-    this.#heap = heap
     this.#exports = instantiate(module, heap.memory)
     this.#sync = heap.reserve(SYNC_BYTES)
     const weights = loadWeights({ config, range, weights: options.weights, heap, exports: this.#exports })
@@ -60,7 +61,13 @@ export class WasmStage implements Stage {
       runJob: (job, team) => this.#exports.run_job(this.#sync, job, team),
     })
     this.#caches = createCacheTable(options)
-    this.#run = createStepRunner({ config, caches: this.#caches, runPass: this.#passes.run })
+    this.#pages = createPagePool(createWasmPages(heap, config))
+    this.#run = createStepRunner({
+      config,
+      caches: this.#caches,
+      prepare: this.#pages.prepare,
+      runPass: this.#passes.run,
+    })
     const { memory } = heap
     this.#helpers = Array.from({ length: threads - 1 }, () =>
       startHelper({ module, memory, sync: this.#sync, stack: heap.reserve(STACK_BYTES) + STACK_BYTES }),
@@ -71,7 +78,7 @@ export class WasmStage implements Stage {
   openCache(capacity: number, part?: LayerRange): CacheId {
     return this.#caches.open({ capacity, part }, ({ firstLayer, lastLayer }) => {
       this.#passes.allowPositions(capacity)
-      return this.#heap.lend(this.#passes.cacheBytes(capacity, lastLayer - firstLayer))
+      return this.#pages.open(capacity, lastLayer - firstLayer)
     })
   }
 
@@ -80,8 +87,12 @@ export class WasmStage implements Stage {
   }
 
   closeCache(id: CacheId): void {
-    this.#heap.giveBack(this.#caches.get(id).memory)
+    this.#pages.close(this.#caches.get(id).memory)
     this.#caches.close(id)
+  }
+
+  shareCache(from: CacheId, to: CacheId, rows: number): void {
+    this.#caches.share({ from, to, rows }, (source, target) => this.#pages.share(source.memory, target.memory, rows))
   }
 
   run(batch: readonly StepInput[]): StepOutput[] {

@@ -17,11 +17,14 @@ export interface StageStatistics {
   /** Of the rows, those that were computed on trial, and of these the ones that stayed. */
   readonly drafts: number
   readonly draftsKept: number
+  /** Rows that were not computed, since they had been before; not among `rows`. */
+  readonly recalled: number
 }
 
 export function writeStatistics(writer: Writer, statistics: StageStatistics): void {
   writer.f64(statistics.steps).f64(statistics.rows).f64(statistics.computeMs).f64(statistics.queueMs)
   writer.f64(statistics.bytesReceived).f64(statistics.bytesSent).f64(statistics.drafts).f64(statistics.draftsKept)
+  writer.f64(statistics.recalled)
 }
 
 export function readStatistics(reader: Reader): StageStatistics {
@@ -34,5 +37,6 @@ export function readStatistics(reader: Reader): StageStatistics {
     bytesSent: reader.f64(),
     drafts: reader.f64(),
     draftsKept: reader.f64(),
+    recalled: reader.f64(),
   }
 }

@@ -6,7 +6,7 @@ import { EngineError, type StepInput, type StepOutput } from '../../../src/ml/en
 import { smallConfig } from '../../contract/random-model.ts'
 import { createFakeClock, type FakeClock } from '../../fake-clock.ts'
 
-const { batchRowsMax: MAX, sharedRowsMax: SHARED, pieceRowsMin: LEAST, windowRowsMax: SHORT } = SESSION_LIMITS
+const { batchRowsMax: MAX, sharedRowsMax: SHARED, pieceRowsMin: LEAST, shortRowsMax: SHORT } = SESSION_LIMITS
 
 /** A runner that does nothing until a test lets its batch go, and writes down what it was given. */
 interface HeldRunner extends BatchRunner {
@@ -31,6 +31,7 @@ function createHeldRunner(): HeldRunner {
     batches,
     openCache: async () => 1,
     closeCache: async () => undefined,
+    shareCache: async () => undefined,
     run: async (batch) => {
       expect(held, 'one batch at a time').toBeUndefined()
       batches.push([...batch])

@@ -140,15 +140,15 @@ describe('a lease that is spent', () => {
   })
 })
 
-test.each(['LEASE_EXPIRED', 'LEASE_NO_ROOM', 'LEASE_BEHIND', 'VOUCHER_RECEDES', 'RING_SESSION_IDLE'])(
-  'where a stage says %s another ring goes on',
-  async (code) => {
-    const failure = stageFailed(1, { code, message: 'No.' })
-    const { ring, reopened } = lasting(countingRing(2, failure), countingRing(99))
-    expect(await turn(ring, [0, 1])).toEqual(unbroken)
-    expect(reopened()).toBe(1)
-  },
-)
+test.each([
+  ...['LEASE_EXPIRED', 'LEASE_NO_ROOM', 'LEASE_BEHIND', 'VOUCHER_RECEDES', 'RING_SESSION_IDLE'],
+  ...['RING_BAD_MESSAGE', 'ENGINE_NOT_FINITE'],
+])('where a stage says %s another ring goes on', async (code) => {
+  const failure = stageFailed(1, { code, message: 'No.' })
+  const { ring, reopened } = lasting(countingRing(2, failure), countingRing(99))
+  expect(await turn(ring, [0, 1])).toEqual(unbroken)
+  expect(reopened()).toBe(1)
+})
 
 test('where a stage asks for a lease there is no use in another ring', async () => {
   const { ring, reopened } = lasting(countingRing(0, stageFailed(1, { code: 'LEASE_REQUIRED', message: 'No.' })))

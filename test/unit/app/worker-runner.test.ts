@@ -6,17 +6,20 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { BatchRunner } from '../../../src/app/engine-host.ts'
 import { createInlineRunner } from '../../../src/app/inline-runner.ts'
 import { openModelStore, type StoredModel } from '../../../src/app/model-store.ts'
+import { hasNativeEngine } from '../../../src/app/native-engine.ts'
 import { createSystem } from '../../../src/app/system.ts'
 import { createNodeWasmEngine } from '../../../src/app/wasm-engine.ts'
 import { createWorkerRunner, type WorkerOptions } from '../../../src/app/worker-runner.ts'
 import { ENGINE_LIMITS } from '../../../src/base/limits.ts'
-import type { Engine, StepInput } from '../../../src/ml/engine/engine.ts'
+import type { Engine, EngineName, StepInput } from '../../../src/ml/engine/engine.ts'
 import { createReferenceEngine } from '../../../src/ml/engine/reference.ts'
 import { rangeOf } from '../../../src/ml/manifest.ts'
 import type { LayerRange } from '../../../src/ml/tensors.ts'
 import { until } from '../../fake-clock.ts'
 
 const { clock } = createSystem()
+/** In a worker, by message and mailbox; and the one that a worker loads for this thread. */
+const ENGINES: EngineName[] = hasNativeEngine() ? ['reference', 'native'] : ['reference']
 /** Threads of this process, where the system tells. */
 const TASKS = '/proc/self/task'
 const threads = () => readdirSync(TASKS).length
@@ -53,10 +56,11 @@ function inlineRunner(engine: Engine = createReferenceEngine()): BatchRunner {
   return createInlineRunner(engine.name, stage, { clock })
 }
 
-describe('an engine in a worker thread', () => {
+describe.each(ENGINES)('an engine that a worker thread has loaded: %s', (engine) => {
   let runner: BatchRunner
   beforeAll(async () => {
-    runner = await createWorkerRunner(init)
+    runner = await createWorkerRunner({ ...init, engine })
+    expect(runner.engine).toBe(engine)
   })
   afterAll(() => runner.close())
 
@@ -72,7 +76,8 @@ describe('an engine in a worker thread', () => {
       await each.closeCache(cache)
     }
     expect(outputs[0]).toEqual(outputs[1])
-    expect(runner.weightBytes).toBe(inline.weightBytes)
+    if (engine === 'reference') expect(runner.weightBytes).toBe(inline.weightBytes)
+    else expect(runner.weightBytes).toBeGreaterThan(0)
     await inline.close()
   })
 
@@ -98,27 +103,30 @@ describe('an engine in a worker thread', () => {
   })
 })
 
-test('computes the same for batches of every size, more than one at a time, and those too large for the mailbox', async () => {
-  const runner = await createWorkerRunner({ ...init, engine: 'wasm' })
-  const inline = inlineRunner(createNodeWasmEngine({ threads: 1 }))
-  const many = Math.ceil(ENGINE_LIMITS.mailboxBytes / 4 / model.manifest.config.hiddenSize)
-  expect(many).toBeLessThan(LARGE_CAPACITY)
-  const outputs = []
-  for (const each of [runner, inline]) {
-    const caches = await Promise.all([1, 2, 3].map(() => each.openCache(LARGE_CAPACITY)))
-    const batches = [
-      caches.map((cache, index) => hidden(cache, rowsOf(index + 1))),
-      [hidden(caches[0]!, rowsOf(many, 0.01), 1)],
-      [hidden(caches[1]!, rowsOf(1, 0.3), 2)],
-    ]
-    const runs = await Promise.all(batches.map((batch) => each.run(batch)))
-    outputs.push(runs.map((run) => run.outputs))
-    for (const cache of caches) await each.closeCache(cache)
-  }
-  expect(outputs[0]).toEqual(outputs[1])
-  await inline.close()
-  await runner.close()
-})
+test.each(['wasm', ...ENGINES.filter((engine) => engine !== 'reference')] as const)(
+  '%s computes the same for batches of every size, more than one at a time, and those too large for the mailbox',
+  async (engine) => {
+    const runner = await createWorkerRunner({ ...init, engine })
+    const inline = inlineRunner(createNodeWasmEngine({ threads: 1 }))
+    const many = Math.ceil(ENGINE_LIMITS.mailboxBytes / 4 / model.manifest.config.hiddenSize)
+    expect(many).toBeLessThan(LARGE_CAPACITY)
+    const outputs = []
+    for (const each of [runner, inline]) {
+      const caches = await Promise.all([1, 2, 3].map(() => each.openCache(LARGE_CAPACITY)))
+      const batches = [
+        caches.map((cache, index) => hidden(cache, rowsOf(index + 1))),
+        [hidden(caches[0]!, rowsOf(many, 0.01), 1)],
+        [hidden(caches[1]!, rowsOf(1, 0.3), 2)],
+      ]
+      const runs = await Promise.all(batches.map((batch) => each.run(batch)))
+      outputs.push(runs.map((run) => run.outputs))
+      for (const cache of caches) await each.closeCache(cache)
+    }
+    expect(outputs[0]).toEqual(outputs[1])
+    await inline.close()
+    await runner.close()
+  },
+)
 
 test('opens caches of parts of its segments, which share a batch', async () => {
   const segments = { firstSegment: 0, lastSegment: 3 }
@@ -146,33 +154,39 @@ test('opens caches of parts of its segments, which share a batch', async () => {
   await runner.close()
 })
 
-test('a bug in the worker ends the worker with a code for everybody who waits, not this process', async () => {
-  const runner = await createWorkerRunner(init)
-  const cache = await runner.openCache(CAPACITY)
-  // A cache that nobody opened is a bug of the caller: the engine asserts.
-  const results = await Promise.allSettled([
-    runner.run([hidden(999, rowsOf(1))]),
-    runner.openCache(CAPACITY),
-    runner.run([hidden(cache, rowsOf(1))]),
-  ])
-  expect(results[0]).toMatchObject({ status: 'rejected', reason: { code: 'ENGINE_UNAVAILABLE' } })
-  expect(await runner.lost).toMatchObject({ code: 'ENGINE_UNAVAILABLE' })
-  await expect(runner.run([hidden(cache, rowsOf(1))])).rejects.toMatchObject({ code: 'ENGINE_UNAVAILABLE' })
-  await expect(runner.closeCache(cache)).rejects.toMatchObject({ code: 'ENGINE_UNAVAILABLE' })
-  await runner.close()
-})
+test.each(ENGINES)(
+  'a bug in the engine %s ends it with a code for everybody who waits, not this process',
+  async (engine) => {
+    const runner = await createWorkerRunner({ ...init, engine })
+    const cache = await runner.openCache(CAPACITY)
+    // A cache that nobody opened is a bug of the caller: the engine asserts.
+    const results = await Promise.allSettled([
+      runner.run([hidden(999, rowsOf(1))]),
+      runner.openCache(CAPACITY),
+      runner.run([hidden(cache, rowsOf(1))]),
+    ])
+    expect(results[0]).toMatchObject({ status: 'rejected', reason: { code: 'ENGINE_UNAVAILABLE' } })
+    expect(await runner.lost).toMatchObject({ code: 'ENGINE_UNAVAILABLE' })
+    await expect(runner.run([hidden(cache, rowsOf(1))])).rejects.toMatchObject({ code: 'ENGINE_UNAVAILABLE' })
+    await expect(runner.closeCache(cache)).rejects.toMatchObject({ code: 'ENGINE_UNAVAILABLE' })
+    await runner.close()
+  },
+)
 
 test('a worker that cannot load its weights says why', async () => {
   const broken = { ...init, model: { ...model, directory: join(home, 'nowhere') } }
   await expect(createWorkerRunner(broken)).rejects.toMatchObject({ code: expect.stringMatching(/^MODEL_|^SHARD_/) })
 })
 
-test.skipIf(!existsSync(TASKS))('closing leaves no thread behind, and may be done twice', async () => {
-  const before = threads()
-  const runner = await createWorkerRunner({ ...init, engine: 'wasm', threads: 3 })
-  await runner.closeCache(await runner.openCache(CAPACITY))
-  expect(threads()).toBeGreaterThan(before)
-  await runner.close()
-  await runner.close()
-  await until(() => threads() <= before, 'the threads are gone')
-})
+test.skipIf(!existsSync(TASKS)).each(['wasm', ...ENGINES] as const)(
+  'closing leaves no thread behind, and may be done twice: %s',
+  async (engine) => {
+    const before = threads()
+    const runner = await createWorkerRunner({ ...init, engine, threads: 3 })
+    await runner.closeCache(await runner.openCache(CAPACITY))
+    expect(threads()).toBeGreaterThan(before)
+    await runner.close()
+    await runner.close()
+    await until(() => threads() <= before, 'the threads are gone')
+  },
+)

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { DEADLINES } from '../../../src/base/limits.ts'
+import { DEADLINES, SESSION_LIMITS } from '../../../src/base/limits.ts'
 import { createDraftWindow, type DraftSource, type DraftWindow, sourceOf } from '../../../src/ml/draft-window.ts'
 
 interface Ring {
@@ -17,28 +17,39 @@ interface Text {
 const FAR: Ring = { stepMs: 76, rowMs: 0.3, computeMs: 0.3 }
 const NEAR: Ring = { stepMs: 1.6, rowMs: 1.3, computeMs: 0.4 }
 const DRAFTS = 15
+const MOST = SESSION_LIMITS.windowRowsMax - 1
 
-/** Makes a text of so many tokens in virtual time; how much sooner it is there than without drafts. */
-function gainOf(ring: Ring, text: Text, tokens: number): { gain: number; sent: number; window: DraftWindow } {
+interface Made {
+  readonly gain: number
+  readonly sent: number
+  /** Drafts of each step. */
+  readonly windows: readonly number[]
+  readonly window: DraftWindow
+}
+
+/** Makes a text of so many tokens in virtual time; how much sooner it is there than without drafts. `most`: drafts that there are. */
+function gainOf(ring: Ring, text: Text, tokens: number, most = DRAFTS): Made {
   const window = createDraftWindow(3)
+  const windows: number[] = []
   let [now, made, sentAll] = [0, 0, 0]
   while (made < tokens) {
     const right = text.rightAt(made)
-    const sent = right === undefined ? 0 : window.choose(text.source, DRAFTS).drafts
+    const sent = right === undefined ? 0 : window.choose(text.source, most).drafts
     const gained = Math.min(sent, right ?? 0) + 1
     const ms = ring.stepMs + sent * ring.rowMs
     const told = Math.min(right ?? 0, gained)
-    if (right !== undefined) window.compare(text.source, { right: told, missed: told < gained && right < DRAFTS })
+    if (right !== undefined) window.compare(text.source, { right: told, missed: told < gained && right < most })
     window.learn({ source: text.source, sent, gained, ms, computeMs: ring.computeMs })
     now += ms
     made += gained
     sentAll += sent
+    windows.push(sent)
   }
-  return { gain: (made * ring.stepMs) / now, sent: sentAll, window }
+  return { gain: (made * ring.stepMs) / now, sent: sentAll, windows, window }
 }
 
 const never: Text = { source: 'middle', rightAt: () => 0 }
-const copied: Text = { source: 'long', rightAt: () => 15 }
+const copied: Text = { source: 'long', rightAt: () => MOST }
 
 describe('how many drafts go along', () => {
   test('none before a step was timed', () => {
@@ -82,6 +93,36 @@ describe('how many drafts go along', () => {
       expect(drafts > 0).toBe(stepMs < 3_000)
     },
   )
+
+  test('more than 15 only behind a step that was right to its end, and then twice as many rows', () => {
+    const { windows, gain } = gainOf(FAR, copied, 400, MOST)
+    expect(windows.slice(0, 5)).toEqual([0, DRAFTS, 31, MOST, MOST])
+    expect(gain).toBeGreaterThan(30)
+    // Where 20 are right: as many as that after a step of more, and then twice as many rows again.
+    const broken = gainOf(FAR, { source: 'long', rightAt: (at) => (at < 48 ? MOST : 20) }, 200, MOST).windows
+    expect(Math.max(...broken.slice(5))).toBeLessThanOrEqual(41)
+    expect(gainOf(FAR, { ...copied, rightAt: () => 12 }, 400, MOST).windows.every((sent) => sent <= DRAFTS)).toBe(true)
+  })
+
+  test.each<[string, Ring, number]>([
+    ['where a row costs a tenth of a step', { stepMs: 10, rowMs: 1, computeMs: 0.7 }, 40],
+    ['where it costs a third', { stepMs: 3, rowMs: 1, computeMs: 0.7 }, 40],
+  ])(
+    'a text that is copied for 40 tokens and then new for 40 loses nothing by large windows, %s',
+    (_where, ring, part) => {
+      const rightAt = (at: number) => Math.max(0, part - (at % (2 * part)))
+      const [small, large] = [DRAFTS, MOST].map((most) => gainOf(ring, { source: 'long', rightAt }, 1_600, most).gain)
+      expect(large).toBeGreaterThan(0.97 * small!)
+    },
+  )
+
+  test('one after which none is right costs a hundredth of all time', () => {
+    const text: Text = { source: 'long', rightAt: (at) => (at < 200 ? MOST : 0) }
+    const near: Ring = { stepMs: 10, rowMs: 1, computeMs: 0.7 }
+    const { windows } = gainOf(near, text, 1_500, MOST)
+    const lost = windows.slice(windows.indexOf(0, 1)).reduce((sum, sent) => sum + sent * near.rowMs, 0)
+    expect(lost).toBeLessThan(0.02 * 1_300 * near.stepMs)
+  })
 
   test('a stall does not decide', () => {
     const { window } = gainOf(FAR, copied, 200)

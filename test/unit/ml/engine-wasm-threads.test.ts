@@ -27,7 +27,9 @@ describe('threads', () => {
       inits.push(init)
       return startWasmHelper(init)
     }
-    const stage = createWasmEngine({ bytes, threads: 4, startHelper: start }).createStage(stageOptions)
+    // They may be slow to come where others use the machine.
+    const engine = createWasmEngine({ bytes, threads: 4, startHelper: start, helperStartMs: 60_000 })
+    const stage = engine.createStage(stageOptions)
     const { memory, sync } = inits[0]!
     expect(new Uint32Array(memory.buffer)[sync / 4 + REGISTERED]).toBe(3)
     expect(new Set(inits.map((init) => init.stack)).size).toBe(3)

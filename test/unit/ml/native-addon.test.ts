@@ -1,10 +1,13 @@
 /** The native engine's addon: what it refuses, what it starts, what it leaves behind. @module */
-import { readdirSync } from 'node:fs'
+import { copyFileSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import { describe, expect, test } from 'vitest'
 import { createNodeNativeEngine, findBinding } from '../../../src/app/native-engine.ts'
 import { NATIVE_BUILD, NATIVE_FOLDER } from '../../../src/app/native-files.ts'
 import { createNativeEngine } from '../../../src/ml/engine/native.ts'
+import { takeNativeStage } from '../../../src/ml/engine/native-stage.ts'
 import { hasNativeEngine, nativeBinding } from '../../contract/native-binding.ts'
 import { randomWeights, smallConfig, wholeRange } from '../../contract/random-model.ts'
 
@@ -58,6 +61,52 @@ describe.skipIf(!hasNativeEngine)('the addon', () => {
     expect(call).toThrow(TypeError)
   })
 
+  test('gives a stage to whoever takes it, once, and has it no more itself', () => {
+    const given = createNodeNativeEngine({ threads: 1 }).giveStage(stageOptions)
+    const stage = takeNativeStage({ ...stageOptions, binding, threads: 1, bytesPerThread: 1 }, given)
+    expect(stage.weightBytes).toBeGreaterThan(0)
+    expect(() => binding.take(given)).toThrow(TypeError)
+    expect(() => binding.give(1_000)).toThrow(TypeError)
+    stage.close()
+  })
+
+  test('refuses everything of a stage of which another thread computes, and after it goes on', async () => {
+    const numbers = Uint32Array.of(32, 1, 1, 32, 32, 32, 0, 0, 0, 1, 32, 0, 0, 0)
+    const stage = binding.open('generic', numbers, new Float32Array(5))
+    const cache = binding.openCache(stage, 4, 0)
+    binding.placePages(stage, cache, 0, new Uint32Array(0))
+    const floats = (length: number) => new Float32Array(length)
+    const pass = (position: number) =>
+      [
+        ...[Uint32Array.of(0, 0, 0, 0, 1, 1, 1), Int32Array.of(cache, position, 0, 0)],
+        ...[floats(32), floats(0), floats(32), new Uint32Array(1)],
+      ] as unknown as Parameters<typeof binding.run> extends [number, ...infer Rest] ? Rest : never
+    const running = binding.runLater(stage, ...pass(0))
+    const calls = [
+      () => binding.close(stage),
+      () => binding.openCache(stage, 4, 0),
+      () => binding.growPages(stage, 1),
+      () => binding.placePages(stage, cache, 0, new Uint32Array(0)),
+      () => binding.copyPages(stage, new Uint32Array(0), 0),
+      () => binding.clearPages(stage, new Uint32Array(0)),
+      () => binding.run(stage, ...pass(0)),
+      () => binding.runLater(stage, ...pass(0)),
+      () => binding.give(stage),
+    ]
+    for (const call of calls) expect(call).toThrow(TypeError)
+    expect(await running).toBeGreaterThanOrEqual(0)
+    await expect(binding.runLater(stage, ...pass(4))).rejects.toThrow(TypeError)
+    binding.run(stage, ...pass(1))
+    const refusedPages = [
+      () => binding.placePages(stage, cache, 1, new Uint32Array(0)),
+      () => binding.placePages(stage, cache, 0, Uint32Array.of(0)),
+      () => binding.copyPages(stage, Uint32Array.of(0, 1), 1),
+      () => binding.clearPages(stage, Uint32Array.of(0)),
+    ]
+    for (const call of refusedPages) expect(call).toThrow(TypeError)
+    binding.close(stage)
+  })
+
   test('refuses a cache that no memory holds, and goes on', () => {
     const stage = createNodeNativeEngine({ threads: 1 }).createStage({ ...stageOptions, cacheBytesMax: 2 ** 50 })
     expect(() => stage.openCache(2 ** 25)).toThrow(refused('ENGINE_OUT_OF_MEMORY'))
@@ -89,6 +138,18 @@ describe.skipIf(!hasNativeEngine)('the addon', () => {
 
   test('is refused when it is of other sources', () => {
     expect(findBinding([NATIVE_BUILD], 'other')).toMatchObject({ message: expect.stringContaining('other sources') })
+  })
+
+  test('is the one that was delivered where none was built here', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'dllm-native-'))
+    const [none, delivered] = [join(folder, 'none.node'), join(folder, 'exact1.node')]
+    copyFileSync(NATIVE_BUILD, delivered)
+    expect(findBinding([none, delivered])).toMatchObject({ path: delivered })
+    expect(findBinding([none, delivered], 'other')).toMatchObject({ code: 'ENGINE_UNAVAILABLE' })
+    // One that does not load is passed over, as another system's would be.
+    writeFileSync(none, 'no addon')
+    expect(findBinding([none, delivered])).toMatchObject({ path: delivered })
+    rmSync(folder, { recursive: true })
   })
 })
 

@@ -26,6 +26,7 @@ function asDevice(engine: Engine, change: (output: StepOutput) => StepOutput = (
         openCache: (capacity, part) => stage.openCache(capacity, part),
         closeCache: (cache) => stage.closeCache(cache),
         cacheLength: (cache) => stage.cacheLength(cache),
+        shareCache: (from, to, rows) => stage.shareCache(from, to, rows),
         run: async (batch) => stage.run(batch).map(change),
         lost: new Promise(() => undefined),
         close: async () => stage.close(),

@@ -43,6 +43,7 @@ export const statistics: fc.Arbitrary<StageStatistics> = fc.record({
   bytesSent: f64,
   drafts: f64,
   draftsKept: f64,
+  recalled: f64,
 })
 
 const bytesOf = (length: number) => fc.uint8Array({ minLength: length, maxLength: length })

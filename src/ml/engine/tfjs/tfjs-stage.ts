@@ -93,6 +93,17 @@ class TfjsStage implements DeviceStage {
     disposeLayers(memory.layers)
   }
 
+  shareCache(from: CacheId, to: CacheId, rows: number): void {
+    const { tf, backend } = this.#seat
+    this.#caches.share({ from, to, rows }, ({ memory: source }, { memory: target }) => {
+      disposeLayers(target.layers)
+      switchBackend(tf, backend)
+      // A tensor is never written again: both may read it, and each disposes of its own handle.
+      target.layers =
+        rows === 0 ? [] : source.layers.map(({ keys, values }) => ({ keys: keys.clone(), values: values.clone() }))
+    })
+  }
+
   async run(batch: readonly StepInput[]): Promise<StepOutput[]> {
     assert(new Set(batch.map((step) => step.cache)).size === batch.length, 'a session occurs once in a batch')
     const states = batch.map((step) => this.#caches.get(step.cache))

@@ -21,6 +21,8 @@ export interface DeviceCache {
 export interface DeviceCaches {
   /** Throws ENGINE_OUT_OF_MEMORY for what no kernel could see at once; what the device has no room for shows in `refusal`. */
   open(capacity: number, part: LayerRange): DeviceCache
+  /** The first rows of all layers, after what the device was handed before. */
+  copy(from: DeviceCache, to: DeviceCache, rows: number): void
   close(cache: DeviceCache): void
 }
 
@@ -95,6 +97,17 @@ export function createDeviceCaches(options: DeviceCachesOptions): DeviceCaches {
       })
       void refusal.then((error) => error !== undefined && close(buffers)).catch(() => undefined)
       return { groups, buffers, rowsMax: rows, refusal }
+    },
+    copy(from, to, rows) {
+      if (rows === 0) return
+      // Where the device had no room for `to`, its steps say so.
+      asked(device, () => {
+        const encoder = device.createCommandEncoder()
+        for (const [index, buffer] of from.buffers.entries()) {
+          encoder.copyBufferToBuffer(buffer, 0, to.buffers[index]!, 0, rows * rowBytes)
+        }
+        device.queue.submit([encoder.finish()])
+      })
     },
     close: ({ buffers }) => close(buffers),
   }

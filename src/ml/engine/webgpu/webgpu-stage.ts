@@ -64,6 +64,12 @@ export class WebgpuStage implements DeviceStage {
     this.#caches.close(cache)
   }
 
+  shareCache(from: CacheId, to: CacheId, rows: number): void {
+    this.#caches.share({ from, to, rows }, (source, target) => {
+      this.#parts.caches.copy(source.memory, target.memory, rows)
+    })
+  }
+
   async run(batch: readonly StepInput[]): Promise<StepOutput[]> {
     assert(new Set(batch.map((step) => step.cache)).size === batch.length, 'a session occurs once in a batch')
     const refusals = await Promise.all(batch.map((step) => this.#caches.get(step.cache).memory.refusal))

@@ -223,3 +223,63 @@ test('a failure of one step is that of its session alone', async () => {
   await expect(runner.openCache(1 << 26)).rejects.toMatchObject({ code: 'ENGINE_OUT_OF_MEMORY' })
   await runner.close()
 })
+
+describe('a cache that has taken positions over', () => {
+  const step = (cache: number, position: number, rows: number): StepInput => {
+    return { cache, position, input: inputOf(middle, position, rows), logits: 'none' }
+  }
+  const valuesOf = async (runner: BatchRunner, asked: StepInput): Promise<Uint32Array> => {
+    const [output] = (await runner.run([asked])).outputs
+    if (output?.type !== 'hidden') throw new Error('a step failed')
+    return Uint32Array.from(bits(output.values))
+  }
+  /** What the engine that took over has run. */
+  const spareSteps: StepInput[] = []
+  const lasting = (device: Device): BatchRunner => {
+    const openSpare = async (): Promise<BatchRunner> => {
+      const spare = inline(createReferenceEngine(), middle)
+      const run: BatchRunner['run'] = (batch) => {
+        spareSteps.push(...batch)
+        return spare.run(batch)
+      }
+      return { ...spare, run }
+    }
+    return createLastingRunner(device, { openSpare, onLost: () => undefined })
+  }
+
+  test.each(['before', 'after', 'never'])('goes on with the same bits when the device goes %s it did', async (when) => {
+    const plain = inline(createReferenceEngine(), middle)
+    const device = deviceOf(middle)
+    const found: Uint32Array[][] = []
+    for (const runner of [plain, lasting(device)]) {
+      const lose = (): void => (runner === plain ? undefined : device.lose())
+      const from = await runner.openCache(CAPACITY)
+      await valuesOf(runner, step(from, 0, 9))
+      if (when === 'before') lose()
+      const to = await runner.openCache(20)
+      await runner.shareCache(from, to, 7)
+      if (when === 'after') lose()
+      await new Promise((resolve) => setImmediate(resolve))
+      found.push([await valuesOf(runner, step(to, 7, 3)), await valuesOf(runner, step(from, 9, 2))])
+      await runner.closeCache(from)
+      await runner.closeCache(to)
+      await runner.close()
+    }
+    expect(found[1]).toEqual(found[0])
+  })
+
+  test('is not computed again by the engine that takes over when nobody needs it any more', async () => {
+    spareSteps.length = 0
+    const device = deviceOf(middle)
+    const runner = lasting(device)
+    const [parked, used] = [await runner.openCache(CAPACITY), await runner.openCache(CAPACITY)]
+    await valuesOf(runner, step(parked, 0, 9))
+    await valuesOf(runner, step(used, 0, 5))
+    const closing = runner.leaving?.then(() => runner.closeCache(parked))
+    device.lose()
+    await closing
+    await valuesOf(runner, step(used, 5, 1))
+    expect(spareSteps.map(({ position }) => position)).toEqual([0, 5])
+    await runner.close()
+  })
+})

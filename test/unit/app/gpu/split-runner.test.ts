@@ -59,8 +59,8 @@ test('runners with parts of the layers compute what one with all of them compute
 })
 
 test('a cache that does not fit everywhere is left nowhere', async () => {
-  const runner = split([1], 100 * perPosition)
-  await expect(runner.openCache(40)).rejects.toMatchObject({ code: 'ENGINE_OUT_OF_MEMORY' })
-  await runner.openCache(33)
+  const runner = split([1], 3 * 64 * perPosition)
+  await expect(runner.openCache(65)).rejects.toMatchObject({ code: 'ENGINE_OUT_OF_MEMORY' })
+  await runner.openCache(64)
   await runner.close()
 })

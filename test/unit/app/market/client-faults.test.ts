@@ -49,6 +49,8 @@ test.each<[what: string, failure: unknown, kind: string | undefined, culprits: n
   ['a ring that is silent', new RingError('RING_STEP_DEADLINE', 'Silent.'), 'ring', [2]],
   ['an unpaid stage', told('LEASE_UNPAID'), 'ring', [2]],
   ['a wire that stopped', new WireError('WIRE_STOPPED', 'Stopped.'), 'ring', [2]],
+  ['rows that a stage was sent and that are no numbers', told('ENGINE_NOT_FINITE'), 'miner', [0, 1]],
+  ['what stage 1 was sent against the rules', told('RING_BAD_MESSAGE', 0), 'miner', [2, 0]],
   ['a tail that lies', badMessage('Out of order.'), undefined, []],
   ['a voucher that a stage cannot read', told('CODEC_TRUNCATED'), undefined, []],
   ['no session without a lease', told('LEASE_REQUIRED'), undefined, []],

@@ -20,6 +20,7 @@ const LOT = {
   ...{ work: { linear: 1_000_000n, attention: 0n }, rate: 1n },
 }
 const LEASE = {
+  payer: accountId('ee'.repeat(20)),
   ...{ id: ID, networkId: ID, model: ID, lots: [LOT], cap: 10n ** 12n, voucherKey: new Uint8Array(32) },
   terms: { price: 1n, decodeWeight: 4n, treasuryShare: 0n, stakerShare: 0n, receiptRows: 256n },
   openUntilMs: milliseconds(Number.MAX_SAFE_INTEGER),

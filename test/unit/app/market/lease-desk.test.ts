@@ -43,7 +43,17 @@ test('of many leases some journals are closed, and each is there again when it i
       ...{ work: { linear: 1n, attention: 1n }, rate: 1n },
     }
     const terms = { price: 1n, decodeWeight: 4n, treasuryShare: 0n, stakerShare: 0n, receiptRows: 256n }
-    const base = { id, networkId: id, model: id, terms, lots: [lot], cap: 10n ** 12n, voucherKey: new Uint8Array(32) }
+    const payer = accountId('ee'.repeat(20))
+    const base = {
+      id,
+      networkId: id,
+      model: id,
+      payer,
+      terms,
+      lots: [lot],
+      cap: 10n ** 12n,
+      voucherKey: new Uint8Array(32),
+    }
     return { ...base, openUntilMs: milliseconds(Number.MAX_SAFE_INTEGER) }
   }
   const leases = Array.from({ length: 300 }, (_, number) => leaseOf(number))

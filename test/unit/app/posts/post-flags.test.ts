@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { openModelStore, type StoredModel } from '../../../../src/app/model-store.ts'
 import { type PostFlags, parsePosts } from '../../../../src/app/posts/post-flags.ts'
 import { type Hash, hash } from '../../../../src/base/brand.ts'
-import { POST_LIMITS } from '../../../../src/base/limits.ts'
+import { SESSION_LIMITS } from '../../../../src/base/limits.ts'
 
 const genesis = openModelStore({ home: '/nowhere' }).find('genesis')
 
@@ -51,8 +51,8 @@ describe('refuses', () => {
   })
 
   test('more models than one miner serves', () => {
-    const names = Array.from({ length: POST_LIMITS.postsMax + 1 }, (_, index) => String.fromCharCode(65 + index))
-    expect(runs({ model: names.slice(1) })).toHaveLength(POST_LIMITS.postsMax)
+    const names = Array.from({ length: SESSION_LIMITS.postsMax + 1 }, (_, index) => String.fromCharCode(65 + index))
+    expect(runs({ model: names.slice(1) })).toHaveLength(SESSION_LIMITS.postsMax)
     expect(() => runs({ model: names })).toThrow(expect.objectContaining({ code: 'USAGE' }))
   })
 })

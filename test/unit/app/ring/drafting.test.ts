@@ -18,6 +18,8 @@ function sayer(token: number, width: number): { host: EngineHost; read: number[]
     weightBytes: 0,
     openCache: async () => 1,
     closeCache: async () => undefined,
+    shareCache: async () => undefined,
+    whenFull: () => undefined,
     close: async () => undefined,
     run: async ({ input }) => {
       if (input.type === 'tokens') read.push(...input.tokens)

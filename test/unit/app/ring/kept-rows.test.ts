@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { createKeptRows, type KeptRows, windowRowsOf } from '../../../../src/app/ring/kept-rows.ts'
-import { SESSION_LIMITS } from '../../../../src/base/limits.ts'
+import { MODEL_LIMITS, SESSION_LIMITS, WIRE_LIMITS } from '../../../../src/base/limits.ts'
 
 type Step = Parameters<KeptRows['step']>[0]
 
@@ -49,8 +49,9 @@ describe('rows on trial', () => {
   })
 
   test.each([
-    [2_048, 16],
-    [32_000, 16],
+    [2_048, 64],
+    [16_384, 64],
+    [32_000, 32],
     [128_256, 8],
     [262_144, 4],
     [1_048_577, 1],
@@ -59,6 +60,30 @@ describe('rows on trial', () => {
     const kept = createKeptRows(false, rows)
     expect(kept.draftsAllowed).toBe(rows - 1)
     expect(() => kept.step(decode(0, rows + 1))).toThrow(expect.objectContaining({ code: 'RING_BAD_MESSAGE' }))
+  })
+
+  test('a window of the widest model fits into a stage frame', () => {
+    const bytes = SESSION_LIMITS.windowRowsMax * (MODEL_LIMITS.hiddenMax * 4 + 4)
+    expect(bytes).toBeLessThan(WIRE_LIMITS.stageMessageBytesMax - 1_024)
+  })
+
+  test('a window of all rows of which one stays leaves room for four drafts for each row, and is not repeated', () => {
+    const kept = createKeptRows(false)
+    const all = SESSION_LIMITS.windowRowsMax
+    kept.step(decode(0, all))
+    expect(kept.settle(1)).toBe(all - 1)
+    expect(kept.draftsAllowed).toBe(SESSION_LIMITS.draftsLostFree + SESSION_LIMITS.draftsLostPerRow - (all - 1))
+    expect(() => kept.step(decode(1, all))).toThrow(expect.objectContaining({ code: 'RING_BAD_MESSAGE' }))
+  })
+
+  test('a window of all rows that stay is followed by another', () => {
+    const kept = createKeptRows(true)
+    const all = SESSION_LIMITS.windowRowsMax
+    for (let position = 0; position < 10 * all; position += all) {
+      expect(kept.step(decode(position, all))).toBe(0)
+      expect(kept.settle(position + all)).toBe(0)
+    }
+    expect(kept.draftsKept).toBe(10 * (all - 1))
   })
 
   test('without a lease a new turn may begin before anybody knows', () => {
@@ -122,6 +147,7 @@ describe('rows on trial', () => {
     expect(steps).toBe(Math.ceil((SESSION_LIMITS.draftsLostFree - 14) / (15 - SESSION_LIMITS.draftsLostPerRow)))
     expect(() => kept.step(decode(position, 16))).toThrow(expect.objectContaining({ code: 'RING_BAD_MESSAGE' }))
     for (let row = 0; row < 8; row++) kept.step(decode(position++))
-    expect(kept.draftsAllowed).toBe(15)
+    const { draftsLostFree, draftsLostPerRow } = SESSION_LIMITS
+    expect(kept.draftsAllowed).toBe(draftsLostFree + draftsLostPerRow * (steps + 8) - 15 * steps)
   })
 })

@@ -1,0 +1,125 @@
+/**
+ * A BatchRunner over a stage of the native engine that is this process's own (its weights were loaded by a worker). A batch that is short, as far as
+ * can be told from those before it, is computed in this thread, where its message was read: no other thread has to be woken, which costs more than
+ * a small stage's step. All others are computed by a thread of Node's pool, so that the event loop is not held.
+ * Decision: docs/adr/0014-short-steps.md.
+ * @module
+ */
+import { type Milliseconds, milliseconds } from '../base/brand.ts'
+import { HouseError, messageOf } from '../base/error.ts'
+import { ENGINE_LIMITS } from '../base/limits.ts'
+import type { Clock } from '../base/ports.ts'
+import { EngineError, type StepInput, type StepOutput } from '../ml/engine/engine.ts'
+import type { NativeStage } from '../ml/engine/native-stage.ts'
+import { rowsOf } from '../ml/engine/step-check.ts'
+import { PASS_ROWS_MAX } from '../ml/engine/step-runner.ts'
+import type { BatchRunner } from './engine-host.ts'
+import { yieldToEvents } from './system.ts'
+
+interface Run {
+  readonly outputs: StepOutput[]
+  readonly computeMs: Milliseconds
+}
+
+/** `stage`: closed with this one. */
+export function createNativeRunner(stage: NativeStage, { clock }: { readonly clock: Clock }): BatchRunner {
+  const order = createOrder()
+  const lengths = createLengths()
+  /** Whether events have had their turn since a batch was computed in this thread. */
+  let hasTurned = true
+  const runHere = async (batch: readonly StepInput[]): Promise<Run> => {
+    if (!hasTurned) await yieldToEvents()
+    hasTurned = false
+    void yieldToEvents().then(() => {
+      hasTurned = true
+    })
+    const startedMs = clock.now()
+    const outputs = stage.run(batch)
+    return { outputs, computeMs: milliseconds(clock.now() - startedMs) }
+  }
+  const runElsewhere = async (batch: readonly StepInput[]): Promise<Run> => {
+    const { outputs, computeMs } = await stage.runLater(batch)
+    return { outputs, computeMs: milliseconds(computeMs) }
+  }
+  const run = async (batch: readonly StepInput[]): Promise<Run> => {
+    const rows = batch.reduce((sum, step) => sum + Math.ceil(rowsOf(step, stage.config)), 0)
+    const done = await (lengths.isShort(rows) ? runHere(batch) : runElsewhere(batch))
+    lengths.note(rows, done.computeMs)
+    return done
+  }
+  return {
+    ...{ engine: 'native', weightBytes: stage.weightBytes, config: stage.config, lost: order.lost },
+    openCache: (capacity, part) => order.after(() => stage.openCache(capacity, part)),
+    shareCache: (from, to, rows) => order.after(() => stage.shareCache(from, to, rows)),
+    closeCache: (cache) => order.after(() => stage.closeCache(cache)),
+    run: (batch) => order.after(() => run(batch)),
+    close: () => order.last(() => stage.close()),
+  }
+}
+
+/** One piece of work after the other: one thread at a time may use a stage. */
+interface Order {
+  /** Rejects with the work's expected failures, and with ENGINE_UNAVAILABLE after a bug or the end. */
+  after<T>(work: () => T | Promise<T>): Promise<T>
+  last(work: () => void): Promise<void>
+  /** As BatchRunner. */
+  readonly lost: Promise<EngineError>
+}
+
+function createOrder(): Order {
+  const loss = Promise.withResolvers<EngineError>()
+  let lost: EngineError | undefined
+  let latest: Promise<unknown> = Promise.resolve()
+  let ended: Promise<void> | undefined
+  const fail = (error: unknown): never => {
+    if (error instanceof HouseError) throw error
+    lost = new EngineError('ENGINE_UNAVAILABLE', `The engine stopped: ${messageOf(error)}`, { cause: error })
+    loss.resolve(lost)
+    throw lost
+  }
+  const then = <T>(work: () => T | Promise<T>): Promise<T> => {
+    const done = latest.then(() => {
+      if (lost) throw lost
+      return work()
+    })
+    const told = done.catch(fail)
+    latest = told.catch(() => undefined)
+    return told
+  }
+  return {
+    lost: loss.promise,
+    after: then,
+    last(work) {
+      ended ??= latest.then(() => {
+        lost ??= new EngineError('ENGINE_UNAVAILABLE', 'The engine stopped: it was closed.')
+        work()
+      })
+      return ended
+    },
+  }
+}
+
+/** How long batches take, by their rows. */
+interface Lengths {
+  /** Not before a batch of so many rows, or more, was seen. */
+  isShort(rows: number): boolean
+  note(rows: number, ms: number): void
+}
+
+/** Of a slow batch this share is still expected of the next: a machine that was busy may be so again. */
+const REMEMBERED = 0.8
+
+function createLengths(): Lengths {
+  /** Milliseconds by number of rows. */
+  const seen: number[] = []
+  return {
+    isShort: (rows) => {
+      const known = seen.find((ms, of) => of >= rows && ms !== undefined)
+      return known !== undefined && known <= ENGINE_LIMITS.holdMs
+    },
+    note: (rows, ms) => {
+      // Of more than a pass, no batch is short enough where it matters.
+      if (rows <= PASS_ROWS_MAX) seen[rows] = Math.max(ms, (seen[rows] ?? 0) * REMEMBERED)
+    },
+  }
+}

@@ -1,0 +1,232 @@
+/**
+ * The cache of one session at one stage. Rows of a prompt that it has computed before, for this session or an earlier one of the same client, are not
+ * computed again: what came out then comes out once more, at its turn.
+ * Spec: docs/spec/wire.md §4.10.
+ * @module
+ */
+
+import { milliseconds } from '../../base/brand.ts'
+import { HouseError } from '../../base/error.ts'
+import { floatsFromBytes } from '../../ml/digest.ts'
+import { type CacheId, EngineError, type StepInput, type StepOutput } from '../../ml/engine/engine.ts'
+import { joinFloats } from '../../ml/join-floats.ts'
+import type { LayerRange } from '../../ml/tensors.ts'
+import type { EngineHost, StepRun } from '../engine-host.ts'
+import { yieldToEvents } from '../system.ts'
+import { keysOf, keyWordsOf } from './prefix-keys.ts'
+import type { PrefixMemory } from './prefix-memory.ts'
+import type { Parked, ShelfPlace } from './prefix-shelf.ts'
+import type { TokenStep } from './prompt-steps.ts'
+import type { RingPlace } from './ring-place.ts'
+
+export interface SessionCache {
+  /** `earlier`: resolves when what was run before has been passed on; what is recalled must not overtake it. */
+  run(step: TokenStep, logits: StepInput['logits'], earlier: Promise<unknown>): Promise<CacheRun>
+  /** After the last run: it is kept for a later session, or freed. */
+  end(): Promise<void>
+}
+
+/** Of a step: as the engine gives it, of all its rows. Times are those of the rows that were computed now. */
+export interface CacheRun extends StepRun {
+  /** Rows that were not computed now. */
+  readonly recalledRows: number
+  /** What they took when they were. */
+  readonly recalledMs: number
+}
+
+export interface SessionCacheParts {
+  readonly host: EngineHost
+  /** Open, and empty. */
+  readonly cache: CacheId
+  readonly capacity: number
+  readonly part: LayerRange
+  readonly place: Pick<RingPlace, 'isFirst' | 'isTail'>
+  readonly hiddenSize: number
+  /** Where caches of this client are kept; undefined: nothing is remembered. */
+  readonly shelf: ShelfPlace | undefined
+}
+
+const NOTHING = { recalledRows: 0, recalledMs: 0 }
+
+export function createSessionCache(parts: SessionCacheParts): SessionCache {
+  const { host, place, hiddenSize, shelf } = parts
+  const memories = shelf && createMemories(parts, shelf)
+  /** Positions that the session's steps have computed; the cache may have more, from an earlier session. */
+  let held = 0
+
+  const inputOf = ({ tokens, rows }: TokenStep, first: number): StepInput['input'] => {
+    if (place.isFirst) return { type: 'tokens', tokens: first === 0 ? tokens : tokens.slice(first) }
+    return { type: 'hidden', values: floatsFromBytes(rows.subarray(first * hiddenSize * 4)) }
+  }
+  /** Rows of a step from `first` on. */
+  const compute = async (step: TokenStep, first: number, logits: StepInput['logits']): Promise<StepRun> => {
+    const position = step.position + first
+    const work = host.run({ cache: memories?.cache ?? parts.cache, position, input: inputOf(step, first), logits })
+    if (memories === undefined) return work
+    memories.begin(position)
+    try {
+      const run = await work
+      memories.note(step, first, run)
+      return run
+    } catch (error) {
+      memories.begin(0)
+      throw error
+    }
+  }
+
+  return {
+    async run(step, logits, earlier) {
+      const { position, tokens } = step
+      if (position > held) return refused(position, held)
+      held = position + tokens.length
+      if (!step.acknowledge || !memories?.mayRecall(position)) {
+        return { ...(await compute(step, 0, logits)), ...NOTHING }
+      }
+      await earlier
+      const isDrawn = place.isTail && logits !== 'none'
+      const most = tokens.length - (isDrawn ? 1 : 0)
+      const count = Math.min(most, await memories.find(step))
+      if (count === 0) return { ...(await compute(step, 0, logits)), ...NOTHING }
+      const { values, computeMs } = memories.recall(position, count)
+      const recalled = { recalledRows: count, recalledMs: computeMs }
+      if (count === tokens.length) return { ...AT_ONCE, output: outputOf(values), ...recalled }
+      const run = await compute(step, count, logits)
+      return { ...run, output: joined(values, run.output), ...recalled }
+    },
+    async end() {
+      if (memories) await memories.end()
+      else await host.closeCache(parts.cache).catch(() => undefined)
+    },
+  }
+}
+
+const AT_ONCE = { computeMs: milliseconds(0), queueMs: milliseconds(0) }
+const NO_VALUES = new Float32Array(0)
+
+function outputOf(values: Float32Array | undefined): StepOutput {
+  return values === undefined ? { type: 'logits', values: NO_VALUES } : { type: 'hidden', values }
+}
+
+function joined(first: Float32Array | undefined, rest: StepOutput): StepOutput {
+  if (rest.type !== 'hidden' || first === undefined) return rest
+  return { type: 'hidden', values: joinFloats([first, rest.values]) }
+}
+
+/** As an engine says it; this one's cache may hold more than the session knows of. */
+function refused(position: number, length: number): CacheRun {
+  const message = 'The step does not continue what this session has computed so far.'
+  const error = new EngineError('ENGINE_BAD_POSITION', message, { details: { position, length } })
+  return { output: { type: 'failed', error }, ...AT_ONCE, ...NOTHING }
+}
+
+/** The session's memory and cache, which another one's may take the place of. */
+interface Memories {
+  readonly cache: CacheId
+  /** Whether anything could be remembered of a step there. */
+  mayRecall(position: number): boolean
+  /** How many rows of the step, from its first, the cache has; no other step is under way. */
+  find(step: TokenStep): Promise<number>
+  recall: PrefixMemory['recall']
+  /** What is there from `position` on is about to be overwritten. */
+  begin(position: number): void
+  /** Rows of a step from `first` on were computed. They are written down when they have been passed on, or before anything else happens. */
+  note(step: TokenStep, first: number, run: StepRun): void
+  end(): Promise<void>
+}
+
+function createMemories(parts: SessionCacheParts, shelf: ShelfPlace): Memories {
+  const { host, capacity, part, place, hiddenSize } = parts
+  const keyWords = keyWordsOf(place)
+  let memory = shelf.createMemory({ keyWords, width: place.isTail ? 0 : hiddenSize })
+  let { cache } = parts
+  /** Nothing was computed in it. */
+  let isFresh = true
+  /** Those of a step are asked for when something is looked up, and when it was computed. */
+  let latest: { readonly step: TokenStep; readonly keys: Int32Array } | undefined
+
+  let unwritten: (() => void) | undefined
+
+  const write = (): void => {
+    unwritten?.()
+    unwritten = undefined
+  }
+  const keysOfStep = (step: TokenStep): Int32Array => {
+    if (latest?.step !== step) latest = { step, keys: keysOf(step, place.isFirst) }
+    return latest.keys
+  }
+  /** Takes over what is kept, if that is more than `least` positions. False: it is gone, or there is no room for it. */
+  const adopt = async (parked: Parked, least: number): Promise<boolean> => {
+    const copy = parked.memory.share(capacity)
+    if (copy.rows <= least) {
+      copy.cut(0)
+      return false
+    }
+    parked.inUse++
+    let target = cache
+    try {
+      if (!isFresh) target = await host.openCache(capacity, part)
+      if (parked.isGone) throw new EngineError('ENGINE_UNAVAILABLE', 'The cache is not kept any more.')
+      await host.shareCache(parked.cache, target, copy.rows)
+    } catch (error) {
+      copy.cut(0)
+      if (target !== cache) await host.closeCache(target).catch(() => undefined)
+      if (error instanceof HouseError) return false
+      throw error
+    } finally {
+      parked.inUse--
+    }
+    const before = cache
+    cache = target
+    isFresh = false
+    memory.cut(0)
+    memory = copy
+    if (before !== target) await host.closeCache(before).catch(() => undefined)
+    return true
+  }
+
+  return {
+    get cache() {
+      return cache
+    },
+    mayRecall(position) {
+      write()
+      return position < memory.rows || shelf.hasAny()
+    },
+    async find(step) {
+      write()
+      const { position, tokens } = step
+      const keys = keysOfStep(step)
+      const own = memory.matching(position, keys)
+      if (own === tokens.length || memory.rows < position) return own
+      const other = shelf.find(memory, { position, keys }, own)
+      if (other === undefined || !(await adopt(other, position + own))) return own
+      return memory.matching(position, keys)
+    },
+    recall(position, rows) {
+      return memory.recall(position, rows)
+    },
+    begin(position) {
+      write()
+      isFresh = false
+      memory.cut(position)
+    },
+    note(step, first, { output, computeMs }) {
+      write()
+      if (output.type === 'failed') {
+        memory.cut(0)
+        return
+      }
+      const values = output.type === 'hidden' ? output.values : undefined
+      unwritten = () => {
+        const keys = keysOfStep(step).subarray(first * keyWords)
+        latest = undefined
+        memory.note(step.position + first, { keys, values, computeMs })
+      }
+      void yieldToEvents().then(write)
+    },
+    end() {
+      write()
+      return shelf.park(cache, memory)
+    },
+  }
+}

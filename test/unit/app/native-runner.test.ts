@@ -1,0 +1,114 @@
+import { expect, test } from 'vitest'
+import { createNativeRunner } from '../../../src/app/native-runner.ts'
+import { milliseconds } from '../../../src/base/brand.ts'
+import { ENGINE_LIMITS } from '../../../src/base/limits.ts'
+import { EngineError, type StepInput } from '../../../src/ml/engine/engine.ts'
+import type { NativeStage } from '../../../src/ml/engine/native-stage.ts'
+import { smallConfig, wholeRange } from '../../contract/random-model.ts'
+import { createFakeClock, type FakeClock } from '../../fake-clock.ts'
+
+const config = smallConfig()
+const { holdMs } = ENGINE_LIMITS
+
+/** A stage whose batches take the times that are set, and which tells where each was computed. */
+function stageOf(clock: FakeClock) {
+  const told: string[] = []
+  const how = { ms: 1, fails: undefined as unknown }
+  let running = 0
+  const compute = (where: string): void => {
+    told.push(where)
+    expect(running).toBe(0)
+    if (how.fails !== undefined) throw how.fails
+  }
+  const stage: NativeStage = {
+    ...{ config, range: wholeRange(config), weightBytes: 7 },
+    openCache: () => told.push('open'),
+    shareCache: () => undefined,
+    cacheLength: () => 0,
+    closeCache: () => void told.push('close cache'),
+    run() {
+      compute('here')
+      clock.advance(how.ms)
+      return []
+    },
+    async runLater() {
+      compute('elsewhere')
+      running++
+      await new Promise((resolve) => setImmediate(resolve))
+      running--
+      return { outputs: [], computeMs: how.ms }
+    },
+    close: () => void told.push('close'),
+  }
+  return { stage, told, how }
+}
+
+function scene() {
+  const clock = createFakeClock()
+  const { stage, told, how } = stageOf(clock)
+  const runner = createNativeRunner(stage, { clock })
+  const batch = (rows: number): StepInput[] => [
+    { cache: 1, position: 0, input: { type: 'tokens', tokens: new Int32Array(rows) }, logits: 'none' },
+  ]
+  return { runner, told, how, run: (rows: number) => runner.run(batch(rows)) }
+}
+
+test('computes a batch in this thread once as many rows, or more, were short', async () => {
+  const { run, told } = scene()
+  for (const rows of [1, 1, 4, 2, 64, 65, 65, 64]) await run(rows)
+  expect(told).toEqual(['elsewhere', 'here', 'elsewhere', 'here', 'elsewhere', 'elsewhere', 'elsewhere', 'here'])
+})
+
+test.each([
+  [holdMs, 'here'],
+  [holdMs + 0.1, 'elsewhere'],
+])('after a batch of %d ms the next is computed %s', async (ms, where) => {
+  const { run, told, how } = scene()
+  how.ms = ms
+  await run(1)
+  await run(1)
+  expect(told).toEqual(['elsewhere', where])
+})
+
+test('a batch that took long once is remembered for a few more', async () => {
+  const { run, told, how } = scene()
+  how.ms = 2 * holdMs
+  await run(1)
+  how.ms = 1
+  for (let step = 0; step < 5; step++) await run(1)
+  expect(told).toEqual(['elsewhere', 'elsewhere', 'elsewhere', 'elsewhere', 'elsewhere', 'here'])
+})
+
+test('between two batches in this thread events have their turn', async () => {
+  const { run } = scene()
+  await run(1)
+  await run(1)
+  let turned = false
+  setImmediate(() => {
+    turned = true
+  })
+  await run(1)
+  expect(turned).toBe(true)
+})
+
+test('does one thing at a time, in order', async () => {
+  const { runner, run, told } = scene()
+  await Promise.all([run(1), runner.openCache(4), run(1), runner.closeCache(1), run(1), runner.close(), runner.close()])
+  expect(told).toEqual(['elsewhere', 'open', 'here', 'close cache', 'here', 'close'])
+  await expect(run(1)).rejects.toMatchObject({ code: 'ENGINE_UNAVAILABLE' })
+})
+
+test("an expected failure is its caller's alone, a bug ends the engine for everybody", async () => {
+  const { runner, run, how, told } = scene()
+  how.fails = new EngineError('ENGINE_OUT_OF_MEMORY', 'no room')
+  await expect(run(1)).rejects.toBe(how.fails)
+  how.fails = undefined
+  expect(await run(1)).toEqual({ outputs: [], computeMs: milliseconds(1) })
+  how.fails = new TypeError('a bug')
+  const lost = { code: 'ENGINE_UNAVAILABLE', message: expect.stringContaining('a bug') }
+  await expect(run(1)).rejects.toMatchObject(lost)
+  await expect(runner.openCache(1)).rejects.toMatchObject(lost)
+  expect(await runner.lost).toMatchObject(lost)
+  await runner.close()
+  expect(told.at(-1)).toBe('close')
+})
