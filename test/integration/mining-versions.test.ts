@@ -23,7 +23,7 @@ const PRICE = 100n
 const PROMPT = Array.from({ length: 20 }, (_, index) => index % 50)
 const NEVER = new AbortController().signal
 const TURN = { generation: { ...GREEDY, maxTokens: 4 } }
-const WAIT = { timeout: 30_000, interval: 20 }
+const WAIT = { timeout: 80_000, interval: 20 }
 
 let world: MiningWorld
 afterEach(async () => world.close())
