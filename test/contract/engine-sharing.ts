@@ -1,6 +1,6 @@
 /**
  * Part of the engine suite: caches that take positions over from each other. Each computes what it would have without.
- * Spec: docs/spec/numerics.md §10.
+ * Spec: docs/spec/numerics.md §11.
  * @module
  */
 import { expect, test } from 'vitest'

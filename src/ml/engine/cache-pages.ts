@@ -2,7 +2,7 @@
  * Which memory holds which positions of which cache: pages of 64 positions of one layer, taken when a step first writes there, and
  * read by several caches where one has taken positions over from another. Whoever writes into positions that others read as well gets
  * pages of its own first. What a page is made of, the engine knows.
- * Spec: docs/spec/numerics.md §10.
+ * Spec: docs/spec/numerics.md §11.
  * @module
  */
 import { assert } from '../../base/assert.ts'
@@ -76,7 +76,8 @@ export function createPagePool<Table>(memory: PageMemory<Table>): PagePool<Table
     if (unused.length === 0) return
     unused.sort((a, b) => a - b)
     memory.clear(unused)
-    free.push(...unused.reverse())
+    // One by one: a long context of many layers has more pages than a call takes arguments.
+    for (const page of unused.reverse()) free.push(page)
   }
 
   return {

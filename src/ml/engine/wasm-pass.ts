@@ -71,10 +71,11 @@ export function createPassRunner(options: PassRunnerOptions): PassRunner {
   function allowPositions(capacity: number): void {
     if (capacity <= positionsMax) return
     // Doubling bounds what outgrown scratch wastes.
-    positionsMax = Math.max(capacity, positionsMax * 2, 1_024)
-    const width = Math.ceil((positionsMax + 16) / 16) * 16
+    const positions = Math.max(capacity, positionsMax * 2, 1_024)
+    const width = Math.ceil((positions + 16) / 16) * 16
     const scores = heap.reserve(threads * TASK_HEADS * width * 4)
     heap.words().set([scores, width], scratch.scoresField / 4)
+    positionsMax = positions
   }
 
   function writeRows(rows: readonly PassRow<PagedCache<WasmTable>>[]): void {

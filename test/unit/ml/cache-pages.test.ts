@@ -160,3 +160,16 @@ test('a cache for which there are no pages leaves nothing behind', () => {
   pool.close(first)
   pool.open(192, 1)
 })
+
+test('a cache of more pages than a call takes arguments gives them all back', () => {
+  const store = numberPages()
+  const pool = createPagePool(store.memory)
+  const [layers, columns] = [160, 1_000]
+  const large = pool.open(columns * PAGE_POSITIONS, layers)
+  pool.prepare(large, 0, columns * PAGE_POSITIONS)
+  pool.close(large)
+  const next = pool.open(columns * PAGE_POSITIONS, layers)
+  pool.prepare(next, 0, columns * PAGE_POSITIONS)
+  expect(new Set(next.table.values()).size).toBe(layers * columns)
+  expect(store.pages.length).toBe(layers * columns)
+})
