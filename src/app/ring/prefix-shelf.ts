@@ -11,6 +11,7 @@ import type { CacheId } from '../../ml/engine/engine.ts'
 import type { LayerRange } from '../../ml/tensors.ts'
 import type { EngineHost } from '../engine-host.ts'
 import { createPrefixMemory, type MemoryShape, type OutputRoom, type PrefixMemory } from './prefix-memory.ts'
+import { settled } from './settled.ts'
 
 export type PrefixBounds = { readonly [Name in keyof typeof PREFIX_LIMITS]: number }
 
@@ -52,13 +53,15 @@ export interface ShelfPlace {
 export interface Parked {
   readonly cache: CacheId
   readonly memory: PrefixMemory
-  /** Somebody is about to share it: it stays if it can. */
-  inUse: number
-  readonly isGone: boolean
+  /** While somebody shares it, it stays if it can, and in any case its cache stays open. */
+  use<Result>(work: () => Promise<Result>): Promise<Result>
 }
 
 interface Entry extends Parked {
   readonly owner: CacheOwner
+  readonly isInUse: boolean
+  /** Resolves when nobody uses it. */
+  unused(): Promise<void>
   isGone: boolean
   stop: () => void
 }
@@ -76,13 +79,14 @@ export function createPrefixShelf(bounds: PrefixBounds, { clock }: { clock: Cloc
     entry.stop()
     entries.splice(entries.indexOf(entry), 1)
     entry.memory.cut(0)
+    if (entry.isInUse) await entry.unused()
     await entry.owner.host.closeCache(entry.cache).catch(() => undefined)
   }
   const evictAll = async (some: (entry: Entry) => boolean): Promise<void> => {
     await Promise.all(entries.filter(some).map(evict))
   }
   const oldest = (some: (entry: Entry) => boolean = () => true): Entry | undefined =>
-    entries.find((entry) => entry.inUse === 0 && some(entry))
+    entries.find((entry) => !entry.isInUse && some(entry))
   const giveBack = async (): Promise<boolean> => {
     const entry = oldest()
     if (entry !== undefined) await evict(entry)
@@ -118,13 +122,15 @@ export function createPrefixShelf(bounds: PrefixBounds, { clock }: { clock: Cloc
     const shorter = own.filter(
       (entry) => memory.matching(0, entry.memory.keys(entry.memory.rows)) === entry.memory.rows,
     )
-    await evictAll((entry) => shorter.includes(entry))
-    const entry: Entry = { owner, cache, memory, inUse: 0, isGone: false, stop: () => undefined }
+    // All of it before anything is waited for: who closes meanwhile, or keeps another one, finds it in its place.
+    const leaving = shorter.map(evict)
+    const entry = entryOf(owner, cache, memory)
     entries.push(entry)
     touch(entry)
     const ofClient = entries.filter((one) => one.owner.client === owner.client)
-    if (ofClient.length > bounds.parkedPerClientMax) await evict(ofClient[0]!)
-    if (entries.length > bounds.parkedMax) await evict(entries[0]!)
+    if (ofClient.length > bounds.parkedPerClientMax) leaving.push(evict(ofClient[0]!))
+    if (entries.length > bounds.parkedMax) leaving.push(evict(entries[0]!))
+    await Promise.all(leaving)
   }
 
   return {
@@ -163,6 +169,24 @@ export function createPrefixShelf(bounds: PrefixBounds, { clock }: { clock: Cloc
     get parked() {
       return entries.length
     },
+  }
+}
+
+function entryOf(owner: CacheOwner, cache: CacheId, memory: PrefixMemory): Entry {
+  let users = 0
+  let unused: Promise<void> = Promise.resolve()
+  return {
+    ...{ owner, cache, memory, isGone: false, stop: () => undefined },
+    async use(work) {
+      users++
+      const done = work().finally(() => users--)
+      unused = settled(unused, done)
+      return done
+    },
+    get isInUse() {
+      return users > 0
+    },
+    unused: () => unused,
   }
 }
 

@@ -14,15 +14,16 @@ import type { LayerRange } from '../../ml/tensors.ts'
 import type { EngineHost, StepRun } from '../engine-host.ts'
 import { yieldToEvents } from '../system.ts'
 import { keysOf, keyWordsOf } from './prefix-keys.ts'
-import type { PrefixMemory } from './prefix-memory.ts'
+import type { RecalledRows } from './prefix-memory.ts'
 import type { Parked, ShelfPlace } from './prefix-shelf.ts'
 import type { TokenStep } from './prompt-steps.ts'
 import type { RingPlace } from './ring-place.ts'
+import { settled } from './settled.ts'
 
 export interface SessionCache {
   /** `earlier`: resolves when what was run before has been passed on; what is recalled must not overtake it. */
   run(step: TokenStep, logits: StepInput['logits'], earlier: Promise<unknown>): Promise<CacheRun>
-  /** After the last run: it is kept for a later session, or freed. */
+  /** No run begins any more. When those under way are over, it is kept for a later session, or freed. */
   end(): Promise<void>
 }
 
@@ -53,6 +54,8 @@ export function createSessionCache(parts: SessionCacheParts): SessionCache {
   const memories = shelf && createMemories(parts, shelf)
   /** Positions that the session's steps have computed; the cache may have more, from an earlier session. */
   let held = 0
+  /** Resolves when no run is under way. An engine may not lose a cache of which a step waits in its queue. */
+  let resting: Promise<void> = Promise.resolve()
 
   const inputOf = ({ tokens, rows }: TokenStep, first: number): StepInput['input'] => {
     if (place.isFirst) return { type: 'tokens', tokens: first === 0 ? tokens : tokens.slice(first) }
@@ -74,26 +77,33 @@ export function createSessionCache(parts: SessionCacheParts): SessionCache {
     }
   }
 
+  const run: SessionCache['run'] = async (step, logits, earlier) => {
+    const { position, tokens } = step
+    if (position > held) return refused(position, held)
+    held = position + tokens.length
+    if (!step.acknowledge || !memories?.mayRecall(position)) {
+      return { ...(await compute(step, 0, logits)), ...NOTHING }
+    }
+    await earlier
+    const isDrawn = place.isTail && logits !== 'none'
+    const most = tokens.length - (isDrawn ? 1 : 0)
+    const count = Math.min(most, await memories.find(step))
+    if (count === 0) return { ...(await compute(step, 0, logits)), ...NOTHING }
+    const { values, computeMs } = memories.recall(step, count)
+    const recalled = { recalledRows: count, recalledMs: computeMs }
+    if (count === tokens.length) return { ...AT_ONCE, output: outputOf(values), ...recalled }
+    const rest = await compute(step, count, logits)
+    return { ...rest, output: joined(values, rest.output), ...recalled }
+  }
+
   return {
-    async run(step, logits, earlier) {
-      const { position, tokens } = step
-      if (position > held) return refused(position, held)
-      held = position + tokens.length
-      if (!step.acknowledge || !memories?.mayRecall(position)) {
-        return { ...(await compute(step, 0, logits)), ...NOTHING }
-      }
-      await earlier
-      const isDrawn = place.isTail && logits !== 'none'
-      const most = tokens.length - (isDrawn ? 1 : 0)
-      const count = Math.min(most, await memories.find(step))
-      if (count === 0) return { ...(await compute(step, 0, logits)), ...NOTHING }
-      const { values, computeMs } = memories.recall(position, count)
-      const recalled = { recalledRows: count, recalledMs: computeMs }
-      if (count === tokens.length) return { ...AT_ONCE, output: outputOf(values), ...recalled }
-      const run = await compute(step, count, logits)
-      return { ...run, output: joined(values, run.output), ...recalled }
+    run(...asked) {
+      const work = run(...asked)
+      resting = settled(resting, work)
+      return work
     },
     async end() {
+      await resting
       if (memories) await memories.end()
       else await host.closeCache(parts.cache).catch(() => undefined)
     },
@@ -126,7 +136,8 @@ interface Memories {
   mayRecall(position: number): boolean
   /** How many rows of the step, from its first, the cache has; no other step is under way. */
   find(step: TokenStep): Promise<number>
-  recall: PrefixMemory['recall']
+  /** The first rows of the step. */
+  recall(step: TokenStep, rows: number): RecalledRows
   /** What is there from `position` on is about to be overwritten. */
   begin(position: number): void
   /** Rows of a step from `first` on were computed. They are written down when they have been passed on, or before anything else happens. */
@@ -154,26 +165,22 @@ function createMemories(parts: SessionCacheParts, shelf: ShelfPlace): Memories {
     if (latest?.step !== step) latest = { step, keys: keysOf(step, place.isFirst) }
     return latest.keys
   }
-  /** Takes over what is kept, if that is more than `least` positions. False: it is gone, or there is no room for it. */
+  /** Takes over what is kept, if that is more than `least` positions. False: there is no room for it, or its engine is about to go. */
   const adopt = async (parked: Parked, least: number): Promise<boolean> => {
     const copy = parked.memory.share(capacity)
     if (copy.rows <= least) {
       copy.cut(0)
       return false
     }
-    parked.inUse++
     let target = cache
     try {
       if (!isFresh) target = await host.openCache(capacity, part)
-      if (parked.isGone) throw new EngineError('ENGINE_UNAVAILABLE', 'The cache is not kept any more.')
       await host.shareCache(parked.cache, target, copy.rows)
     } catch (error) {
       copy.cut(0)
       if (target !== cache) await host.closeCache(target).catch(() => undefined)
       if (error instanceof HouseError) return false
       throw error
-    } finally {
-      parked.inUse--
     }
     const before = cache
     cache = target
@@ -199,10 +206,12 @@ function createMemories(parts: SessionCacheParts, shelf: ShelfPlace): Memories {
       const own = memory.matching(position, keys)
       if (own === tokens.length || memory.rows < position) return own
       const other = shelf.find(memory, { position, keys }, own)
-      if (other === undefined || !(await adopt(other, position + own))) return own
+      if (other === undefined || !(await other.use(() => adopt(other, position + own)))) return own
       return memory.matching(position, keys)
     },
-    recall(position, rows) {
+    recall({ position, tokens }, rows) {
+      // Nothing of the step will be noted: a session that rests keeps no frame.
+      if (rows === tokens.length) latest = undefined
       return memory.recall(position, rows)
     },
     begin(position) {

@@ -169,19 +169,19 @@ export class StageSession {
     timer.disarm()
   }
 
-  /** Frees everything once: links, control channel and, after the running step, the cache. */
+  /** Frees everything once: links, control channel and, after the steps under way, the cache. */
   async close(): Promise<void> {
     if (this.#closed) return
     this.#closed = true
     this.#turns.end()
     this.#timers.stop()
     // Who waits to be paid is let go, or the running step would never end.
-    const settled = this.#options.lease?.close()
+    const paid = this.#options.lease?.close()
     const drafted = this.#work.first?.close()
     this.#next?.channel.abort('session closed')
     this.#previous?.abort('session closed')
     const told = endChannel(this.#options.control)
-    await Promise.allSettled([this.#running, this.#work.latestRun, settled, drafted])
+    await Promise.allSettled([this.#running, paid, drafted])
     // Not after the channel's end: the client may be about to open its next session here.
     await this.#options.cache.end()
     await told

@@ -17,6 +17,7 @@ import type { TokenStep } from './prompt-steps.ts'
 import type { RingPlace } from './ring-place.ts'
 import type { SessionTimers } from './session-timers.ts'
 import type { SessionTurns } from './session-turns.ts'
+import { settled } from './settled.ts'
 import type { StageLink } from './stage-link.ts'
 import { createMeter, type StageMeter } from './stage-meter.ts'
 import type { StageSessionOptions } from './stage-session.ts'
@@ -40,8 +41,6 @@ export interface StageWorkParts
 export interface StageWork {
   /** At stage 1. */
   readonly first: FirstStage | undefined
-  /** The engine's latest work for this session; it works in order. */
-  readonly latestRun: Promise<unknown>
   run(step: TokenStep): Promise<void>
   /** Stage 1 has said what stays of the step before. @throws RING_BAD_MESSAGE. */
   keep(message: StageMessageOf<'keep'>): void
@@ -58,9 +57,8 @@ class Work implements StageWork {
   readonly #meter: StageMeter = createMeter()
   readonly #kept: KeptRows
   readonly #tail: Tail | undefined
-  #latestRun: Promise<unknown> = Promise.resolve()
   /** Resolves when all that was run has been passed on. */
-  #passed: Promise<unknown> = Promise.resolve()
+  #passed: Promise<void> = Promise.resolve()
 
   constructor(parts: StageWorkParts, ports: { clock: Clock }) {
     const { open, place, endTokens, vocabularySize, lease } = parts
@@ -70,10 +68,6 @@ class Work implements StageWork {
     const run = (step: TokenStep) => this.run(step)
     const toNext = (message: StageMessage) => parts.next()?.send(message)
     this.first = place.isFirst ? createFirstStage({ ...parts, kept: this.#kept, run, toNext }, ports) : undefined
-  }
-
-  get latestRun(): Promise<unknown> {
-    return this.#latestRun
   }
 
   statistics(channels: readonly (Channel | undefined)[]): StageStatistics {
@@ -88,24 +82,23 @@ class Work implements StageWork {
   run(message: TokenStep): Promise<void> {
     const earlier = this.#passed
     const work = this.#run(message, earlier)
-    this.#passed = Promise.allSettled([earlier, work])
+    this.#passed = settled(earlier, work)
     return work
   }
 
-  async #run(message: TokenStep, earlier: Promise<unknown>): Promise<void> {
+  async #run(message: TokenStep, earlier: Promise<void>): Promise<void> {
     const { cache, lease, turns, isClosed } = this.#parts
     const { turn } = message
     // Stage 1 decides which steps there are, and has settled what is left of the one before.
     const isWanted = () => (this.first ? turns.isCurrent(turn) : turns.goesOn(turn))
     if (!this.first) this.#forget(this.#kept.step(message))
     const paid = lease && (await lease.begin(message, isWanted))
-    if (lease && !paid) return
+    // It may have ended just when it was paid.
+    if (lease && (!paid || isClosed())) return
     if (this.first) this.#forget(this.#kept.step(message))
     this.first?.begun(message)
     if (message.generation) this.#tail?.begin(message.generation)
-    const work = cache.run(message, this.#logitsOf(message), earlier)
-    this.#latestRun = work
-    const run = await work
+    const run = await cache.run(message, this.#logitsOf(message), earlier)
     if (isClosed()) return
     this.#parts.timers.touch()
     this.#meter.step(message.tokens.length, run)

@@ -94,3 +94,47 @@ test('what is kept goes when all ends, and nothing is kept any more', async () =
   await talk(world, 'a', TEXT)
   expect([world.shelf.parked, world.host.open.size]).toEqual([0, 0])
 })
+
+test('a cache that goes while somebody takes it over closes after that', async () => {
+  const world = worldAt('first')
+  await talk(world, 'a', TEXT)
+  const { shareCache } = world.host
+  const gate = Promise.withResolvers<void>()
+  world.host.shareCache = async (...asked) => {
+    await gate.promise
+    await shareCache(...asked)
+  }
+  const session = await world.open('a')
+  const run = session.run('prompt', 0, TEXT)
+  await new Promise((resolve) => setImmediate(resolve))
+  const leaving = world.shelf.leave(world.host)
+  await new Promise((resolve) => setImmediate(resolve))
+  gate.resolve()
+  expect(await run).toBe(TEXT.length)
+  await leaving
+  await session.cache.end()
+  expect([world.shelf.parked, world.host.open.size]).toEqual([0, 0])
+})
+
+test('nothing is kept by a session that ends when all ends, although one that it replaces is still closing', async () => {
+  const world = worldAt('first')
+  await talk(world, 'a', TEXT.slice(0, 20))
+  const { closeCache } = world.host
+  const gate = Promise.withResolvers<void>()
+  world.host.closeCache = async (cache) => {
+    await gate.promise
+    await closeCache(cache)
+  }
+  const talked = talk(world, 'a', TEXT)
+  await new Promise((resolve) => setImmediate(resolve))
+  const closed = world.shelf.close()
+  gate.resolve()
+  await Promise.all([talked, closed])
+  expect([world.shelf.parked, world.host.open.size]).toEqual([0, 0])
+})
+
+test('of two sessions that end at once with the same text one is kept', async () => {
+  const world = worldAt('first')
+  await Promise.all([talk(world, 'a', TEXT), talk(world, 'a', TEXT)])
+  expect([world.shelf.parked, world.host.open.size]).toEqual([1, 1])
+})
