@@ -7,12 +7,10 @@
  */
 import { type Milliseconds, milliseconds } from '../base/brand.ts'
 import { HouseError, messageOf } from '../base/error.ts'
-import { ENGINE_LIMITS } from '../base/limits.ts'
 import type { Clock } from '../base/ports.ts'
 import { EngineError, type StepInput, type StepOutput } from '../ml/engine/engine.ts'
 import type { NativeStage } from '../ml/engine/native-stage.ts'
-import { rowsOf } from '../ml/engine/step-check.ts'
-import { PASS_ROWS_MAX } from '../ml/engine/step-runner.ts'
+import { createBatchLengths, createBatchSizes } from './batch-lengths.ts'
 import type { BatchRunner } from './engine-host.ts'
 import { yieldToEvents } from './system.ts'
 
@@ -24,7 +22,8 @@ interface Run {
 /** `stage`: closed with this one. */
 export function createNativeRunner(stage: NativeStage, { clock }: { readonly clock: Clock }): BatchRunner {
   const order = createOrder()
-  const lengths = createLengths()
+  const sizes = createBatchSizes(stage.config, stage.range)
+  const lengths = createBatchLengths()
   /** Whether events have had their turn since a batch was computed in this thread. */
   let hasTurned = true
   const runHere = async (batch: readonly StepInput[]): Promise<Run> => {
@@ -42,16 +41,26 @@ export function createNativeRunner(stage: NativeStage, { clock }: { readonly clo
     return { outputs, computeMs: milliseconds(computeMs) }
   }
   const run = async (batch: readonly StepInput[]): Promise<Run> => {
-    const rows = batch.reduce((sum, step) => sum + Math.ceil(rowsOf(step, stage.config)), 0)
-    const done = await (lengths.isShort(rows) ? runHere(batch) : runElsewhere(batch))
-    lengths.note(rows, done.computeMs)
+    const size = sizes.of(batch)
+    const done = await (lengths.isShort(size) ? runHere(batch) : runElsewhere(batch))
+    const isWhole = done.outputs.every(({ type }) => type !== 'failed')
+    lengths.note(size, done.computeMs, isWhole)
     return done
   }
   return {
     ...{ engine: 'native', weightBytes: stage.weightBytes, config: stage.config, lost: order.lost },
-    openCache: (capacity, part) => order.after(() => stage.openCache(capacity, part)),
+    openCache: (capacity, part) =>
+      order.after(() => {
+        const cache = stage.openCache(capacity, part)
+        sizes.opened(cache, part)
+        return cache
+      }),
     shareCache: (from, to, rows) => order.after(() => stage.shareCache(from, to, rows)),
-    closeCache: (cache) => order.after(() => stage.closeCache(cache)),
+    closeCache: (cache) =>
+      order.after(() => {
+        stage.closeCache(cache)
+        sizes.closed(cache)
+      }),
     run: (batch) => order.after(() => run(batch)),
     close: () => order.last(() => stage.close()),
   }
@@ -95,31 +104,6 @@ function createOrder(): Order {
         work()
       })
       return ended
-    },
-  }
-}
-
-/** How long batches take, by their rows. */
-interface Lengths {
-  /** Not before a batch of so many rows, or more, was seen. */
-  isShort(rows: number): boolean
-  note(rows: number, ms: number): void
-}
-
-/** Of a slow batch this share is still expected of the next: a machine that was busy may be so again. */
-const REMEMBERED = 0.8
-
-function createLengths(): Lengths {
-  /** Milliseconds by number of rows. */
-  const seen: number[] = []
-  return {
-    isShort: (rows) => {
-      const known = seen.find((ms, of) => of >= rows && ms !== undefined)
-      return known !== undefined && known <= ENGINE_LIMITS.holdMs
-    },
-    note: (rows, ms) => {
-      // Of more than a pass, no batch is short enough where it matters.
-      if (rows <= PASS_ROWS_MAX) seen[rows] = Math.max(ms, (seen[rows] ?? 0) * REMEMBERED)
     },
   }
 }

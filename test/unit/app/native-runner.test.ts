@@ -2,18 +2,18 @@ import { expect, test } from 'vitest'
 import { createNativeRunner } from '../../../src/app/native-runner.ts'
 import { milliseconds } from '../../../src/base/brand.ts'
 import { ENGINE_LIMITS } from '../../../src/base/limits.ts'
-import { EngineError, type StepInput } from '../../../src/ml/engine/engine.ts'
+import type { ModelConfig } from '../../../src/ml/config.ts'
+import { EngineError, type StepInput, type StepOutput } from '../../../src/ml/engine/engine.ts'
 import type { NativeStage } from '../../../src/ml/engine/native-stage.ts'
 import { smallConfig, wholeRange } from '../../contract/random-model.ts'
 import { createFakeClock, type FakeClock } from '../../fake-clock.ts'
 
-const config = smallConfig()
 const { holdMs } = ENGINE_LIMITS
 
 /** A stage whose batches take the times that are set, and which tells where each was computed. */
-function stageOf(clock: FakeClock) {
+function stageOf(clock: FakeClock, config: ModelConfig) {
   const told: string[] = []
-  const how = { ms: 1, fails: undefined as unknown }
+  const how = { ms: 1, fails: undefined as unknown, outputs: [] as StepOutput[], opened: [] as number[] }
   let running = 0
   const compute = (where: string): void => {
     told.push(where)
@@ -22,35 +22,38 @@ function stageOf(clock: FakeClock) {
   }
   const stage: NativeStage = {
     ...{ config, range: wholeRange(config), weightBytes: 7 },
-    openCache: () => told.push('open'),
+    openCache: () => {
+      told.push('open')
+      return how.opened.shift() ?? 1
+    },
     shareCache: () => undefined,
     cacheLength: () => 0,
     closeCache: () => void told.push('close cache'),
     run() {
       compute('here')
       clock.advance(how.ms)
-      return []
+      return how.outputs
     },
     async runLater() {
       compute('elsewhere')
       running++
       await new Promise((resolve) => setImmediate(resolve))
       running--
-      return { outputs: [], computeMs: how.ms }
+      return { outputs: how.outputs, computeMs: how.ms }
     },
     close: () => void told.push('close'),
   }
   return { stage, told, how }
 }
 
-function scene() {
+function scene(config: ModelConfig = smallConfig()) {
   const clock = createFakeClock()
-  const { stage, told, how } = stageOf(clock)
+  const { stage, told, how } = stageOf(clock, config)
   const runner = createNativeRunner(stage, { clock })
-  const batch = (rows: number): StepInput[] => [
-    { cache: 1, position: 0, input: { type: 'tokens', tokens: new Int32Array(rows) }, logits: 'none' },
-  ]
-  return { runner, told, how, run: (rows: number) => runner.run(batch(rows)) }
+  const stepOf = (rows: number, change: Partial<StepInput> = {}): StepInput => {
+    return { cache: 1, position: 0, input: { type: 'tokens', tokens: new Int32Array(rows) }, logits: 'none', ...change }
+  }
+  return { runner, told, how, run: (rows: number, change?: Partial<StepInput>) => runner.run([stepOf(rows, change)]) }
 }
 
 test('computes a batch in this thread once as many rows, or more, were short', async () => {
@@ -77,6 +80,54 @@ test('a batch that took long once is remembered for a few more', async () => {
   how.ms = 1
   for (let step = 0; step < 5; step++) await run(1)
   expect(told).toEqual(['elsewhere', 'elsewhere', 'elsewhere', 'elsewhere', 'elsewhere', 'here'])
+})
+
+test('steps that were refused tell nothing of those that are computed', async () => {
+  const { run, told, how } = scene()
+  const refused: StepOutput = { type: 'failed', error: new EngineError('ENGINE_NOT_FINITE', 'no number') }
+  how.ms = 10 * holdMs
+  await run(64)
+  Object.assign(how, { ms: 0.1, outputs: [refused] })
+  for (let step = 0; step < 20; step++) await run(64)
+  await run(8)
+  Object.assign(how, { ms: 2 * holdMs, outputs: [] })
+  await run(8)
+  expect(told).toEqual(Array(23).fill('elsewhere'))
+})
+
+test('a step that failed after a long time is a long one', async () => {
+  const { run, told, how } = scene()
+  await run(1)
+  how.outputs = [{ type: 'failed', error: new EngineError('ENGINE_NOT_FINITE', 'no number') }]
+  how.ms = 2 * holdMs
+  await run(1)
+  await run(1)
+  expect(told).toEqual(['elsewhere', 'here', 'elsewhere'])
+})
+
+const LARGE = smallConfig({ layerCount: 8, vocabularySize: 5_000 })
+
+test.each<[string, Partial<StepInput>, Partial<StepInput>]>([
+  ['a part of fewer layers', { cache: 1 }, { cache: 2 }],
+  ['no logits', { logits: 'none' }, { logits: 'all' }],
+  ['the start of a context', { position: 1 }, { position: 100_000 }],
+])('a batch of %s says nothing of one that computes more', async (_what, less, more) => {
+  const { runner, run, told, how } = scene(LARGE)
+  how.opened = [1, 2]
+  const whole = wholeRange(LARGE)
+  await runner.openCache(4, { ...whole, lastLayer: 1, hasHead: false })
+  await runner.openCache(4)
+  const isParts = less.cache !== undefined
+  const cache = isParts ? {} : { cache: 2 }
+  for (let step = 0; step < 2; step++) await run(8, { ...cache, ...less })
+  how.ms = 2 * holdMs
+  await run(8, { ...cache, ...more })
+  expect(told.filter((each) => each !== 'open')).toEqual(['elsewhere', 'here', 'elsewhere'])
+  // What computes more and was short says that less is.
+  how.ms = 1
+  for (let step = 0; step < 9; step++) await run(8, { ...cache, ...more })
+  await run(4, { ...cache, ...less })
+  expect(told.at(-1)).toBe('here')
 })
 
 test('between two batches in this thread events have their turn', async () => {
