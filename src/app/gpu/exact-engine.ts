@@ -18,7 +18,7 @@ export interface ExactEngine {
 }
 
 /** The fastest first. */
-const WAYS: readonly FloatArithmetic[] = ['native', 'soft']
+const ARITHMETICS: readonly FloatArithmetic[] = ['native', 'soft']
 
 /** For weights of these formats. @throws GpuError GPU_NOT_EXACT; EngineError, where no way computes at all. */
 export async function openExactEngine(
@@ -26,9 +26,9 @@ export async function openExactEngine(
   formats: readonly WeightFormat[],
 ): Promise<ExactEngine> {
   let last: SelfTestFailure | EngineError | undefined
-  for (const arithmetic of WAYS) {
-    const engine = createWebgpuEngine({ device, arithmetic, hasPackedDot: info.hasPackedDot })
-    // What a driver does not compile in one way, it may in the other.
+  for (const { arithmetic, hasSubgroups } of waysOn(device)) {
+    const engine = createWebgpuEngine({ device, arithmetic, hasPackedDot: info.hasPackedDot, hasSubgroups })
+    // What a driver does not compile or computes wrongly in one way, it may do well in another.
     const found = await testNumbers(engine, formats).catch(unavailable)
     if (found === undefined) return { engine, arithmetic }
     last = found
@@ -41,6 +41,12 @@ export async function openExactEngine(
     `The driver of ${info.name} computes other numbers than this program's own engines do (${differing} of ${count} numbers of ${what} in ${format}), so its work would not stand an audit. Update the driver; \`dllm mine --gpu none\` computes on the processor.`,
     { details: { name: info.name, driver: info.driver } },
   )
+}
+
+/** All that the device can do, and the same without subgroups, for drivers that get those wrong. */
+function waysOn({ features }: GPUDevice): { arithmetic: FloatArithmetic; hasSubgroups: boolean }[] {
+  const forms = features.has('subgroups') ? [true, false] : [false]
+  return ARITHMETICS.flatMap((arithmetic) => forms.map((hasSubgroups) => ({ arithmetic, hasSubgroups })))
 }
 
 function unavailable(error: unknown): EngineError {

@@ -1,7 +1,7 @@
 /**
  * Exact-1 on software GPUs, which compile for seconds what a GPU's driver compiles in milliseconds. The suite runs on the faster of them in both ways of multiplying
- * integers, in short sessions; the slower, to which barriers take a thousand times as long, gets one model in each format, and where `DLLM_TEST_GPU_DRIVERS=all` says so
- * (CI) each of them has it in one. `DLLM_TEST_GPU_LENGTH=70` gives the suite to both, in all formats and at the length that other engines get. Spec: docs/spec/gpu.md §8.
+ * integers, with subgroups, in short sessions; where `DLLM_TEST_GPU_DRIVERS=all` says so (CI) each driver has it in one. Both get one model in each format without
+ * subgroups. `DLLM_TEST_GPU_LENGTH=70` gives the suite to both, in all formats and at the length that other engines get. Spec: docs/spec/gpu.md §8, §9.
  * @module
  */
 import { afterAll, describe, expect, test } from 'vitest'
@@ -22,10 +22,10 @@ import {
   useDrivers,
 } from '../../gpu-drivers.ts'
 
-/** Matrices whole, with a product of four bytes at a time; and in parts (the widest of the suite takes 280 KiB of q4), with bytes one by one. */
+/** Matrices whole, with a product of four bytes at a time and sums of subgroups; and in parts (the widest of the suite takes 280 KiB of q4), with bytes one by one. */
 const VARIANTS: readonly { readonly format: WeightFormat; readonly kernels: object }[] = [
-  { format: 'q8', kernels: { tile: 2 } },
-  { format: 'q4', kernels: { tile: 1, hasPackedDot: false, bindingBytesMax: 262_144 } },
+  { format: 'q8', kernels: { tile: 2, hasSubgroups: true } },
+  { format: 'q4', kernels: { tile: 1, hasPackedDot: false, hasSubgroups: true, bindingBytesMax: 262_144 } },
 ]
 /** The slower driver has the second alone, and the faster one then only the first. */
 const variantsOn = ({ name }: GpuDriver) => {
@@ -70,14 +70,14 @@ describe('webgpu engine', () => {
     }
   })
 
-  test.each(GPU_DRIVERS.slice(-1).flatMap(({ name }) => FORMATS.map((format) => [name, format] as const)))(
-    'on %s: %s, matrices in the smallest parts, in chunks and in one batch, some of which fails',
+  test.each(GPU_DRIVERS.flatMap(({ name }) => FORMATS.map((format) => [name, format] as const)))(
+    'on %s: %s without subgroups, matrices in the smallest parts, in chunks and in one batch, some of which fails',
     async (name, format) => {
       const refused: string[] = []
       useDrivers(...GPU_DRIVERS.filter((driver) => driver.name === name))
       const gpu = await open(refused)
       const engine = createWebgpuEngine({
-        ...{ device: gpu.device, arithmetic: 'soft', hasPackedDot: false, tile: 1 },
+        ...{ device: gpu.device, arithmetic: 'soft', hasPackedDot: false, tile: 2 },
         // A matrix of 51 × 40 takes 8,160 bytes in f32.
         bindingBytesMax: 1_024,
       })

@@ -27,12 +27,16 @@ export interface Kernel {
   /** Declarations and `fn main`'s body; `local` is the thread in its workgroup, `group` the workgroup. */
   readonly declarations: string
   readonly body: string
+  /** The same where threads of a subgroup can add; `is_largest_near` serves those that need not differ. */
+  readonly withSubgroups?: Pick<Kernel, 'declarations' | 'body'>
 }
 
 export interface KernelOptions {
   readonly arithmetic: FloatArithmetic
   /** Whether WGSL has `dot4I8Packed` here (language feature packed_4x8_integer_dot_product). Default: it has. */
   readonly hasPackedDot?: boolean
+  /** Whether the device was opened with the feature `subgroups`. Their size may be any, and differ from kernel to kernel. Default: it was not. */
+  readonly hasSubgroups?: boolean
   /** Rows of activations for which a weight is read once, where there is more than one row. Default 8; fewer compile faster. */
   readonly tile?: number
 }
@@ -56,8 +60,14 @@ export function write(name: string, type = 'array<u32>'): Binding {
 export const STATUS: Binding = write('status', 'array<atomic<u32>>')
 
 /** Bits of the first word of a row's `status`, the earliest place first. */
-export const FAILURES = ['a norm', 'the input of a matrix product', 'attention', 'the output of a layer'] as const
-export const FLAG = { norm: 1, product: 2, attention: 4, output: 8 } as const
+export const FAILURES = [
+  'a norm',
+  'the input of a matrix product',
+  'attention',
+  'the output of a layer',
+  'the logits',
+] as const
+export const FLAG = { norm: 1, product: 2, attention: 4, output: 8, logits: 16 } as const
 
 /** Words of the uniform `now`. `head`: the first row that the head computes. `capacity`: of the cache. `zero`: 0, which the compiler cannot know. */
 export const NOW_WORDS = ['position', 'rows', 'head', 'capacity', 'zero'] as const
@@ -75,22 +85,37 @@ const PACKED_DOT = /* wgsl */ `
 fn dot4(a: u32, b: u32) -> i32 { return dot4I8Packed(a, b); }
 `
 
-/** The whole shader. */
+/**
+ * Whether a thread's value is the largest of those of the threads that are together: one that is not need not be compared by an atomic. Without subgroups each
+ * is alone. Called by all threads of a workgroup.
+ */
+const EACH_ALONE = /* wgsl */ `
+fn is_largest_near(value: u32) -> bool { return true; }
+`
+const TOGETHER = /* wgsl */ `
+fn is_largest_near(value: u32) -> bool { return value == subgroupMax(value); }
+`
+
+/** The whole shader, in the form that the device's capabilities allow. */
 export function kernelSource(kernel: Kernel, options: KernelOptions): string {
+  const { hasPackedDot = true, hasSubgroups = false } = options
+  const form = (hasSubgroups && kernel.withSubgroups) || kernel
   const words = (names: readonly string[]) => names.map((name) => `${name}: u32`).join(', ')
   return [
+    ...(hasSubgroups ? ['enable subgroups;'] : []),
     `struct Now { ${words(NOW_WORDS)} }`,
     `struct Op { ${words(kernel.parameters)} }`,
     '@group(0) @binding(0) var<uniform> now: Now;',
     '@group(0) @binding(1) var<uniform> op: Op;',
     ...kernel.bindings.map((binding, index) => declaration(0, index + 2, binding)),
     ...(kernel.hasCache ? CACHE_BINDINGS.map((binding, index) => declaration(1, index, binding)) : []),
-    options.hasPackedDot !== false ? PACKED_DOT : PLAIN_DOT,
+    hasPackedDot ? PACKED_DOT : PLAIN_DOT,
+    hasSubgroups ? TOGETHER : EACH_ALONE,
     floatSource(options.arithmetic),
-    kernel.declarations,
+    form.declarations,
     `@compute @workgroup_size(${kernel.workgroupSize})`,
     'fn main(@builtin(local_invocation_index) local: u32, @builtin(workgroup_id) group: vec3<u32>) {',
-    kernel.body,
+    form.body,
     '}',
   ].join('\n')
 }

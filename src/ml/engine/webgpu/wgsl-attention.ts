@@ -126,6 +126,7 @@ ${TREE}
   let query_at = (row * (op.heads + 2u * op.shared_heads) + group.x) * op.size;
   for (var i = local; i < op.size; i += ${ATTEND_THREADS}u) { query[i] = projected[query_at + i]; }
   let place = local >> 4u;
+  var own_highest = 0u;
   for (var t0 = 0u; t0 < count; t0 += ${AT_ONCE}u) {
     workgroupBarrier();
     let t = t0 + place;
@@ -141,9 +142,10 @@ ${TREE}
       let score = multiply(tree(local), op.factor);
       if (!is_finite(score)) { atomicOr(&status[row * 2u], ${FLAG.attention}u); }
       scores[scores_at + t] = score;
-      atomicMax(&highest, ordered(score));
+      own_highest = max(own_highest, ordered(score));
     }
   }
+  if (is_largest_near(own_highest)) { atomicMax(&highest, own_highest); }
   storageBarrier();
   workgroupBarrier();
   // ordered, undone
@@ -163,6 +165,7 @@ ${TREE}
   if (local == 0u) { lanes[0] = tree(0u); }
   workgroupBarrier();
   let total = lanes[0];
+  var largest = 0u;
   for (var i = local; i < op.size; i += ${ATTEND_THREADS}u) {
     var sum = 0u;
     for (var t = 0u; t < count; t++) {
@@ -170,7 +173,8 @@ ${TREE}
     }
     let value = divide(sum, total);
     floats[(row * op.heads + group.x) * op.size + i] = value;
-    atomicMax(&status[row * 2u + 1u], value & 0x7fffffffu);
+    largest = max(largest, value & 0x7fffffffu);
   }
+  if (is_largest_near(largest)) { atomicMax(&status[row * 2u + 1u], largest); }
 `,
 }

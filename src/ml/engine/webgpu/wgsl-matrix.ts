@@ -63,7 +63,7 @@ export function matrixKernel(format: WeightFormat, tile: number): Kernel {
   }
 }
 
-type KernelParts = Pick<Kernel, 'bindings' | 'declarations' | 'body'>
+type KernelParts = Pick<Kernel, 'bindings' | 'declarations' | 'body' | 'withSubgroups'>
 
 const OUTPUTS = [write('outputs'), STATUS] // (rows, op.stride)
 
@@ -170,18 +170,27 @@ function integerKernel(format: 'q8' | 'q4', tile: number): KernelParts {
       read('scales'),
       ...OUTPUTS,
     ],
+    ...integerForm(format, tile, cells, inTree(cells)),
+    withSubgroups: integerForm(format, tile, cells, bySubgroups(cells)),
+  }
+}
+
+/** How the sums of a workgroup's threads become one for each cell. */
+interface Reduction {
+  /** `highs`, `lows`, and `sum_of(cell)`: high and low part. */
+  readonly declarations: string
+  readonly body: string
+}
+
+/** Through shared memory, in halves. */
+function inTree(cells: readonly Cell[]): Reduction {
+  return {
     declarations: /* wgsl */ `
 var<workgroup> highs: array<i32, ${cells.length * THREADS}>;
 var<workgroup> lows: array<i32, ${cells.length * THREADS}>;
-${PRODUCT_SOURCE}
-${GROUP_SUMS[format]}
-fn finished(cell: u32, weights_row: u32, row: u32) -> u32 {
-  return product(highs[cell * ${THREADS}u], lows[cell * ${THREADS}u], row_scales[weights_row], scales[row]);
-}
-${END}
+fn sum_of(cell: u32) -> vec2<i32> { return vec2<i32>(highs[cell * ${THREADS}u], lows[cell * ${THREADS}u]); }
 `,
     body: /* wgsl */ `
-  ${groupLoop(format, cells, tile)}
   ${cells.map(({ cell }) => `highs[${cell * THREADS}u + local] = high${cell}; lows[${cell * THREADS}u + local] = low${cell};`).join('\n  ')}
   for (var width = ${THREADS / 2}u; width > 0u; width >>= 1u) {
     workgroupBarrier();
@@ -192,6 +201,50 @@ ${END}
       }
     }
   }
+`,
+  }
+}
+
+/**
+ * Each subgroup adds and one of its threads hands the sums on: one barrier, whatever the size of subgroups and whichever threads are in one. Sums of integers
+ * are the same in any order.
+ */
+function bySubgroups(cells: readonly Cell[]): Reduction {
+  return {
+    declarations: /* wgsl */ `
+var<workgroup> highs: array<atomic<i32>, ${cells.length}>;
+var<workgroup> lows: array<atomic<i32>, ${cells.length}>;
+fn sum_of(cell: u32) -> vec2<i32> { return vec2<i32>(atomicLoad(&highs[cell]), atomicLoad(&lows[cell])); }
+`,
+    body: /* wgsl */ `
+  ${cells.map(({ cell }) => `high${cell} = subgroupAdd(high${cell}); low${cell} = subgroupAdd(low${cell});`).join('\n  ')}
+  if (subgroupElect()) {
+    ${cells.map(({ cell }) => `atomicAdd(&highs[${cell}], high${cell}); atomicAdd(&lows[${cell}], low${cell});`).join('\n    ')}
+  }
+`,
+  }
+}
+
+function integerForm(
+  format: 'q8' | 'q4',
+  tile: number,
+  cells: readonly Cell[],
+  reduction: Reduction,
+): Pick<Kernel, 'declarations' | 'body'> {
+  return {
+    declarations: /* wgsl */ `
+${PRODUCT_SOURCE}
+${GROUP_SUMS[format]}
+${reduction.declarations}
+fn finished(cell: u32, weights_row: u32, row: u32) -> u32 {
+  let sum = sum_of(cell);
+  return product(sum.x, sum.y, row_scales[weights_row], scales[row]);
+}
+${END}
+`,
+    body: /* wgsl */ `
+  ${groupLoop(format, cells, tile)}
+  ${reduction.body}
   workgroupBarrier();
   if (local >= per_group() * ${tile}u) { return; }
   let row = group.y * ${tile}u + local / per_group();

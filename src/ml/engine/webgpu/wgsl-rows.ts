@@ -125,12 +125,14 @@ ${QUANTIZE_GROUP}
   }
   storageBarrier();
   workgroupBarrier();
+  var largest = 0u;
   for (var k = local; k < op.length; k += ${ROW_THREADS}u) {
     var value = hidden[source + k];
     for (var i = now.zero; i < 2u; i++) { value = multiply(value, select(gain[k], factor, i == 0u)); }
     floats[target_row + k] = value;
-    atomicMax(&largest_here, value & 0x7fffffffu);
+    largest = max(largest, value & 0x7fffffffu);
   }
+  if (is_largest_near(largest)) { atomicMax(&largest_here, largest); }
   if (op.quantizes == 0u) { return; }
   storageBarrier();
   workgroupBarrier();

@@ -5,6 +5,8 @@ import { HAS_WEBGPU } from '../../../gpu-drivers.ts'
 
 /** Only `native` asks whether a result of the device is to be trusted. */
 const NATIVE_ONLY = 'fn trusted('
+/** Only kernels whose threads add in subgroups say so. */
+const SUBGROUPS_ONLY = 'enable subgroups'
 
 describe.skipIf(!HAS_WEBGPU)("a driver's compiler", () => {
   const open: OpenGpu[] = []
@@ -35,8 +37,9 @@ describe.skipIf(!HAS_WEBGPU)("a driver's compiler", () => {
     return { gpu, refused }
   }
 
-  test('that refuses one way of computing is asked for the other', async () => {
-    const { gpu, refused } = await refusing(NATIVE_ONLY)
+  test.each([NATIVE_ONLY, SUBGROUPS_ONLY])('that refuses programs with "%s" is asked for others', async (text) => {
+    const { gpu, refused } = await refusing(text)
+    expect(gpu.device.features.has('subgroups')).toBe(true)
     // The other way compiles; what a device that computes nothing gives is wrong.
     await expect(openExactEngine(gpu, ['q8'])).rejects.toMatchObject({ code: 'GPU_NOT_EXACT' })
     expect(refused).not.toEqual([])
