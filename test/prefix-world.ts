@@ -58,7 +58,7 @@ function sessionOn(cache: SessionCache, isTail: boolean): Session {
     ...{ cache, text: [] },
     async run(kind, position, rows) {
       const logits = kind === 'prompt' ? 'none' : kind === 'last' ? 'last' : 'all'
-      const run = await cache.run(stepOf(kind !== 'decode', position, rows), logits, DONE)
+      const run = await cache.run(stepOf(kind !== 'decode', position, rows), { logits }, DONE)
       if (run.output.type === 'failed') throw run.output.error
       const text = [...session.text.slice(0, position), ...rows]
       session.text = text

@@ -133,5 +133,7 @@ function pieceOf({ step, rows, done }: QueuedStep, count: number, hiddenSize: nu
         : { type: 'hidden', values: input.values.slice(done * hiddenSize, end * hiddenSize) },
     // Only the last piece has the last row.
     logits: step.logits === 'last' && end < rows ? 'none' : step.logits,
+    // Pieces are joined, and not every engine that computes one of them says the largest.
+    largestOnly: step.largestOnly === true && step.logits !== 'all',
   }
 }

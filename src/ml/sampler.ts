@@ -63,6 +63,11 @@ export interface SampleInput {
   readonly position: number
 }
 
+/** Whether the token is that of the largest logit (§8.2), whatever the session holds: who finds it elsewhere draws the same. */
+export function takesLargest({ temperature, repetitionPenalty }: SamplingOptions): boolean {
+  return temperature === 0 && f32(repetitionPenalty) === 1
+}
+
 /** §8: the next token. */
 export function sampleToken(input: SampleInput): number {
   const { options } = input
@@ -85,7 +90,8 @@ function penalized(input: SampleInput): Float32Array {
   return logits
 }
 
-function largestIndex(values: Float32Array): number {
+/** §8.2: of equals the first; −0 and 0 are equal. Of no values: 0. */
+export function largestIndex(values: Float32Array): number {
   let best = 0
   for (let index = 1; index < values.length; index++) if (values[index]! > values[best]!) best = index
   return best

@@ -25,6 +25,7 @@ import {
   tokensOf,
   valuesOf,
 } from './engine-case.ts'
+import { largestTests } from './engine-largest.ts'
 import { partTests } from './engine-parts.ts'
 import { notFiniteTests, refusalTests } from './engine-refusals.ts'
 import { sharingTests } from './engine-sharing.ts'
@@ -119,6 +120,7 @@ export function engineSuite({
     describe('extras', () => extrasTests(context, hasExtras))
     describe('overflow', () => overflowTests(context))
     describe('sessions', () => sessionTests(context))
+    describe('the largest logit', () => largestTests(context))
     describe('parts', () => partTests(context))
     describe('sharing', () => sharingTests(context))
     describe('refusals', () => refusalTests(context))

@@ -227,9 +227,10 @@ function createRun(device: BatchRunner, moves: Moves): Run {
 }
 
 /** Runners may take the rows with them; a step that may have to run again keeps its own. */
-function copyOf({ position, input, logits }: StepInput, cache: CacheId): StepInput {
-  if (input.type === 'tokens') return { cache, position, input, logits }
-  return { cache, position, input: { type: 'hidden', values: input.values.slice() }, logits }
+function copyOf(step: StepInput, cache: CacheId): StepInput {
+  const { input } = step
+  if (input.type === 'tokens') return { ...step, cache }
+  return { ...step, cache, input: { type: 'hidden', values: input.values.slice() } }
 }
 
 function apart(): EngineError {

@@ -22,10 +22,13 @@ import { settled } from './settled.ts'
 
 export interface SessionCache {
   /** `earlier`: resolves when what was run before has been passed on; what is recalled must not overtake it. */
-  run(step: TokenStep, logits: StepInput['logits'], earlier: Promise<unknown>): Promise<CacheRun>
+  run(step: TokenStep, wish: LogitsWish, earlier: Promise<unknown>): Promise<CacheRun>
   /** No run begins any more. When those under way are over, it is kept for a later session, or freed. */
   end(): Promise<void>
 }
+
+/** What of a step's logits is wanted. */
+export type LogitsWish = Pick<StepInput, 'logits' | 'largestOnly'>
 
 /** Of a step: as the engine gives it, of all its rows. Times are those of the rows that were computed now. */
 export interface CacheRun extends StepRun {
@@ -62,9 +65,9 @@ export function createSessionCache(parts: SessionCacheParts): SessionCache {
     return { type: 'hidden', values: floatsFromBytes(rows.subarray(first * hiddenSize * 4)) }
   }
   /** Rows of a step from `first` on. */
-  const compute = async (step: TokenStep, first: number, logits: StepInput['logits']): Promise<StepRun> => {
+  const compute = async (step: TokenStep, first: number, wish: LogitsWish): Promise<StepRun> => {
     const position = step.position + first
-    const work = host.run({ cache: memories?.cache ?? parts.cache, position, input: inputOf(step, first), logits })
+    const work = host.run({ cache: memories?.cache ?? parts.cache, position, input: inputOf(step, first), ...wish })
     if (memories === undefined) return work
     memories.begin(position)
     try {
@@ -77,22 +80,22 @@ export function createSessionCache(parts: SessionCacheParts): SessionCache {
     }
   }
 
-  const run: SessionCache['run'] = async (step, logits, earlier) => {
+  const run: SessionCache['run'] = async (step, wish, earlier) => {
     const { position, tokens } = step
     if (position > held) return refused(position, held)
     held = position + tokens.length
     if (!step.acknowledge || !memories?.mayRecall(position)) {
-      return { ...(await compute(step, 0, logits)), ...NOTHING }
+      return { ...(await compute(step, 0, wish)), ...NOTHING }
     }
     await earlier
-    const isDrawn = place.isTail && logits !== 'none'
+    const isDrawn = place.isTail && wish.logits !== 'none'
     const most = tokens.length - (isDrawn ? 1 : 0)
     const count = Math.min(most, await memories.find(step))
-    if (count === 0) return { ...(await compute(step, 0, logits)), ...NOTHING }
+    if (count === 0) return { ...(await compute(step, 0, wish)), ...NOTHING }
     const { values, computeMs } = memories.recall(step, count)
     const recalled = { recalledRows: count, recalledMs: computeMs }
     if (count === tokens.length) return { ...AT_ONCE, output: outputOf(values), ...recalled }
-    const rest = await compute(step, count, logits)
+    const rest = await compute(step, count, wish)
     return { ...rest, output: joined(values, rest.output), ...recalled }
   }
 

@@ -7,7 +7,6 @@
 import { assert } from '../../base/assert.ts'
 import type { Clock } from '../../base/ports.ts'
 import { floatBytes } from '../../ml/digest.ts'
-import type { StepInput } from '../../ml/engine/engine.ts'
 import type { StageMessage, StageMessageOf } from '../../net/protocols/stage.ts'
 import type { StageStatistics } from '../../net/protocols/statistics.ts'
 import type { Channel } from '../../net/wire.ts'
@@ -15,13 +14,14 @@ import { createFirstStage, type FirstStage } from './first-stage.ts'
 import { createKeptRows, type KeptRows, windowRowsOf } from './kept-rows.ts'
 import type { TokenStep } from './prompt-steps.ts'
 import type { RingPlace } from './ring-place.ts'
+import type { LogitsWish } from './session-cache.ts'
 import type { SessionTimers } from './session-timers.ts'
 import type { SessionTurns } from './session-turns.ts'
 import { settled } from './settled.ts'
 import type { StageLink } from './stage-link.ts'
 import { createMeter, type StageMeter } from './stage-meter.ts'
 import type { StageSessionOptions } from './stage-session.ts'
-import { type Answer, createTail, type Tail } from './tail.ts'
+import { type Answer, createTail, type Scores, type Tail } from './tail.ts'
 
 export interface StageWorkParts
   extends Pick<
@@ -98,14 +98,14 @@ class Work implements StageWork {
     if (this.first) this.#forget(this.#kept.step(message))
     this.first?.begun(message)
     if (message.generation) this.#tail?.begin(message.generation)
-    const run = await cache.run(message, this.#logitsOf(message), earlier)
+    const run = await cache.run(message, this.#wishOf(message), earlier)
     if (isClosed()) return
     this.#parts.timers.touch()
     this.#meter.step(message.tokens.length, run)
     this.first?.ran(run.computeMs)
     if (run.output.type === 'failed') throw run.output.error
     const { type, values } = run.output
-    const answer = this.#answer(message, type === 'logits' ? values : undefined)
+    const answer = this.#answer(message, type === 'logits' ? (run.output.largest ?? values) : undefined)
     paid?.({ output: type === 'hidden' ? values : answer?.drawn, computeMs: run.computeMs + run.recalledMs })
     if (answer && this.#kept.open) this.#forget(this.#kept.settle(answer.keptTo))
     if (!turns.goesOn(turn)) return
@@ -119,18 +119,18 @@ class Work implements StageWork {
     this.#parts.lease?.forget(rows)
   }
 
-  #logitsOf({ sample, acknowledge, tokens }: TokenStep): StepInput['logits'] {
-    if (!this.#tail || !sample) return 'none'
-    return acknowledge || tokens.length === 1 ? 'last' : 'all'
+  #wishOf({ sample, acknowledge, tokens }: TokenStep): LogitsWish {
+    if (!this.#tail || !sample) return { logits: 'none' }
+    return { logits: acknowledge || tokens.length === 1 ? 'last' : 'all', largestOnly: this.#tail.takesLargest }
   }
 
   /** The tail: after the last row of a prompt, or rows of decoding, tokens are drawn. */
-  #answer(message: TokenStep, logits: Float32Array | undefined): Answer | undefined {
+  #answer(message: TokenStep, scores: Scores | undefined): Answer | undefined {
     const { turns } = this.#parts
     const { turn, position, tokens, sample } = message
-    if (logits && sample && turns.goesOn(turn)) {
+    if (scores && sample && turns.goesOn(turn)) {
       // Nobody waits for what a turn that was cancelled would say next: the row that was certain is paid.
-      return this.#tail?.answer(message, logits, turns.isCurrent(turn) ? tokens.length : 1)
+      return this.#tail?.answer(message, scores, turns.isCurrent(turn) ? tokens.length : 1)
     }
     this.#tail?.note(position, tokens)
     return undefined

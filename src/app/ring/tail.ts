@@ -6,7 +6,7 @@
  */
 import type { Hash } from '../../base/brand.ts'
 import { digestOf } from '../../ml/digest.ts'
-import { sampleToken, validateSampling } from '../../ml/sampler.ts'
+import { sampleToken, takesLargest, validateSampling } from '../../ml/sampler.ts'
 import type { Generation } from '../../net/protocols/generation.ts'
 import type { EndReason, StageMessageOf } from '../../net/protocols/stage.ts'
 import type { TokenStep } from './prompt-steps.ts'
@@ -40,18 +40,19 @@ export interface Tail {
   begin(generation: Generation): void
   /** Notes the ids of rows that went by: `tokens[0]` stands at `position`. Later ones are forgotten. */
   note(position: number, tokens: Int32Array): void
+  /** Whether it is enough to know which logit of a row is the largest. */
+  readonly takesLargest: boolean
   /** Draws the token that follows the last noted one. Throws RING_BAD_MESSAGE before the first `begin`. */
-  draw(logits: Float32Array): Drawn
+  draw(scores: Scores): Drawn
   /**
-   * Notes a step and draws what follows. `logits`: (rows, vocabulary) of a step of decoding, (1, vocabulary) of a prompt's. Of a step with drafts, each token is
+   * Notes a step and draws what follows. `scores`: of each row of a step of decoding, of the last one of a prompt's. Of a step with drafts, each token is
    * drawn as if those before it had come one by one, and as long as they are the drafts; at most `rowsMax` rows stay.
    */
-  answer(
-    step: Pick<TokenStep, 'turn' | 'position' | 'tokens' | 'acknowledge'>,
-    logits: Float32Array,
-    rowsMax: number,
-  ): Answer
+  answer(step: Pick<TokenStep, 'turn' | 'position' | 'tokens' | 'acknowledge'>, scores: Scores, rowsMax: number): Answer
 }
+
+/** Logits (rows, vocabulary); or of each row the id of the largest one, where the engine was asked for no more. */
+export type Scores = Float32Array | Int32Array
 
 export function createTail(options: { endTokens: readonly number[]; capacity: number }): Tail {
   const history: number[] = []
@@ -67,12 +68,13 @@ export function createTail(options: { endTokens: readonly number[]; capacity: nu
     history.length = position
     for (const token of tokens) history.push(token)
   }
-  const draw = (logits: Float32Array): Drawn => {
+  const draw = (scores: Scores): Drawn => {
     if (!generation) throw badMessage('A step asks for a token before its turn has begun.')
     const position = history.length
-    const token = sampleToken({ logits, options: generation, history, position })
+    const isChosen = scores instanceof Int32Array
+    const token = isChosen ? scores[0]! : sampleToken({ logits: scores, options: generation, history, position })
     produced++
-    const digest = generation.withDigests ? digestOf(logits) : undefined
+    const digest = generation.withDigests && !isChosen ? digestOf(scores) : undefined
     return { token, position, digest, reason: endOf(token, position, generation.maxTokens) }
   }
 
@@ -83,16 +85,19 @@ export function createTail(options: { endTokens: readonly number[]; capacity: nu
       produced = 0
     },
     note,
+    get takesLargest() {
+      return generation !== undefined && !generation.withDigests && takesLargest(generation)
+    },
     draw,
-    answer({ turn, position, tokens, acknowledge }, logits, rowsMax) {
+    answer({ turn, position, tokens, acknowledge }, scores, rowsMax) {
       const noted = acknowledge ? tokens.length : 1
       note(position, tokens.subarray(0, noted))
       const rows = tokens.length - noted + 1
-      const width = logits.length / rows
+      const width = scores.length / rows
       const drawn: Drawn[] = []
       for (let row = 0; row < Math.min(rows, rowsMax); row++) {
         if (row > 0) history.push(tokens[row]!)
-        const one = draw(logits.subarray(row * width, (row + 1) * width))
+        const one = draw(scores.subarray(row * width, (row + 1) * width))
         drawn.push(one)
         if (one.reason !== undefined || one.token !== tokens[noted + row]) break
       }

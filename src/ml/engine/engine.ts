@@ -35,11 +35,14 @@ export interface StepInput {
     | { readonly type: 'hidden'; readonly values: Float32Array } // (rows, hidden); all others
   /** Which rows' logits a part with the head returns; ignored elsewhere. */
   readonly logits: 'none' | 'last' | 'all'
+  /** Of these rows only the id of the largest logit is asked for (numerics.md §8.2). Engines may say it (`largest`), or give logits all the same. Default: no. */
+  readonly largestOnly?: boolean
 }
 
 export type StepOutput =
   | { readonly type: 'hidden'; readonly values: Float32Array } // (rows, hidden)
-  | { readonly type: 'logits'; readonly values: Float32Array } // (0 | 1 | rows, vocabulary)
+  /** `values` (0 | 1 | rows, vocabulary); or none, and `largest` (0 | 1 | rows): of each row the id of the largest logit, the lowest among equals. */
+  | { readonly type: 'logits'; readonly values: Float32Array; readonly largest?: Int32Array }
   | { readonly type: 'failed'; readonly error: EngineError } // this session only; the others of the batch are unharmed
 
 export interface StageOptions {

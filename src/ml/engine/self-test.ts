@@ -6,6 +6,7 @@
  */
 import { philox4x32 } from '../../base/prng.ts'
 import { type ModelConfig, paddedColumns, type WeightFormat } from '../config.ts'
+import { largestIndex } from '../sampler.ts'
 import { type LayerRange, type Matrix, type TensorPlan, tensorPlan, type WeightSource } from '../tensors.ts'
 import type { CacheId, DeviceEngine, Stage, StepInput, StepOutput } from './engine.ts'
 import { createReferenceEngine } from './reference.ts'
@@ -28,7 +29,8 @@ const CONFIG: ModelConfig = {
   keyValueHeadCount: 2,
   headSize: 10,
   intermediateSize: 75,
-  vocabularySize: 33,
+  // More than one group of threads looks at, of those that look for the largest logit.
+  vocabularySize: 300,
   contextLength: 64,
   normEpsilon: 1e-6,
   ropeTheta: 10_000,
@@ -48,7 +50,7 @@ const LONG_ATTENTION: ModelConfig = {
   ...CONFIG,
   ...{ layerCount: 1, headCount: 2, keyValueHeadCount: 1, headSize: 136, slidingWindow: 19 },
 }
-const WIDE_HEAD: ModelConfig = { ...CONFIG, hiddenSize: 2_112 }
+const WIDE_HEAD: ModelConfig = { ...CONFIG, hiddenSize: 2_112, vocabularySize: 33 }
 const ROWS = 7
 const MANY_ROWS = 21
 const CAPACITY = 32
@@ -96,9 +98,10 @@ async function compare(
   const reference = createReferenceEngine().createStage(options)
   const stage = await engine.createStage(options)
   try {
-    for (const { what, part, inputs } of conversationsOf(sample)) {
-      const expected = await outputsOf(reference, part, inputs)
-      const found = await outputsOf(stage, part, inputs)
+    for (const conversation of conversationsOf(sample)) {
+      const { what } = conversation
+      const expected = await outputsOf(reference, conversation)
+      const found = await outputsOf(stage, conversation)
       const differing = found.reduce((sum, output, index) => sum + differences(output, expected[index]!), 0)
       const count = expected.reduce((sum, output) => sum + valuesOf(output).length, 0)
       if (differing > 0) return { what, format, differing, count }
@@ -123,6 +126,7 @@ interface Conversation {
   readonly part: LayerRange
   /** Several rows, then one. */
   readonly inputs: readonly StepInput['input'][]
+  readonly largestOnly?: boolean
 }
 
 function headOf(config: ModelConfig): LayerRange {
@@ -145,9 +149,11 @@ function manyRows({ config, range }: Sample): Conversation[] {
 function conversations({ config }: Sample): Conversation[] {
   const rows = createRows(config)
   const tokens = (...ids: number[]): StepInput['input'] => ({ type: 'tokens', tokens: Int32Array.from(ids) })
+  const text = { part: wholeOf(config), inputs: [tokens(3, 1, 4, 1, 5, 9, 2), tokens(6)] }
   return [
     ...SIZES.map(([what, size]) => ({ what, part: layersOf(config), inputs: [rows(ROWS, size), rows(1, size)] })),
-    { what: 'tokens', part: wholeOf(config), inputs: [tokens(3, 1, 4, 1, 5, 9, 2), tokens(6)] },
+    { what: 'tokens', ...text },
+    { what: 'the largest logits', ...text, largestOnly: true },
   ]
 }
 
@@ -155,20 +161,32 @@ type AnyStage = Pick<Stage, 'config' | 'openCache' | 'closeCache'> & {
   run(batch: readonly StepInput[]): StepOutput[] | Promise<StepOutput[]>
 }
 
-async function outputsOf(stage: AnyStage, part: LayerRange, inputs: Conversation['inputs']): Promise<StepOutput[]> {
+async function outputsOf(stage: AnyStage, { part, inputs, largestOnly = false }: Conversation): Promise<StepOutput[]> {
   const cache: CacheId = stage.openCache(CAPACITY, part)
   const outputs: StepOutput[] = []
   let position = 0
   for (const input of inputs) {
-    outputs.push(...(await stage.run([{ cache, position, input, logits: 'all' }])))
+    const [output] = await stage.run([{ cache, position, input, logits: 'all', largestOnly }])
+    outputs.push(largestOnly ? withLargest(output!, stage.config) : output!)
     position += input.type === 'tokens' ? input.tokens.length : input.values.length / stage.config.hiddenSize
   }
   stage.closeCache(cache)
   return outputs
 }
 
+/** Of an engine that gives logits all the same. */
+function withLargest(output: StepOutput, { vocabularySize }: ModelConfig): StepOutput {
+  if (output.type !== 'logits' || output.largest !== undefined) return output
+  const { type, values } = output
+  const largest = Int32Array.from({ length: values.length / vocabularySize }, (_, row) =>
+    largestIndex(values.subarray(row * vocabularySize, (row + 1) * vocabularySize)),
+  )
+  return { type, values: new Float32Array(0), largest }
+}
+
 function valuesOf(output: StepOutput): Uint32Array {
   if (output.type === 'failed') return new Uint32Array(1)
+  if (output.type === 'logits' && output.largest !== undefined) return Uint32Array.from(output.largest)
   return new Uint32Array(output.values.buffer, output.values.byteOffset, output.values.length)
 }
 

@@ -197,10 +197,12 @@ describe('a step in pieces', () => {
     for (const logits of ['last', 'all'] as const) {
       const others = host.run(step(2))
       await turn()
-      await runAll([others, host.run(long(logits))])
+      await runAll([others, host.run({ ...long(logits), largestOnly: true })])
     }
     const asked = runner.batches.flat().filter(({ cache }) => cache === 1)
     expect(asked.map(({ logits }) => logits)).toEqual(['none', 'last', 'all', 'all'])
+    // Ids of one piece and logits of another could not be joined.
+    expect(asked.map(({ largestOnly }) => largestOnly)).toEqual([true, true, false, false])
   })
 
   test('that fails ends there', async () => {

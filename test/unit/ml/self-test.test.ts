@@ -5,6 +5,7 @@ import {
   type Engine,
   EngineError,
   type Stage,
+  type StepInput,
   type StepOutput,
 } from '../../../src/ml/engine/engine.ts'
 import { createReferenceEngine } from '../../../src/ml/engine/reference.ts'
@@ -12,8 +13,10 @@ import { testNumbers } from '../../../src/ml/engine/self-test.ts'
 
 const FORMATS = ['q8', 'q4', 'f32'] as const
 
+type Change = (output: StepOutput, step: StepInput) => StepOutput
+
 /** An engine of this thread as one of a device, whose outputs may be changed. */
-function asDevice(engine: Engine, change: (output: StepOutput) => StepOutput = (output) => output): DeviceEngine {
+function asDevice(engine: Engine, change: Change = (output) => output): DeviceEngine {
   return {
     name: 'webgpu',
     numbers: 'exact',
@@ -27,7 +30,7 @@ function asDevice(engine: Engine, change: (output: StepOutput) => StepOutput = (
         closeCache: (cache) => stage.closeCache(cache),
         cacheLength: (cache) => stage.cacheLength(cache),
         shareCache: (from, to, rows) => stage.shareCache(from, to, rows),
-        run: async (batch) => stage.run(batch).map(change),
+        run: async (batch) => stage.run(batch).map((output, at) => change(output, batch[at]!)),
         lost: new Promise(() => undefined),
         close: async () => stage.close(),
       }
@@ -56,6 +59,21 @@ test('one last bit is found, and said', async () => {
     ...{ what: 'rows with one large value', format: 'q8' },
     ...{ differing: expect.any(Number), count: expect.any(Number) },
   })
+})
+
+test.each([
+  [0, undefined],
+  [1, { what: 'the largest logits', format: 'q8', differing: 8, count: 8 }],
+])('a device that says which logit is the largest, off by %d', async (off, expected) => {
+  const saying = (output: StepOutput, { largestOnly }: StepInput): StepOutput => {
+    if (!largestOnly || output.type !== 'logits') return output
+    const rows = Array.from({ length: output.values.length / 300 }, (_, row) =>
+      output.values.slice(row * 300, (row + 1) * 300),
+    )
+    const largest = Int32Array.from(rows, (row) => row.indexOf(Math.max(...row)) + off)
+    return { type: 'logits', values: new Float32Array(0), largest }
+  }
+  expect(await testNumbers(asDevice(createReferenceEngine(), saying), ['q8'])).toEqual(expected)
 })
 
 test('a device that refuses rows fails', async () => {

@@ -15,11 +15,13 @@ interface Counts {
   calls: number
   submissions: number
   buffers: number
+  /** Copied to where this machine reads them. */
+  bytesBack: number
 }
 
 /** Counts what goes through this device from now on. */
 function counting(device: GPUDevice): Counts {
-  const counts: Counts = { calls: 0, submissions: 0, buffers: 0 }
+  const counts: Counts = { calls: 0, submissions: 0, buffers: 0, bytesBack: 0 }
   const createBuffer = device.createBuffer.bind(device)
   device.createBuffer = (descriptor) => {
     const buffer = createBuffer(descriptor)
@@ -40,6 +42,11 @@ function counting(device: GPUDevice): Counts {
   device.createCommandEncoder = () => {
     const encoder = createCommandEncoder()
     const begin = encoder.beginComputePass.bind(encoder)
+    const copy = encoder.copyBufferToBuffer.bind(encoder) as (...given: unknown[]) => void
+    encoder.copyBufferToBuffer = (...given: unknown[]) => {
+      counts.bytesBack += Number(given.at(-1))
+      copy(...given)
+    }
     encoder.beginComputePass = () => {
       const pass = begin()
       const dispatch = pass.dispatchWorkgroups.bind(pass)
@@ -89,6 +96,18 @@ describe.skipIf(!HAS_WEBGPU)('what the webgpu engine asks of a device', () => {
       expect(counts.buffers).toBe(before.buffers)
     },
   )
+
+  test('the largest logit is two calls more, and one word of a row instead of its logits comes back', async () => {
+    const { stage, counts } = await started('q4')
+    const ask = { ...step(stage.openCache(200), 0, tokens(1), 'last'), largestOnly: true }
+    await stage.run([ask])
+    const before = { ...counts }
+    await stage.run([ask])
+    expect(counts.calls - before.calls).toBe(10 * config.layerCount + 3 + 2)
+    expect(counts.submissions - before.submissions).toBe(1)
+    // The status of the row, and the id.
+    expect(counts.bytesBack - before.bytesBack).toBe(8 + 4)
+  })
 
   test('a prompt of 150 is as many calls three times, handed over four layers at a time and then the head, and a step without logits has no head', async () => {
     const { stage, counts } = await started('q4')

@@ -11,6 +11,7 @@ import type { DeviceCache } from './device-caches.ts'
 import { type DeviceMemory, MAP_READ } from './device-memory.ts'
 import type { Program } from './program.ts'
 import { type Call, replay } from './recorder.ts'
+import type { Scratch } from './scratch.ts'
 
 export interface PassInput {
   readonly step: StepInput
@@ -20,12 +21,14 @@ export interface PassInput {
   readonly count: number
   /** Rows that come back, as hidden rows or as logits. */
   readonly wanted: 'all' | 'last' | 'none'
+  /** Of rows of logits, only which is the largest. */
+  readonly largestOnly: boolean
 }
 
 export interface PassResult {
   /** Bits of FLAG, of any row. */
   readonly failures: number
-  readonly values: Float32Array // (wanted rows, hidden or vocabulary)
+  readonly content: ArrayBuffer // (wanted rows, hidden or vocabulary) f32; of `largestOnly` (wanted rows) u32
 }
 
 export interface Passes {
@@ -52,7 +55,7 @@ const PARTS_KEPT = 64
 export function createPasses({ memory, config, range, program }: PassesOptions): Passes {
   const { device } = memory
   const { scratch } = program
-  const { hiddenSize, headSize, vocabularySize } = config
+  const { hiddenSize, headSize } = config
   const rope = createRopePages(config)
   const staging = createStagingPool(memory)
   const running = new Set<Promise<unknown>>()
@@ -87,11 +90,12 @@ export function createPasses({ memory, config, range, program }: PassesOptions):
     return known
   }
 
-  const submit = (pass: PassInput): { buffer: GPUBuffer; rows: number } => {
-    const { cache, count, wanted } = pass
+  const submit = (pass: PassInput): { buffer: GPUBuffer; valueBytes: number } => {
+    const { cache, count, wanted, largestOnly } = pass
     const { hasHead } = cache.part
     const rows = wanted === 'all' ? count : wanted === 'last' ? 1 : 0
-    const valueBytes = rows * (hasHead ? vocabularySize : hiddenSize) * 4
+    const { from, width } = resultOf(config, scratch, { hasHead, largestOnly })
+    const valueBytes = rows * width * 4
     const buffer = staging.take(count * STATUS_BYTES + valueBytes)
     writeInputs(pass)
     let encoder = device.createCommandEncoder()
@@ -111,30 +115,30 @@ export function createPasses({ memory, config, range, program }: PassesOptions):
     if (hasHead && rows > 0) {
       next()
       replay(compute, program.head, { rows, caches: [] })
+      if (largestOnly) replay(compute, program.largest, { rows, caches: [] })
     }
     compute.end()
     encoder.copyBufferToBuffer(scratch.status, 0, buffer, 0, count * STATUS_BYTES)
-    if (valueBytes > 0) {
-      encoder.copyBufferToBuffer(hasHead ? scratch.logits : scratch.hidden, 0, buffer, count * STATUS_BYTES, valueBytes)
-    }
+    if (valueBytes > 0) encoder.copyBufferToBuffer(from, 0, buffer, count * STATUS_BYTES, valueBytes)
     device.queue.submit([encoder.finish()])
-    return { buffer, rows: valueBytes / 4 }
+    return { buffer, valueBytes }
   }
 
   const start = async (pass: PassInput): Promise<PassResult> => {
-    const { buffer, rows: length } = submit(pass)
+    const { buffer, valueBytes } = submit(pass)
     try {
       await buffer.mapAsync(MAP_READ)
     } catch (cause) {
       throw new EngineError('ENGINE_UNAVAILABLE', 'The GPU stopped answering.', { cause })
     }
-    const content = buffer.getMappedRange()
-    const status = new Uint32Array(content, 0, pass.count * 2)
+    const mapped = buffer.getMappedRange()
+    const statusBytes = pass.count * STATUS_BYTES
+    const status = new Uint32Array(mapped, 0, pass.count * 2)
     const failures = status.reduce((all, word, at) => (at % 2 === 0 ? all | word : all), 0)
-    const values = new Float32Array(content, pass.count * STATUS_BYTES, length).slice()
+    const content = mapped.slice(statusBytes, statusBytes + valueBytes)
     buffer.unmap()
     staging.giveBack(buffer)
-    return { failures, values }
+    return { failures, content }
   }
 
   return {
@@ -149,6 +153,16 @@ export function createPasses({ memory, config, range, program }: PassesOptions):
       await Promise.allSettled(running)
     },
   }
+}
+
+/** Where a pass leaves what is wanted of it, and words of a row there. */
+function resultOf(
+  { hiddenSize, vocabularySize }: ModelConfig,
+  { hidden, logits, largest }: Scratch,
+  { hasHead, largestOnly }: { hasHead: boolean; largestOnly: boolean },
+): { from: GPUBuffer; width: number } {
+  if (!hasHead) return { from: hidden, width: hiddenSize }
+  return largestOnly ? { from: largest, width: 1 } : { from: logits, width: vocabularySize }
 }
 
 /** Calls of so many layers each, those of the embedding with the first. */

@@ -11,6 +11,7 @@ import type { KernelSet } from './kernels.ts'
 import { type Call, type CallPlan, createRecorder } from './recorder.ts'
 import { createScratch, type Scratch } from './scratch.ts'
 import { ATTEND, ROTATE } from './wgsl-attention.ts'
+import { LARGEST, LARGEST_OF_SHARE, sharesOf } from './wgsl-largest.ts'
 import { MATRIX_ENDS, MATRIX_ROWS, type MatrixEnd, matrixKernel } from './wgsl-matrix.ts'
 import { EMBED_THREADS, embedKernel, NORM, QUANTIZE, QUANTIZE_THREADS } from './wgsl-rows.ts'
 
@@ -20,6 +21,8 @@ export interface Program {
   readonly layers: readonly (readonly Call[])[]
   /** For the rows whose logits are wanted. */
   readonly head: readonly Call[]
+  /** After the head, where of each row the largest logit is wanted and nothing else. */
+  readonly largest: readonly Call[]
   readonly scratch: Scratch
   readonly weightBytes: number
 }
@@ -78,7 +81,8 @@ export async function recordProgram(options: ProgramOptions): Promise<Program> {
     layers.push(await record(() => layerPlans(load, layer, layer - range.firstLayer)))
   }
   const head = range.hasHead ? await record(() => headPlans(load)) : []
-  return { embedding, layers, head, scratch, weightBytes }
+  const largest = range.hasHead ? await record(() => largestPlans(load)) : []
+  return { embedding, layers, head, largest, scratch, weightBytes }
 }
 
 interface Load {
@@ -158,6 +162,16 @@ function headPlans(load: Load): CallPlan[] {
   return [
     normPlan(load, { gain: vector(OUTPUT_NORM), integers: head.format !== 'f32', isHead: true }),
     ...productPlans(load, head, { end: 'plain', inputs: scratch.floats, outputs: scratch.logits }),
+  ]
+}
+
+/** numerics.md §8.2. */
+function largestPlans({ config, scratch }: Load): CallPlan[] {
+  const length = config.vocabularySize
+  const shares = sharesOf(length)
+  return [
+    { kernel: LARGEST_OF_SHARE, parameters: { length, shares }, buffers: { ...scratch }, width: shares },
+    { kernel: LARGEST, parameters: { shares }, buffers: { ...scratch }, width: 1 },
   ]
 }
 

@@ -6,6 +6,7 @@ import { type ModelConfig, paddedColumns } from '../../config.ts'
 import type { LayerRange } from '../../tensors.ts'
 import type { DeviceMemory } from './device-memory.ts'
 import { NOW_WORDS } from './kernel.ts'
+import { sharesOf } from './wgsl-largest.ts'
 
 export type Scratch = Readonly<Record<ScratchName, GPUBuffer>>
 
@@ -32,6 +33,8 @@ export function createScratch(options: {
     scales: rows(1),
     status: rows(2),
     logits: rows(range.hasHead ? vocabularySize : 0),
+    candidates: rows(range.hasHead ? 2 * sharesOf(vocabularySize) : 0),
+    largest: rows(1),
     // A binding that is not read, where a model has no biases or no head norms.
     bias: memory.storage(16),
     gains: memory.storage(16),
@@ -51,5 +54,7 @@ type ScratchName =
   | 'scales' // (rows)
   | 'status' // (rows, 2)
   | 'logits' // (rows, vocabulary)
+  | 'candidates' // (rows, shares, 2)
+  | 'largest' // (rows): ids
   | 'bias'
   | 'gains'

@@ -94,8 +94,9 @@ export class WebgpuStage implements DeviceStage {
     const rowsMax = cache.memory.rowsMax
     for (let first = 0; first < rows; first += rowsMax) {
       const count = Math.min(rowsMax, rows - first)
+      const wanted = wantedOf(step, cache, first + count === rows)
       results.push(
-        this.#parts.passes.start({ step, cache, first, count, wanted: wantedOf(step, cache, first + count === rows) }),
+        this.#parts.passes.start({ step, cache, first, count, wanted, largestOnly: isLargestOnly(step, cache) }),
       )
     }
     return { step, cache, rows, results }
@@ -108,12 +109,21 @@ export class WebgpuStage implements DeviceStage {
       return { type: 'failed', error: notFinite(FAILURES[31 - Math.clz32(failed & -failed)]!) }
     }
     const isHead = cache.part.hasHead
-    const values = joinFloats(done.map((result) => result.values))
+    if (isLargestOnly(step, cache)) {
+      cache.length = step.position + rows
+      const largest = Int32Array.from(done.flatMap(({ content }) => [...new Int32Array(content)]))
+      return { type: 'logits', values: new Float32Array(0), largest }
+    }
+    const values = joinFloats(done.map(({ content }) => new Float32Array(content)))
     const bad = values.findIndex((value) => !Number.isFinite(value))
     if (bad >= 0) return { type: 'failed', error: notFinite(isHead ? 'the logits' : 'the output of a layer') }
     cache.length = step.position + rows
     return { type: isHead ? 'logits' : 'hidden', values }
   }
+}
+
+function isLargestOnly({ largestOnly = false }: StepInput, { part }: Cache<DeviceCache>): boolean {
+  return largestOnly && part.hasHead
 }
 
 /** What of a pass comes back. */

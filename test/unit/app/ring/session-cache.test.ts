@@ -117,7 +117,7 @@ test('what is recalled waits for what was run before', async () => {
   const { cache } = await open('a')
   const gate = Promise.withResolvers<void>()
   const order: string[] = []
-  const run = cache.run(stepOf(true, 0, TEXT), 'none', gate.promise).then(() => order.push('recalled'))
+  const run = cache.run(stepOf(true, 0, TEXT), { logits: 'none' }, gate.promise).then(() => order.push('recalled'))
   await new Promise((resolve) => setImmediate(resolve))
   order.push('passed on')
   gate.resolve()
@@ -172,8 +172,8 @@ test('times are those that the rows took when they were computed', async () => {
   const { run } = host
   host.run = async (step) => ({ ...(await run(step)), computeMs: milliseconds(60) })
   const first = (await open('a')).cache
-  await first.run(stepOf(true, 0, TEXT), 'none', DONE)
+  await first.run(stepOf(true, 0, TEXT), { logits: 'none' }, DONE)
   await first.end()
-  const second = await (await open('a')).cache.run(stepOf(true, 0, [...TEXT.slice(0, 10), 9]), 'none', DONE)
+  const second = await (await open('a')).cache.run(stepOf(true, 0, [...TEXT.slice(0, 10), 9]), { logits: 'none' }, DONE)
   expect(second).toMatchObject({ recalledRows: 10, recalledMs: 20, computeMs: 60 })
 })

@@ -1,11 +1,12 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { type Answer, createTail } from '../../../../src/app/ring/tail.ts'
-import { sampleToken } from '../../../../src/ml/sampler.ts'
+import { type Answer, createTail, type Scores } from '../../../../src/app/ring/tail.ts'
+import { sampleToken, takesLargest } from '../../../../src/ml/sampler.ts'
 import type { Generation } from '../../../../src/net/protocols/generation.ts'
 
 const VOCABULARY = 7
 const PROMPT = [1, 2, 3]
+const GREEDY = { temperature: 0, repetitionPenalty: 1, withDigests: false }
 
 /** A model in one line: logits that follow from the last two tokens. */
 function logitsAfter(tokens: readonly number[]): Float32Array {
@@ -26,13 +27,17 @@ interface Run {
 }
 
 /** As stage 1 and the client of a ring of one, with drafts from anywhere. */
-function say({ generation, capacity, endTokens }: Run, draftsAfter: (tokens: readonly number[]) => number[]): Said {
+function say(
+  { generation, capacity, endTokens }: Run,
+  draftsAfter: (tokens: readonly number[]) => number[],
+  scoresOf: (logits: Float32Array) => Scores = (logits) => logits,
+): Said {
   const tail = createTail({ endTokens, capacity })
   tail.begin(generation)
   const all = [...PROMPT]
   const said: Said = { tokens: [], digests: [], end: { reason: '', position: 0 } }
   const first = { turn: 1, position: 0, tokens: Int32Array.from(PROMPT), acknowledge: true }
-  let answer: Answer = tail.answer(first, logitsAfter(PROMPT), 1)
+  let answer: Answer = tail.answer(first, scoresOf(logitsAfter(PROMPT)), 1)
   for (;;) {
     for (const message of answer.toClient) {
       if (message.type === 'end') return { ...said, end: { reason: message.reason, position: message.position } }
@@ -48,7 +53,7 @@ function say({ generation, capacity, endTokens }: Run, draftsAfter: (tokens: rea
     const logits = new Float32Array(rows.length * VOCABULARY)
     for (const [row, values] of rows.entries()) logits.set(values, row * VOCABULARY)
     const step = { turn: 1, position: all.length - 1, tokens: Int32Array.from(tokens), acknowledge: false }
-    answer = tail.answer(step, logits, tokens.length)
+    answer = tail.answer(step, scoresOf(logits), tokens.length)
   }
 }
 
@@ -87,6 +92,31 @@ test('whatever the drafts are, tokens, digests and end are those without them', 
       expect(say(run, likely)).toEqual(plain)
     }),
     { numRuns: 300 },
+  )
+})
+
+/** As an engine says them that was asked for no more. */
+function idsOf(logits: Float32Array): Int32Array {
+  return Int32Array.from({ length: logits.length / VOCABULARY }, (_, row) => {
+    const own = [...logits.subarray(row * VOCABULARY, (row + 1) * VOCABULARY)]
+    return own.indexOf(Math.max(...own))
+  })
+}
+
+test('where the tail takes the largest logit it says the same from ids as from logits, and elsewhere it takes no ids', () => {
+  const drafts = fc.func(fc.array(fc.nat(VOCABULARY - 1), { maxLength: 8 }))
+  fc.assert(
+    fc.property(runs, drafts, (run, wild) => {
+      const tail = createTail(run)
+      expect(tail.takesLargest).toBe(false)
+      tail.begin(run.generation)
+      const { temperature, repetitionPenalty, withDigests } = run.generation
+      expect(tail.takesLargest).toBe(temperature === 0 && repetitionPenalty === 1 && !withDigests)
+      expect(takesLargest(run.generation)).toBe(tail.takesLargest || (temperature === 0 && repetitionPenalty === 1))
+      const greedy = { ...run, generation: { ...run.generation, ...GREEDY } }
+      expect(say(greedy, wild, idsOf)).toEqual(say(greedy, wild))
+    }),
+    { numRuns: 200 },
   )
 })
 
