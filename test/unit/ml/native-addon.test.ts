@@ -1,5 +1,6 @@
 /** The native engine's addon: what it refuses, what it starts, what it leaves behind. @module */
 import { copyFileSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Worker } from 'node:worker_threads'
@@ -48,6 +49,36 @@ describe.skipIf(!hasNativeEngine)('the addon', () => {
     const ended = new Promise((resolve) => worker.once('exit', resolve))
     expect(await new Promise((resolve) => worker.once('message', resolve))).toBe(3)
     await ended
+    expect(countThreads()).toBeLessThanOrEqual(before)
+  })
+
+  test.skipIf(process.platform !== 'linux').each([
+    ['ends itself', 'process.exit(1)'],
+    ['is ended', 'setInterval(() => undefined, 1_000)'],
+  ])('a pass that another thread computes is done before its environment is gone: it %s', async (how, then) => {
+    const code = `
+      const { parentPort, workerData } = require('node:worker_threads')
+      const { exports: addon } = process.dlopen(module, workerData) ?? module
+      const stage = addon.open('generic', Uint32Array.of(32, 1, 1, 32, 32, 32, 0, 0, 0, 4, 32, 0, 0, 0), new Float32Array(5))
+      const cache = addon.openCache(stage, 64, 0)
+      addon.placePages(stage, cache, 0, new Uint32Array(0))
+      const rows = Int32Array.from({ length: 256 }, (_unused, at) => [cache, at >> 2, 0, 0][at % 4])
+      const floats = [2_048, 0, 2_048].map((length) => new Float32Array(length))
+      const run = () => addon.runLater(stage, Uint32Array.of(0, 0, 0, 0, 4, 64, 1), rows, ...floats, new Uint32Array(1))
+      const again = () => void run().then(again)
+      again()
+      parentPort.postMessage('runs')
+      ${then}`
+    // The pool's threads are there before they are counted.
+    await readFile(NATIVE_BUILD)
+    const before = countThreads()
+    for (let round = 0; round < 5; round++) {
+      const worker = new Worker(code, { eval: true, workerData: NATIVE_BUILD })
+      const ended = new Promise((resolve) => worker.once('exit', resolve))
+      await new Promise((resolve) => worker.once('message', resolve))
+      if (how === 'is ended') await worker.terminate()
+      expect(await ended).toBe(1)
+    }
     expect(countThreads()).toBeLessThanOrEqual(before)
   })
 
