@@ -37,21 +37,23 @@ const NO_LOSS = 'LEASE_REQUIRED'
 
 export function createLastingRing({ first, reopen }: LastingRingOptions): RingSession {
   let ring = first
+  /** All that was said when the latest ring was lost: the one that came after it may be lost as well before it has heard of it. */
+  let said: readonly number[] = []
   /** The lease of the ring pays for no more. */
   let isSpent = false
 
+  const tokensNow = (): readonly number[] => (said.length > ring.tokens.length ? said : ring.tokens)
+
   async function* generate(prompt: readonly number[], options: TurnOptions): AsyncGenerator<RingEvent, void, void> {
-    const all = [...ring.tokens, ...prompt]
-    let pending = prompt
+    const all = [...tokensNow(), ...prompt]
+    let pending: readonly number[] = all.slice(ring.tokens.length)
     let left = options.generation.maxTokens
-    const reopened = async (why: unknown): Promise<RingSession> => {
+    const goOn = async (why: unknown): Promise<void> => {
+      ring = await reopen(why, { promptRows: all.length, decodeRows: left }, options.signal)
       isSpent = false
-      return reopen(why, { promptRows: all.length, decodeRows: left }, options.signal)
-    }
-    if (isSpent) {
-      ring = await reopened(leaseError('LEASE_SPENT'))
       pending = all
     }
+    if (isSpent) await goOn(leaseError('LEASE_SPENT'))
     for (let reopenings = 0; ; reopenings++) {
       try {
         const generation = { ...options.generation, maxTokens: left }
@@ -70,8 +72,8 @@ export function createLastingRing({ first, reopen }: LastingRingOptions): RingSe
           yield { type: 'end', reason: 'max-tokens' }
           return
         }
-        ring = await reopened(error)
-        pending = all
+        said = [...all]
+        await goOn(error)
       }
     }
   }
@@ -84,10 +86,13 @@ export function createLastingRing({ first, reopen }: LastingRingOptions): RingSe
       return ring.route
     },
     get tokens() {
-      return ring.tokens
+      return tokensNow()
     },
     generate,
-    rewind: (length) => ring.rewind(length),
+    rewind(length) {
+      said = said.slice(0, length)
+      ring.rewind(Math.min(length, ring.tokens.length))
+    },
     statistics: () => ring.statistics(),
     close: () => ring.close(),
   }

@@ -61,6 +61,28 @@ test('a lost end marker needs no other ring, and the next turn opens one with al
   expect(second.prompts).toEqual([[0, 1, 2, 3, 4, 5, 6, 7]])
 })
 
+test('what was said is not forgotten when a ring is lost before it has heard of it, and no other is found', async () => {
+  const stillborn = countingRing(0)
+  stillborn.generate = () => {
+    throw lost()
+  }
+  const third = countingRing(99)
+  const next: (() => RingSession)[] = [
+    () => stillborn,
+    () => {
+      throw new RingError('RING_NO_ROUTE', 'No miner.')
+    },
+    () => third,
+  ]
+  const ring = createLastingRing({ first: countingRing(2), reopen: async () => next.shift()!() })
+  await expect(turn(ring, [0, 1])).rejects.toMatchObject({ code: 'RING_NO_ROUTE' })
+  expect(ring.tokens).toEqual([0, 1, 2, 3])
+  ring.rewind(3)
+  expect(ring.tokens).toEqual([0, 1, 2])
+  expect(await turn(ring, [7])).toEqual([4, 5, 6, 7, 8, 'max-tokens'])
+  expect(third.prompts).toEqual([[0, 1, 2, 7]])
+})
+
 test('a turn uses up four rings at most', async () => {
   const { ring, reopened } = lasting(...Array.from({ length: 6 }, () => countingRing(1)))
   await expect(turn(ring, [0, 1])).rejects.toThrow('went away')
@@ -137,6 +159,8 @@ describe('a lease that is spent', () => {
     const ring = createLastingRing({ first, reopen })
     expect(await turn(ring, [0])).toEqual(['lease-spent'])
     await expect(turn(ring, [1])).rejects.toMatchObject({ code: 'LEASE_SPENT' })
+    expect(await turn(ring, [1])).toEqual([3, 4, 5, 6, 7, 'max-tokens'])
+    expect([tries, second.prompts]).toEqual([2, [[0, 1, 1]]])
   })
 })
 
