@@ -6,6 +6,7 @@
 import { expect } from 'vitest'
 import { createPrefixShelf, type PrefixBounds, type PrefixShelf } from '../src/app/ring/prefix-shelf.ts'
 import type { TokenStep } from '../src/app/ring/prompt-steps.ts'
+import { createRecallPace } from '../src/app/ring/recall-pace.ts'
 import { createSessionCache, type SessionCache } from '../src/app/ring/session-cache.ts'
 import { PREFIX_LIMITS } from '../src/base/prefix-limits.ts'
 import { floatBytes } from '../src/ml/digest.ts'
@@ -38,17 +39,19 @@ export interface Session {
   run(kind: 'prompt' | 'last' | 'decode', position: number, rows: readonly number[]): Promise<number>
 }
 
-export function worldAt(name: PlaceName, bounds: PrefixBounds = BOUNDS): World {
+/** `paced`: what is recalled goes out for nothing. */
+export function worldAt(name: PlaceName, bounds: PrefixBounds = BOUNDS, paced = false): World {
   const place = PLACES[name]
   const clock = createFakeClock()
   const host = createPrefixHost({ hasHead: place.isTail })
   const shelf = createPrefixShelf(bounds, { clock })
+  const pace = paced ? createRecallPace(bounds, { clock }) : undefined
   return {
     ...{ clock, host, shelf },
     async open(client, capacity = 100) {
       const space = shelf.placeFor({ client, host, part: PART })
       const opened = { host, cache: await host.openCache(capacity), capacity, part: PART }
-      return sessionOn(createSessionCache({ ...opened, place, hiddenSize: WIDTH, shelf: space }), place.isTail)
+      return sessionOn(createSessionCache({ ...opened, place, hiddenSize: WIDTH, shelf: space, pace }), place.isTail)
     },
   }
 }

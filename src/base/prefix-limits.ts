@@ -16,4 +16,8 @@ export const PREFIX_LIMITS = {
   parkedRowsMin: 16,
   /** What went out, of all sessions of one miner: 8,192 rows of hidden 4,096. */
   outputBytesMax: 128 * MIB,
+  /** What was recalled and goes out to the next stage for those who pay nothing, all together: a quarter of a line of a gigabit. */
+  unpaidBytesPerSecond: 32 * MIB,
+  /** Of it, without waiting: all that is remembered, once. */
+  unpaidBytesAtOnce: 128 * MIB,
 } as const

@@ -5,6 +5,7 @@ import { openRing } from '../../src/app/ring/ring-client.ts'
 import type { RingSession } from '../../src/app/ring/ring-session.ts'
 import { createSystem } from '../../src/app/system.ts'
 import { accountId, hash } from '../../src/base/brand.ts'
+import { PREFIX_LIMITS } from '../../src/base/prefix-limits.ts'
 import { createReferenceEngine } from '../../src/ml/engine/reference.ts'
 import { createMemoryNetwork, type MemoryNetwork } from '../../src/net/memory-network.ts'
 import type { Wire } from '../../src/net/wire.ts'
@@ -146,6 +147,31 @@ test('over leases of one payer it is the same, and each lease is paid and digest
   ])
   expect(found[0]!.paid[0]!.receipts.length).toBeGreaterThan(0)
   for (const { long, paid } of found.slice(1)) expect([long, paid]).toEqual([found[0]!.long, found[0]!.paid])
+})
+
+test('what goes out for nothing is bounded, over all sessions of a miner, and what is paid is not', async () => {
+  // All that a stage passes on of the prompt, once and a half, and then next to nothing.
+  const unpaidBytesAtOnce = 1.5 * PROMPT.length * CONFIG.hiddenSize * 4
+  await start({ prefixes: { ...PREFIX_LIMITS, unpaidBytesAtOnce, unpaidBytesPerSecond: 1e-6 } })
+  const chunks = { ...OPTIONS, chunkTokens: 10 }
+  const wires = [world.client, await network.createMemoryWire({ listen: false })]
+  const recalled = []
+  for (const wire of [...wires, ...wires]) recalled.push((await talk(await open(wire), PROMPT, chunks)).recalled)
+  expect(recalled).toEqual([
+    [0, 0, 0],
+    [0, 0, 0],
+    [60, 60, 59],
+    [30, 30, 59],
+  ])
+  const capacity = CONFIG.contextLength
+  for (const id of ['33', '44']) {
+    const session = await openPaid(world, market, { lease: leaseOf(id), capacity })
+    recalled.push((await talk(session, PROMPT, chunks)).recalled)
+  }
+  expect(recalled.slice(4)).toEqual([
+    [0, 0, 0],
+    [60, 60, 59],
+  ])
 })
 
 test('miners that end take what they kept with them', async () => {

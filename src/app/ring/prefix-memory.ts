@@ -19,8 +19,10 @@ export interface PrefixMemory {
   cut(position: number): void
   /** The cache has computed rows at `position`, and holds nothing behind them. */
   note(position: number, computed: ComputedRows): void
-  /** What is remembered of some rows, all of them remembered. */
-  recall(position: number, rows: number): RecalledRows
+  /** What came out of some rows, all of them remembered: (rows, hidden), a copy; undefined at the tail. */
+  recall(position: number, rows: number): Float32Array | undefined
+  /** What such rows took when they were computed. */
+  computeMs(position: number, rows: number): number
   /** Another one, of a cache that has taken over the first `rows` positions; at most so many. */
   share(rows: number): PrefixMemory
 }
@@ -30,13 +32,6 @@ export interface ComputedRows {
   readonly keys: Int32Array
   /** (rows, hidden); it belongs to the memory now, and changes no more. Not at the tail. */
   readonly values: Float32Array | undefined
-  readonly computeMs: number
-}
-
-export interface RecalledRows {
-  /** (rows, hidden), a copy; undefined at the tail. */
-  readonly values: Float32Array | undefined
-  /** That the rows took when they were computed. */
   readonly computeMs: number
 }
 
@@ -148,16 +143,16 @@ function memoryOf(shape: MemoryShape, room: OutputRoom, held: Held): PrefixMemor
     recall(position, rows) {
       const end = position + rows
       assert(position >= 0 && rows > 0 && end <= times.length, 'what is recalled is remembered')
-      const computeMs = times.slice(position, end).reduce((sum, ms) => sum + ms, 0)
-      if (width === 0) return { values: undefined, computeMs }
+      if (width === 0) return undefined
       const values = new Float32Array(rows * width)
       for (const piece of pieces) {
         const from = Math.max(0, position - piece.start) * width
         const to = Math.min(piece.values.length, (end - piece.start) * width)
         if (to > from) values.set(piece.values.subarray(from, to), (piece.start - position) * width + from)
       }
-      return { values, computeMs }
+      return values
     },
+    computeMs: (position, rows) => times.slice(position, position + rows).reduce((sum, ms) => sum + ms, 0),
     share(rows) {
       const most = Math.min(rows, times.length)
       const first = pieces.filter(({ start }) => start < most)

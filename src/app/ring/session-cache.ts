@@ -14,9 +14,11 @@ import type { LayerRange } from '../../ml/tensors.ts'
 import type { EngineHost, StepRun } from '../engine-host.ts'
 import { yieldToEvents } from '../system.ts'
 import { keysOf, keyWordsOf } from './prefix-keys.ts'
-import type { RecalledRows } from './prefix-memory.ts'
+import type { PrefixMemory } from './prefix-memory.ts'
 import type { Parked, ShelfPlace } from './prefix-shelf.ts'
 import type { TokenStep } from './prompt-steps.ts'
+import type { RecallPace } from './recall-pace.ts'
+import { RingError } from './ring-error.ts'
 import type { RingPlace } from './ring-place.ts'
 import { settled } from './settled.ts'
 
@@ -48,17 +50,21 @@ export interface SessionCacheParts {
   readonly hiddenSize: number
   /** Where caches of this client are kept; undefined: nothing is remembered. */
   readonly shelf: ShelfPlace | undefined
+  /** Of what is recalled; undefined: as fast as it goes. */
+  readonly pace?: RecallPace | undefined
 }
 
 const NOTHING = { recalledRows: 0, recalledMs: 0 }
 
 export function createSessionCache(parts: SessionCacheParts): SessionCache {
-  const { host, place, hiddenSize, shelf } = parts
+  const { host, place, hiddenSize, shelf, pace } = parts
   const memories = shelf && createMemories(parts, shelf)
   /** Positions that the session's steps have computed; the cache may have more, from an earlier session. */
   let held = 0
   /** Resolves when no run is under way. An engine may not lose a cache of which a step waits in its queue. */
   let resting: Promise<void> = Promise.resolve()
+  /** Lets go who waits for the pace. */
+  const over = new AbortController()
 
   const inputOf = ({ tokens, rows }: TokenStep, first: number): StepInput['input'] => {
     if (place.isFirst) return { type: 'tokens', tokens: first === 0 ? tokens : tokens.slice(first) }
@@ -80,6 +86,10 @@ export function createSessionCache(parts: SessionCacheParts): SessionCache {
     }
   }
 
+  /** Where it goes on by link, and nobody pays: in its turn, or not at all. */
+  const mayPass = async (rows: number, computeMs: number): Promise<boolean> =>
+    pace === undefined || place.isTail || pace.take(rows * hiddenSize * 4, milliseconds(computeMs), over.signal)
+
   const run: SessionCache['run'] = async (step, wish, earlier) => {
     const { position, tokens } = step
     if (position > held) return refused(position, held)
@@ -91,9 +101,10 @@ export function createSessionCache(parts: SessionCacheParts): SessionCache {
     const isDrawn = place.isTail && wish.logits !== 'none'
     const most = tokens.length - (isDrawn ? 1 : 0)
     const count = Math.min(most, await memories.find(step))
-    if (count === 0) return { ...(await compute(step, 0, wish)), ...NOTHING }
-    const { values, computeMs } = memories.recall(step, count)
-    const recalled = { recalledRows: count, recalledMs: computeMs }
+    const recalledMs = memories.computeMs(position, count)
+    if (count === 0 || !(await mayPass(count, recalledMs))) return { ...(await compute(step, 0, wish)), ...NOTHING }
+    const values = memories.recall(step, count)
+    const recalled = { recalledRows: count, recalledMs }
     if (count === tokens.length) return { ...AT_ONCE, output: outputOf(values), ...recalled }
     const rest = await compute(step, count, wish)
     return { ...rest, output: joined(values, rest.output), ...recalled }
@@ -106,6 +117,7 @@ export function createSessionCache(parts: SessionCacheParts): SessionCache {
       return work
     },
     async end() {
+      over.abort(new RingError('RING_CLOSED', 'The session has ended.'))
       await resting
       if (memories) await memories.end()
       else await host.closeCache(parts.cache).catch(() => undefined)
@@ -140,7 +152,8 @@ interface Memories {
   /** How many rows of the step, from its first, the cache has; no other step is under way. */
   find(step: TokenStep): Promise<number>
   /** The first rows of the step. */
-  recall(step: TokenStep, rows: number): RecalledRows
+  recall(step: TokenStep, rows: number): Float32Array | undefined
+  computeMs: PrefixMemory['computeMs']
   /** What is there from `position` on is about to be overwritten. */
   begin(position: number): void
   /** Rows of a step from `first` on were computed. They are written down when they have been passed on, or before anything else happens. */
@@ -217,6 +230,7 @@ function createMemories(parts: SessionCacheParts, shelf: ShelfPlace): Memories {
       if (rows === tokens.length) latest = undefined
       return memory.recall(position, rows)
     },
+    computeMs: (position, rows) => memory.computeMs(position, rows),
     begin(position) {
       write()
       isFresh = false

@@ -27,6 +27,7 @@ import type { StageLease } from '../market/stage-lease.ts'
 import { checkOpen, type ServedSegments, type StagePart } from './check-open.ts'
 import { endChannel, tellFailure } from './farewell.ts'
 import { createPrefixShelf, type PrefixBounds } from './prefix-shelf.ts'
+import { createRecallPace } from './recall-pace.ts'
 import { badMessage, RingError } from './ring-error.ts'
 import { placeIn } from './ring-place.ts'
 import { createServedTable, type ServedTable } from './served-table.ts'
@@ -88,6 +89,7 @@ export async function createStageServer(
 ): Promise<StageServer> {
   const { wire, clock, log } = ports
   const shelf = prefixes && createPrefixShelf(prefixes, { clock })
+  const pace = prefixes && createRecallPace(prefixes, { clock })
   const table = createServedTable(served)
   const sessions = new Map<SessionId, OpenSession>()
   /** Sessions that wait for their cache. */
@@ -148,7 +150,7 @@ export async function createStageServer(
     try {
       const cache = await host.openCache(capacity, part)
       const parts = { host, cache, capacity, part, hiddenSize, place: placeIn(open), shelf: place }
-      return { lease, cache: createSessionCache(parts) }
+      return { lease, cache: createSessionCache({ ...parts, pace: lease ? undefined : pace }) }
     } catch (error) {
       await lease?.close()
       throw error

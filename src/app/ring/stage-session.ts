@@ -178,12 +178,12 @@ export class StageSession {
     // Who waits to be paid is let go, or the running step would never end.
     const paid = this.#options.lease?.close()
     const drafted = this.#work.first?.close()
+    const rested = this.#options.cache.end()
     this.#next?.channel.abort('session closed')
     this.#previous?.abort('session closed')
     const told = endChannel(this.#options.control)
-    await Promise.allSettled([this.#running, paid, drafted])
     // Not after the channel's end: the client may be about to open its next session here.
-    await this.#options.cache.end()
+    await Promise.allSettled([this.#running, paid, drafted, rested])
     await told
     this.#options.onClosed()
   }

@@ -177,3 +177,50 @@ test('times are those that the rows took when they were computed', async () => {
   const second = await (await open('a')).cache.run(stepOf(true, 0, [...TEXT.slice(0, 10), 9]), { logits: 'none' }, DONE)
   expect(second).toMatchObject({ recalledRows: 10, recalledMs: 20, computeMs: 60 })
 })
+
+describe('what goes out for nothing', () => {
+  const WHOLE = TEXT.length * WIDTH * 4
+
+  /** A world that passes on half of the text at once, the rest as slowly as `bytesPerSecond`; and a session of a client that has said all of it. */
+  async function pacedAt(name: PlaceName, bytesPerSecond: number) {
+    const bounds = { ...BOUNDS, unpaidBytesAtOnce: WHOLE / 2, unpaidBytesPerSecond: bytesPerSecond }
+    const world = worldAt(name, bounds, true)
+    const first = await world.open('a')
+    await first.run('prompt', 0, TEXT)
+    await first.cache.end()
+    return { ...world, session: await world.open('a') }
+  }
+
+  test('is recalled at the pace of the miner', async () => {
+    // Half of the text in ten milliseconds; its rows took one each.
+    const { session, clock } = await pacedAt('middle', 50 * WHOLE)
+    let isOver = false
+    const run = session.run('prompt', 0, TEXT).finally(() => {
+      isOver = true
+    })
+    await new Promise((resolve) => setImmediate(resolve))
+    clock.advance(9)
+    await new Promise((resolve) => setImmediate(resolve))
+    expect(isOver).toBe(false)
+    clock.advance(1)
+    expect(await run).toBe(TEXT.length)
+  })
+
+  test.each<[PlaceName, number]>([
+    ['first', 15],
+    ['middle', 15],
+    ['tail', 30],
+  ])('is computed where that is faster, but nothing goes out of the tail: %s', async (name, recalled) => {
+    const { session } = await pacedAt(name, 1)
+    expect(await session.run('prompt', 0, TEXT.slice(0, 15))).toBe(15)
+    expect(await session.run('prompt', 15, TEXT.slice(15))).toBe(recalled - 15)
+  })
+
+  test('keeps no session that ends', async () => {
+    const { session, host, shelf } = await pacedAt('middle', 50 * WHOLE)
+    const run = session.run('prompt', 0, TEXT)
+    await new Promise((resolve) => setImmediate(resolve))
+    await Promise.all([expect(run).rejects.toMatchObject({ code: 'RING_CLOSED' }), session.cache.end()])
+    expect(host.open.size).toBe(shelf.parked)
+  })
+})
