@@ -6,9 +6,11 @@ import { type ExactEngine, openExactEngine } from '../../src/app/gpu/exact-engin
 import { createLastingRunner } from '../../src/app/gpu/lasting-runner.ts'
 import { type OpenGpu, openGpuDevice } from '../../src/app/gpu/open-device.ts'
 import { createSystem } from '../../src/app/system.ts'
-import type { EngineError } from '../../src/ml/engine/engine.ts'
+import type { EngineError, StepOutput } from '../../src/ml/engine/engine.ts'
 import { createReferenceEngine } from '../../src/ml/engine/reference.ts'
+import type { LayerRange } from '../../src/ml/tensors.ts'
 import { createMemoryNetwork } from '../../src/net/memory-network.ts'
+import type { Generation } from '../../src/net/protocols/generation.ts'
 import { randomWeights, smallConfig } from '../contract/random-model.ts'
 import { GPU_DRIVERS, noteMissingDrivers, useDrivers } from '../gpu-drivers.ts'
 import { createMarket, leaseFor, type Market, minerKeys, openPaid, payerFor, TERMS } from './lease-world.ts'
@@ -21,6 +23,7 @@ const PROMPT = Array.from({ length: 20 }, (_, index) => (index * 7) % CONFIG.voc
 const GENERATION = { ...GREEDY, temperature: 0.8, topK: 20, seed: 9n, maxTokens: 24 }
 /** On the GPU. */
 const STAGE = { firstLayer: 1, lastLayer: 2, hasEmbedding: false, hasHead: false }
+const TAIL = { firstLayer: 2, lastLayer: 3, hasEmbedding: false, hasHead: true }
 
 noteMissingDrivers()
 // The other one compiles kernels for minutes where several share two cores; engine tests run on both.
@@ -56,12 +59,12 @@ describe.skipIf(driver === undefined)('on lavapipe', () => {
   }
 
   /** What the client got and promised, and what each stage signed of it. */
-  async function answer() {
+  async function answer(generation: Generation = GENERATION) {
     const lease = leaseFor(world, { terms: { ...TERMS, receiptRows: 16n } })
     market.leases.set(lease.id, { ok: true, lease })
     const payer = await payerFor(market, lease)
     const session = await openPaid(world, market, { lease, capacity: CONFIG.contextLength, payer })
-    const found = await collect(session, PROMPT, { generation: GENERATION })
+    const found = await collect(session, PROMPT, { generation })
     await session.close()
     while (world.miners.some(({ server }) => server.sessionCount > 0)) await new Promise((done) => setImmediate(done))
     const digests = market.lots.map(async (folder) => {
@@ -74,9 +77,9 @@ describe.skipIf(driver === undefined)('on lavapipe', () => {
     return { found, paid: newest?.counters, signed: await Promise.all(digests) }
   }
 
-  async function onDevice(): Promise<BatchRunner> {
+  async function onDevice(range: LayerRange = STAGE): Promise<BatchRunner> {
     const stage = await exact.engine.createStage({
-      ...{ config: CONFIG, range: STAGE, weights: WEIGHTS, cacheBytesMax: 1 << 24 },
+      ...{ config: CONFIG, range, weights: WEIGHTS, cacheBytesMax: 1 << 24 },
     })
     const device = { name: gpu.info.name, arithmetic: exact.arithmetic }
     return createDeviceRunner({ engine: exact.engine.name, device, stage }, { clock })
@@ -94,7 +97,31 @@ describe.skipIf(driver === undefined)('on lavapipe', () => {
     expect(expected.signed.map(({ length }) => length > 0)).toEqual([true, true, true])
   })
 
-  test('and so it is when the GPU is lost in the middle', async () => {
+  test('a greedy answer is chosen on the device: all that comes back is ids, and what is signed is the same', async () => {
+    const greedy: Generation = { ...GREEDY, maxTokens: 24, withDigests: false }
+    await start()
+    const expected = await answer(greedy)
+    await world.close()
+    await market.close()
+    const device = await onDevice(TAIL)
+    const came: StepOutput[] = []
+    const watched: BatchRunner = {
+      ...device,
+      async run(batch) {
+        const done = await device.run(batch)
+        came.push(...done.outputs)
+        return done
+      },
+    }
+    await start((runner, index) => (index === 2 ? watched : runner))
+    expect(await answer(greedy)).toEqual(expected)
+    expect(expected).toMatchObject({ found: { tokens: { length: 24 }, digests: Array(24).fill(undefined) } })
+    expect(came.every((output) => output.type === 'logits' && output.values.length === 0)).toBe(true)
+    const ids = came.flatMap((output) => (output.type === 'logits' ? [...(output.largest ?? [])] : []))
+    expect(ids.length).toBeGreaterThanOrEqual(24)
+  })
+
+  test('a lease goes on with the same when the GPU is lost in the middle', async () => {
     await start()
     const expected = await answer()
     await world.close()
