@@ -47,6 +47,7 @@ export function createNativeRunner(stage: NativeStage, { clock }: { readonly clo
     lengths.note(size, done.computeMs, isWhole)
     return done
   }
+  const tidy = createTidying(() => order.after(() => stage.tidy()))
   return {
     ...{ engine: 'native', weightBytes: stage.weightBytes, config: stage.config, lost: order.lost },
     openCache: (capacity, part) =>
@@ -58,11 +59,32 @@ export function createNativeRunner(stage: NativeStage, { clock }: { readonly clo
     shareCache: (from, to, rows) => order.after(() => stage.shareCache(from, to, rows)),
     closeCache: (cache) =>
       order.after(() => {
-        stage.closeCache(cache)
+        stage.leaveCache(cache)
         sizes.closed(cache)
+        tidy()
       }),
     run: (batch) => order.after(() => run(batch)),
     close: () => order.last(() => stage.close()),
+  }
+}
+
+/** Memory goes back piece by piece, between which batches and events have their turn; `piece` says whether there are more. */
+function createTidying(piece: () => Promise<boolean>): () => void {
+  let isWanted = false
+  let isRunning = false
+  const run = async (): Promise<void> => {
+    isRunning = true
+    while (isWanted) {
+      await yieldToEvents()
+      isWanted = false
+      if (await piece()) isWanted = true
+    }
+    isRunning = false
+  }
+  return () => {
+    isWanted = true
+    // After the engine's end nothing is left to give back.
+    if (!isRunning) run().catch(() => undefined)
   }
 }
 

@@ -19,8 +19,8 @@ export interface PageMemory<Table> {
   place(table: Table, column: number, pages: readonly number[]): void
   /** Copies the first `rows` positions of each page. */
   copy(from: readonly number[], to: readonly number[], rows: number): void
-  /** Nobody needs what these pages hold, in ascending order. */
-  clear(pages: readonly number[]): void
+  /** Nobody needs what these pages hold, in ascending order. Without it pages keep their memory. */
+  clear?(pages: readonly number[]): void
 }
 
 /** Pages of all layers of a cache for the same positions. */
@@ -46,12 +46,17 @@ export interface PagePool<Table> {
   prepare(cache: PagedCache<Table>, position: number, rows: number): void
   /** `to`, whose positions are not needed, has the first `rows` positions of `from`. */
   share(from: PagedCache<Table>, to: PagedCache<Table>, rows: number): void
+  /** Pages that nobody reads any more are others' at once; their memory goes back by `tidy`. */
   close(cache: PagedCache<Table>): void
+  /** Gives back the memory of at most so many pages that nobody reads; whether there are more of them. */
+  tidy(pagesMax: number): boolean
 }
 
 export function createPagePool<Table>(memory: PageMemory<Table>): PagePool<Table> {
   /** The next one last. */
   let free: number[] = []
+  /** Of these, those whose memory was written. */
+  const written = new Set<number>()
   let count = 0
   /** A cache is promised pages for itself alone, shared or not: it may go back and write anywhere, whatever the others do. */
   let promised = 0
@@ -67,17 +72,20 @@ export function createPagePool<Table>(memory: PageMemory<Table>): PagePool<Table
 
   function take(layers: number): Column {
     assert(free.length >= layers, 'pages that were promised are there')
-    return { pages: Array.from({ length: layers }, () => free.pop()!), users: 1 }
+    const pages = Array.from({ length: layers }, () => free.pop()!)
+    for (const page of pages) written.delete(page)
+    return { pages, users: 1 }
   }
 
   function leave(columns: readonly Column[]): void {
     for (const column of columns) column.users -= 1
     const unused = columns.filter(({ users }) => users === 0).flatMap(({ pages }) => pages)
-    if (unused.length === 0) return
-    unused.sort((a, b) => a - b)
-    memory.clear(unused)
+    unused.sort((a, b) => b - a)
     // One by one: a long context of many layers has more pages than a call takes arguments.
-    for (const page of unused.reverse()) free.push(page)
+    for (const page of unused) {
+      free.push(page)
+      if (memory.clear !== undefined) written.add(page)
+    }
   }
 
   return {
@@ -121,6 +129,16 @@ export function createPagePool<Table>(memory: PageMemory<Table>): PagePool<Table
       memory.closeTable(cache.table)
       leave(cache.columns.splice(0))
       promised -= cache.columnsMax * cache.layers
+    },
+    tidy(pagesMax) {
+      const pages: number[] = []
+      for (const page of written) {
+        if (pages.length >= pagesMax) break
+        pages.push(page)
+        written.delete(page)
+      }
+      if (pages.length > 0) memory.clear?.(pages.sort((a, b) => a - b))
+      return written.size > 0
     },
   }
 }

@@ -6,13 +6,21 @@
 import { assert } from '../../base/assert.ts'
 import { codeOf } from '../../base/error.ts'
 import { ENGINE_LIMITS } from '../../base/limits.ts'
-import { paddedColumns } from '../config.ts'
+import { type ModelConfig, paddedColumns } from '../config.ts'
 import { extrasOf, layerAttention, ropeConfigs, scoreFactor } from '../extras.ts'
 import { createRopePages } from '../rope.ts'
 import type { LayerRange } from '../tensors.ts'
 import { createPagePool, type PagedCache, type PageMemory } from './cache-pages.ts'
 import { type CacheTable, createCacheTable } from './cache-table.ts'
-import { type CacheId, EngineError, type Stage, type StageOptions, type StepInput, type StepOutput } from './engine.ts'
+import {
+  type CacheId,
+  EngineError,
+  PAGE_POSITIONS,
+  type Stage,
+  type StageOptions,
+  type StepInput,
+  type StepOutput,
+} from './engine.ts'
 import type { NativeBinding, PassArrays } from './native-types.ts'
 import { loadNativeWeights } from './native-weights.ts'
 import { createBatchPasses, createStepRunner, PASS_ROWS_MAX, type Pass, type PassRow } from './step-runner.ts'
@@ -28,6 +36,10 @@ export interface NativeStageOptions extends StageOptions {
 export interface NativeStage extends Stage {
   /** As run; nothing else may be asked of the stage before it is done. */
   runLater(batch: readonly StepInput[]): Promise<{ outputs: StepOutput[]; computeMs: number }>
+  /** As closeCache, which takes long where a cache is large: its memory goes back by `tidy`, piece by piece. */
+  leaveCache(cache: CacheId): void
+  /** Gives a piece of memory back that no cache needs any more (ENGINE_LIMITS.clearBytes); whether there are more. */
+  tidy(): boolean
 }
 
 /** What a stage that is loaded already still needs here. */
@@ -71,6 +83,11 @@ function stageOf(options: GivenStage, stage: number): NativeStage {
   const { prepare } = pages
   const passesOf = createBatchPasses({ config, caches, prepare })
   const preparePass = createPassPreparer(options, stage)
+  const leaveCache = (id: CacheId): void => {
+    pages.close(caches.get(id).memory)
+    caches.close(id)
+  }
+  const tidy = (): boolean => pages.tidy(Math.ceil(ENGINE_LIMITS.clearBytes / pageBytes(config)))
   return {
     config,
     range,
@@ -78,9 +95,11 @@ function stageOf(options: GivenStage, stage: number): NativeStage {
     openCache: (capacity: number, part?: LayerRange): CacheId =>
       caches.open({ capacity, part }, ({ firstLayer, lastLayer }) => pages.open(capacity, lastLayer - firstLayer)),
     cacheLength: (cache) => caches.get(cache).length,
+    leaveCache,
+    tidy,
     closeCache(id) {
-      pages.close(caches.get(id).memory)
-      caches.close(id)
+      leaveCache(id)
+      while (tidy());
     },
     shareCache: (from, to, rows) =>
       caches.share({ from, to, rows }, (source, target) => pages.share(source.memory, target.memory, rows)),
@@ -105,6 +124,11 @@ function stageOf(options: GivenStage, stage: number): NativeStage {
     },
     close: () => binding.close(stage),
   }
+}
+
+/** As the addon has them: keys and values of one layer. */
+function pageBytes({ keyValueHeadCount, headSize }: ModelConfig): number {
+  return PAGE_POSITIONS * keyValueHeadCount * 2 * Math.ceil(headSize / 16) * 16 * 4
 }
 
 /** Pages are the addon's; a table is the number of a cache there. */

@@ -48,7 +48,6 @@ export function createWasmPages(
         }
       }
     },
-    // A heap of wasm keeps what it has.
-    clear: () => undefined,
+    // No `clear`: a heap of wasm keeps what it has.
   }
 }

@@ -13,7 +13,7 @@ const { holdMs } = ENGINE_LIMITS
 /** A stage whose batches take the times that are set, and which tells where each was computed. */
 function stageOf(clock: FakeClock, config: ModelConfig) {
   const told: string[] = []
-  const how = { ms: 1, fails: undefined as unknown, outputs: [] as StepOutput[], opened: [] as number[] }
+  const how = { ms: 1, fails: undefined as unknown, outputs: [] as StepOutput[], opened: [] as number[], pieces: 1 }
   let running = 0
   const compute = (where: string): void => {
     told.push(where)
@@ -28,7 +28,14 @@ function stageOf(clock: FakeClock, config: ModelConfig) {
     },
     shareCache: () => undefined,
     cacheLength: () => 0,
-    closeCache: () => void told.push('close cache'),
+    closeCache: () => expect.fail('a cache that is closed at once holds the event loop'),
+    leaveCache: () => void told.push('close cache'),
+    tidy() {
+      expect(running).toBe(0)
+      told.push('tidy')
+      how.pieces--
+      return how.pieces > 0
+    },
     run() {
       compute('here')
       clock.advance(how.ms)
@@ -147,6 +154,29 @@ test('does one thing at a time, in order', async () => {
   await Promise.all([run(1), runner.openCache(4), run(1), runner.closeCache(1), run(1), runner.close(), runner.close()])
   expect(told).toEqual(['elsewhere', 'open', 'here', 'close cache', 'here', 'close'])
   await expect(run(1)).rejects.toMatchObject({ code: 'ENGINE_UNAVAILABLE' })
+})
+
+test('the memory of closed caches goes back in pieces, between which batches and events have their turn', async () => {
+  const { runner, run, told, how } = scene()
+  await run(1)
+  how.pieces = 3
+  await runner.closeCache(1)
+  await run(1)
+  let turns = 0
+  const turn = async () => {
+    turns++
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+  while (told.filter((each) => each === 'tidy').length < 3) await turn()
+  expect(turns).toBeGreaterThanOrEqual(2)
+  expect(told).toEqual(['elsewhere', 'close cache', 'here', 'tidy', 'tidy', 'tidy'])
+  how.pieces = 1
+  await Promise.all([runner.closeCache(2), runner.closeCache(3)])
+  while (told.filter((each) => each === 'tidy').length < 4) await turn()
+  await runner.closeCache(4)
+  await runner.close()
+  await turn()
+  expect(told.slice(6)).toEqual(['close cache', 'close cache', 'tidy', 'close cache', 'close'])
 })
 
 test("an expected failure is its caller's alone, a bug ends the engine for everybody", async () => {

@@ -60,8 +60,14 @@ interface Session {
   rows: number[]
 }
 
+/** Pages with rows that no session reads any more. */
+function unreadPages(pages: readonly (readonly unknown[])[], sessions: readonly Session[]): number {
+  const read = new Set(sessions.flatMap(({ cache }) => cache.columns.flatMap((column) => column.pages)))
+  return pages.filter((rows, page) => rows.length > 0 && !read.has(page)).length
+}
+
 const operation = fc.record({
-  kind: fc.constantFrom('open', 'share', 'write', 'write', 'write', 'rewind', 'close'),
+  kind: fc.constantFrom('open', 'share', 'write', 'write', 'write', 'rewind', 'close', 'tidy'),
   one: fc.nat(20),
   amount: fc.nat(200),
   layers: fc.nat(3),
@@ -106,6 +112,11 @@ test('whatever caches open, share, write, go back and close, each reads its own 
         } else if (kind === 'rewind') {
           const position = amount % (session.rows.length + 1)
           if (position < session.capacity) write(session, position, 1)
+        } else if (kind === 'tidy') {
+          const before = unreadPages(store.pages, sessions)
+          const isMore = pool.tidy(one)
+          expect(unreadPages(store.pages, sessions)).toBe(Math.max(0, before - one))
+          expect(isMore).toBe(before > one)
         } else {
           pool.close(session.cache)
           promised -= pagesOf(session)
@@ -121,6 +132,7 @@ test('whatever caches open, share, write, go back and close, each reads its own 
       }
       for (const { cache } of sessions) pool.close(cache)
       expect(store.tables.size).toBe(0)
+      while (pool.tidy(3));
       expect(store.pages.every((rows) => rows.length === 0)).toBe(true)
       // No page was lost: all of them can be had at once.
       const [all, before] = [pool.open(PAGE_POSITIONS * store.pages.length, 1), store.pages.length]
