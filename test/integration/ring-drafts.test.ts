@@ -3,7 +3,8 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { OpenLease } from '../../src/app/market/lease-source.ts'
 import type { RingSession } from '../../src/app/ring/ring-session.ts'
 import { createSystem } from '../../src/app/system.ts'
-import { hash } from '../../src/base/brand.ts'
+import { hash, milliseconds } from '../../src/base/brand.ts'
+import type { Clock } from '../../src/base/ports.ts'
 import { createReferenceEngine } from '../../src/ml/engine/reference.ts'
 import { createLibp2pWire } from '../../src/net/libp2p-wire.ts'
 import { createMemoryNetwork } from '../../src/net/memory-network.ts'
@@ -44,6 +45,12 @@ const tcpWiring: Wiring = () => (listen, index) => {
 let market: Market
 let world: RingWorld
 
+/** Miners for whom a millisecond passes whenever they look at the time: what pays follows from how often that is, and not from how busy the machine is. */
+function countingClock(): Clock {
+  let looks = 0
+  return { ...clock, now: () => milliseconds(++looks) }
+}
+
 async function start(wiring: Wiring, split: readonly number[], hasDraftModel = false): Promise<void> {
   market = await createMarket()
   world = await createRingWorld({
@@ -53,6 +60,7 @@ async function start(wiring: Wiring, split: readonly number[], hasDraftModel = f
     createWire: wiring(),
     engine: createReferenceEngine,
     desk: (index) => market.desk(index),
+    clock: countingClock(),
     hasDraftModel,
   })
 }
