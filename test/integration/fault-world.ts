@@ -43,13 +43,17 @@ export interface FaultWorld extends RingWorld {
   stillServes(): Promise<void>
 }
 
-export async function createFaultWorld(split: readonly number[] = [1, 1, 1]): Promise<FaultWorld> {
+/** `watched`: puts something around the runner of each miner. */
+export async function createFaultWorld(
+  split: readonly number[] = [1, 1, 1],
+  watched = (runner: BatchRunner): BatchRunner => runner,
+): Promise<FaultWorld> {
   const network = createMemoryNetwork()
   const clock = createFakeClock()
   const runs = split.map(() => 0)
   const engine = createReferenceEngine()
   const around = (runner: BatchRunner, index: number): BatchRunner => ({
-    ...runner,
+    ...watched(runner),
     run: async (batch) => {
       await world.onRun(index, ++runs[index]!)
       return runner.run(batch)

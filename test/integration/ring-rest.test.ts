@@ -1,14 +1,17 @@
-/** An engine never meets a step of a cache that is closed: it would be a bug of the miner, which ends the engine for everybody. */
+/** Caches of sessions that end at a bad moment: none stays open, and no engine meets a step of one that is closed, which would end it for everybody. */
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import type { BatchRunner } from '../../src/app/engine-host.ts'
 import type { RingSession } from '../../src/app/ring/ring-session.ts'
 import { until } from '../fake-clock.ts'
 import {
   CONFIG,
   createFaultWorld,
+  dial,
   expectedTokens,
   type FaultWorld,
   hear,
   joinAs,
+  openFor,
   PROMPT,
   promptWith,
   SETTINGS,
@@ -17,9 +20,29 @@ import {
 import { collect } from './ring-world.ts'
 
 let world: FaultWorld
+/** Holds caches that are being opened. */
+let opening: Promise<void> | undefined
+let isOpening = false
+/** Caches that are open. */
+let caches = 0
+
+const watched = (runner: BatchRunner): BatchRunner => ({
+  ...runner,
+  async openCache(...asked) {
+    isOpening = true
+    await opening
+    caches++
+    return runner.openCache(...asked)
+  },
+  async closeCache(cache) {
+    caches--
+    await runner.closeCache(cache)
+  },
+})
 
 beforeEach(async () => {
-  world = await createFaultWorld()
+  ;[opening, isOpening, caches] = [undefined, false, 0]
+  world = await createFaultWorld([1, 1, 1], watched)
 })
 afterEach(() => world.close())
 
@@ -55,4 +78,19 @@ test('a session that fails while a step of it waits for the engine leaves its ca
   hold.resolve()
   expect(await Promise.all(answers)).toEqual([await expectedTokens(), await expectedTokens()])
   await world.allFree()
+})
+
+test('a miner that shuts down opens no session that it has begun to open', async () => {
+  const gate = Promise.withResolvers<void>()
+  opening = gate.promise
+  const [{ wire, server }] = world.miners as [FaultWorld['miners'][0]]
+  const control = await dial(world.client, wire)
+  say(control, openFor(world, 0))
+  await until(() => isOpening, 'a cache is being opened')
+  const closed = server.close()
+  gate.resolve()
+  expect(await hear(control, 'failed')).toMatchObject({ code: 'RING_CLOSED' })
+  await closed
+  await world.allIdle()
+  expect([server.sessionCount, caches]).toEqual([0, 0])
 })

@@ -4,6 +4,6 @@
  */
 
 /** Resolves with nothing: whoever chains one to the next keeps none of their results. */
-export async function settled(...works: readonly Promise<unknown>[]): Promise<void> {
+export async function settled(...works: readonly (Promise<unknown> | undefined)[]): Promise<void> {
   await Promise.allSettled(works)
 }

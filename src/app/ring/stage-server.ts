@@ -32,6 +32,7 @@ import { badMessage, RingError } from './ring-error.ts'
 import { placeIn } from './ring-place.ts'
 import { createServedTable, type ServedTable } from './served-table.ts'
 import { createSessionCache, type SessionCache } from './session-cache.ts'
+import { settled } from './settled.ts'
 import { addStatistics, NO_STATISTICS } from './stage-meter.ts'
 import { StageSession } from './stage-session.ts'
 
@@ -160,7 +161,7 @@ export async function createStageServer(
   const openSession = async (control: Channel, open: OpenMessage): Promise<StageSession> => {
     const { session: id } = open
     const place = checkOpen(open, table.all, wire.peer)
-    if (closing) throw new RingError('RING_CLOSED', 'The miner is shutting down.')
+    if (closing) throw shuttingDown()
     if (sessions.has(id) || reserved.has(id)) {
       throw new RingError('RING_SESSION_EXISTS', 'This session is open already.')
     }
@@ -174,6 +175,11 @@ export async function createStageServer(
     const making = reserve({ open, control, holder }, place).finally(() => reserved.delete(id))
     making.catch(leave)
     const { lease, cache } = await making
+    if (closing) {
+      await settled(cache.end(), lease?.close())
+      leave()
+      throw shuttingDown()
+    }
     const { hiddenSize, vocabularySize, endTokens } = config
     const onClosed = () => {
       ended = addStatistics(ended, session.statistics())
@@ -248,11 +254,14 @@ export async function createStageServer(
     }),
     close: async () => {
       closing = true
-      const gone = new RingError('RING_CLOSED', 'The miner is shutting down.')
-      await Promise.all([...sessions.values()].map(({ session }) => session.fail(gone)))
+      await Promise.all([...sessions.values()].map(({ session }) => session.fail(shuttingDown())))
       await shelf?.close()
     },
   }
+}
+
+function shuttingDown(): RingError {
+  return new RingError('RING_CLOSED', 'The miner is shutting down.')
 }
 
 function refuseLease({ lease }: OpenMessage): undefined {

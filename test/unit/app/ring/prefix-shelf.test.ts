@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
+import type { CacheOwner } from '../../../../src/app/ring/prefix-shelf.ts'
 import { PREFIX_LIMITS } from '../../../../src/base/prefix-limits.ts'
-import { WIDTH } from '../../../prefix-host.ts'
+import { createPrefixHost, PART, WIDTH } from '../../../prefix-host.ts'
 import { BOUNDS, TEXT, type World, worldAt } from '../../../prefix-world.ts'
 
 /** A session of a client with a text of its own. */
@@ -31,6 +32,21 @@ test.each([
   const world = worldAt('first', { ...BOUNDS, ...bounds })
   await talk(world, 'a', TEXT)
   expect([world.shelf.parked, world.host.open.size]).toEqual([count, count])
+})
+
+test.each<[string, Partial<CacheOwner>, boolean]>([
+  ['who left it', {}, true],
+  ['another client', { client: 'b' }, false],
+  ['another engine, of another model or of this one', { host: createPrefixHost() }, false],
+  ['other layers of it', { part: { ...PART, lastLayer: 3 } }, false],
+  ['the same layers with an end of the model', { part: { ...PART, hasEmbedding: true } }, false],
+])('what is kept is found by who has all alike: %s', async (_who, change, isFound) => {
+  const world = worldAt('first')
+  await talk(world, 'a', TEXT)
+  const place = world.shelf.placeFor({ client: 'a', host: world.host, part: PART, ...change })
+  const memory = place.createMemory({ keyWords: 1, width: WIDTH })
+  const found = place.find(memory, { position: 0, keys: Int32Array.from(TEXT) }, 0)
+  expect([place.hasAny(), found !== undefined]).toEqual([isFound, isFound])
 })
 
 test('what is kept goes after a while in which nobody asked for it', async () => {
