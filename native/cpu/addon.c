@@ -244,6 +244,7 @@ NODE_API_EXPORT napi_value napi_register_module_v1(napi_env env, napi_value expo
   add_function(env, exports, "give", give);
   add_function(env, exports, "take", take_given);
   add_function(env, exports, "close", close);
+  add_function(env, exports, "closeLater", close_later);
   add_function(env, exports, "check", check);
   return exports;
 }

@@ -1,5 +1,5 @@
 /*
- * Passes of a stage, for addon.c: computed at once, or by a thread of Node's pool.
+ * Passes of a stage, for addon.c: computed at once, or by a thread of Node's pool, which also closes stages.
  */
 #ifndef EXACT1_PASSES_H
 #define EXACT1_PASSES_H
@@ -141,6 +141,46 @@ static napi_value run_later(napi_env env, napi_callback_info info) {
   later->is_running = &call.instance->is_running[slot_at(&call, 0) - call.instance->stages];
   if (begin_later(&call, later, &promise)) return promise;
   free_later(env, later);
+  return no_memory(env);
+}
+
+struct closing {
+  struct executor *stage;
+  napi_async_work work;
+  napi_deferred deferred;
+};
+
+/* On a thread of the pool: memory of some GiB takes longer to give back than an event loop may be held. */
+static void compute_close(napi_env env, void *data) {
+  (void)env;
+  stage_close(((struct closing *)data)->stage);
+}
+
+static void settle_close(napi_env env, napi_status status, void *data) {
+  struct closing *closing = data;
+  (void)status;
+  napi_resolve_deferred(env, closing->deferred, undefined(env));
+  napi_delete_async_work(env, closing->work);
+  free(closing);
+}
+
+/* closeLater(stage): a promise. It is no stage any more at once. */
+static napi_value close_later(napi_env env, napi_callback_info info) {
+  const struct call call = call_of(env, info);
+  struct executor *stage = stage_at(&call);
+  napi_value name = 0, promise = 0;
+  if (stage == 0) return refuse(env, "the stage is open");
+  struct closing *closing = calloc(1, sizeof *closing);
+  if (closing == 0) return no_memory(env);
+  closing->stage = stage;
+  if (napi_create_string_utf8(env, "exact1", NAPI_AUTO_LENGTH, &name) == 0 &&
+      napi_create_async_work(env, 0, name, compute_close, settle_close, closing, &closing->work) == 0 &&
+      napi_create_promise(env, &closing->deferred, &promise) == 0 && napi_queue_async_work(env, closing->work) == 0) {
+    *slot_at(&call, 0) = 0;
+    return promise;
+  }
+  if (closing->work != 0) napi_delete_async_work(env, closing->work);
+  free(closing);
   return no_memory(env);
 }
 

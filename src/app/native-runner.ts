@@ -64,7 +64,7 @@ export function createNativeRunner(stage: NativeStage, { clock }: { readonly clo
         tidy()
       }),
     run: (batch) => order.after(() => run(batch)),
-    close: () => order.last(() => stage.close()),
+    close: () => order.last(() => stage.closeLater()),
   }
 }
 
@@ -92,7 +92,7 @@ function createTidying(piece: () => Promise<boolean>): () => void {
 interface Order {
   /** Rejects with the work's expected failures, and with ENGINE_UNAVAILABLE after a bug or the end. */
   after<T>(work: () => T | Promise<T>): Promise<T>
-  last(work: () => void): Promise<void>
+  last(work: () => Promise<void>): Promise<void>
   /** As BatchRunner. */
   readonly lost: Promise<EngineError>
 }
@@ -123,7 +123,7 @@ function createOrder(): Order {
     last(work) {
       ended ??= latest.then(() => {
         lost ??= new EngineError('ENGINE_UNAVAILABLE', 'The engine stopped: it was closed.')
-        work()
+        return work()
       })
       return ended
     },

@@ -40,6 +40,8 @@ export interface NativeStage extends Stage {
   leaveCache(cache: CacheId): void
   /** Gives a piece of memory back that no cache needs any more (ENGINE_LIMITS.clearBytes); whether there are more. */
   tidy(): boolean
+  /** As close, by another thread: weights of some GiB take long to free. */
+  closeLater(): Promise<void>
 }
 
 /** What a stage that is loaded already still needs here. */
@@ -123,6 +125,7 @@ function stageOf(options: GivenStage, stage: number): NativeStage {
       return { outputs: next.value, computeMs }
     },
     close: () => binding.close(stage),
+    closeLater: () => binding.closeLater(stage),
   }
 }
 

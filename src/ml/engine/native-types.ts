@@ -40,6 +40,8 @@ export interface NativeBinding {
   take(given: number): number
   /** Ends the stage's threads and frees its memory. */
   close(stage: number): void
+  /** As close, by another thread. There is no such stage from the call on. */
+  closeLater(stage: number): Promise<void>
 }
 
 /** x (64, hidden padded), logits (64, vocabulary padded), cosines then sines of the rows (then those of the local rope), failure words. */

@@ -48,7 +48,8 @@ function stageOf(clock: FakeClock, config: ModelConfig) {
       running--
       return { outputs: how.outputs, computeMs: how.ms }
     },
-    close: () => void told.push('close'),
+    close: () => expect.fail('a stage that is closed at once holds the event loop'),
+    closeLater: async () => void told.push('close'),
   }
   return { stage, told, how }
 }

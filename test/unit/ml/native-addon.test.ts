@@ -115,6 +115,7 @@ describe.skipIf(!hasNativeEngine)('the addon', () => {
     const running = binding.runLater(stage, ...pass(0))
     const calls = [
       () => binding.close(stage),
+      () => binding.closeLater(stage),
       () => binding.openCache(stage, 4, 0),
       () => binding.growPages(stage, 1),
       () => binding.placePages(stage, cache, 0, new Uint32Array(0)),
@@ -136,6 +137,27 @@ describe.skipIf(!hasNativeEngine)('the addon', () => {
     ]
     for (const call of refusedPages) expect(call).toThrow(TypeError)
     binding.close(stage)
+  })
+
+  test.skipIf(process.platform !== 'linux')('closes a stage in another thread, and has it no more itself', async () => {
+    await readFile(NATIVE_BUILD)
+    const before = countThreads()
+    const numbers = Uint32Array.of(32, 1, 1, 32, 32, 32, 0, 0, 0, 4, 32, 0, 0, 0)
+    for (let round = 0; round < 3; round++) {
+      const stages = [1, 2].map(() => binding.open('generic', numbers, new Float32Array(5)))
+      const closing = stages.map((stage) => binding.closeLater(stage))
+      for (const stage of stages) {
+        expect(() => binding.weightBytes(stage)).toThrow(TypeError)
+        expect(() => binding.closeLater(stage)).toThrow(TypeError)
+      }
+      // Its number is another one's at once.
+      const next = binding.open('generic', numbers, new Float32Array(5))
+      expect(stages).toContain(next)
+      await Promise.all(closing)
+      expect(binding.weightBytes(next)).toBe(0)
+      binding.close(next)
+    }
+    expect(countThreads()).toBe(before)
   })
 
   test('refuses a cache that no memory holds, and goes on', () => {
