@@ -7,6 +7,7 @@
 import { HouseError } from '../base/error.ts'
 import { uniformAt } from '../base/prng.ts'
 import { expF32 } from './exact-math.ts'
+import { firstOf, largestFirst } from './largest-first.ts'
 
 const f32 = Math.fround
 
@@ -74,9 +75,11 @@ export function sampleToken(input: SampleInput): number {
   const logits = penalized(input)
   if (options.temperature === 0) return largestIndex(logits)
   const temperature = f32(options.temperature)
-  const scaled = logits.map((logit) => f32(logit / temperature))
-  const candidates = options.topK > 0 ? topOf(scaled, options.topK) : undefined
-  return draw(scaled, candidates, input)
+  const scaled = new Float32Array(logits.length)
+  for (let id = 0; id < scaled.length; id++) scaled[id] = logits[id]! / temperature
+  return options.topK > 0
+    ? drawOf(scaled, firstOf(scaled, options.topK), options, input.position)
+    : drawOfAll(scaled, options, input.position)
 }
 
 function penalized(input: SampleInput): Float32Array {
@@ -97,24 +100,51 @@ export function largestIndex(values: Float32Array): number {
   return best
 }
 
-/** The first `count` ids in the order of §8.3. */
-function topOf(values: Float32Array, count: number): number[] {
-  const heap = createHeap(values)
-  const ids: number[] = []
-  for (let id = heap.pop(); id !== undefined && ids.length < count; id = heap.pop()) ids.push(id)
-  return ids
+/** §8.4, §8.5. `candidates` in order. */
+function drawOf(
+  scaled: Float32Array,
+  candidates: ArrayLike<number>,
+  options: SamplingOptions,
+  position: number,
+): number {
+  const weights = new Float32Array(scaled.length)
+  const largest = scaled[candidates[0]!]!
+  let total = 0
+  for (const id of Int32Array.from(candidates).sort()) {
+    const weight = weightOf(scaled[id]!, largest)
+    weights[id] = weight
+    total += weight
+  }
+  return draw({ next: iterate(candidates), weigh: (id) => weights[id]!, total }, options, position)
 }
 
-/** §8.4, §8.5. `candidates` in order; undefined: all. */
-function draw(scaled: Float32Array, candidates: readonly number[] | undefined, input: SampleInput): number {
-  const { topP, minP, seed } = input.options
-  const largest = scaled[candidates?.[0] ?? largestIndex(scaled)]!
-  const weigh = (id: number) => expF32(f32(scaled[id]! - largest))
-  const byId = candidates ? candidates.toSorted((a, b) => a - b) : scaled.keys()
+/** The same where all are candidates, of which a draw takes only the first from the order. */
+function drawOfAll(scaled: Float32Array, options: SamplingOptions, position: number): number {
+  const weights = new Float32Array(scaled.length)
+  const largest = scaled[largestIndex(scaled)]!
   let total = 0
-  for (const id of byId) total += weigh(id)
-  const next = candidates ? iterate(candidates) : createHeap(scaled).pop
-  const target = uniformAt(seed, BigInt(input.position))
+  for (let id = 0; id < weights.length; id++) {
+    const weight = weightOf(scaled[id]!, largest)
+    weights[id] = weight
+    total += weight
+  }
+  return draw({ next: largestFirst(scaled), weigh: (id) => weights[id]!, total }, options, position)
+}
+
+/** An f32. */
+function weightOf(value: number, largest: number): number {
+  return expF32(f32(value - largest))
+}
+
+interface Candidates {
+  /** In order, one by one. */
+  readonly next: () => number | undefined
+  readonly weigh: (id: number) => number
+  readonly total: number
+}
+
+function draw({ next, weigh, total }: Candidates, { topP, minP, seed }: SamplingOptions, position: number): number {
+  const target = uniformAt(seed, BigInt(position))
   if (topP >= 1 && minP === 0) return walk(next, weigh, target * total)
   const kept: number[] = []
   let sum = 0
@@ -139,36 +169,7 @@ function walk(next: () => number | undefined, weigh: (id: number) => number, thr
   return last
 }
 
-function iterate(ids: readonly number[]): () => number | undefined {
+function iterate(ids: ArrayLike<number>): () => number | undefined {
   let index = 0
   return () => ids[index++]
-}
-
-/** Ids by value descending, then id ascending, taken one by one: a binary heap, so that few draws sort little. */
-function createHeap(values: Float32Array): { pop(): number | undefined } {
-  const ids = Int32Array.from(values.keys())
-  let size = ids.length
-  const before = (a: number, b: number) => values[a]! > values[b]! || (values[a]! === values[b]! && a < b)
-  const sink = (start: number) => {
-    const id = ids[start]!
-    let at = start
-    for (let child = 2 * at + 1; child < size; child = 2 * at + 1) {
-      if (child + 1 < size && before(ids[child + 1]!, ids[child]!)) child++
-      if (!before(ids[child]!, id)) break
-      ids[at] = ids[child]!
-      at = child
-    }
-    ids[at] = id
-  }
-  for (let start = (size >> 1) - 1; start >= 0; start--) sink(start)
-  return {
-    pop() {
-      if (size === 0) return undefined
-      const top = ids[0]!
-      size--
-      ids[0] = ids[size]!
-      sink(0)
-      return top
-    },
-  }
 }
