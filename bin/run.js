@@ -1,12 +1,13 @@
 #!/usr/bin/env node
 /**
- * The program as built: `dist/` and the manifest. Compiled code is cached between runs, and `dllm --help` is printed from
+ * The program as built: `dist/`, or the bundle of it (bundle.js), and the manifest. Compiled code is cached between runs, and `dllm --help` is printed from
  * the manifest before oclif loads. Errors that a command cannot catch, because none was found, end here.
  * Advice names commands as the person types them: `npx dllm …` for who came by npx.
  */
 import { readFileSync } from 'node:fs'
 import module from 'node:module'
-import { fileURLToPath } from 'node:url'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import { freshBundle } from './bundle.js'
 
 const words = process.argv.slice(2)
 // `dllm help wallet send` is `dllm wallet send --help`.
@@ -56,11 +57,13 @@ async function runCommand() {
   if (directory !== undefined) process.env.NODE_COMPILE_CACHE ??= directory
   // The version of Node was looked at above; oclif would load semver for it.
   process.env.OCLIF_DISABLE_ENGINE_WARNING ??= '1'
-  const { Errors, flush, run, settings } = await import('@oclif/core')
+  const bundle = freshBundle()
+  const oclif = bundle === undefined ? '@oclif/core' : pathToFileURL(`${bundle}oclif.js`).href
+  const { Errors, flush, run, settings } = await import(oclif)
   // There is nothing to transpile: bin/dev.js runs the sources.
   settings.enableAutoTranspile = false
   try {
-    await run(argv, await loadOptions())
+    await run(argv, loadOptions(bundle))
     await flush()
   } catch (error) {
     if (error instanceof Errors.ExitError) {
@@ -73,12 +76,13 @@ async function runCommand() {
   }
 }
 
-/** oclif takes the name of the program from package.json. */
-async function loadOptions() {
-  if (bin === 'dllm') return import.meta.url
+/** oclif takes the name of the program, and where its commands are, from package.json; it looks for a manifest in `root`. */
+function loadOptions(bundle) {
+  if (bin === 'dllm' && bundle === undefined) return import.meta.url
   const pjson = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'))
   pjson.oclif.bin = bin
-  return { root: fileURLToPath(new URL('..', import.meta.url)), pjson }
+  if (bundle !== undefined) pjson.oclif.commands = './commands'
+  return { root: bundle ?? fileURLToPath(new URL('..', import.meta.url)), pjson }
 }
 
 /** Of a command that takes no arguments, oclif takes an argument for the name of another command. */

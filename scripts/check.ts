@@ -35,6 +35,7 @@ const BIOME_COLORS = process.stdout.isTTY ? '--colors=force' : '--colors=off'
 
 const checks: readonly Check[] = [
   { name: 'types and build', command: ['tsc', '-b'] },
+  { name: 'bundle', command: ['node', 'scripts/bundle.ts', '--if-changed'] },
   { name: 'types of tests, scripts and benchmarks', command: ['tsc', '-p', 'tsconfig.check.json'] },
   { name: 'format and lint', command: ['biome', 'ci', BIOME_COLORS, '--error-on-warnings', '.'] },
   { name: 'dead code', command: ['knip'] },

@@ -12,10 +12,18 @@ const CHECK = `export const createServedCheck = () => ({
   },
 })`
 
+/** In the bundle no module can be replaced. */
+const NO_BUNDLE = 'export const freshBundle = () => undefined'
+
+const replaced: readonly (readonly [ending: string, source: string])[] = [
+  ['/app/shards/served-check.js', CHECK],
+  ['/bin/bundle.js', NO_BUNDLE],
+]
+
 // In threads of the program as well: chunks go out in one of their own.
 registerHooks({
-  load: (url, context, next) =>
-    url.endsWith('/app/shards/served-check.js')
-      ? { format: 'module', source: CHECK, shortCircuit: true }
-      : next(url, context),
+  load: (url, context, next) => {
+    const source = replaced.find(([ending]) => url.endsWith(ending))?.[1]
+    return source === undefined ? next(url, context) : { format: 'module', source, shortCircuit: true }
+  },
 })
