@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process'
 import { mkdirSync, openSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { createDllm, type Outcome, PROGRAM, watch } from './dllm.ts'
 import { atTerminal, hasTerminal, PROMPTED } from './terminal.ts'
 
@@ -101,8 +101,8 @@ describe('with the network of the first chat', () => {
     expect(stdout.length).toBeGreaterThan(0)
   })
 
-  // A miner that is told to end goes on for half a second, in which a small model makes 200 tokens.
-  const long = ['chat', PROMPT, '--seed', '3', '--max-tokens', '480']
+  // A miner that is told to end goes on for half a second, in which a small model says all of this: the tail waits meanwhile.
+  const long = ['chat', PROMPT, '--seed', '3', '--max-tokens', '480', '--drafts', 'off']
   let unbroken: Promise<Outcome> | undefined
 
   test.each(['SIGKILL', 'SIGTERM'] as const)(
@@ -110,10 +110,13 @@ describe('with the network of the first chat', () => {
     async (signal) => {
       unbroken ??= dllm.run(long)
       const whole = (await unbroken).stdout
-      const victim = (await stages())[1]!.pid
+      const [, victim, tail] = (await stages()).map(({ pid }) => pid)
       const chat = dllm.start(long)
       await chat.printed(/\w/)
-      process.kill(victim, signal)
+      process.kill(tail!, 'SIGSTOP')
+      process.kill(victim!, signal)
+      await vi.waitFor(() => expect(() => process.kill(victim!, 0)).toThrow('ESRCH'), { timeout: 30_000 })
+      process.kill(tail!, 'SIGCONT')
       const { code, stdout, stderr } = await chat.ended
       expect(stderr).toMatch(
         /Stage \d of the ring .* Looking for another ring\.\nStarted .* 1 miner process for genesis/,

@@ -140,7 +140,7 @@ export async function createUpgradeWorld(parameters: readonly string[]): Promise
         await vi.waitUntil(async () => isWanted(await model(hash)), WAIT)
       } catch (cause) {
         const seen = [await model(hash), await chain.call('dllm_readiness', { model: hash }).catch(messageOf)]
-        const said = await Promise.all(running.map(async ({ printed }) => (await printed(/^/)).slice(-3_000)))
+        const said = await Promise.all(running.map(async ({ printed }) => eventsOf(await printed(/^/)).slice(-5_000)))
         throw new Error(`the model did not become what was wanted: ${JSON.stringify(seen)}\n${said.join('\n\n')}`, {
           cause,
         })
@@ -154,6 +154,12 @@ export async function createUpgradeWorld(parameters: readonly string[]): Promise
       for (const machine of machines) await machine.cleanUp()
     },
   }
+}
+
+/** Without blocks and sessions, of which there are many. */
+function eventsOf(printed: string): string {
+  const lines = printed.split('\n').filter((line) => !/^\{"type":"block"| info (?:session|lease)\./.test(line))
+  return lines.join('\n')
 }
 
 async function answerOf({ code, stdout, stderr }: Outcome, chain: ConnectedNode<ChainMethods>): Promise<PaidAnswer> {

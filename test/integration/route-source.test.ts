@@ -1,3 +1,4 @@
+import { hexToBytes } from '@noble/hashes/utils.js'
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { createEngineHost } from '../../src/app/engine-host.ts'
 import { createInlineRunner } from '../../src/app/inline-runner.ts'
@@ -113,6 +114,19 @@ describe('a client that knows one miner', () => {
     const { tokens } = await collect(ring, [1, 2, 3], { generation: { ...GREEDY, maxTokens: 4 } })
     expect(tokens).toHaveLength(4)
     await ring.close()
+  })
+
+  test('by the DHT alone asks those itself of whom it is told: what others know of them may be old', async () => {
+    await startAll()
+    const found = hash('cd'.repeat(32))
+    await wires[0]!.provide(hexToBytes(found))
+    const directory = createPeerDirectory(
+      { networkId: NETWORK, bootstrap: [] },
+      { wire: client, clock, log: silent, book },
+    )
+    expect(await directory.refresh()).toEqual([])
+    const asked = await directory.search(found)
+    expect(asked.map(({ peer }) => peer).sort()).toEqual(identities.map(({ peer }) => peer).sort())
   })
 
   test('is told which segment nobody serves', async () => {

@@ -225,9 +225,9 @@ class Payments implements ClientPayments {
     const ports = { wire: client.wire, clock: this.#ports.clock }
     let met: Promise<unknown> | undefined
     return {
-      heard: async () => {
+      heard: async (segments) => {
         const avoided = new Set<string>(this.#avoided.values())
-        return (await heardRuns(model, client, signal)).filter(({ owner }) => !avoided.has(owner))
+        return (await heardRuns({ model, segments }, client, signal)).filter(({ owner }) => !avoided.has(owner))
       },
       absent: async (miners) => {
         met ??= client.directory.refresh(signal)

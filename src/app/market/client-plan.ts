@@ -24,7 +24,7 @@ export interface LeaseWish {
   /** Miners that did not answer, the newest last. */
   readonly avoid: readonly AccountId[]
   /** What miners have told of themselves, where the chain's list of them is not to be had. */
-  readonly heard: () => Promise<readonly ServedRun[]>
+  readonly heard: (segments: number) => Promise<readonly ServedRun[]>
   /** Those of them that nobody answers for. */
   readonly absent: (miners: readonly QuotedMiner[]) => Promise<readonly QuotedMiner[]>
 }
@@ -83,8 +83,9 @@ export async function planLease({ chain, account }: Payer, wish: LeaseWish, sign
   const avoid = wish.avoid.slice(-MARKET_LIMITS.leaseAvoidMax).toSorted()
   requireBalance(chain, { account, cap, balance: BigInt(balance), baseFee: BigInt(head.baseFee) })
   const perMille = 1_000n - BigInt(values.treasuryShare) - BigInt(values.stakerShare)
-  const runs = await runsOf(chain, { wish, bidMax: (price * perMille) / 1_000n }, signal)
-  const ways = await waysThatWork(chain, { cuts: cutsToTry(model.segments.length, runs), wish, avoid, account }, signal)
+  const segments = model.segments.length
+  const runs = await runsOf(chain, { wish, segments, bidMax: (price * perMille) / 1_000n }, signal)
+  const ways = await waysThatWork(chain, { cuts: cutsToTry(segments, runs), wish, avoid, account }, signal)
   return {
     ...{ wish, price, cap, head, ...ways },
     ...{ commitMs: Number(values.commitMs), leaseBlocksMax: Number(values.leaseBlocksMax) },
@@ -101,10 +102,10 @@ function refuseSuperseded({ name, successor }: ModelView): void {
 /** Who could serve now: by the chain where a full node answers, else by what miners say of themselves. */
 async function runsOf(
   chain: ChainAccess,
-  { wish, bidMax }: { readonly wish: LeaseWish; readonly bidMax: bigint },
+  { wish, segments, bidMax }: { readonly wish: LeaseWish; readonly segments: number; readonly bidMax: bigint },
   signal: AbortSignal,
 ): Promise<readonly ServedRun[]> {
-  if (chain.source !== 'node') return wish.heard()
+  if (chain.source !== 'node') return wish.heard(segments)
   const avoided = new Set(wish.avoid)
   const placements = await chain.market.placements(wish.model, signal)
   const able = placements.filter(({ operator, live, used, slots, bid }) => {

@@ -7,7 +7,7 @@ import { type Hash, milliseconds, type PeerId } from '../../base/brand.ts'
 import type { Client } from '../client.ts'
 import { peerOfPublicKey } from '../node-identity.ts'
 import type { Route } from '../ring/route.ts'
-import type { ServedRun } from './client-cuts.ts'
+import { cutsToTry, type ServedRun } from './client-cuts.ts'
 import type { LeasedLot, OpenLease } from './lease-source.ts'
 
 /** The route of a lease, or the lots whose miners nobody knows. */
@@ -32,12 +32,20 @@ export async function routeOfLease(lease: OpenLease, client: Whereabouts, signal
   return { ok: false, lost: unknownLots(lease, client) }
 }
 
-/** What miners have told of themselves: runs that they serve now. */
-export async function heardRuns(model: Hash, client: Whereabouts, signal?: AbortSignal): Promise<ServedRun[]> {
-  await client.directory.refresh(signal)
-  if (client.book.ofModel(model).length === 0) await client.directory.search(model, signal)
-  const free = client.book.ofModel(model).filter(({ sessionsFree }) => sessionsFree > 0)
-  return free.map(({ peer, firstSegment, lastSegment }) => ({ owner: peer, first: firstSegment, end: lastSegment }))
+/** What miners have told of themselves: runs of a model of so many segments that they serve now. Asks around until they make a ring. */
+export async function heardRuns(
+  { model, segments }: { readonly model: Hash; readonly segments: number },
+  client: Whereabouts,
+  signal?: AbortSignal,
+): Promise<ServedRun[]> {
+  let runs: ServedRun[] = []
+  for (const step of [() => client.directory.refresh(signal), () => client.directory.search(model, signal)]) {
+    await step()
+    const free = client.book.ofModel(model).filter(({ sessionsFree }) => sessionsFree > 0)
+    runs = free.map(({ peer, firstSegment, lastSegment }) => ({ owner: peer, first: firstSegment, end: lastSegment }))
+    if (cutsToTry(segments, runs).length > 0) return runs
+  }
+  return runs
 }
 
 function routeFrom(lease: OpenLease, client: Whereabouts): Route {

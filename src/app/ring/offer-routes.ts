@@ -26,7 +26,7 @@ const PROVIDERS_ASKED_MAX = 16
 export interface PeerDirectory {
   /** Asks the bootstrap addresses and every peer met so far; unreachable ones are left out. */
   refresh(signal?: AbortSignal): Promise<Asked[]>
-  /** Asks those whom the DHT names as miners of a model; none without a DHT. */
+  /** Asks those whom the DHT names as miners of a model, and whom they tell of; none without a DHT. */
   search(model: Hash, signal?: AbortSignal): Promise<Asked[]>
 }
 
@@ -69,24 +69,30 @@ export function createPeerDirectory(options: DirectoryOptions, ports: DirectoryP
       return undefined
     }
   }
+  /** `first`, and those whom others have told of: what a miner says itself is newer. */
+  const withTold = (first: readonly PeerAddress[]): PeerAddress[] => {
+    const told = book.list().map(({ offer }): PeerAddress => ({ peer: offer.peer, addresses: offer.addresses }))
+    const found = new Map<PeerId, PeerAddress>()
+    for (const peer of [...first, ...told]) {
+      const isNew = peer.peer !== wire.peer && !found.has(peer.peer)
+      if (isNew && found.size < WIRE_LIMITS.offersMax) found.set(peer.peer, peer)
+    }
+    return [...found.values()]
+  }
   return {
     refresh: async (signal) => {
       const reached = await Promise.all(options.bootstrap.map((address) => connect(address, signal)))
-      const found = new Map<PeerId, PeerAddress>()
-      for (const peer of reached) if (peer) found.set(peer.peer, peer)
-      const told = book.list().map(({ offer }): PeerAddress => ({ peer: offer.peer, addresses: offer.addresses }))
-      for (const peer of [...wire.knownPeers(), ...told]) {
-        if (found.size < WIRE_LIMITS.offersMax && peer.peer !== wire.peer && !found.has(peer.peer))
-          found.set(peer.peer, peer)
-      }
-      return askAll([...found.values()], signal)
+      return askAll(withTold([...reached.filter((peer) => peer !== undefined), ...wire.knownPeers()]), signal)
     },
     search: async (model, signal) => {
       const found: PeerAddress[] = []
       for await (const peer of wire.findProviders(hexToBytes(model), signal)) {
         if (found.push(peer) >= PROVIDERS_ASKED_MAX) break
       }
-      return askAll(found, signal)
+      const asked = await askAll(found, signal)
+      const before = new Set(found.map(({ peer }) => peer))
+      const others = withTold(found).filter(({ peer }) => !before.has(peer))
+      return [...asked, ...(await askAll(others, signal))]
     },
   }
 }
