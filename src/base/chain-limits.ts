@@ -254,6 +254,8 @@ export const LIGHT_LIMITS = {
   pollMs: 500,
   /** While peers are looked for. */
   connectMs: 5_000,
+  /** For so long a peer that gave no answer in time is asked only where no other one answers. */
+  silentMs: 30_000,
   trustFileBytesMax: 64 * KIB,
 } as const
 

@@ -105,6 +105,8 @@ export function createLightService(options: LightServiceOptions, ports: LightSer
 class Service implements LightService {
   readonly lies: Lie[] = []
   readonly ancestorsMax: number
+  /** Peers that gave no answer in time, and until when they are asked last; by `Clock.now()`. */
+  readonly #silentUntilMs = new Map<PeerId, number>()
   readonly #client: LightClient
   readonly #networkId: Hash
   readonly #ports: LightServicePorts
@@ -147,8 +149,11 @@ class Service implements LightService {
   ): Promise<Result | undefined> {
     let refusal: unknown
     let wasAnswered = false
-    for (const peer of this.#peers()) {
+    const { speaking, silent } = this.#peers()
+    for (const peer of [...speaking, ...silent]) {
       signal?.throwIfAborted()
+      // Each of them may cost a whole deadline again, and others have answered.
+      if (silent.includes(peer) && (wasAnswered || refusal !== undefined)) break
       try {
         const told = await this.askPeer(peer, question, signal)
         const result = await read(told, peer)
@@ -166,7 +171,9 @@ class Service implements LightService {
   }
 
   async askEach(question: ChainQuestion, signal?: AbortSignal): Promise<Told[]> {
-    const asked = await Promise.allSettled(this.#peers().map((peer) => this.askPeer(peer, question, signal)))
+    const { speaking, silent } = this.#peers()
+    const peers = speaking.length > 0 ? speaking : silent
+    const asked = await Promise.allSettled(peers.map((peer) => this.askPeer(peer, question, signal)))
     signal?.throwIfAborted()
     return asked.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value] : []))
   }
@@ -189,15 +196,31 @@ class Service implements LightService {
     return target.header
   }
 
-  /** Those that lied come no more. */
-  #peers(): PeerId[] {
+  /** Those that lied come no more, and those that were silent a while ago apart. */
+  #peers(): { readonly speaking: readonly PeerId[]; readonly silent: readonly PeerId[] } {
     const liars = new Set(this.lies.map(({ peer }) => peer))
-    return [...this.#ports.wire.connectedPeers()].filter((peer) => !liars.has(peer))
+    const connected = new Set(this.#ports.wire.connectedPeers())
+    for (const peer of this.#silentUntilMs.keys()) if (!connected.has(peer)) this.#silentUntilMs.delete(peer)
+    const now = this.#ports.clock.now()
+    const isSilent = (peer: PeerId): boolean => (this.#silentUntilMs.get(peer) ?? now) > now
+    const { true: silent = [], false: speaking = [] } = Object.groupBy(
+      [...connected].filter((peer) => !liars.has(peer)),
+      (peer) => (isSilent(peer) ? 'true' : 'false'),
+    )
+    return { speaking, silent }
   }
 
-  askPeer(peer: PeerId, question: ChainQuestion, signal?: AbortSignal): Promise<Told> {
+  async askPeer(peer: PeerId, question: ChainQuestion, signal?: AbortSignal): Promise<Told> {
     const { wire, clock } = this.#ports
-    return askChain({ peer, addresses: [] }, question, { wire, clock, networkId: this.#networkId, signal })
+    try {
+      const ports = { wire, clock, networkId: this.#networkId, signal }
+      const told = await askChain({ peer, addresses: [] }, question, ports)
+      this.#silentUntilMs.delete(peer)
+      return told
+    } catch (error) {
+      if (codeOf(error) === 'CHAIN_NO_ANSWER') this.#silentUntilMs.set(peer, clock.now() + LIGHT_LIMITS.silentMs)
+      throw error
+    }
   }
 
   /** What cannot be an honest mistake is a lie; anything else is a peer that cannot help now. */
