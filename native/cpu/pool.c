@@ -1,8 +1,12 @@
+#if !defined(_GNU_SOURCE)
+#define _GNU_SOURCE
+#endif
 #include "pool.h"
 
 #include <stdlib.h>
 
 #include "../crew.h"
+#include "apart.h"
 #include "memory.h"
 
 #if defined(_WIN32)
@@ -15,7 +19,8 @@ typedef pthread_t thread_handle;
 #endif
 
 struct pool {
-  struct sync sync;
+  struct sync sync; /* the first: helpers find their pool by it */
+  struct apart apart;
   const struct kernels *kernels;
   u32 helpers;
   thread_handle handles[POOL_THREADS_MAX];
@@ -54,9 +59,15 @@ static void float_state_end(u32 before) {
 #endif
 }
 
+static void run_and_tell(struct sync *sync, const struct job *job, u32 thread, u32 threads) {
+  struct pool *pool = (struct pool *)sync;
+  pool->kernels->run_pass(sync, job, thread, threads);
+  tell_core(&pool->apart);
+}
+
 static void help(struct pool *pool) {
   float_state_begin();
-  follow(&pool->sync, pool->kernels->run_pass);
+  follow(&pool->sync, run_and_tell);
 }
 
 #if defined(_WIN32)
@@ -113,9 +124,12 @@ struct pool *pool_open(const struct kernels *kernels, u32 threads) {
 }
 
 void pool_run(struct pool *pool, const struct job *job, u32 wanted) {
+  const int has_helpers = wanted > 1 && pool->helpers > 0;
+  if (has_helpers) keep_apart(&pool->apart, pool->handles, pool->helpers);
   const u32 before = float_state_begin();
   lead(&pool->sync, job, wanted, pool->kernels->run_pass);
   float_state_end(before);
+  if (has_helpers) let_go(&pool->apart);
 }
 
 void pool_close(struct pool *pool) {
