@@ -15,9 +15,11 @@ const WARM_UPS = 4
 const PROMPT_TOKENS = 16
 const TARGET = { atLeast: 0.92 }
 const CAPACITY = 512
-/** Small models make more tokens, so that a sample takes a while. */
+/** Small models make more tokens, so that an answer takes a while. */
 const TOKENS = 48
 const TOKENS_SMALL = 200
+/** Answers of each ring in a run, one after the other: what the machine's host does in a second then counts for all alike. */
+const ROUNDS = 4
 const SMALL_BYTES = 50e6
 /** Memory of a process beside its weights. */
 const PROCESS_BYTES = 200e6
@@ -30,7 +32,7 @@ export const ringSplit: Measure = {
     }),
 }
 
-/** One answer of one ring. */
+/** One answer of one ring, or several. */
 interface Sample {
   readonly tokensPerSecond: number
   readonly tokenMs: number
@@ -56,9 +58,10 @@ async function measureModel(bench: Bench, model: BenchModel): Promise<Row[]> {
       bench.progress(`split, ${model.label}: starting ${count} of ${count}`)
       rings.set(count, await startLocalRing(bench, model, count))
     }
-    for (let run = -WARM_UPS; run < bench.runs; run++) {
+    for (let round = -WARM_UPS; round < bench.runs * ROUNDS; round++) {
       // Taking turns at going first, so that none always follows the same one.
-      const start = (run + WARM_UPS) % counts.length
+      const start = (round + WARM_UPS) % counts.length
+      const run = Math.floor(round / ROUNDS)
       for (const count of [...counts.slice(start), ...counts.slice(0, start)]) {
         bench.signal.throwIfAborted()
         bench.progress(`split, ${model.label}, ${run < 0 ? 'warming up' : `run ${run + 1} of ${bench.runs}`}`)
@@ -66,6 +69,7 @@ async function measureModel(bench: Bench, model: BenchModel): Promise<Row[]> {
         if (run >= 0) samples.get(count)!.push(sample)
       }
     }
+    for (const [count, answers] of samples) samples.set(count, runsOf(answers))
   } catch (error) {
     for (const ring of rings.values()) await printLogs(ring)
     throw error
@@ -73,6 +77,17 @@ async function measureModel(bench: Bench, model: BenchModel): Promise<Row[]> {
     for (const ring of rings.values()) await ring.close()
   }
   return SPLITS.map((count) => rowFor(model, { count, split: samples.get(count)!, one: samples.get(1)! }))
+}
+
+/** ROUNDS answers as one. */
+function runsOf(answers: readonly Sample[]): Sample[] {
+  return Array.from({ length: answers.length / ROUNDS }, (_, run) => {
+    const parts = answers.slice(run * ROUNDS, (run + 1) * ROUNDS)
+    const mean = (of: (sample: Sample) => number): number => parts.reduce((sum, part) => sum + of(part), 0) / ROUNDS
+    const tokenMs = mean((sample) => sample.tokenMs)
+    const [engineMs, firstTokenMs] = [mean((sample) => sample.engineMs), mean((sample) => sample.firstTokenMs)]
+    return { tokensPerSecond: 1_000 / tokenMs, tokenMs, engineMs, firstTokenMs }
+  })
 }
 
 function rowFor(

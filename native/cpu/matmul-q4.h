@@ -57,6 +57,58 @@ INLINE void unit_q4_one(const struct matrix *m, u32 unit, const u8 *x, size_t st
   }
 }
 
+/* Tokens whose sums stay in registers beside a group's nibbles. */
+enum { Q4_FEW = 4 };
+
+/* `few` tokens, a constant of at most Q4_FEW, one after the other in x; total (few, UNITS_MAX * UNIT). Nibbles are unpacked once for all. */
+INLINE void unit_q4_few(const struct matrix *m, u32 unit, const u8 *x, size_t stride, const u32 few, double *total) {
+  const u32 groups = m->width / GROUP;
+  const u8 *run = m->data + unit * q4_unit_bytes(groups);
+  UNROLL for (u32 t = 0; t < few; t++) UNROLL for (int r = 0; r < UNIT; r++) total[t * UNITS_MAX * UNIT + r] = 0;
+  for (u32 start = 0; start < groups; start += Q4_RUN) {
+    const u32 count = at_most(groups - start, Q4_RUN);
+    const u8 *w = run + Q4_RUN * UNIT;
+    ints sums[Q4_FEW][PARTS];
+    UNROLL for (u32 t = 0; t < few; t++) UNROLL for (int p = 0; p < PARTS; p++) sums[t][p] = all_int(0);
+    for (u32 g = 0; g < count; g++, w += 16 * UNIT, x += stride) {
+      UNROLL for (int line = 0; line < 16 * UNIT; line += 64) __builtin_prefetch(w + Q4_AHEAD + line);
+      UNROLL for (int p = 0; p < PARTS; p++) {
+        ints low[4], high[4];
+        UNROLL for (int v = 0; v < 4; v++) {
+          const ints bytes = LOAD(ints, w + p * 16 * WIDTH + v * 4 * WIDTH);
+          low[v] = low_nibbles(bytes);
+          high[v] = high_nibbles(bytes);
+        }
+        const ints multipliers = lane_multipliers(run + g * UNIT + p * WIDTH);
+        UNROLL for (u32 t = 0; t < few; t++) {
+          const u8 *own = x + t * NARROW_GROUP;
+          ints a = spread(own + NARROW_START);
+          UNROLL for (int v = 0; v < 4; v++) {
+            a = add_dots(a, spread(own + 4 * v), low[v]);
+            PIN_LANES(a);
+            a = add_dots(a, spread(own + 16 + 4 * v), high[v]);
+            PIN_LANES(a);
+          }
+          sums[t][p] = end_group(sums[t][p], a, times_halves(multipliers, spread(own + NARROW_POWER)));
+        }
+      }
+    }
+    UNROLL for (u32 t = 0; t < few; t++)
+      UNROLL for (int p = 0; p < PARTS; p++) widen_run(total + t * UNITS_MAX * UNIT + p * WIDTH, sums[t][p]);
+    run = w;
+  }
+}
+
+NOINLINE void unit_q4_two(const struct matrix *m, u32 unit, const u8 *x, size_t stride, double *total) {
+  unit_q4_few(m, unit, x, stride, 2, total);
+}
+NOINLINE void unit_q4_three(const struct matrix *m, u32 unit, const u8 *x, size_t stride, double *total) {
+  unit_q4_few(m, unit, x, stride, 3, total);
+}
+NOINLINE void unit_q4_four(const struct matrix *m, u32 unit, const u8 *x, size_t stride, double *total) {
+  unit_q4_few(m, unit, x, stride, 4, total);
+}
+
 /* One group of one vector of rows for all tokens: its nibbles stay in registers, sums (tokens) in the first cache. */
 NOINLINE void group_q4(const u8 *w, const u8 *multiplier_bytes, const u8 *x, u32 tokens, ints *sums) {
   ints low[4], high[4];
@@ -88,6 +140,7 @@ NOINLINE void units_q4_many(const struct matrix *m, u32 unit, u32 count, const u
       for (u32 i = 0; i < count; i++) {
         const u8 *multipliers = run + i * unit_bytes + g * UNIT;
         const u8 *w = run + i * unit_bytes + Q4_RUN * UNIT + g * 16 * UNIT;
+        UNROLL for (int line = 0; line < 16 * UNIT; line += 64) __builtin_prefetch(w + Q4_AHEAD + line);
         for (u32 p = 0; p < PARTS; p++)
           group_q4(w + p * 16 * WIDTH, multipliers + p * WIDTH, x, tokens, sums[i * PARTS + p]);
       }
@@ -97,20 +150,28 @@ NOINLINE void units_q4_many(const struct matrix *m, u32 unit, u32 count, const u
   }
 }
 
-/* Up to here a unit is read once per token, the second time from the first cache. */
-enum { Q4_FEW = 2 };
+/* Up to here a unit is read once for each Q4_FEW tokens, after the first ones from the nearest caches: 8 rows of the 1.1B shape took 70 ms, 30 since. */
+enum { Q4_SOME = 8 };
+
+/* Totals as of units_q4_many. */
+NOINLINE void unit_q4_some(const struct matrix *m, u32 unit, const u8 *x, u32 tokens, double *total) {
+  const size_t stride = (size_t)tokens * NARROW_GROUP;
+  for (u32 t = 0; t < tokens; t += Q4_FEW, x += Q4_FEW * NARROW_GROUP, total += Q4_FEW * UNITS_MAX * UNIT) switch (tokens - t) {
+      case 1: unit_q4_one(m, unit, x, stride, total); break;
+      case 2: unit_q4_two(m, unit, x, stride, total); break;
+      case 3: unit_q4_three(m, unit, x, stride, total); break;
+      default: unit_q4_four(m, unit, x, stride, total);
+    }
+}
 
 /* Rows of `count` units for all tokens; out is (tokens, stride). */
 NOINLINE void units_q4(const struct matrix *m, u32 unit, u32 count, const struct operand *in, u32 tokens, float *out,
                        u32 stride) {
   double total[ROWS_MAX * UNITS_MAX * UNIT];
-  if (tokens <= Q4_FEW) {
-    for (u32 i = 0; i < count; i++)
-      for (u32 t = 0; t < tokens; t++)
-        unit_q4_one(m, unit + i, in->narrow + t * NARROW_GROUP, tokens * NARROW_GROUP, total + (t * UNITS_MAX + i) * UNIT);
-  } else {
+  if (tokens <= Q4_SOME)
+    for (u32 i = 0; i < count; i++) unit_q4_some(m, unit + i, in->narrow, tokens, total + i * UNIT);
+  else
     units_q4_many(m, unit, count, in->narrow, tokens, total);
-  }
   for (u32 t = 0; t < tokens; t++)
     for (u32 i = 0; i < count; i++)
       finish_unit(out + (size_t)t * stride + (unit + i) * UNIT, total + (t * UNITS_MAX + i) * UNIT,

@@ -44,8 +44,9 @@ INLINE void tile_q8(const int units, const int tokens, const struct tile_q8 *til
   const u8 *w = tile->w;
   const u8 *x = tile->in->narrow + ((size_t)(tile->column / GROUP) * tile->tokens + tile->token) * NARROW_GROUP;
   for (u32 k = 0; k < tile->columns; k += GROUP, w += GROUP * UNIT, x += tile->tokens * NARROW_GROUP) {
-    if (tokens == 1)
-      UNROLL for (int line = 0; line < GROUP * UNIT; line += 64) __builtin_prefetch(w + Q8_AHEAD + line);
+    if (tile->token == 0)
+      UNROLL for (int u = 0; u < units; u++)
+        UNROLL for (int line = 0; line < GROUP * UNIT; line += 64) __builtin_prefetch(w + u * tile->unit_bytes + Q8_AHEAD + line);
     UNROLL for (int u = 0; u < units; u++)
       UNROLL for (int p = 0; p < PARTS; p++)
         UNROLL for (int t = 0; t < tokens; t++)
@@ -67,8 +68,9 @@ INLINE void tile_q8(const int units, const int tokens, const struct tile_q8 *til
   const u8 *w = tile->w;
   const i16 *x = tile->in->wide + ((size_t)(tile->column / 16) * tile->tokens + tile->token) * 16;
   for (u32 k = 0; k < tile->columns; k += 16, w += 16 * UNIT, x += tile->tokens * 16) {
-    if (tokens == 1)
-      UNROLL for (int line = 0; line < 16 * UNIT; line += 64) __builtin_prefetch(w + Q8_AHEAD + line);
+    if (tile->token == 0)
+      UNROLL for (int u = 0; u < units; u++)
+        UNROLL for (int line = 0; line < 16 * UNIT; line += 64) __builtin_prefetch(w + u * tile->unit_bytes + Q8_AHEAD + line);
     UNROLL for (int pair = 0; pair < 8; pair++)
       UNROLL for (int p = 0; p < PARTS; p++) {
         ints weights[2];

@@ -17,6 +17,9 @@
 /* Wide vectors and sums of four in plain C: the layouts of instructions that this processor lacks. */
 extern const struct kernels kernels_plain8, kernels_plain16, kernels_dots4, kernels_dots8, kernels_dots16;
 
+/* apart.c: what failed, or 0. */
+extern const char *test_apart(void);
+
 static int failures = 0;
 
 static void expect(int holds, const char *what, const char *of) {
@@ -312,6 +315,8 @@ int main(int count, char **arguments) {
   test_kernels();
   test_pool(choose_kernels(0), rounds);
   test_side_by_side(choose_kernels(0));
+  const char *apart = test_apart();
+  if (apart != 0) expect(0, apart, "apart");
   test_pages();
   test_refusals(choose_kernels(0));
   printf("%s\n", failures == 0 ? "ok" : "failed");
