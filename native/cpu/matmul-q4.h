@@ -23,40 +23,6 @@ _Static_assert((int64_t)Q4_RUN * (32 * 127 * 8) * (63 << 7) < 0x80000000LL, "a 3
 /* Bytes from what is read to what is asked for: tuned on one Zen 3 core. */
 enum { Q4_AHEAD = 2048 };
 
-/* One group of one token for one vector of rows. */
-INLINE ints group_sums_q4(const u8 *w, const u8 *x) {
-  ints sums = spread(x + NARROW_START);
-  UNROLL for (int v = 0; v < 4; v++) {
-    const ints bytes = LOAD(ints, w + v * 4 * WIDTH);
-    sums = add_dots(sums, spread(x + 4 * v), low_nibbles(bytes));
-    sums = add_dots(sums, spread(x + 16 + 4 * v), high_nibbles(bytes));
-  }
-  return sums;
-}
-
-/* One token, its groups `stride` bytes apart; totals (UNIT). */
-INLINE void unit_q4_one(const struct matrix *m, u32 unit, const u8 *x, size_t stride, double *total) {
-  const u32 groups = m->width / GROUP;
-  const u8 *run = m->data + unit * q4_unit_bytes(groups);
-  UNROLL for (int r = 0; r < UNIT; r++) total[r] = 0;
-  for (u32 start = 0; start < groups; start += Q4_RUN) {
-    const u32 count = at_most(groups - start, Q4_RUN);
-    const u8 *w = run + Q4_RUN * UNIT;
-    ints sums[PARTS];
-    UNROLL for (int p = 0; p < PARTS; p++) sums[p] = all_int(0);
-    for (u32 g = 0; g < count; g++, w += 16 * UNIT, x += stride) {
-      UNROLL for (int line = 0; line < 16 * UNIT; line += 64) __builtin_prefetch(w + Q4_AHEAD + line);
-      const ints power = spread(x + NARROW_POWER);
-      UNROLL for (int p = 0; p < PARTS; p++) {
-        const ints multipliers = times_halves(lane_multipliers(run + g * UNIT + p * WIDTH), power);
-        sums[p] = end_group(sums[p], group_sums_q4(w + p * 16 * WIDTH, x), multipliers);
-      }
-    }
-    UNROLL for (int p = 0; p < PARTS; p++) widen_run(total + p * WIDTH, sums[p]);
-    run = w;
-  }
-}
-
 /* Tokens whose sums stay in registers beside a group's nibbles. */
 enum { Q4_FEW = 4 };
 
@@ -99,6 +65,9 @@ INLINE void unit_q4_few(const struct matrix *m, u32 unit, const u8 *x, size_t st
   }
 }
 
+NOINLINE void unit_q4_one(const struct matrix *m, u32 unit, const u8 *x, size_t stride, double *total) {
+  unit_q4_few(m, unit, x, stride, 1, total);
+}
 NOINLINE void unit_q4_two(const struct matrix *m, u32 unit, const u8 *x, size_t stride, double *total) {
   unit_q4_few(m, unit, x, stride, 2, total);
 }

@@ -203,11 +203,8 @@ class Service implements LightService {
     for (const peer of this.#silentUntilMs.keys()) if (!connected.has(peer)) this.#silentUntilMs.delete(peer)
     const now = this.#ports.clock.now()
     const isSilent = (peer: PeerId): boolean => (this.#silentUntilMs.get(peer) ?? now) > now
-    const { true: silent = [], false: speaking = [] } = Object.groupBy(
-      [...connected].filter((peer) => !liars.has(peer)),
-      (peer) => (isSilent(peer) ? 'true' : 'false'),
-    )
-    return { speaking, silent }
+    const peers = [...connected].filter((peer) => !liars.has(peer))
+    return { speaking: peers.filter((peer) => !isSilent(peer)), silent: peers.filter(isSilent) }
   }
 
   async askPeer(peer: PeerId, question: ChainQuestion, signal?: AbortSignal): Promise<Told> {
