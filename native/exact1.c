@@ -8,10 +8,12 @@
 
 #define EXPORT(name) __attribute__((export_name(name), noinline))
 
-EXPORT("run_job") void run_job(struct sync *sync, const struct job *job, u32 wanted) { lead(sync, job, wanted, run_pass); }
+EXPORT("run_job") void run_job(struct sync *sync, const struct job *job, u32 wanted) {
+  lead(sync, job, wanted, phases_of(job), run_phase);
+}
 
 /* Body of a helper thread; returns after stop_helpers. */
-EXPORT("help") void help(struct sync *sync) { follow(sync, run_pass); }
+EXPORT("help") void help(struct sync *sync) { follow(sync, run_phase); }
 
 EXPORT("stop_helpers") void stop_helpers(struct sync *sync) { dismiss(sync); }
 

@@ -1,6 +1,6 @@
 /*
- * The phases of a stage for the rows of one pass: docs/spec/numerics.md §6. Each function is run by every thread;
- * the work inside is claimed piece by piece (threads.h), and the caller puts a barrier after each phase.
+ * The phases of a stage for the rows of one pass: docs/spec/numerics.md §6. Each function is run by the threads that come;
+ * the work inside is claimed piece by piece (threads.h), and the next phase begins when all pieces are done.
  */
 #ifndef EXACT1_LAYER_H
 #define EXACT1_LAYER_H

@@ -1,6 +1,7 @@
 /*
- * How threads share one job. Every thread runs the same code; between two barriers ("phase") it claims pieces
- * of the work from one counter, so that a thread which the system has put aside delays one piece, not its share.
+ * How threads share one job. It is a row of phases; the thread that leads it (crew.h) opens one after the other. In each, threads claim pieces of the
+ * work from one counter; the leader goes on when all pieces are claimed and nobody is inside the phase any more. So it waits for pieces,
+ * and never for threads: a helper that the system has put aside, or that has yet to wake, joins in whichever phase it finds.
  * Waiting spins for a bounded while and then sleeps: machines run more threads than they have cores.
  */
 #ifndef EXACT1_THREADS_H
@@ -16,20 +17,30 @@ struct sync {
   const struct job *job;
   u32 registered; /* helpers that wait for jobs */
   u32 idle;       /* helpers asleep between jobs */
-  u32 line0[12 - sizeof(void *) / 4];
-  u32 arrived;
-  u32 line1[15];
-  u32 generation;
-  u32 sleepers;
-  u32 line2[14];
-  u32 claimed;
-  u32 line3[15];
+  u32 first_turn; /* the turn of the job's first phase */
+  u32 line0[11 - sizeof(void *) / 4];
+  u32 turn;          /* what is open, and how many helpers are inside: below */
+  u32 sleepers;      /* helpers asleep until the next phase */
+  u32 leader_sleeps; /* until the last one has left */
+  u32 line1[13];
+  /* Units claimed in phases of even and of odd turns: in one phase the counter of the next can be made ready. */
+  struct {
+    u32 units;
+    u32 line[15];
+  } claimed[2];
 };
 _Static_assert(sizeof(struct sync) == 256, "src/ml/engine/wasm-layout.ts reserves 256 bytes");
 
+/*
+ * sync.turn: number of the phase << 9 | a job runs << 8 | helpers inside. Only the leader changes what is above the helpers, and only when
+ * none is inside: what a helper finds as it enters holds until it leaves. The number goes round.
+ */
+enum { INSIDE = 0xff, RUNNING = 0x100, ONE_TURN = 0x200 };
+
+/* One thread in one phase. */
 struct team {
   struct sync *sync;
-  u32 thread, threads;
+  u32 turn, thread, threads;
 };
 
 /*
@@ -41,38 +52,49 @@ enum { SPINS = SPINS_BEFORE_SLEEP };
 static inline u32 get(u32 *at) { return __atomic_load_n(at, __ATOMIC_SEQ_CST); }
 static inline void set(u32 *at, u32 value) { __atomic_store_n(at, value, __ATOMIC_SEQ_CST); }
 static inline u32 add(u32 *at, u32 value) { return __atomic_fetch_add(at, value, __ATOMIC_SEQ_CST); }
+static inline int swap(u32 *at, u32 from, u32 to) {
+  return __atomic_compare_exchange_n(at, &from, to, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+}
 
-static inline void wait_while(u32 *at, u32 value, u32 *sleepers, u32 spins) {
+/* Returns when the word at `at`, under the mask, is not `value`. */
+static inline void wait_while(u32 *at, u32 mask, u32 value, u32 *sleepers, u32 spins) {
   for (u32 spin = 0; spin < spins; spin++)
-    if (get(at) != value) return;
+    if ((get(at) & mask) != value) return;
     else relax();
   /* The waker writes *at before it reads *sleepers, we write *sleepers before we read *at: one sees the other. */
   add(sleepers, 1);
-  while (get(at) == value) sleep_while(at, value);
+  for (u32 found; ((found = get(at)) & mask) == value;) sleep_while(at, found);
   add(sleepers, (u32)-1);
 }
 
-/* Returns when every thread has come. Work of the phase before is visible after; the claim counter is 0 again. */
-static inline void barrier(const struct team *team) {
-  struct sync *s = team->sync;
-  if (team->threads == 1) {
-    s->claimed = 0;
-    return;
-  }
-  u32 generation = get(&s->generation);
-  if (add(&s->arrived, 1) + 1 == team->threads) {
-    set(&s->arrived, 0);
-    set(&s->claimed, 0);
-    set(&s->generation, generation + 1);
-    if (get(&s->sleepers) != 0) wake_all(&s->generation);
-  } else {
-    wait_while(&s->generation, generation, &s->sleepers, SPINS);
-  }
+static inline u32 *claimed_in(struct sync *sync, u32 turn) { return &sync->claimed[turn / ONE_TURN % 2].units; }
+
+/* Opens what comes after `turn` when nobody is inside any more: the next phase (RUNNING), or the time after a job (0). The new turn. */
+static inline u32 next_turn(struct sync *sync, u32 turn, u32 running) {
+  const u32 next = ((turn & ~(u32)RUNNING) + ONE_TURN) | running;
+  set(claimed_in(sync, next), 0);
+  for (u32 spin = 0; !swap(&sync->turn, turn, next); spin++)
+    if (spin < SPINS) {
+      relax();
+    } else {
+      set(&sync->leader_sleeps, 1);
+      for (u32 found; (found = get(&sync->turn)) != turn;) sleep_while(&sync->turn, found);
+      set(&sync->leader_sleeps, 0);
+    }
+  if (get(&sync->sleepers) != 0) wake_all(&sync->turn);
+  return next;
+}
+
+/* A helper comes inside; what is open until it leaves. */
+static inline u32 enter(struct sync *sync) { return add(&sync->turn, 1) & ~(u32)INSIDE; }
+
+static inline void leave(struct sync *sync) {
+  if ((add(&sync->turn, (u32)-1) & INSIDE) == 1 && get(&sync->leader_sleeps) != 0) wake_all(&sync->turn);
 }
 
 /* Next piece [*first, *last) of `total`, at most `piece` long; 0 when none is left in this phase. */
 static inline int claim(const struct team *team, u32 total, u32 piece, u32 *first, u32 *last) {
-  u32 at = add(&team->sync->claimed, piece);
+  u32 at = add(claimed_in(team->sync, team->turn), piece);
   if (at >= total) return 0;
   *first = at;
   *last = at + piece < total ? at + piece : total;

@@ -63,7 +63,12 @@ async function build(mode: Mode, folder: string): Promise<string> {
     ...kernels.map(({ name }) => `-DWITH_${name.toUpperCase()}`),
     ...(isShort ? [] : ['-DWITH_EMULATED']),
   ]
-  const sources = [...COMMON_SOURCES.filter((source) => source !== 'cpu/addon.c'), 'test/kernels.c', 'test/apart.c']
+  const sources = [
+    ...COMMON_SOURCES.filter((source) => source !== 'cpu/addon.c'),
+    'test/kernels.c',
+    'test/apart.c',
+    'test/crew.c',
+  ]
   const objects = [
     ...kernels.map(({ name, flags }) => ({
       source: 'cpu/kernels.c',

@@ -12,10 +12,11 @@ import { publicKeyOfPeer } from '../../src/app/node-identity.ts'
 import type { Route } from '../../src/app/ring/route.ts'
 import { accountId, hash, milliseconds } from '../../src/base/brand.ts'
 import type { SegmentWork } from '../../src/core/market/work.ts'
+import { splitEvenly } from '../../src/ml/segments.ts'
 import { createLibp2pWire } from '../../src/net/libp2p-wire.ts'
 import type { Wire } from '../../src/net/wire.ts'
 import type { Bench, BenchModel } from '../bench.ts'
-import { addCpu, type CpuTime, cpuTime, type MinerOrder, type MinerTold, type Part } from './messages.ts'
+import { addCpu, type CpuTime, cpuTime, type MinerOrder, type MinerTold } from './messages.ts'
 
 export interface LeaseMiners {
   readonly client: Wire
@@ -35,7 +36,7 @@ export async function startLeaseMiners(bench: Bench, model: BenchModel, count: n
   const { manifest, hash: modelHash } = model.stored
   const children: ChildProcess[] = []
   const stages = []
-  for (const [index, part] of partsOf(manifest.segments.length, count).entries()) {
+  for (const [index, part] of splitEvenly(manifest.segments, count).entries()) {
     const child = fork(SCRIPT, { serialization: 'advanced' })
     children.push(child)
     const folder = join(home.path, `lots-${index}`)
@@ -98,13 +99,6 @@ function sumOf(work: readonly SegmentWork[]): SegmentWork {
   return work.reduce((sum, { linear, attention }) => ({
     linear: sum.linear + linear,
     attention: sum.attention + attention,
-  }))
-}
-
-function partsOf(segments: number, count: number): Part[] {
-  return Array.from({ length: count }, (_, index) => ({
-    firstSegment: Math.floor((segments * index) / count),
-    lastSegment: Math.floor((segments * (index + 1)) / count),
   }))
 }
 

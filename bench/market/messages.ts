@@ -4,12 +4,7 @@
  */
 import type { OpenLease } from '../../src/app/market/lease-source.ts'
 import type { PeerId } from '../../src/base/brand.ts'
-
-export interface Part {
-  readonly firstSegment: number
-  /** Exclusive. */
-  readonly lastSegment: number
-}
+import type { SegmentRun } from '../../src/ml/segments.ts'
 
 export type MinerOrder =
   | {
@@ -17,7 +12,7 @@ export type MinerOrder =
       readonly home: string
       /** Name of the model. */
       readonly model: string
-      readonly part: Part
+      readonly part: SegmentRun
       readonly threads: number
       /** Of its lots. */
       readonly folder: string

@@ -9,6 +9,7 @@ import { fileURLToPath } from 'node:url'
 import type { Route } from '../../src/app/ring/route.ts'
 import { milliseconds } from '../../src/base/brand.ts'
 import type { EngineName } from '../../src/ml/engine/engine.ts'
+import { splitEvenly } from '../../src/ml/segments.ts'
 import type { Bench, BenchModel } from '../bench.ts'
 import { ask } from '../lab/child.ts'
 import { type LineMeans, openLines } from '../lab/lines.ts'
@@ -56,7 +57,7 @@ export async function startRing(bench: Bench, { stored }: BenchModel, options: R
     const client = lines.start(count, CLIENT)
     const children: ChildProcess[] = []
     const stages = []
-    for (const part of evenParts(manifest.segments.length, count)) {
+    for (const part of splitEvenly(manifest.segments, count)) {
       const index = children.length
       const child = lines.start(index, STAGE)
       children.push(child)
@@ -80,9 +81,4 @@ export async function startRing(bench: Bench, { stored }: BenchModel, options: R
     await lines.close()
     throw error
   }
-}
-
-function evenParts(segments: number, count: number): { firstSegment: number; lastSegment: number }[] {
-  const bound = (index: number): number => Math.round((index * segments) / count)
-  return Array.from({ length: count }, (_, index) => ({ firstSegment: bound(index), lastSegment: bound(index + 1) }))
 }

@@ -14,5 +14,6 @@ const struct kernels KERNELS = {
     .narrow_group = NARROW_GROUP,
     .packed_bytes = packed_bytes,
     .pack = pack,
-    .run_pass = run_pass,
+    .phases_of = phases_of,
+    .run_phase = run_phase,
 };

@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 struct job;
-struct sync;
+struct team;
 
 /* A matrix as docs/spec/numerics.md §3 has it. */
 struct source {
@@ -24,8 +24,9 @@ struct kernels {
   uint32_t unit, narrow_group;
   size_t (*packed_bytes)(uint32_t format, uint32_t rows, uint32_t width);
   void (*pack)(const struct source *from, uint8_t *to);
-  /* One pass, as one of `threads` threads that all call this. */
-  void (*run_pass)(struct sync *sync, const struct job *job, uint32_t thread, uint32_t threads);
+  /* Phases of a pass, and one of them, as one thread of a team: ../crew.h. */
+  uint32_t (*phases_of)(const struct job *job);
+  void (*run_phase)(const struct team *team, const struct job *job, uint32_t phase);
 };
 
 #endif

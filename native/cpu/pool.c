@@ -59,9 +59,9 @@ static void float_state_end(u32 before) {
 #endif
 }
 
-static void run_and_tell(struct sync *sync, const struct job *job, u32 thread, u32 threads) {
-  struct pool *pool = (struct pool *)sync;
-  pool->kernels->run_pass(sync, job, thread, threads);
+static void run_and_tell(const struct team *team, const struct job *job, u32 phase) {
+  struct pool *pool = (struct pool *)team->sync;
+  pool->kernels->run_phase(team, job, phase);
   tell_core(&pool->apart);
 }
 
@@ -127,7 +127,7 @@ void pool_run(struct pool *pool, const struct job *job, u32 wanted) {
   const int has_helpers = wanted > 1 && pool->helpers > 0;
   if (has_helpers) keep_apart(&pool->apart, pool->handles, pool->helpers);
   const u32 before = float_state_begin();
-  lead(&pool->sync, job, wanted, pool->kernels->run_pass);
+  lead(&pool->sync, job, wanted, pool->kernels->phases_of(job), pool->kernels->run_phase);
   float_state_end(before);
   if (has_helpers) let_go(&pool->apart);
 }

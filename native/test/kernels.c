@@ -19,6 +19,8 @@ extern const struct kernels kernels_plain8, kernels_plain16, kernels_dots4, kern
 
 /* apart.c: what failed, or 0. */
 extern const char *test_apart(void);
+/* crew.c */
+extern const char *test_crew(void);
 
 static int failures = 0;
 
@@ -317,6 +319,8 @@ int main(int count, char **arguments) {
   test_side_by_side(choose_kernels(0));
   const char *apart = test_apart();
   if (apart != 0) expect(0, apart, "apart");
+  const char *crew = test_crew();
+  if (crew != 0) expect(0, crew, "crew");
   test_pages();
   test_refusals(choose_kernels(0));
   printf("%s\n", failures == 0 ? "ok" : "failed");

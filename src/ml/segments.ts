@@ -4,6 +4,7 @@
  * Spec: docs/spec/model.md §3.
  * @module
  */
+import { assert } from '../base/assert.ts'
 import { MODEL_LIMITS } from '../base/limits.ts'
 import type { ModelConfig } from './config.ts'
 import { ModelError } from './model-error.ts'
@@ -33,4 +34,29 @@ export function splitIntoSegments(
     hasEmbedding: index === 0,
     hasHead: index === count - 1,
   }))
+}
+
+/** Consecutive segments. */
+export interface SegmentRun {
+  readonly firstSegment: number
+  /** Exclusive. */
+  readonly lastSegment: number
+}
+
+/**
+ * The segments of a model in `count` runs of about as many layers: each ends at the border nearest to its share, the lower of two,
+ * and holds one segment at least. Asserts that there are as many segments as runs.
+ */
+export function splitEvenly(segments: readonly Pick<LayerRange, 'lastLayer'>[], count: number): SegmentRun[] {
+  assert(count >= 1 && count <= segments.length, 'a run has a segment')
+  const layers = segments.at(-1)!.lastLayer
+  const ends: number[] = []
+  for (let run = 1; run <= count; run++) {
+    const share = (run * layers) / count
+    const first = (ends.at(-1) ?? 0) + 1
+    const candidates = segments.slice(first - 1, segments.length - (count - run))
+    const distances = candidates.map(({ lastLayer }) => Math.abs(lastLayer - share))
+    ends.push(first + distances.indexOf(Math.min(...distances)))
+  }
+  return ends.map((end, run) => ({ firstSegment: run === 0 ? 0 : ends[run - 1]!, lastSegment: end }))
 }

@@ -6,6 +6,8 @@
 import { statSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import type { Clock } from '../../base/ports.ts'
+import type { ModelManifest } from '../../ml/manifest.ts'
+import { type SegmentRun, splitEvenly } from '../../ml/segments.ts'
 import type { Home } from '../home.ts'
 import type { StoredModel } from '../model-store.ts'
 import {
@@ -86,33 +88,27 @@ function isAsWanted(group: DevnetGroup, wanted: { miners: number | undefined; th
 }
 
 /** One miner's share of a model. */
-export interface Part {
+export interface Part extends SegmentRun {
   /** Its place in the group. */
   readonly index: number
-  readonly firstSegment: number
-  /** Exclusive. */
-  readonly lastSegment: number
 }
 
 /** Even parts for the wanted number of miners, if one is wanted. @throws DevnetError DEVNET_TOO_MANY_MINERS. */
 export function partsOf({ model, miners }: Pick<EnsureOptions, 'model' | 'miners'>): Part[] | undefined {
   if (miners === undefined) return undefined
   const { name, segments } = model.manifest
-  if (miners >= 1 && miners <= segments.length) return evenParts(segments.length, miners)
+  if (miners >= 1 && miners <= segments.length) return evenParts(segments, miners)
   const range = segments.length === 1 ? '1 miner' : `1 to ${segments.length} miners`
   const message = `${name} has ${segments.length} segments, so it can be split over ${range}, not ${miners}.`
   throw new DevnetError('DEVNET_TOO_MANY_MINERS', message, { details: { miners, segments: segments.length } })
 }
 
 function defaultParts({ manifest: { segments } }: StoredModel): Part[] {
-  return evenParts(segments.length, Math.min(DEFAULT_MINERS, segments.length))
+  return evenParts(segments, Math.min(DEFAULT_MINERS, segments.length))
 }
 
-function evenParts(segments: number, miners: number): Part[] {
-  const bound = (index: number) => Math.round((index * segments) / miners)
-  return Array.from({ length: miners }, (_, index) => {
-    return { index, firstSegment: bound(index), lastSegment: bound(index + 1) }
-  })
+function evenParts(segments: ModelManifest['segments'], miners: number): Part[] {
+  return splitEvenly(segments, miners).map((run, index) => ({ index, ...run }))
 }
 
 function runningOf({ miners }: DevnetGroup): Promise<boolean[]> {

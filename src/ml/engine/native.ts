@@ -27,7 +27,7 @@ export interface NativeEngine extends Engine {
   giveStage(options: StageOptions): number
 }
 
-/** A barrier costs a microsecond when cores are free, and a layer has ten. */
+/** What ends a phase costs a microsecond when cores are free, and a layer has ten. */
 export const NATIVE_BYTES_PER_THREAD = 1_048_576
 
 /** Throws ENGINE_UNAVAILABLE where the processor lacks the instructions, or computes other numbers with them. */

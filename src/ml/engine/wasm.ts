@@ -25,7 +25,7 @@ export interface WasmEngineOptions {
 }
 
 /**
- * A barrier costs some 10 µs when cores are short, and a layer has ten: with less work than this the thread that calls
+ * What ends a phase costs some 10 µs when cores are short, and a layer has ten: with less work than this the thread that calls
  * is done before others could help (measured with q8 models of 0.5 to 12 MB per layer).
  */
 const BYTES_PER_THREAD = 4_194_304
