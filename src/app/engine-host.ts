@@ -11,6 +11,7 @@ import type { ModelConfig } from '../ml/config.ts'
 import type { CacheId, DeviceEngineName, EngineError, EngineName, StepInput, StepOutput } from '../ml/engine/engine.ts'
 import type { LayerRange } from '../ml/tensors.ts'
 import type { EngineSeat } from './posts/engine-turns.ts'
+import { createStepGathering } from './step-gathering.ts'
 import { createStepQueue, type Piece, type QueuedStep, queuedStep } from './step-queue.ts'
 
 /** Of an engine that computes elsewhere than on the processor. */
@@ -80,6 +81,7 @@ const ALONE: EngineSeat = { begin: async () => undefined, next: async () => unde
 /** Batches what waits (step-queue.ts). `seat`: of an engine beside others. */
 export function createEngineHost(runner: BatchRunner, ports: { clock: Clock }, seat: EngineSeat = ALONE): EngineHost {
   const queue = createStepQueue<Waiting>(runner.config)
+  const gathering = createStepGathering(ports.clock)
   let running = false
   let giveBack = async (): Promise<boolean> => false
 
@@ -98,6 +100,7 @@ export function createEngineHost(runner: BatchRunner, ports: { clock: Clock }, s
     for (const { queued } of batch) queued.startedMs ??= nowMs
     try {
       const { outputs, computeMs } = await runner.run(batch.map(({ input }) => input))
+      gathering.took(computeMs)
       for (const [index, piece] of batch.entries()) {
         const output = queue.finish(piece, outputs[index]!, computeMs)
         if (output !== undefined) piece.queued.resolve(runOf(piece.queued, output))
@@ -115,10 +118,12 @@ export function createEngineHost(runner: BatchRunner, ports: { clock: Clock }, s
     running = true
     // Steps that arrive in the same turn of the loop join the first batch.
     await Promise.resolve()
+    await gathering.pause(() => queue.length)
     await seat.begin()
     for (;;) {
       await runBatch(queue.take())
       if (queue.length === 0) break
+      await gathering.pause(() => queue.length)
       await seat.next()
     }
     seat.end()
@@ -131,7 +136,10 @@ export function createEngineHost(runner: BatchRunner, ports: { clock: Clock }, s
     leaving: runner.leaving,
     moved: runner.moved,
     openCache,
-    closeCache: (cache) => runner.closeCache(cache),
+    closeCache: (cache) => {
+      gathering.left(cache)
+      return runner.closeCache(cache)
+    },
     shareCache: (from, to, rows) => runner.shareCache(from, to, rows),
     whenFull: (next) => {
       giveBack = next
@@ -139,6 +147,7 @@ export function createEngineHost(runner: BatchRunner, ports: { clock: Clock }, s
     run: (step) =>
       new Promise<StepRun>((resolve, reject) => {
         const sinceMs = ports.clock.now()
+        gathering.came(step.cache)
         queue.add({ ...queuedStep(step, runner.config), sinceMs, startedMs: undefined, resolve, reject })
         void pump()
       }),

@@ -193,9 +193,10 @@ export const ENGINE_LIMITS = {
   headSizeMax: 1_024,
   /** Between a process and its engine worker: logits of one row of the largest vocabulary in use, 256k; more is a message. */
   mailboxBytes: MIB,
-  /** A batch that took longer than this is computed beside the event loop, a shorter one in its thread, with nobody to wake: a fourth
-   * of the 50 ms for which the loop may be held, for steps that take longer than they have so far. */
+  /** A batch that took longer is computed beside the event loop, a shorter one in its thread, with nobody to wake: a fourth of the 50 ms for which the loop may be held. */
   holdMs: 12,
+  /** Between batches of at least so long others' steps are waited for, until a pause of so long; of sessions with a step in so many batches before. */
+  ...{ gatherBatchMs: 4, gatherPauseMs: 1, gatherBatches: 16 },
   /** Memory of closed caches goes back to the system in pieces of so much: 0.3 ms for each MiB of pages of 4 KiB, while the event loop is held. */
   clearBytes: 8 * MIB,
   /** Threads that have not started by then join later; steps do not wait for them. */
