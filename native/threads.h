@@ -73,7 +73,8 @@ static inline u32 *claimed_in(struct sync *sync, u32 turn) { return &sync->claim
 static inline u32 next_turn(struct sync *sync, u32 turn, u32 running) {
   const u32 next = ((turn & ~(u32)RUNNING) + ONE_TURN) | running;
   set(claimed_in(sync, next), 0);
-  for (u32 spin = 0; !swap(&sync->turn, turn, next); spin++)
+  /* Looked at before it is taken: who leaves wants the same cache line. */
+  for (u32 spin = 0; get(&sync->turn) != turn || !swap(&sync->turn, turn, next); spin++)
     if (spin < SPINS) {
       relax();
     } else {

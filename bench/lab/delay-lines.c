@@ -67,6 +67,9 @@ int main(int count, char **words) {
     return 2;
   }
   prctl(PR_SET_PDEATHSIG, SIGKILL);
+  /* A real line waits for no processor, and is not late by the 50 us that Linux allows timers. */
+  prctl(PR_SET_TIMERSLACK, 1);
+  sched_setscheduler(0, SCHED_FIFO, &(struct sched_param){.sched_priority = 1});
   int64_t delay_ns = atoll(words[1]) * 1000LL;
   /* The last one is the standard input. */
   struct pollfd polls[LINES_MAX + 1];

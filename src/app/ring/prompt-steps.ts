@@ -5,6 +5,7 @@
  * @module
  */
 import { SESSION_LIMITS } from '../../base/limits.ts'
+import { PASS_ROWS_MAX } from '../../ml/engine/step-runner.ts'
 import type { StageMessageOf } from '../../net/protocols/stage.ts'
 import { badMessage } from './ring-error.ts'
 
@@ -13,8 +14,6 @@ const FRAME_ROWS_BYTES_MAX = 8 * 1024 * 1024
 const NO_ROWS = new Uint8Array(0)
 /** While the first chunks reach the last stage and the last ones leave the first, stages wait: several chunks for each stage make that short. */
 const CHUNKS_PER_STAGE = 4
-/** Fewer rows at once use a weight that was read too little. */
-const SPLIT_CHUNK_TOKENS_MIN = 64
 
 export type TokenStep = StageMessageOf<'step'>
 
@@ -39,11 +38,12 @@ export function checkShape({ rows, tokens }: TokenStep, hiddenSize: number): voi
   throw badMessage('A step has activations of the wrong shape.')
 }
 
-/** Tokens per chunk that a client asks for when nobody wants anything else. */
+/** Tokens per chunk that a client asks for when nobody wants anything else: whole passes of an engine, since a part of one reads all weights, too. */
 export function usualChunk(tokens: number, stages: number): number {
   const most = SESSION_LIMITS.prefillChunkTokensMax
   if (stages === 1) return most
-  return Math.min(most, Math.max(SPLIT_CHUNK_TOKENS_MIN, Math.ceil(tokens / (CHUNKS_PER_STAGE * stages))))
+  const passes = Math.max(1, Math.floor(tokens / (CHUNKS_PER_STAGE * stages) / PASS_ROWS_MAX))
+  return Math.min(most, passes * PASS_ROWS_MAX)
 }
 
 /** Tokens per chunk. */
