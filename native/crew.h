@@ -47,7 +47,8 @@ INLINE void lead(struct sync *sync, const struct job *job, u32 wanted, u32 phase
 
 /* Runs phases of a job as they are opened, from the one that it finds to the job's end. */
 INLINE void join_job(struct sync *sync, u32 thread, u32 threads, run_phase_of *run) {
-  for (;;) {
+  /* Looked at before it comes inside, so that nobody waits for who has nothing to do. */
+  while (get(&sync->turn) & RUNNING) {
     const u32 turn = enter(sync);
     if (turn & RUNNING) {
       const struct team team = {sync, turn, thread, threads};

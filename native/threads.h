@@ -1,7 +1,7 @@
 /*
  * How threads share one job. It is a row of phases; the thread that leads it (crew.h) opens one after the other. In each, threads claim pieces of the
- * work from one counter; the leader goes on when all pieces are claimed and nobody is inside the phase any more. So it waits for pieces,
- * and never for threads: a helper that the system has put aside, or that has yet to wake, joins in whichever phase it finds.
+ * work from one counter; the leader goes on when all pieces are claimed and nobody is inside the phase any more. So it waits for pieces
+ * (and, rarely, for who was put aside while looking for one), not for threads: a helper that the system has put aside, or that has yet to wake, joins in whichever phase it finds.
  * Waiting spins for a bounded while and then sleeps: machines run more threads than they have cores.
  */
 #ifndef EXACT1_THREADS_H
@@ -32,8 +32,8 @@ struct sync {
 _Static_assert(sizeof(struct sync) == 256, "src/ml/engine/wasm-layout.ts reserves 256 bytes");
 
 /*
- * sync.turn: number of the phase << 9 | a job runs << 8 | helpers inside. Only the leader changes what is above the helpers, and only when
- * none is inside: what a helper finds as it enters holds until it leaves. The number goes round.
+ * sync.turn: number of the phase << 9 | a job runs << 8 | helpers inside. Only the leader changes what is above the helpers, and while a job
+ * runs only when none is inside: if a helper finds a job as it enters, that phase is open until it leaves; if not, it looks at nothing else. The number goes round.
  */
 enum { INSIDE = 0xff, RUNNING = 0x100, ONE_TURN = 0x200 };
 

@@ -14,8 +14,8 @@
 /* Of linux/futex.h, which not every C library brings. */
 enum { FUTEX_WAIT_PRIVATE = 128, FUTEX_WAKE_PRIVATE = 129 };
 
-void sleep_while(u32 *at, u32 value) { syscall(SYS_futex, at, FUTEX_WAIT_PRIVATE, value, 0, 0, 0); }
-void wake_all(u32 *at) { syscall(SYS_futex, at, FUTEX_WAKE_PRIVATE, 0x7fffffff, 0, 0, 0); }
+void sleep_while(u32 *at, u32 value) { syscall(SYS_futex, at, FUTEX_WAIT_PRIVATE, value, (void *)0, (void *)0, 0); }
+void wake_all(u32 *at) { syscall(SYS_futex, at, FUTEX_WAKE_PRIVATE, 0x7fffffff, (void *)0, (void *)0, 0); }
 
 #elif defined(_WIN32)
 

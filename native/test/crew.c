@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "../crew.h"
 
@@ -12,8 +13,11 @@ const char *test_crew(void);
 
 enum { JOBS = 600, HELPERS = 4, PHASES_AT_MOST = 12, UNITS_AT_MOST = 40 };
 
-static struct sync sync_words;
+/* Both numbers go round on the way. */
+static struct sync sync_words = {.sequence = 0u - (JOBS / 4 << 8), .turn = 0u - 64 * ONE_TURN};
 static u32 wrong;
+/* Written without atomics by the thread of this number alone. */
+static u32 scratch[HELPERS + 1];
 
 /* Of the fields of a job these tests use: row_count for units, failed for the table (phases, units). */
 static void count_units(const struct team *team, const struct job *job, u32 phase) {
@@ -24,7 +28,10 @@ static void count_units(const struct team *team, const struct job *job, u32 phas
       if (job->failed[(phase - 1) * units + i] != 1) add(&wrong, 1);
   while (claim(team, units, 3, &unit, &last)) {
     for (; unit < last; unit++) counts[unit]++;
+    scratch[team->thread]++;
     if ((unit + phase + team->thread) % 5 == 0) sched_yield();
+    /* Longer than others spin. */
+    if (team->thread > 0 && (unit + phase) % 97 == 0) usleep(1000);
   }
 }
 
