@@ -139,8 +139,12 @@ export async function createUpgradeWorld(parameters: readonly string[]): Promise
       try {
         await vi.waitUntil(async () => isWanted(await model(hash)), WAIT)
       } catch (cause) {
-        const seen = [await model(hash), await chain.call('dllm_readiness', { model: hash }).catch(messageOf)]
-        const said = await Promise.all(running.map(async ({ printed }) => eventsOf(await printed(/^/)).slice(-5_000)))
+        const operators = accounts
+          .slice(0, 2)
+          .map((address) => chain.call('dllm_account', { address }).catch(messageOf))
+        const readiness = await chain.call('dllm_readiness', { model: hash }).catch(messageOf)
+        const seen = [await model(hash), readiness, ...(await Promise.all(operators))]
+        const said = await Promise.all(running.map(async ({ printed }) => eventsOf(await printed(/^/)).slice(-20_000)))
         throw new Error(`the model did not become what was wanted: ${JSON.stringify(seen)}\n${said.join('\n\n')}`, {
           cause,
         })

@@ -13,6 +13,7 @@ import type { ChainCall } from '../chain/calls.ts'
 import type { ChainAccess, TransactionView } from '../chain/chain-access.ts'
 import { nextNonce as planNonce, SendError, sendTransaction } from '../chain/send-transaction.ts'
 import { createSerial } from '../store/serial.ts'
+import { createGapWatch } from './gap-watch.ts'
 
 export type CallOfNonce = (nonce: bigint) => Promise<ChainCall>
 
@@ -39,51 +40,69 @@ export function createChainSender({ chain, keys }: ChainSenderOptions, { clock }
   const serial = createSerial()
   /** After those that were handed in and are in no block yet: a light client does not know of them. */
   let unseen = 0n
-  /** Handed in and in no block yet: their nonces, and what ends the waiting. */
+  /** About to be handed in, or in no block yet: their nonces, and what ends the waiting. */
   const waiting = new Map<AbortController, bigint>()
 
-  /** None of them comes into a block while this nonce is missing. */
+  /** None of those behind it comes into a block while this nonce is missing; the next one fills the gap. */
   const cutOff = (missing: bigint): void => {
+    unseen = missing
     for (const [end, nonce] of waiting) if (nonce > missing) end.abort(cutOffBy(missing))
   }
+
+  const giveUp = (nonce: bigint, error: unknown, signal: AbortSignal): void => {
+    const code = codeOf(error)
+    // It may still come into a block, and if not, the watch finds out; one that was cut off is behind the gap.
+    if (signal.aborted || code === 'SEND_CUT_OFF') return
+    if (code === 'CHAIN_STILL_WAITING') unseen = 0n
+    else cutOff(nonce)
+  }
+
+  const watch = createGapWatch({ chain, clock, id, nonces: () => [...waiting.values()], cutOff })
 
   const nextNonce = async (signal: AbortSignal): Promise<bigint> => {
     const known = planNonce(await chain.account(id, signal))
     return known > unseen ? known : unseen
   }
 
+  /** `done`: in a block. */
+  const handIn = async (
+    wish: ChainCall | CallOfNonce,
+    { end, signal }: { readonly end: AbortController; readonly signal: AbortSignal },
+  ): Promise<{ readonly done: Promise<TransactionView> }> => {
+    const nonce = await nextNonce(signal)
+    waiting.set(end, nonce)
+    watch.begin()
+    const call = typeof wish === 'function' ? await wish(nonce) : wish
+    const { promise: handedIn, resolve, reject } = Promise.withResolvers<void>()
+    const steps = {
+      ...{ chain, clock, signal: AbortSignal.any([signal, end.signal]), waits: true, keys: async () => keys },
+      confirm: async () => undefined,
+      onSent: () => resolve(),
+      onStalled: () => undefined,
+    }
+    const done = sendTransaction({ call, sender: id, fees: { nonce } }, steps)
+    done.catch(reject)
+    await handedIn
+    if (!end.signal.aborted) unseen = nonce + 1n
+    return { done }
+  }
+
   return {
     id,
     nextNonce,
     async send(wish, signal) {
-      // Nonces are given out one after the other; blocks are waited for together.
-      const sent = await serial(async () => {
-        const nonce = await nextNonce(signal)
-        const call = typeof wish === 'function' ? await wish(nonce) : wish
-        const { promise: handedIn, resolve, reject } = Promise.withResolvers<void>()
-        const end = new AbortController()
-        const steps = {
-          ...{ chain, clock, signal: AbortSignal.any([signal, end.signal]), waits: true, keys: async () => keys },
-          confirm: async () => undefined,
-          onSent: () => resolve(),
-          onStalled: () => undefined,
-        }
-        const done = sendTransaction({ call, sender: id, fees: { nonce } }, steps)
-        done.catch(reject)
-        await handedIn
-        unseen = nonce + 1n
-        waiting.set(end, nonce)
-        return { done, nonce, end }
-      })
+      const end = new AbortController()
       try {
-        return await sent.done
+        // Nonces are given out one after the other; blocks are waited for together.
+        const { done } = await serial(() => handIn(wish, { end, signal }))
+        return await done
       } catch (error) {
-        // It may never come: the next one takes what the chain says.
-        unseen = 0n
-        if (!signal.aborted && codeOf(error) !== 'CHAIN_STILL_WAITING') cutOff(sent.nonce)
+        const nonce = waiting.get(end)
+        if (nonce !== undefined) giveUp(nonce, error, signal)
         throw error
       } finally {
-        waiting.delete(sent.end)
+        waiting.delete(end)
+        if (waiting.size === 0) watch.end()
       }
     },
   }

@@ -16,29 +16,49 @@ const NEVER = new AbortController().signal
 /** A chain in which transactions wait until the test ends each of them; `state.nonce`: of the next one that is in no pool. */
 function world() {
   const nonces: bigint[] = []
+  const known = new Map<string, bigint>()
   const ends: { readonly resolve: () => void; readonly reject: (error: unknown) => void }[] = []
-  const state = { nonce: 0, waiting: 0 }
+  const state = { nonce: 0, waiting: 0, height: 1 }
+  /** What a node takes in waits for it. */
+  let handingIn: Promise<void> = Promise.resolve()
   const chain: Partial<ChainAccess> = {
     network: head(1),
     head: async () => head(1),
     parameters: async () => Promise.reject(new Error('nobody asks')),
     account: async () => ({ balance: '1000000000', ...state }) as never,
-    async submit(bytes) {
+    async submit(bytes, signal) {
       const { nonce, id } = decodeTransaction(bytes)
-      nonces.push(nonce)
+      // While it waits it is handed in now and then.
+      known.set(id, nonce)
+      const { promise: gone, reject } = Promise.withResolvers<never>()
+      signal?.addEventListener('abort', () => reject(signal.reason))
+      await Promise.race([handingIn, gone])
       return id
     },
-    waitFor: (_id, signal) =>
+    waitFor: (id, signal) =>
       new Promise((resolve, reject) => {
+        nonces.push(known.get(id)!)
         ends.push({ resolve: () => resolve({} as TransactionView), reject })
         signal?.addEventListener('abort', () => reject(signal.reason))
       }),
   }
-  const sender = createChainSender({ chain: chain as ChainAccess, keys: KEYS }, { clock: createFakeClock() })
+  const clock = createFakeClock()
+  const sender = createChainSender({ chain: chain as ChainAccess, keys: KEYS }, { clock })
   const call = transferCall({ amount: '0.1', address: addressOfAccount(accountOf(KEYS.publicKey), 'local') }, 'local')
-  const sends = (count: number): Promise<unknown>[] =>
-    Array.from({ length: count }, () => sender.send(call, NEVER).catch((error: { code: string }) => error.code))
-  return { nonces, ends, state, sends }
+  const sends = (count: number, signal: AbortSignal = NEVER): Promise<unknown>[] =>
+    Array.from({ length: count }, () => sender.send(call, signal).catch((error: { code: string }) => error.code))
+  const hold = (): (() => void) => {
+    const { promise, resolve } = Promise.withResolvers<void>()
+    handingIn = promise
+    return resolve
+  }
+  /** So many blocks become final, and whoever looks at them does. */
+  const pass = async (blocks: number): Promise<void> => {
+    state.height += blocks
+    clock.advance(4_000)
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+  return { nonces, known, ends, state, sends, hold, pass }
 }
 
 test('several wait at once, with one nonce after the other', async () => {
@@ -62,4 +82,65 @@ test('those behind one that leaves the mempool are given back, since none of the
   void sends(1)
   await until(() => ends.length === 4, 'the next is handed in')
   expect(nonces).toEqual([0n, 1n, 2n, 1n])
+})
+
+test('so is one that is just being handed in', async () => {
+  const { nonces, known, ends, sends, hold } = world()
+  const first = sends(1)
+  await until(() => ends.length === 1, 'it is handed in')
+  const release = hold()
+  const second = sends(1)
+  await until(() => known.size === 2, 'the second is on its way')
+  ends[0]!.reject(new TransactionError('NO_SUCH_LEASE', 'It is gone.'))
+  expect(await Promise.all([...first, ...second])).toEqual(['NO_SUCH_LEASE', 'SEND_CUT_OFF'])
+  release()
+  void sends(1)
+  await until(() => ends.length === 2, 'the next is handed in')
+  // The one that was on its way has not been waited for.
+  expect(nonces).toEqual([0n, 0n])
+})
+
+test('one after a refused one follows those that still wait', async () => {
+  const { nonces, ends, sends } = world()
+  const all = sends(2)
+  await until(() => ends.length === 2, 'both are handed in')
+  ends[1]!.reject(new TransactionError('NO_SUCH_LEASE', 'It is gone.'))
+  await all[1]
+  void sends(1)
+  await until(() => ends.length === 3, 'the next is handed in')
+  expect(nonces).toEqual([0n, 1n, 1n])
+})
+
+test('where nobody waits for one any more and it never comes, those behind it are given back after some blocks', async () => {
+  const { nonces, ends, sends, pass } = world()
+  const duty = new AbortController()
+  const ended = sends(1, duty.signal)
+  await until(() => ends.length === 1, 'it is handed in')
+  duty.abort()
+  await Promise.all(ended)
+  const behind = sends(1)
+  await until(() => ends.length === 2, 'the next follows it')
+  for (const blocks of [0, 4, 0]) await pass(blocks)
+  expect(nonces).toEqual([0n, 1n])
+  await pass(1)
+  expect(await Promise.all(behind)).toEqual(['SEND_CUT_OFF'])
+  void sends(1)
+  await until(() => ends.length === 3, 'the gap is filled')
+  expect(nonces).toEqual([0n, 1n, 0n])
+})
+
+test('where it comes late, nothing is given back', async () => {
+  const { ends, state, sends, pass } = world()
+  const duty = new AbortController()
+  const ended = sends(1, duty.signal)
+  await until(() => ends.length === 1, 'it is handed in')
+  duty.abort()
+  await Promise.all(ended)
+  const behind = sends(1)
+  await until(() => ends.length === 2, 'the next follows it')
+  for (const blocks of [1, 1, 2]) await pass(blocks)
+  state.nonce = 1
+  for (const blocks of [5, 5, 5]) await pass(blocks)
+  ends[1]!.resolve()
+  expect(await Promise.all(behind)).toEqual([{}])
 })
