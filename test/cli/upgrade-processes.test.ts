@@ -81,7 +81,8 @@ async function settlementOf(id: Hash): Promise<SettlementView> {
   return found!
 }
 
-test('a version takes the place of another while somebody chats', { timeout: TIMEOUT_MS }, async () => {
+test('a version takes the place of another while somebody chats', { timeout: TIMEOUT_MS }, async ({ onTestFailed }) => {
+  onTestFailed(async () => console.log(await world.told()))
   const [v1, v2] = world.models
   const texts = new Map<string, string>([
     [v1.hash, await greedyText(v1, PROMPT, TOKENS)],

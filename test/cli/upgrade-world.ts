@@ -57,6 +57,8 @@ export interface UpgradeWorld {
   /** A model of the chain; undefined: it is gone. */
   model(hash: Hash): Promise<ModelView | undefined>
   untilModel(hash: Hash, isWanted: (view: ModelView | undefined) => boolean): Promise<void>
+  /** The accounts of both miners, and what their processes and the validator said last: for a failure. */
+  told(): Promise<string>
   close(): Promise<void>
 }
 
@@ -139,16 +141,15 @@ export async function createUpgradeWorld(parameters: readonly string[]): Promise
       try {
         await vi.waitUntil(async () => isWanted(await model(hash)), WAIT)
       } catch (cause) {
-        const operators = accounts
-          .slice(0, 2)
-          .map((address) => chain.call('dllm_account', { address }).catch(messageOf))
         const readiness = await chain.call('dllm_readiness', { model: hash }).catch(messageOf)
-        const seen = [await model(hash), readiness, ...(await Promise.all(operators))]
-        const said = await Promise.all(running.map(async ({ printed }) => eventsOf(await printed(/^/)).slice(-20_000)))
-        throw new Error(`the model did not become what was wanted: ${JSON.stringify(seen)}\n${said.join('\n\n')}`, {
-          cause,
-        })
+        const seen = JSON.stringify([await model(hash), readiness])
+        throw new Error(`the model did not become what was wanted: ${seen}`, { cause })
       }
+    },
+    async told() {
+      const operators = accounts.slice(0, 2).map((address) => chain.call('dllm_account', { address }).catch(messageOf))
+      const said = await Promise.all(running.map(async ({ printed }) => eventsOf(await printed(/^/)).slice(-40_000)))
+      return [JSON.stringify(await Promise.all(operators)), ...said].join('\n\n')
     },
     async close() {
       chain.close()

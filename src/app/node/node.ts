@@ -31,6 +31,7 @@ import { checkAgainst, checkAge } from './checkpoint-guard.ts'
 import { type ConsensusDriver, createConsensusDriver } from './consensus-driver.ts'
 import { reportOf } from './evidence-report.ts'
 import { createFullAccess, type FullAccess } from './full-access.ts'
+import { createLateNews, type LateNews } from './late-news.ts'
 import { hearNews } from './news.ts'
 import { createNodeStore, type NodeStore } from './node-store.ts'
 import { createRecentStates, type RecentStates } from './recent-states.ts'
@@ -143,6 +144,7 @@ class Node implements FullNode {
   readonly #seeds: OwnForesight
   readonly #driver: ConsensusDriver
   readonly #catchUp: CatchUp
+  readonly #lateNews: LateNews
   #fail: (error: unknown) => void = () => undefined
   #oldestHeight = 1
 
@@ -163,6 +165,7 @@ class Node implements FullNode {
       // Told once, by whoever runs the node.
       onFatal: (error: unknown) => this.#fail(error),
     }
+    this.#lateNews = createLateNews({ chain, wire, log })
     const { networkId } = options.network
     this.#driver = createConsensusDriver({
       ...{ networkId, replica, chain, keeper, events, wire, clock, turns, log },
@@ -225,6 +228,7 @@ class Node implements FullNode {
     recent.add({ header: block.header, hash, commit, tree })
     log.write('info', 'chain.final', { height, round: commit.round, transactions: block.transactions.length })
     void foresign(this.#seeds)
+    this.#lateNews.tell()
     this.access.announce()
   }
 
@@ -233,6 +237,7 @@ class Node implements FullNode {
     const { chain, wire } = this.#parts
     const { isProven, transaction: taken } = chain.mempool.add(transaction)
     if (isProven) await wire.publish(TOPICS.transaction, transaction)
+    else this.#lateNews.hold(taken.id)
     return taken.id
   }
 
