@@ -31,32 +31,32 @@ INLINE void lead(struct sync *sync, const struct job *job, u32 wanted, u32 phase
     return;
   }
   /* Nobody reads these before the first phase is open. Who is inside now is about to leave. */
-  u32 turn = (get(&sync->turn) & ~(u32)INSIDE) + ONE_TURN + RUNNING;
+  u32 opened = (get(&sync->opened) & ~(u32)INSIDE) + ONE_PHASE + RUNNING;
   sync->job = job;
-  sync->first_turn = turn;
-  set(claimed_in(sync, turn), 0);
-  add(&sync->turn, ONE_TURN + RUNNING);
+  sync->first_opened = opened;
+  set(claimed_in(sync, opened), 0);
+  add(&sync->opened, ONE_PHASE + RUNNING);
   set(&sync->sequence, ((get(&sync->sequence) >> 8) + 1) << 8 | threads);
   if (get(&sync->idle) != 0) wake_all(&sync->sequence);
   for (u32 phase = 0; phase < phases; phase++) {
-    const struct team team = {sync, turn, 0, threads};
+    const struct team team = {sync, opened, 0, threads};
     run(&team, job, phase);
-    turn = next_turn(sync, turn, phase + 1 < phases ? RUNNING : 0);
+    opened = open_next(sync, opened, phase + 1 < phases ? RUNNING : 0);
   }
 }
 
 /* Runs phases of a job as they are opened, from the one that it finds to the job's end. */
 INLINE void join_job(struct sync *sync, u32 thread, u32 threads, run_phase_of *run) {
   /* Looked at before it comes inside, so that nobody waits for who has nothing to do. */
-  while (get(&sync->turn) & RUNNING) {
-    const u32 turn = enter(sync);
-    if (turn & RUNNING) {
-      const struct team team = {sync, turn, thread, threads};
-      run(&team, sync->job, (turn - sync->first_turn) / ONE_TURN);
+  while (get(&sync->opened) & RUNNING) {
+    const u32 opened = enter(sync);
+    if (opened & RUNNING) {
+      const struct team team = {sync, opened, thread, threads};
+      run(&team, sync->job, (opened - sync->first_opened) / ONE_PHASE);
     }
     leave(sync);
-    if (!(turn & RUNNING)) return;
-    wait_while(&sync->turn, ~(u32)INSIDE, turn, &sync->sleepers, SPINS);
+    if (!(opened & RUNNING)) return;
+    wait_while(&sync->opened, ~(u32)INSIDE, opened, &sync->sleepers, SPINS);
   }
 }
 

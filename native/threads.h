@@ -17,13 +17,13 @@ struct sync {
   const struct job *job;
   u32 registered; /* helpers that wait for jobs */
   u32 idle;       /* helpers asleep between jobs */
-  u32 first_turn; /* the turn of the job's first phase */
+  u32 first_opened; /* `opened` in the job's first phase */
   u32 line0[11 - sizeof(void *) / 4];
-  u32 turn;          /* what is open, and how many helpers are inside: below */
+  u32 opened;        /* what is open, and how many helpers are inside: below */
   u32 sleepers;      /* helpers asleep until the next phase */
   u32 leader_sleeps; /* until the last one has left */
   u32 line1[13];
-  /* Units claimed in phases of even and of odd turns: in one phase the counter of the next can be made ready. */
+  /* Units claimed in phases of even and of odd numbers: in one phase the counter of the next can be made ready. */
   struct {
     u32 units;
     u32 line[15];
@@ -32,15 +32,15 @@ struct sync {
 _Static_assert(sizeof(struct sync) == 256, "src/ml/engine/wasm-layout.ts reserves 256 bytes");
 
 /*
- * sync.turn: number of the phase << 9 | a job runs << 8 | helpers inside. Only the leader changes what is above the helpers, and while a job
+ * sync.opened: number of the phase << 9 | a job runs << 8 | helpers inside. Only the leader changes what is above the helpers, and while a job
  * runs only when none is inside: if a helper finds a job as it enters, that phase is open until it leaves; if not, it looks at nothing else. The number goes round.
  */
-enum { INSIDE = 0xff, RUNNING = 0x100, ONE_TURN = 0x200 };
+enum { INSIDE = 0xff, RUNNING = 0x100, ONE_PHASE = 0x200 };
 
 /* One thread in one phase. */
 struct team {
   struct sync *sync;
-  u32 turn, thread, threads;
+  u32 opened, thread, threads;
 };
 
 /*
@@ -67,35 +67,35 @@ static inline void wait_while(u32 *at, u32 mask, u32 value, u32 *sleepers, u32 s
   add(sleepers, (u32)-1);
 }
 
-static inline u32 *claimed_in(struct sync *sync, u32 turn) { return &sync->claimed[turn / ONE_TURN % 2].units; }
+static inline u32 *claimed_in(struct sync *sync, u32 opened) { return &sync->claimed[opened / ONE_PHASE % 2].units; }
 
-/* Opens what comes after `turn` when nobody is inside any more: the next phase (RUNNING), or the time after a job (0). The new turn. */
-static inline u32 next_turn(struct sync *sync, u32 turn, u32 running) {
-  const u32 next = ((turn & ~(u32)RUNNING) + ONE_TURN) | running;
+/* Opens what comes after `opened` when nobody is inside any more: the next phase (RUNNING), or the time after a job (0). The new word. */
+static inline u32 open_next(struct sync *sync, u32 opened, u32 running) {
+  const u32 next = ((opened & ~(u32)RUNNING) + ONE_PHASE) | running;
   set(claimed_in(sync, next), 0);
   /* Looked at before it is taken: who leaves wants the same cache line. */
-  for (u32 spin = 0; get(&sync->turn) != turn || !swap(&sync->turn, turn, next); spin++)
+  for (u32 spin = 0; get(&sync->opened) != opened || !swap(&sync->opened, opened, next); spin++)
     if (spin < SPINS) {
       relax();
     } else {
       set(&sync->leader_sleeps, 1);
-      for (u32 found; (found = get(&sync->turn)) != turn;) sleep_while(&sync->turn, found);
+      for (u32 found; (found = get(&sync->opened)) != opened;) sleep_while(&sync->opened, found);
       set(&sync->leader_sleeps, 0);
     }
-  if (get(&sync->sleepers) != 0) wake_all(&sync->turn);
+  if (get(&sync->sleepers) != 0) wake_all(&sync->opened);
   return next;
 }
 
 /* A helper comes inside; what is open until it leaves. */
-static inline u32 enter(struct sync *sync) { return add(&sync->turn, 1) & ~(u32)INSIDE; }
+static inline u32 enter(struct sync *sync) { return add(&sync->opened, 1) & ~(u32)INSIDE; }
 
 static inline void leave(struct sync *sync) {
-  if ((add(&sync->turn, (u32)-1) & INSIDE) == 1 && get(&sync->leader_sleeps) != 0) wake_all(&sync->turn);
+  if ((add(&sync->opened, (u32)-1) & INSIDE) == 1 && get(&sync->leader_sleeps) != 0) wake_all(&sync->opened);
 }
 
 /* Next piece [*first, *last) of `total`, at most `piece` long; 0 when none is left in this phase. */
 static inline int claim(const struct team *team, u32 total, u32 piece, u32 *first, u32 *last) {
-  u32 at = add(claimed_in(team->sync, team->turn), piece);
+  u32 at = add(claimed_in(team->sync, team->opened), piece);
   if (at >= total) return 0;
   *first = at;
   *last = at + piece < total ? at + piece : total;

@@ -14,7 +14,7 @@ const char *test_crew(void);
 enum { JOBS = 600, HELPERS = 4, PHASES_AT_MOST = 12, UNITS_AT_MOST = 40 };
 
 /* Both numbers go round on the way. */
-static struct sync sync_words = {.sequence = 0u - (JOBS / 4 << 8), .turn = 0u - 64 * ONE_TURN};
+static struct sync sync_words = {.sequence = 0u - (JOBS / 4 << 8), .opened = 0u - 64 * ONE_PHASE};
 static u32 wrong;
 /* Written without atomics by the thread of this number alone. */
 static u32 scratch[HELPERS + 1];

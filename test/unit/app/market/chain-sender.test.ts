@@ -113,13 +113,7 @@ test('one after a refused one follows those that still wait', async () => {
 
 test('where nobody waits for one any more and it never comes, those behind it are given back after some blocks', async () => {
   const { nonces, ends, sends, pass } = world()
-  const duty = new AbortController()
-  const ended = sends(1, duty.signal)
-  await until(() => ends.length === 1, 'it is handed in')
-  duty.abort()
-  await Promise.all(ended)
-  const behind = sends(1)
-  await until(() => ends.length === 2, 'the next follows it')
+  const behind = await behindOneThatEnded({ sends, ends })
   for (const blocks of [0, 4, 0]) await pass(blocks)
   expect(nonces).toEqual([0n, 1n])
   await pass(1)
@@ -131,6 +125,19 @@ test('where nobody waits for one any more and it never comes, those behind it ar
 
 test('where it comes late, nothing is given back', async () => {
   const { ends, state, sends, pass } = world()
+  const behind = await behindOneThatEnded({ sends, ends })
+  for (const blocks of [1, 1, 2]) await pass(blocks)
+  state.nonce = 1
+  for (const blocks of [5, 5, 5]) await pass(blocks)
+  ends[1]!.resolve()
+  expect(await Promise.all(behind)).toEqual([{}])
+})
+
+/** One that waits behind another whose duty has ended, so that nobody waits for that any more. */
+async function behindOneThatEnded({
+  sends,
+  ends,
+}: Pick<ReturnType<typeof world>, 'sends' | 'ends'>): Promise<Promise<unknown>[]> {
   const duty = new AbortController()
   const ended = sends(1, duty.signal)
   await until(() => ends.length === 1, 'it is handed in')
@@ -138,9 +145,5 @@ test('where it comes late, nothing is given back', async () => {
   await Promise.all(ended)
   const behind = sends(1)
   await until(() => ends.length === 2, 'the next follows it')
-  for (const blocks of [1, 1, 2]) await pass(blocks)
-  state.nonce = 1
-  for (const blocks of [5, 5, 5]) await pass(blocks)
-  ends[1]!.resolve()
-  expect(await Promise.all(behind)).toEqual([{}])
-})
+  return behind
+}
