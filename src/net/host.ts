@@ -6,18 +6,18 @@
  */
 import type { GossipSub, GossipsubOpts } from '@libp2p/gossipsub'
 import type { Identify } from '@libp2p/identify'
-import type { ConnectionEncrypter, PeerDiscovery, PeerInfo, PrivateKey } from '@libp2p/interface'
+import type { PeerDiscovery, PeerInfo, PrivateKey } from '@libp2p/interface'
 import type { Ping } from '@libp2p/ping'
-import type { TLSComponents } from '@libp2p/tls'
 import { sha256 } from '@noble/hashes/sha2.js'
 import { bytesToHex } from '@noble/hashes/utils.js'
 import type { Libp2p, Libp2pOptions } from 'libp2p'
 import { type PeerId, peerId } from '../base/brand.ts'
 import { DEADLINES, WIRE_LIMITS } from '../base/limits.ts'
-import { withWholeWrites } from './libp2p-tls.ts'
+import type { Clock } from '../base/ports.ts'
 import type { ProtocolId } from './wire.ts'
 
 export interface HostOptions {
+  readonly clock: Clock
   /** Peers of different networks share no protocol name and do not discover each other. */
   readonly networkId: string
   readonly privateKey: PrivateKey | undefined
@@ -87,11 +87,11 @@ export function streamLimits(channels: number): { maxInboundStreams: number; max
 export async function createHost(options: HostOptions): Promise<Host> {
   const tag = networkTag(options.networkId)
   const listens = options.listen.length > 0
-  const [{ createLibp2p }, { tcp }, { tls }, { yamux }, { identify }, { ping }, noise, mdns, dht, gossip] =
+  const [{ createLibp2p }, { tcp }, { tlsOnSockets }, { yamux }, { identify }, { ping }, noise, mdns, dht, gossip] =
     await Promise.all([
       import('libp2p'),
       import('@libp2p/tcp'),
-      import('@libp2p/tls'),
+      import('./libp2p-tls.ts'),
       import('@libp2p/yamux'),
       import('@libp2p/identify'),
       import('@libp2p/ping'),
@@ -109,7 +109,7 @@ export async function createHost(options: HostOptions): Promise<Host> {
     peerInfoMapper: dht.passthroughMapper,
   })
   const discovery = mdns?.mdns({ interval: MDNS_INTERVAL_MS, serviceTag: `_dllm-${tag}._udp.local` })
-  const secure = (components: TLSComponents): ConnectionEncrypter => withWholeWrites(tls()(components))
+  const secure = tlsOnSockets(options.clock)
   const init: Libp2pOptions<HostServices> = {
     ...commonOptions(options, protocolPrefix),
     transports: [tcp()],

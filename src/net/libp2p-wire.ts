@@ -75,6 +75,7 @@ export async function createLibp2pWire(options: Libp2pWireOptions, ports: Libp2p
     options.privateKey ? parseNodeKey(options.privateKey) : undefined,
   ])
   const host = await createHost({
+    clock: ports.clock,
     networkId: options.networkId,
     privateKey,
     listen: options.listen,

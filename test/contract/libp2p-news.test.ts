@@ -45,6 +45,7 @@ async function startWire(options: Partial<Libp2pWireOptions> = {}): Promise<List
 async function startHost(wire: Wire, options: Partial<GossipsubOpts> = {}): Promise<Host> {
   const gate = createPeerGate(undefined, { clock: realClock, log: { write: () => undefined } })
   const host = await createHost({
+    clock: realClock,
     networkId: 'contract',
     privateKey: undefined,
     listen: [],
@@ -164,6 +165,7 @@ test('sixteen nodes on one machine are not taken for an attack', async () => {
 
 test('a wire without news has no router of them', async () => {
   const host = await createHost({
+    clock: realClock,
     networkId: 'contract',
     privateKey: undefined,
     listen: [],

@@ -129,6 +129,7 @@ test.each([
     outcome.resolve(code === 'no error' ? `no error, then ${await codeFrom(channel.receive())}` : code)
   })
   const host = await createHost({
+    clock: realClock,
     networkId: 'contract',
     privateKey: undefined,
     listen: [],
