@@ -16,6 +16,8 @@ export const PREFIX_LIMITS = {
   parkedRowsMin: 16,
   /** What went out, of all sessions of one miner: 8,192 rows of hidden 4,096. */
   outputBytesMax: 128 * MIB,
+  /** Rows of a session that are computed and not yet written down: at most 512 KiB of hidden 4,096, with what came out. */
+  unwrittenRowsMax: 16,
   /** What was recalled and goes out to the next stage for those who pay nothing, all together: a quarter of a line of a gigabit. */
   unpaidBytesPerSecond: 32 * MIB,
   /** Of it, without waiting: all that is remembered, once. */

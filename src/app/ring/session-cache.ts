@@ -7,6 +7,7 @@
 
 import { milliseconds } from '../../base/brand.ts'
 import { HouseError } from '../../base/error.ts'
+import { PREFIX_LIMITS } from '../../base/prefix-limits.ts'
 import { floatsFromBytes } from '../../ml/digest.ts'
 import { type CacheId, EngineError, type StepInput, type StepOutput } from '../../ml/engine/engine.ts'
 import { joinFloats } from '../../ml/join-floats.ts'
@@ -144,6 +145,14 @@ function refused(position: number, length: number): CacheRun {
   return { output: { type: 'failed', error }, ...AT_ONCE, ...NOTHING }
 }
 
+/** Rows of a step from `first` on, as they came out. */
+interface Computed {
+  readonly step: TokenStep
+  readonly first: number
+  readonly values: Float32Array | undefined
+  readonly computeMs: number
+}
+
 /** The session's memory and cache, which another one's may take the place of. */
 interface Memories {
   readonly cache: CacheId
@@ -156,7 +165,10 @@ interface Memories {
   computeMs: PrefixMemory['computeMs']
   /** What is there from `position` on is about to be overwritten. */
   begin(position: number): void
-  /** Rows of a step from `first` on were computed. They are written down when they have been passed on, or before anything else happens. */
+  /**
+   * Rows of a step from `first` on were computed. They are written down when they are many, or when something is looked up: what stands for a
+   * row takes a digest, and a row that has just been computed has the next stage waiting.
+   */
   note(step: TokenStep, first: number, run: StepRun): void
   end(): Promise<void>
 }
@@ -171,11 +183,17 @@ function createMemories(parts: SessionCacheParts, shelf: ShelfPlace): Memories {
   /** Those of a step are asked for when something is looked up, and when it was computed. */
   let latest: { readonly step: TokenStep; readonly keys: Int32Array } | undefined
 
-  let unwritten: (() => void) | undefined
+  const unwritten: Computed[] = []
+  let unwrittenRows = 0
 
   const write = (): void => {
-    unwritten?.()
-    unwritten = undefined
+    for (const { step, first, values, computeMs } of unwritten) {
+      const keys = keysOfStep(step).subarray(first * keyWords)
+      latest = undefined
+      memory.note(step.position + first, { keys, values, computeMs })
+    }
+    unwritten.length = 0
+    unwrittenRows = 0
   }
   const keysOfStep = (step: TokenStep): Int32Array => {
     if (latest?.step !== step) latest = { step, keys: keysOf(step, place.isFirst) }
@@ -232,23 +250,22 @@ function createMemories(parts: SessionCacheParts, shelf: ShelfPlace): Memories {
     },
     computeMs: (position, rows) => memory.computeMs(position, rows),
     begin(position) {
-      write()
       isFresh = false
+      const last = unwritten.at(-1)
+      // It goes on where the one before ended: nothing is overwritten.
+      if (last && position === last.step.position + last.step.tokens.length) return
+      write()
       memory.cut(position)
     },
     note(step, first, { output, computeMs }) {
-      write()
       if (output.type === 'failed') {
+        write()
         memory.cut(0)
         return
       }
-      const values = output.type === 'hidden' ? output.values : undefined
-      unwritten = () => {
-        const keys = keysOfStep(step).subarray(first * keyWords)
-        latest = undefined
-        memory.note(step.position + first, { keys, values, computeMs })
-      }
-      void yieldToEvents().then(write)
+      unwritten.push({ step, first, values: output.type === 'hidden' ? output.values : undefined, computeMs })
+      unwrittenRows += step.tokens.length - first
+      if (unwrittenRows >= PREFIX_LIMITS.unwrittenRowsMax) void yieldToEvents().then(write)
     },
     end() {
       write()

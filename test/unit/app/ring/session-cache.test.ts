@@ -28,6 +28,23 @@ describe.each<PlaceName>(['first', 'middle', 'tail', 'alone'])('at a stage that 
     await second.cache.end()
   })
 
+  test('an answer is remembered token by token, also where one is drawn again', async () => {
+    const { open, host } = worldAt(name)
+    const first = await open('a')
+    await first.run('last', 0, [7, 8])
+    const text = Array.from({ length: 40 }, (_, index) => index + 1)
+    for (const [index, token] of text.entries()) {
+      await first.run('decode', 2 + index, [token])
+      // Some were drafts that were wrong.
+      if (index % 7 === 3) await first.run('decode', index, [text[index - 2]!, text[index - 1]!, token])
+    }
+    await first.cache.end()
+    const second = await open('a')
+    host.computed = 0
+    expect(await second.run('last', 0, [7, 8, ...text])).toBe(42 - least)
+    expect(host.computed).toBe(least)
+  })
+
   test('another client computes all of it', async () => {
     const { open } = worldAt(name)
     const first = await open('a')
