@@ -76,7 +76,7 @@ interface Waiting extends QueuedStep {
 }
 
 /** Of an engine that is this process's only one. */
-const ALONE: EngineSeat = { begin: async () => undefined, next: async () => undefined, end: () => undefined }
+const ALONE: EngineSeat = { begin: () => undefined, next: () => undefined, end: () => undefined }
 
 /** Batches what waits (step-queue.ts). `seat`: of an engine beside others. */
 export function createEngineHost(runner: BatchRunner, ports: { clock: Clock }, seat: EngineSeat = ALONE): EngineHost {
@@ -113,17 +113,21 @@ export function createEngineHost(runner: BatchRunner, ports: { clock: Clock }, s
     }
   }
 
+  const waiting = (): number => queue.length
   const pump = async (): Promise<void> => {
     if (running) return
     running = true
     // Steps that arrive in the same turn of the loop join the first batch.
     await Promise.resolve()
-    await gathering.pause(() => queue.length)
-    await seat.begin()
+    // Who need not wait goes on at once, for a step of which the next stage waits.
+    const gathered = gathering.pause(waiting)
+    if (gathered) await gathered
+    const turn = seat.begin()
+    if (turn) await turn
     for (;;) {
       await runBatch(queue.take())
       if (queue.length === 0) break
-      await gathering.pause(() => queue.length)
+      await gathering.pause(waiting)
       await seat.next()
     }
     seat.end()

@@ -26,8 +26,7 @@ export function createNativeRunner(stage: NativeStage, { clock }: { readonly clo
   const lengths = createBatchLengths()
   /** Whether events have had their turn since a batch was computed in this thread. */
   let hasTurned = true
-  const runHere = async (batch: readonly StepInput[]): Promise<Run> => {
-    if (!hasTurned) await yieldToEvents()
+  const runHere = (batch: readonly StepInput[]): Run => {
     hasTurned = false
     void yieldToEvents().then(() => {
       hasTurned = true
@@ -40,12 +39,15 @@ export function createNativeRunner(stage: NativeStage, { clock }: { readonly clo
     const { outputs, computeMs } = await stage.runLater(batch)
     return { outputs, computeMs: milliseconds(computeMs) }
   }
-  const run = async (batch: readonly StepInput[]): Promise<Run> => {
+  const run = (batch: readonly StepInput[]): Run | Promise<Run> => {
     const size = sizes.of(batch)
-    const done = await (lengths.isShort(size) ? runHere(batch) : runElsewhere(batch))
-    const isWhole = done.outputs.every(({ type }) => type !== 'failed')
-    lengths.note(size, done.computeMs, isWhole)
-    return done
+    const noted = (done: Run): Run => {
+      const isWhole = done.outputs.every(({ type }) => type !== 'failed')
+      lengths.note(size, done.computeMs, isWhole)
+      return done
+    }
+    if (!lengths.isShort(size)) return runElsewhere(batch).then(noted)
+    return hasTurned ? noted(runHere(batch)) : yieldToEvents().then(() => noted(runHere(batch)))
   }
   const tidy = createTidying(() => order.after(() => stage.tidy()))
   return {
@@ -101,6 +103,8 @@ function createOrder(): Order {
   const loss = Promise.withResolvers<EngineError>()
   let lost: EngineError | undefined
   let latest: Promise<unknown> = Promise.resolve()
+  /** Pieces of work that are not over. */
+  let pending = 0
   let ended: Promise<void> | undefined
   const fail = (error: unknown): never => {
     if (error instanceof HouseError) throw error
@@ -108,13 +112,23 @@ function createOrder(): Order {
     loss.resolve(lost)
     throw lost
   }
+  const over = (): void => {
+    pending--
+  }
+  const begin = async <T>(work: () => T | Promise<T>): Promise<T> => {
+    // At once where nothing is under way: a step has the next stage waiting.
+    if (pending++ > 0 || ended) await latest
+    if (lost) throw lost
+    try {
+      const done = work()
+      return done instanceof Promise ? await done : done
+    } catch (error) {
+      return fail(error)
+    }
+  }
   const then = <T>(work: () => T | Promise<T>): Promise<T> => {
-    const done = latest.then(() => {
-      if (lost) throw lost
-      return work()
-    })
-    const told = done.catch(fail)
-    latest = told.catch(() => undefined)
+    const told = begin(work)
+    latest = told.then(over, over)
     return told
   }
   return {

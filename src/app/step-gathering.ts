@@ -14,8 +14,8 @@ export interface StepGathering {
   /** A step came. */
   came(cache: CacheId): void
   left(cache: CacheId): void
-  /** Before a batch of all that waits: until a pause in which nothing came, or for a part of what the last batch took. No time at all where all sessions have come. */
-  pause(waiting: () => number): Promise<void>
+  /** Before a batch of all that waits: until a pause in which nothing came, or for a part of what the last batch took; undefined where all sessions have come. */
+  pause(waiting: () => number): Promise<void> | undefined
   /** After a batch. */
   took(ms: Milliseconds): void
 }
@@ -25,18 +25,18 @@ export function createStepGathering(clock: Clock): StepGathering {
   const seen = new Map<CacheId, number>()
   let batches = 0
   let lastMs = milliseconds(0)
+  const wait = async (waiting: () => number): Promise<void> => {
+    const pauses = Math.ceil(lastMs / (ENGINE_LIMITS.gatherBatchMs * 2))
+    for (let pause = 0; pause < pauses && waiting() < seen.size; pause++) {
+      const before = waiting()
+      await clock.sleep(milliseconds(ENGINE_LIMITS.gatherPauseMs))
+      if (waiting() === before) return
+    }
+  }
   return {
     came: (cache) => void seen.set(cache, batches),
     left: (cache) => void seen.delete(cache),
-    async pause(waiting) {
-      if (lastMs < ENGINE_LIMITS.gatherBatchMs) return
-      const pauses = Math.ceil(lastMs / (ENGINE_LIMITS.gatherBatchMs * 2))
-      for (let pause = 0; pause < pauses && waiting() < seen.size; pause++) {
-        const before = waiting()
-        await clock.sleep(milliseconds(ENGINE_LIMITS.gatherPauseMs))
-        if (waiting() === before) return
-      }
-    },
+    pause: (waiting) => (lastMs < ENGINE_LIMITS.gatherBatchMs || waiting() >= seen.size ? undefined : wait(waiting)),
     took(ms) {
       lastMs = ms
       batches++

@@ -8,10 +8,10 @@ import type { Clock } from '../../base/ports.ts'
 
 /** Of one engine. Between `begin` and `end` it has work. */
 export interface EngineSeat {
-  /** Resolves when its turn has come. */
-  begin(): Promise<void>
+  /** Resolves when its turn has come; undefined: it has. */
+  begin(): Promise<void> | undefined
   /** Its batch is done and more waits: resolves when it is its turn again, which may be at once. */
-  next(): Promise<void>
+  next(): Promise<void> | undefined
   /** Its batch is done, and nothing waits. */
   end(): void
 }
@@ -67,15 +67,16 @@ export function createEngineTurns({ clock }: { readonly clock: Clock }): EngineT
     join() {
       const engine: Engine = { usedMs: 0, startedMs: 0 }
       return {
-        async begin() {
-          if (isBusy) await wait(engine)
-          else start(engine)
+        begin() {
+          if (isBusy) return wait(engine)
+          start(engine)
+          return undefined
         },
-        async next() {
+        next() {
           stop(engine)
           const turn = wait(engine)
           passOn()
-          await turn
+          return turn
         },
         end() {
           stop(engine)

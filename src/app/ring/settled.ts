@@ -4,6 +4,17 @@
  */
 
 /** Resolves with nothing: whoever chains one to the next keeps none of their results. */
-export async function settled(...works: readonly (Promise<unknown> | undefined)[]): Promise<void> {
-  await Promise.allSettled(works)
+export function settled(...works: readonly (Promise<unknown> | undefined)[]): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>()
+  let left = 1
+  const over = (): void => {
+    if (--left === 0) resolve()
+  }
+  for (const work of works) {
+    if (work === undefined) continue
+    left++
+    work.then(over, over)
+  }
+  over()
+  return promise
 }

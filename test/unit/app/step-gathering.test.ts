@@ -27,8 +27,10 @@ function step(cache: number, ms: number): void {
 
 /** A pause that has begun; how many times its clock has to strike before it is over, at most `most`. */
 async function strikes(most: number, onStrike: () => void = () => undefined): Promise<number> {
+  const pause = gathering.pause(() => waiting)
+  if (pause === undefined) return 0
   let isOver = false
-  void gathering.pause(() => waiting).then(() => (isOver = true))
+  void pause.then(() => (isOver = true))
   for (let count = 0; count <= most; count++) {
     await turn()
     if (isOver) return count
