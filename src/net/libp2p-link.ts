@@ -9,10 +9,11 @@ import { milliseconds } from '../base/brand.ts'
 import { DEADLINES } from '../base/limits.ts'
 import type { Clock } from '../base/ports.ts'
 import type { ByteLink, LinkSink } from './channel.ts'
+import { withDirectMessages } from './direct-messages.ts'
 import { withFewerUpdates } from './yamux-updates.ts'
 
 export function createStreamLink(opened: Stream, clock: Clock): ByteLink {
-  const stream = withFewerUpdates(opened)
+  const stream = withDirectMessages(withFewerUpdates(opened))
   return {
     attach: (sink) => attach(stream, sink),
     send: (bytes) => {

@@ -23,6 +23,7 @@ import { generateCertificate, toMessageStream, verifyPeerCertificate } from '@li
 import { assert } from '../base/assert.ts'
 import { milliseconds } from '../base/brand.ts'
 import type { Clock } from '../base/ports.ts'
+import { withDirectMessages } from './direct-messages.ts'
 
 /** What a peer offers that goes on without choosing a multiplexer inside TLS (libp2p's specification, "inlined muxers"). */
 const NO_MUXER = 'libp2p'
@@ -99,7 +100,7 @@ async function secured(
     const remotePeer = await verifyPeerCertificate(certificateOf(socket), expected, raw.log)
     const streamMuxer = muxer()
     if (socket.destroyed) throw new InvalidCryptoExchangeError('The other side went away')
-    const connection = withWholeWrites(toMessageStream(raw, socket), socket)
+    const connection = withWholeWrites(withDirectMessages(toMessageStream(raw, socket)), socket)
     return { connection, remotePeer, ...(streamMuxer ? { streamMuxer } : {}) }
   } catch (error) {
     socket.destroy()
@@ -160,16 +161,30 @@ async function socketOf(raw: SocketStream): Promise<Socket> {
   return socket
 }
 
-/** A frame's header and body are written one after the other: the socket holds back until both are there. */
+/** Longest message that is copied together; a record of TLS has at most so many bytes. */
+const JOINED_BYTES_MAX = 16_384
+
+/**
+ * A frame's header and body come as two parts, and go out as one: joined where they are short and nothing holds them up, else the socket holds back until
+ * both are there.
+ */
 function withWholeWrites(connection: MessageStream, socket: TLSSocket): MessageStream {
-  const send = connection.send.bind(connection)
-  connection.send = (data) => {
+  const queue = connection.send.bind(connection)
+  const whole = (write: () => boolean): boolean => {
     socket.cork()
     try {
-      return send(data)
+      return write()
     } finally {
       socket.uncork()
     }
+  }
+  connection.send = (data) => {
+    const isFree = connection.status === 'open' && !connection.writableNeedsDrain && connection.writeBufferLength === 0
+    if (!isFree || data.byteLength > JOINED_BYTES_MAX || socket.destroyed) return whole(() => queue(data))
+    const isTaken = socket.write(data instanceof Uint8Array ? data : data.subarray())
+    // The socket's `drain` makes it false again.
+    if (!isTaken) connection.writableNeedsDrain = true
+    return isTaken
   }
   return connection
 }
