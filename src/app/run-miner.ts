@@ -12,6 +12,7 @@ import { loadConfig } from './config.ts'
 import type { MinerReady } from './devnet/devnet.ts'
 import type { EngineWish } from './engines.ts'
 import type { Home } from './home.ts'
+import { compileHotCodeSoon } from './hot-code.ts'
 import { createMiner } from './miner.ts'
 import { type JoinedMarket, joinMarket, type MarketToJoin } from './mining/join-market.ts'
 import { type MarketFlags, marketWish, requireWalletFor } from './mining/mining-flags.ts'
@@ -31,6 +32,7 @@ import { openHomeStore } from './shards/home-store.ts'
 import type { DamagedFile } from './shards/served-store.ts'
 import type { ShardStore } from './shards/shard-store.ts'
 import { createPullTeller } from './swarm/pull-teller.ts'
+import { bytesPerSecondOf } from './swarm/rate-flag.ts'
 import type { ShardService } from './swarm/shard-service.ts'
 import { createSwarmFiles, type SwarmFiles } from './swarm/swarm-files.ts'
 import type { System } from './system.ts'
@@ -197,6 +199,7 @@ async function mine(
   await market?.start({ miner, wire, keeper, files, versions })
   const ready: MinerReady = { peer: wire.peer, addresses: wire.addresses() }
   tellStarter(ready)
+  compileHotCodeSoon()
   const drained = market?.drained.then(() => undefined)
   const lost = await Promise.race([untilAborted(signal), keeper.lost, ...(drained ? [drained] : [])])
   const { total } = miner.server.statistics()
@@ -224,7 +227,7 @@ async function serveShards(
 ): Promise<ShardService | undefined> {
   if (network.id === LOCAL_NETWORK.id) return undefined
   const { openShardService } = await import('./swarm/shard-service.ts')
-  const upBytesPerSecond = bytesPerSecond(flags['up-mib-s'])
+  const upBytesPerSecond = bytesPerSecondOf(flags['up-mib-s'])
   const onDamaged = ({ root }: DamagedFile): void => files.repair(root)
   return openShardService(wire, { home: home.path, store, listen, upBytesPerSecond, onDamaged }, system)
 }
@@ -239,7 +242,7 @@ function filesOf(
     isAlone: network.id === LOCAL_NETWORK.id,
     fetcher: async () => {
       const { createModelFetcher } = await import('./swarm/model-fetcher.ts')
-      const downBytesPerSecond = bytesPerSecond(flags['down-mib-s'])
+      const downBytesPerSecond = bytesPerSecondOf(flags['down-mib-s'])
       return createModelFetcher({ home, network, store, downBytesPerSecond }, { ...system, wire: await wire })
     },
     tell: (label) => createPullTeller(label, { output: process.stderr, emit, clock: system.clock }),
@@ -249,21 +252,17 @@ function filesOf(
 
 const MIB = 1_048_576
 
-function bytesPerSecond(mebibytes: number | undefined): number | undefined {
-  return mebibytes === undefined ? undefined : mebibytes * MIB
-}
-
 function enginesOf(
   { home, flags, system, createRunner = createWorkerRunner }: MineRun,
   { threads, onStep }: { readonly threads: number; readonly onStep: () => void },
 ): Engines {
   const createNotedRunner: typeof createWorkerRunner = async (options) => {
     const runner = await createRunner(options)
-    const noted: typeof runner.run = (batch) => {
+    const run: typeof runner.run = (batch) => {
       onStep()
       return runner.run(batch)
     }
-    return { ...runner, run: noted }
+    return { ...runner, run }
   }
   return createEngines(
     {

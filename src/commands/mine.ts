@@ -123,11 +123,7 @@ With --wallet it earns: the wallet's operator account registers with a deposit, 
       const { explainMining } = await import('../app/mining/plan-posts.ts')
       return explainMining({ home, flags, system: this.system(flags), signal: this.signal, print })
     }
-    const [{ runMiner }, { compileHotCodeSoon }] = await Promise.all([
-      import('../app/run-miner.ts'),
-      import('../app/hot-code.ts'),
-    ])
-    compileHotCodeSoon()
+    const { runMiner } = await import('../app/run-miner.ts')
     return runMiner({
       home,
       flags,

@@ -17,6 +17,7 @@ import { withClientFetcher } from './client-fetcher.ts'
 import type { ModelFetcher } from './model-fetcher.ts'
 import { findHere } from './named-models.ts'
 import { type PullTeller, sendersOf } from './pull-teller.ts'
+import { bytesPerSecondOf } from './rate-flag.ts'
 import { pulledText } from './swarm-files.ts'
 
 export interface PullFlags {
@@ -55,8 +56,6 @@ export interface ShardPullResult {
   readonly banned: number
 }
 
-const MIB = 1_048_576
-
 /** @throws SwarmError, ShardError, ModelError, UsageError. */
 export async function runShardPull(pull: ShardPull): Promise<ShardPullResult> {
   const { home, flags } = pull
@@ -64,8 +63,7 @@ export async function runShardPull(pull: ShardPull): Promise<ShardPullResult> {
   const network = withBootstrap(await loadNetwork(home, settings.network), flags.bootstrap ?? [])
   const here = findHere(pull.model, openModelStore({ home: home.path }))
   if (here !== undefined && wantedOf(here, flags).files.length === 0) return nothingToDo(pull, here)
-  const limit = flags['down-mib-s']
-  const downBytesPerSecond = limit === undefined ? undefined : limit * MIB
+  const downBytesPerSecond = bytesPerSecondOf(flags['down-mib-s'])
   return withClientFetcher({ ...pull, network, downBytesPerSecond, note: pull.print }, async (fetcher) => {
     const model = here ?? (await fetcher.model(pull.model, pull.signal))
     return fetchWanted(pull, fetcher, model)

@@ -27,7 +27,7 @@ function optimised(...args: string[]): { out: string; errors: string } {
   return { out: stdout.trim(), errors: stderr }
 }
 
-test('a function that runs once per step is optimised after a hundred steps; without being told to, not yet', () => {
+test('a function that runs once per step is optimised after 150 steps; without being told to, not yet', () => {
   expect(optimised('soon')).toEqual({ out: 'true', errors: '' })
   expect(optimised('late')).toEqual({ out: 'false', errors: '' })
 })
