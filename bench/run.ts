@@ -1,11 +1,10 @@
 /**
  * `npm run bench`: measures on this machine, now, and prints one table of ratios. See bench/README.md.
- *
- *   node bench/run.ts [--only NAME] [--model TEXT] [--engine NAME] [--lines namespaces|proxies] [--json FILE] [--svg FILE] [--quick]
  * @module
  */
 import { writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
+import { messageOf } from '../src/base/error.ts'
 import { type Bench, type Measure, withBench } from './bench.ts'
 import { chainApply } from './chain-apply.ts'
 import { chainBlock } from './chain-block.ts'
@@ -67,24 +66,35 @@ const MEASURES: readonly Measure[] = [
   placement,
 ]
 
-const { values: flags } = parseArgs({
-  options: {
-    only: { type: 'string', multiple: true },
-    model: { type: 'string', default: '' },
-    engine: { type: 'string' },
-    lines: { type: 'string' },
-    json: { type: 'string' },
-    svg: { type: 'string' },
-    quick: { type: 'boolean', default: false },
-  },
-})
+const USAGE =
+  'npm run bench -- [--only NAME] [--model TEXT] [--engine NAME] [--lines namespaces|proxies] [--json FILE] [--svg FILE] [--quick]'
+const OPTIONS = {
+  only: { type: 'string', multiple: true },
+  model: { type: 'string', default: '' },
+  engine: { type: 'string' },
+  lines: { type: 'string' },
+  json: { type: 'string' },
+  svg: { type: 'string' },
+  quick: { type: 'boolean', default: false },
+  help: { type: 'boolean', short: 'h', default: false },
+} as const
+
 const names = MEASURES.map(({ name }) => name)
-const unknown = flags.only?.find((name) => !names.includes(name))
-if (unknown === undefined) {
-  await main()
-} else {
-  console.error(`There is no measure "${unknown}". There are: ${names.join(', ')}.`)
-  process.exitCode = 2
+const flags = flagsOf()
+if (flags.help) console.log(`${USAGE}\nMeasures: ${names.join(', ')}.`)
+else await main()
+
+/** Ends the process where they are none. */
+function flagsOf() {
+  try {
+    const { values } = parseArgs({ options: OPTIONS })
+    const unknown = values.only?.find((name) => !names.includes(name))
+    if (unknown === undefined) return values
+    console.error(`There is no measure "${unknown}". There are: ${names.join(', ')}.`)
+  } catch (error) {
+    console.error(`${messageOf(error)}\n${USAGE}`)
+  }
+  process.exit(2)
 }
 
 async function main(): Promise<void> {
