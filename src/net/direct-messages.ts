@@ -1,7 +1,6 @@
 /**
- * Messages of libp2p's streams and connections without two of their costs. @libp2p/utils (7.4.1) puts what comes into a list, takes it out again and
- * dispatches an event of the web's kind for it; and what goes out passes three lists more. Both
- * are for streams that are paused or full; others hand over at once what comes, and write at once what goes.
+ * What comes over libp2p's streams and connections, handed over at once. @libp2p/utils (7.4.1) puts it into a list, takes it out again and dispatches an
+ * event of the web's kind for it, which is for streams that are paused.
  * Spec: docs/spec/wire.md §2.4.
  * @module
  */

@@ -68,6 +68,15 @@ test('what came before anybody listened comes first', async () => {
   await arrive(heard, 1, 2, 3)
 })
 
+test('what was put back comes before what comes next', async () => {
+  const { heard } = listen()
+  ours.unshift(Uint8Array.of(1))
+  // As the multiplexer calls it; in the same turn, so that it cannot come late.
+  const receiver = ours as Stream & { onData(data: Uint8Array): void }
+  receiver.onData(Uint8Array.of(2))
+  await arrive(heard, 1, 2)
+})
+
 test('a stream that is paused holds back, and goes on in order', async () => {
   const { heard } = listen()
   ours.pause()
