@@ -4,6 +4,7 @@
  */
 import { Flags } from '@oclif/core'
 import type { GlobalFlags } from '../app/base-command.ts'
+import { LOCAL_WALLET } from '../app/devnet/local-wallet.ts'
 import type { MineGpu } from '../app/gpu/mine-gpu.ts'
 import type { MinerKeys } from '../app/mining/miner-keys.ts'
 import { type PasswordFlags, passwordFlags, treeFlags, WalletCommand } from '../app/wallet-command.ts'
@@ -114,6 +115,7 @@ With --wallet it earns: the wallet's operator account registers with a deposit, 
 
   async run(): Promise<object> {
     const parsed = (await this.parse(Mine)).flags
+    await this.#hasWallet(parsed)
     const gpu = await this.#gpu(parsed)
     if (gpu?.list !== undefined) return gpu.list
     const flags = { ...parsed, device: gpu?.device, 'memory-mib': parsed['memory-mib'] ?? gpu?.memoryMib }
@@ -142,6 +144,14 @@ With --wallet it earns: the wallet's operator account registers with a deposit, 
     const { mineGpu } = await import('../app/gpu/mine-gpu.ts')
     const print = (text: string): void => this.print(text)
     return mineGpu(flags, { system: this.system(flags, 'info'), print, emit: (value) => this.emit(value) })
+  }
+
+  /** A miner of the local network opens its wallet only when there is a chain, and would serve for nothing until then. */
+  async #hasWallet(flags: KeyFlags): Promise<void> {
+    // That of the local network comes with its chain.
+    if (flags.wallet === undefined || flags.wallet === LOCAL_WALLET) return
+    const { wallets, network } = await this.walletContext(flags)
+    await wallets.show(flags.wallet, network)
   }
 
   async #keys(flags: KeyFlags): Promise<MinerKeys> {

@@ -145,6 +145,7 @@ describe('refuses', () => {
     ['a deposit that is no amount', ['--wallet', 'local', '--deposit', 'all'], 2, 'AMOUNT_BAD'],
     ['a bid in parts of grains', ['--wallet', 'local', '--bid', '0.5'], 2, 'AMOUNT_BAD'],
     ['pay for nobody', ['--wallet', 'local', '--payout', 'ldllm1nobody'], 2, 'ADDRESS'],
+    ['a wallet that is not there, before there is a chain', ['--wallet', 'nobody'], 1, 'WALLET_NOT_FOUND'],
     ['an unknown model', ['--model', 'gpt'], 1, 'MODEL_NOT_FOUND'],
     ['a network that is not there', ['--network', 'moon'], 2, 'NETWORK_UNKNOWN'],
   ])('%s', async (_case, args, code, text) => {
