@@ -50,16 +50,20 @@ export function createBatchSizes(config: ModelConfig, range: LayerRange): BatchS
     opened: (cache, part = range) => void parts.set(cache, sizeOf(part)),
     closed: (cache) => void parts.delete(cache),
     of(batch) {
-      const rows = batch.map((step) => Math.ceil(rowsOf(step, config)))
-      const known = batch.map(({ cache }) => parts.get(cache) ?? sizeOf(range))
+      const known: PartSize[] = []
+      let rows = 0
       let work = 0
-      for (const { layers, head } of new Set(known)) work += READ * (layers + head)
-      for (const [index, { position, logits }] of batch.entries()) {
-        const [part, count] = [known[index]!, rows[index]!]
-        const logitRows = logits === 'all' ? count : logits === 'last' ? 1 : 0
-        work += count * part.layers + logitRows * part.head + READ * part.position * count * (position + count)
+      for (const step of batch) {
+        const part = parts.get(step.cache) ?? sizeOf(range)
+        // Weights are read once for all.
+        if (!known.includes(part)) work += READ * (part.layers + part.head)
+        known.push(part)
+        const count = Math.ceil(rowsOf(step, config))
+        const logitRows = step.logits === 'all' ? count : step.logits === 'last' ? 1 : 0
+        work += count * part.layers + logitRows * part.head + READ * part.position * count * (step.position + count)
+        rows += count
       }
-      return { rows: rows.reduce((sum, count) => sum + count, 0), scale: Math.ceil(Math.log2(Math.max(work, 1))) }
+      return { rows, scale: Math.ceil(Math.log2(Math.max(work, 1))) }
     },
   }
 }

@@ -179,8 +179,9 @@ interface PreparedPass {
   finish(): Uint32Array
 }
 
-/** Integers of one row, and of a pass before its logit rows: native/cpu/addon.c, run. */
+/** Integers of one row, and of a pass before its logit rows: native/cpu/passes.h. */
 const ROW_INTEGERS = 4
+const PASS_INTEGERS = 7
 
 /** One pass at a time: they share arrays. */
 function createPassPreparer(options: GivenStage, stage: number): (pass: Pass<PagedCache<number>>) => PreparedPass {
@@ -194,11 +195,15 @@ function createPassPreparer(options: GivenStage, stage: number): (pass: Pass<Pag
   const layerBytes = binding.weightBytes(stage) / Math.max(range.lastLayer - range.firstLayer, 1)
   const half = extrasOf(config).rotarySize / 2
   const tables = ropeConfigs(config).map(createRopePages)
+  const ropes = new Float32Array(PASS_ROWS_MAX * tables.length * 2 * half)
 
-  function writeRows(rows: readonly PassRow<PagedCache<number>>[]): Float32Array {
-    const ropes = new Float32Array(tables.length * 2 * rows.length * half)
+  function writeRows(rows: readonly PassRow<PagedCache<number>>[]): void {
     for (const [index, row] of rows.entries()) {
-      rowIntegers.set([row.cache.table, row.position, row.token, row.session], index * ROW_INTEGERS)
+      const at = index * ROW_INTEGERS
+      rowIntegers[at] = row.cache.table
+      rowIntegers[at + 1] = row.position
+      rowIntegers[at + 2] = row.token
+      rowIntegers[at + 3] = row.session
       for (const [which, tablesAt] of tables.entries()) {
         const { cos, sin } = tablesAt(row.position)
         ropes.set(cos, (2 * which * rows.length + index) * half)
@@ -209,7 +214,13 @@ function createPassPreparer(options: GivenStage, stage: number): (pass: Pass<Pag
       // A row that failed before may have left NaN in the padding.
       x.fill(0, index * hiddenWidth + hiddenSize, (index + 1) * hiddenWidth)
     }
-    return ropes
+  }
+
+  /** Rows of which logits are wanted. */
+  function logitRowsOf(rows: readonly PassRow<PagedCache<number>>[], part: LayerRange): number[] {
+    const wanted: number[] = []
+    if (part.hasHead) for (const [index, { output }] of rows.entries()) if (output) wanted.push(index)
+    return wanted
   }
 
   function copyOut(rows: readonly PassRow<PagedCache<number>>[], logitRows: readonly number[], part: LayerRange): void {
@@ -225,15 +236,19 @@ function createPassPreparer(options: GivenStage, stage: number): (pass: Pass<Pag
   }
 
   return ({ rows, sessions, part }) => {
-    const ropes = writeRows(rows)
-    const logitRows = part.hasHead ? rows.flatMap((row, index) => (row.output ? [index] : [])) : []
+    writeRows(rows)
+    const logitRows = logitRowsOf(rows, part)
     if (logits.length < logitRows.length * logitsWidth) logits = new Float32Array(logitRows.length * logitsWidth)
     const wanted = Math.max(1, Math.floor((layerBytes * rows.length) / bytesPerThread))
-    const pass = Uint32Array.of(
-      ...[part.firstLayer - range.firstLayer, part.lastLayer - range.firstLayer],
-      ...[Number(part.hasEmbedding), Number(part.hasHead), Math.min(threads, wanted), rows.length, sessions],
-      ...logitRows,
-    )
+    const pass = new Uint32Array(PASS_INTEGERS + logitRows.length)
+    pass[0] = part.firstLayer - range.firstLayer
+    pass[1] = part.lastLayer - range.firstLayer
+    pass[2] = Number(part.hasEmbedding)
+    pass[3] = Number(part.hasHead)
+    pass[4] = Math.min(threads, wanted)
+    pass[5] = rows.length
+    pass[6] = sessions
+    pass.set(logitRows, PASS_INTEGERS)
     const failed = new Uint32Array(sessions)
     return {
       input: [pass, rowIntegers, x, logits, ropes, failed],

@@ -58,11 +58,6 @@ interface RunningStep<Memory> {
   failed: number
 }
 
-interface PassEntry<Memory> {
-  readonly running: RunningStep<Memory>
-  readonly row: number
-}
-
 /** Stage.run of such an engine. */
 export function createStepRunner<Memory>(
   options: StepRunnerOptions<Memory>,
@@ -95,31 +90,16 @@ export function createBatchPasses<Memory>(
     return { step, cache, rows, values: new Float32Array(size), failed: 0 }
   }
 
-  function* runEntries(
-    entries: readonly PassEntry<Memory>[],
-    part: LayerRange,
-  ): Generator<Pass<Memory>, void, Uint32Array> {
-    const steps = [...new Set(entries.map((entry) => entry.running))]
-    const rows = entries.map(
-      ({ running, row }): PassRow<Memory> => ({
-        session: steps.indexOf(running),
-        cache: running.cache.memory,
-        position: running.step.position + row,
-        ...inputOf(running.step, row, config.hiddenSize),
-        output: outputOf(running, row, config),
-      }),
-    )
-    const failed = yield { rows, sessions: steps.length, part }
-    for (const [index, step] of steps.entries()) step.failed |= failed[index]!
-  }
-
   return function* (batch) {
     assert(new Set(batch.map((step) => step.cache)).size === batch.length, 'a session occurs once in a batch')
     const steps = batch.map(begin)
     const running = steps.filter((step) => 'values' in step)
     // All rows of a pass run through the same layers.
     for (const [part, alike] of Map.groupBy(running, ({ cache }) => cache.part)) {
-      for (const pass of passesOf(alike)) yield* runEntries(pass, part)
+      for (const { rows, sessions } of passesOf(alike, config)) {
+        const failed = yield { rows, sessions: sessions.length, part }
+        for (const [index, session] of sessions.entries()) session.failed |= failed[index]!
+      }
     }
     return steps.map((step) => ('values' in step ? end(step) : step))
   }
@@ -135,18 +115,31 @@ function end<Memory>(running: RunningStep<Memory>): StepOutput {
   return { type: cache.part.hasHead ? 'logits' : 'hidden', values: running.values }
 }
 
+/** Rows of one pass, and the steps that they are of. */
+interface PassOf<Memory> {
+  readonly rows: PassRow<Memory>[]
+  readonly sessions: RunningStep<Memory>[]
+}
+
 /** Rows of all steps in order, in passes. A session that failed in one pass is left out of the next ones. */
-function* passesOf<Memory>(steps: readonly RunningStep<Memory>[]): Generator<PassEntry<Memory>[]> {
-  let entries: PassEntry<Memory>[] = []
+function* passesOf<Memory>(steps: readonly RunningStep<Memory>[], config: ModelConfig): Generator<PassOf<Memory>> {
+  let pass: PassOf<Memory> = { rows: [], sessions: [] }
   for (const running of steps) {
     for (let row = 0; row < running.rows && running.failed === 0; row++) {
-      entries.push({ running, row })
-      if (entries.length < PASS_ROWS_MAX) continue
-      yield entries
-      entries = []
+      if (pass.sessions.at(-1) !== running) pass.sessions.push(running)
+      pass.rows.push({
+        session: pass.sessions.length - 1,
+        cache: running.cache.memory,
+        position: running.step.position + row,
+        ...inputOf(running.step, row, config.hiddenSize),
+        output: outputOf(running, row, config),
+      })
+      if (pass.rows.length < PASS_ROWS_MAX) continue
+      yield pass
+      pass = { rows: [], sessions: [] }
     }
   }
-  if (entries.length > 0) yield entries
+  if (pass.rows.length > 0) yield pass
 }
 
 function inputOf<Memory>(step: StepInput, row: number, hiddenSize: number): Pick<PassRow<Memory>, 'token' | 'values'> {
