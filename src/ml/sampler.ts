@@ -96,7 +96,13 @@ function penalized(input: SampleInput): Float32Array {
 /** §8.2: of equals the first; −0 and 0 are equal. Of no values: 0. */
 export function largestIndex(values: Float32Array): number {
   let best = 0
-  for (let index = 1; index < values.length; index++) if (values[index]! > values[best]!) best = index
+  let most = values[0] ?? 0
+  for (let index = 1; index < values.length; index++) {
+    const value = values[index]!
+    if (!(value > most)) continue
+    most = value
+    best = index
+  }
   return best
 }
 

@@ -23,7 +23,7 @@ import {
 } from './engine.ts'
 import type { NativeBinding, PassArrays } from './native-types.ts'
 import { loadNativeWeights } from './native-weights.ts'
-import { createBatchPasses, createStepRunner, PASS_ROWS_MAX, type Pass, type PassRow } from './step-runner.ts'
+import { createBatchPasses, createStepRunner, PASS_ROWS_MAX, type Pass, type PassRow, putRow } from './step-runner.ts'
 
 export interface NativeStageOptions extends StageOptions {
   readonly binding: NativeBinding
@@ -226,12 +226,12 @@ function createPassPreparer(options: GivenStage, stage: number): (pass: Pass<Pag
   function copyOut(rows: readonly PassRow<PagedCache<number>>[], logitRows: readonly number[], part: LayerRange): void {
     if (part.hasHead) {
       for (const [at, index] of logitRows.entries()) {
-        rows[index]!.output!.set(logits.subarray(at * logitsWidth, at * logitsWidth + vocabularySize))
+        putRow(rows[index]!.output!, logits.subarray(at * logitsWidth, at * logitsWidth + vocabularySize))
       }
       return
     }
     for (const [index, row] of rows.entries()) {
-      row.output?.set(x.subarray(index * hiddenWidth, index * hiddenWidth + hiddenSize))
+      if (row.output) putRow(row.output, x.subarray(index * hiddenWidth, index * hiddenWidth + hiddenSize))
     }
   }
 

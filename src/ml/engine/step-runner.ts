@@ -6,6 +6,7 @@
  */
 import { assert } from '../../base/assert.ts'
 import type { ModelConfig } from '../config.ts'
+import { largestIndex } from '../sampler.ts'
 import type { LayerRange } from '../tensors.ts'
 import type { Cache, CacheTable } from './cache-table.ts'
 import type { StepInput, StepOutput } from './engine.ts'
@@ -27,7 +28,16 @@ export interface PassRow<Memory> {
   /** The row that enters (hidden); undefined where a token does. */
   readonly values: Float32Array | undefined
   /** Takes the hidden row or the logits; undefined: not wanted. */
-  readonly output: Float32Array | undefined
+  readonly output: RowOutput | undefined
+}
+
+/** All values of the row, or into one place the id of the largest. */
+export type RowOutput = { readonly values: Float32Array } | { readonly largest: Int32Array; readonly at: number }
+
+/** `row`: what was computed, in memory of the engine. */
+export function putRow(output: RowOutput, row: Float32Array): void {
+  if ('values' in output) output.values.set(row)
+  else output.largest[output.at] = largestIndex(row)
 }
 
 /** At most PASS_ROWS_MAX rows of so many sessions, through `part`. */
@@ -55,6 +65,8 @@ interface RunningStep<Memory> {
   readonly cache: Cache<Memory>
   readonly rows: number
   readonly values: Float32Array // (rows, hidden) or (logit rows, vocabulary)
+  /** Instead of logits. */
+  readonly largest: Int32Array | undefined // (logit rows)
   failed: number
 }
 
@@ -86,8 +98,11 @@ export function createBatchPasses<Memory>(
     cache.length = step.position
     prepare(cache.memory, step.position, rows)
     const logitRows = step.logits === 'all' ? rows : step.logits === 'last' ? 1 : 0
-    const size = cache.part.hasHead ? logitRows * config.vocabularySize : rows * config.hiddenSize
-    return { step, cache, rows, values: new Float32Array(size), failed: 0 }
+    // Logits of a large vocabulary are more than all else that a step takes from the engine.
+    const largest = cache.part.hasHead && step.largestOnly ? new Int32Array(logitRows) : undefined
+    const logits = largest ? 0 : logitRows * config.vocabularySize
+    const values = new Float32Array(cache.part.hasHead ? logits : rows * config.hiddenSize)
+    return { step, cache, rows, values, largest, failed: 0 }
   }
 
   return function* (batch) {
@@ -110,9 +125,10 @@ function end<Memory>(running: RunningStep<Memory>): StepOutput {
     const first = 31 - Math.clz32(running.failed & -running.failed)
     return { type: 'failed', error: notFinite(FAILURES[first]!) }
   }
-  const { cache, step, rows } = running
+  const { cache, step, rows, values, largest } = running
   cache.length = step.position + rows
-  return { type: cache.part.hasHead ? 'logits' : 'hidden', values: running.values }
+  if (!cache.part.hasHead) return { type: 'hidden', values }
+  return largest ? { type: 'logits', values, largest } : { type: 'logits', values }
 }
 
 /** Rows of one pass, and the steps that they are of. */
@@ -147,11 +163,12 @@ function inputOf<Memory>(step: StepInput, row: number, hiddenSize: number): Pick
   return { token: 0, values: step.input.values.subarray(row * hiddenSize, (row + 1) * hiddenSize) }
 }
 
-/** Where in the step's values this row's result goes; undefined: nowhere. */
-function outputOf<Memory>(running: RunningStep<Memory>, row: number, config: ModelConfig): Float32Array | undefined {
-  const { step, cache, rows, values } = running
-  if (!cache.part.hasHead) return values.subarray(row * config.hiddenSize, (row + 1) * config.hiddenSize)
-  const size = config.vocabularySize
-  if (step.logits === 'all') return values.subarray(row * size, (row + 1) * size)
-  return step.logits === 'last' && row === rows - 1 ? values : undefined
+/** Where this row's result goes; undefined: nowhere. */
+function outputOf<Memory>(running: RunningStep<Memory>, row: number, config: ModelConfig): RowOutput | undefined {
+  const { step, cache, rows, values, largest } = running
+  const part = (at: number, size: number): RowOutput => ({ values: values.subarray(at * size, (at + 1) * size) })
+  if (!cache.part.hasHead) return part(row, config.hiddenSize)
+  if (step.logits === 'none' || (step.logits === 'last' && row < rows - 1)) return undefined
+  const at = step.logits === 'all' ? row : 0
+  return largest ? { largest, at } : part(at, config.vocabularySize)
 }

@@ -9,7 +9,7 @@ import { extrasOf, ropeConfigs, scoreFactor } from '../extras.ts'
 import { createRopePages } from '../rope.ts'
 import type { LayerRange } from '../tensors.ts'
 import type { PagedCache } from './cache-pages.ts'
-import { PASS_ROWS_MAX, type PassRow } from './step-runner.ts'
+import { PASS_ROWS_MAX, type PassRow, putRow } from './step-runner.ts'
 import type { WasmHeap } from './wasm-heap.ts'
 import {
   bitsOf,
@@ -117,13 +117,13 @@ export function createPassRunner(options: PassRunnerOptions): PassRunner {
     if (part.hasHead) {
       for (const [at, index] of logitRows.entries()) {
         const start = scratch.logits / 4 + at * scratch.logitsWidth
-        rows[index]!.output!.set(floats.subarray(start, start + config.vocabularySize))
+        putRow(rows[index]!.output!, floats.subarray(start, start + config.vocabularySize))
       }
       return
     }
     for (const [index, row] of rows.entries()) {
       const start = scratch.x / 4 + index * paddedColumns(config.hiddenSize)
-      row.output?.set(floats.subarray(start, start + config.hiddenSize))
+      if (row.output) putRow(row.output, floats.subarray(start, start + config.hiddenSize))
     }
   }
 
