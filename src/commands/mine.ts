@@ -4,7 +4,6 @@
  */
 import { Flags } from '@oclif/core'
 import type { GlobalFlags } from '../app/base-command.ts'
-import { LOCAL_WALLET } from '../app/devnet/local-wallet.ts'
 import type { MineGpu } from '../app/gpu/mine-gpu.ts'
 import type { MinerKeys } from '../app/mining/miner-keys.ts'
 import { type PasswordFlags, passwordFlags, treeFlags, WalletCommand } from '../app/wallet-command.ts'
@@ -148,8 +147,10 @@ With --wallet it earns: the wallet's operator account registers with a deposit, 
 
   /** A miner of the local network opens its wallet only when there is a chain, and would serve for nothing until then. */
   async #hasWallet(flags: KeyFlags): Promise<void> {
-    // That of the local network comes with its chain.
-    if (flags.wallet === undefined || flags.wallet === LOCAL_WALLET) return
+    if (flags.wallet === undefined) return
+    const { LOCAL_WALLET } = await import('../app/devnet/local-wallet.ts')
+    // It comes with the chain.
+    if (flags.wallet === LOCAL_WALLET) return
     const { wallets, network } = await this.walletContext(flags)
     await wallets.show(flags.wallet, network)
   }
