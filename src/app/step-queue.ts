@@ -57,8 +57,6 @@ export function createStepQueue<Q extends QueuedStep>(config: Pick<ModelConfig, 
 
   /** Of each session the step that is next: a later one must wait for it, even where it would fit. */
   const heads = (): Q[] => {
-    // The usual case is one chat, whose next stage waits.
-    if (queue.length === 1) return queue.slice()
     const seen = new Set<CacheId>()
     return queue.filter(({ step }) => !seen.has(step.cache) && seen.add(step.cache))
   }

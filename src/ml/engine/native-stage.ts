@@ -23,7 +23,15 @@ import {
 } from './engine.ts'
 import type { NativeBinding, PassArrays } from './native-types.ts'
 import { loadNativeWeights } from './native-weights.ts'
-import { createBatchPasses, createStepRunner, PASS_ROWS_MAX, type Pass, type PassRow, putRow } from './step-runner.ts'
+import {
+  createBatchPasses,
+  createStepRunner,
+  logitRowsOf,
+  PASS_ROWS_MAX,
+  type Pass,
+  type PassRow,
+  putRow,
+} from './step-runner.ts'
 
 export interface NativeStageOptions extends StageOptions {
   readonly binding: NativeBinding
@@ -214,13 +222,6 @@ function createPassPreparer(options: GivenStage, stage: number): (pass: Pass<Pag
       // A row that failed before may have left NaN in the padding.
       x.fill(0, index * hiddenWidth + hiddenSize, (index + 1) * hiddenWidth)
     }
-  }
-
-  /** Rows of which logits are wanted. */
-  function logitRowsOf(rows: readonly PassRow<PagedCache<number>>[], part: LayerRange): number[] {
-    const wanted: number[] = []
-    if (part.hasHead) for (const [index, { output }] of rows.entries()) if (output) wanted.push(index)
-    return wanted
   }
 
   function copyOut(rows: readonly PassRow<PagedCache<number>>[], logitRows: readonly number[], part: LayerRange): void {

@@ -40,6 +40,13 @@ export function putRow(output: RowOutput, row: Float32Array): void {
   else output.largest[output.at] = largestIndex(row)
 }
 
+/** Rows of a pass, by index, of which logits or the largest of them are wanted. */
+export function logitRowsOf(rows: readonly PassRow<unknown>[], { hasHead }: LayerRange): number[] {
+  const wanted: number[] = []
+  if (hasHead) for (const [index, { output }] of rows.entries()) if (output) wanted.push(index)
+  return wanted
+}
+
 /** At most PASS_ROWS_MAX rows of so many sessions, through `part`. */
 export interface Pass<Memory> {
   readonly rows: readonly PassRow<Memory>[]

@@ -9,7 +9,7 @@ import { extrasOf, ropeConfigs, scoreFactor } from '../extras.ts'
 import { createRopePages } from '../rope.ts'
 import type { LayerRange } from '../tensors.ts'
 import type { PagedCache } from './cache-pages.ts'
-import { PASS_ROWS_MAX, type PassRow, putRow } from './step-runner.ts'
+import { logitRowsOf, PASS_ROWS_MAX, type PassRow, putRow } from './step-runner.ts'
 import type { WasmHeap } from './wasm-heap.ts'
 import {
   bitsOf,
@@ -131,7 +131,7 @@ export function createPassRunner(options: PassRunnerOptions): PassRunner {
     assert(rows.length <= PASS_ROWS_MAX, 'a pass is bounded')
     choosePart(part)
     writeRows(rows)
-    const logitRows = part.hasHead ? rows.flatMap((row, index) => (row.output ? [index] : [])) : []
+    const logitRows = logitRowsOf(rows, part)
     const words = heap.words()
     words.set(logitRows, logitRowsAddress / 4)
     words.fill(0, failedAddress / 4, failedAddress / 4 + sessions)
